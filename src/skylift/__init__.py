@@ -1,0 +1,1 @@
+"""Skylift upgrades, patches, reboots and rolls back OpenStack clouds without taking them down."""

@@ -1,0 +1,1 @@
+"""The gate: proves Skylift on a real cloud of real hosts."""

@@ -1,0 +1,1 @@
+"""The lab: builds a real cloud of real hosts on one machine."""

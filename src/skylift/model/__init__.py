@@ -1,0 +1,1 @@
+"""Pure values: no clock, no disk, no network, no cloud."""
