@@ -1,0 +1,189 @@
+"""The lab, its hosts, and running a script on one: the seam of all that builds a cloud there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from skylift.model.problem import Fix, Refused, Remedy
+
+NETWORK = "10.77.0.0/16"
+BRIDGE_ADDRESS = "10.77.0.1"
+VIP = "10.77.0.10"
+DEPOT_PORT = 8099
+
+_ADDRESSES = {
+    "ctl1": "10.77.0.11",
+    "ctl2": "10.77.0.12",
+    "ctl3": "10.77.0.13",
+    "client": "10.77.0.20",
+}
+_TAIL_CHARS = 2000
+
+
+class LabProblem(Refused):
+    """The lab could not be built, asked or taken down; ``lab up`` goes on where it stopped."""
+
+    code = "lab.failed"
+
+    def __init__(self, sentence: str, *remedies: Remedy) -> None:
+        again = Remedy(Fix.RETRY, "run skylift lab up again: it goes on where it stopped")
+        super().__init__(sentence, *(remedies or (again,)))
+
+
+@dataclass(frozen=True, slots=True)
+class LabHost:
+    """A host of the lab, known before it boots."""
+
+    name: str
+    address: str
+    role: Literal["controller", "client"]
+    root: Path
+    """The merged root file system: files may be written here before the host boots, and after."""
+
+    @property
+    def lab(self) -> Lab:
+        """The lab this host belongs to, told by where its root lies."""
+        return Lab(self.root.parents[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Where a lab lives: everything but the cache lies below ``folder``."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The name of its network namespace and cgroup: ``skylift`` for the default folder.
+
+        Other folders get a name of their own, so that labs may stand side by side: nothing connects
+        their networks, and all of them use the same addresses.
+        """
+        if self.folder == default_folder():
+            return "skylift"
+        return "skylift-" + hashlib.sha256(bytes(self.folder)).hexdigest()[:8]
+
+    @property
+    def namespace(self) -> Path:
+        """The file that ``nsenter --net=`` takes."""
+        return Path("/run/netns") / self.name
+
+    @property
+    def hosts(self) -> tuple[LabHost, ...]:
+        """Three controllers and the client, in the order of their names' numbers."""
+        return tuple(
+            LabHost(
+                name,
+                address,
+                "client" if name == "client" else "controller",
+                self.folder / "hosts" / name / "root",
+            )
+            for name, address in _ADDRESSES.items()
+        )
+
+    @property
+    def controllers(self) -> tuple[LabHost, ...]:
+        """The hosts that carry the control plane."""
+        return tuple(host for host in self.hosts if host.role == "controller")
+
+    @property
+    def client(self) -> LabHost:
+        """The host outside the control plane from which probes run."""
+        return self.host("client")
+
+    def host(self, name: str) -> LabHost:
+        """The host called ``name``.
+
+        Raises:
+            LabProblem: there is no such host.
+        """
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabProblem(f"there is no host {name} in the lab: it has {', '.join(_ADDRESSES)}")
+
+    @property
+    def key(self) -> Path:
+        """The private key whose public half every host lets in as root."""
+        return self.folder / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The pinned host keys of all hosts, by address."""
+        return self.folder / "known_hosts"
+
+    @property
+    def depot(self) -> Path:
+        """The folder served at ``http://10.77.0.1:8099/`` to the hosts."""
+        return self.folder / "depot"
+
+    @property
+    def shared(self) -> Path:
+        """The folder every controller sees as ``/srv/shared``, as an NFS share would be."""
+        return self.folder / "shared"
+
+
+def default_folder() -> Path:
+    """``$SKYLIFT_LAB_DIR``, or ``skylift/lab`` in the user's data folder."""
+    told = os.environ.get("SKYLIFT_LAB_DIR")
+    if told:
+        return Path(told).absolute()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "skylift/lab"
+
+
+def cache_folder() -> Path:
+    """``$SKYLIFT_CACHE_DIR``, or ``skylift`` in the user's cache folder."""
+    told = os.environ.get("SKYLIFT_CACHE_DIR")
+    if told:
+        return Path(told).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skylift"
+
+
+def ssh_command(host: LabHost) -> list[str]:
+    """The ssh command that logs in to ``host`` as root; a remote command may follow."""
+    lab = host.lab
+    options = {
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": str(lab.known_hosts),
+        "GlobalKnownHostsFile": "none",
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": "5",
+        "ServerAliveInterval": "5",
+        "LogLevel": "ERROR",
+    }
+    flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    enter = ["nsenter", f"--net={lab.namespace}"]
+    return [*enter, "ssh", "-F", "none", "-i", str(lab.key), *flags, f"root@{host.address}"]
+
+
+def run(host: LabHost, script: str, *, input: bytes | None = None, timeout_s: int) -> str:  # noqa: A002 - subprocess's own word
+    """Run ``script`` on ``host`` as root with ``sh -euc`` and return what it printed.
+
+    Raises:
+        LabProblem: it ended with another code than 0 (the end of its stderr is in the sentence), the
+            host could not be reached, or ``timeout_s`` passed.
+    """
+    command = [*ssh_command(host), shlex.join(["sh", "-euc", script])]
+    try:
+        ended = subprocess.run(
+            command, input=input or b"", capture_output=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise LabProblem(
+            f"a script on {host.name} did not end within {timeout_s} s: {_first_line(script)}"
+        ) from None
+    if ended.returncode != 0:
+        said = ended.stderr.decode(errors="replace")[-_TAIL_CHARS:].strip()
+        raise LabProblem(f"a script on {host.name} ended with code {ended.returncode}: {said}")
+    return ended.stdout.decode(errors="replace")
+
+
+def _first_line(script: str) -> str:
+    return script.strip().partition("\n")[0][:120]
