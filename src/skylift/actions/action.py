@@ -1,0 +1,78 @@
+"""The contract of a step: ``observe``, ``advance``, ``reversal``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from skylift.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The cloud is as the step wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not there yet; ``left`` says what is left, and is the step's only progress line."""
+
+    left: str
+
+
+Progress = Done | Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The step is taken back by another action."""
+
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToUndo:
+    """The step leaves nothing behind that a way back would have to remove."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoWayBack:
+    """The step cannot be taken back; only a restored backup returns what it removed."""
+
+    why: str
+
+
+Reversal = Undo | NothingToUndo | NoWayBack
+
+
+class Action(ABC):
+    """A change to the cloud, as plain data. Subclasses are frozen dataclasses.
+
+    An action never sleeps and never remembers: the engine calls ``observe``, then ``advance`` if it
+    is not done, and comes back later. So a run that was killed goes on by the same calls as one that
+    was not. All three verbs may raise any ``Problem`` of the ports; a ``Refused`` fails the step.
+    """
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the step does, in the operator's words: an imperative without a full stop."""
+
+    @abstractmethod
+    def observe(self, ports: Ports) -> Progress:
+        """How far the cloud is from the wanted state. Reads only."""
+
+    @abstractmethod
+    def advance(self, ports: Ports) -> None:
+        """Push the cloud one bounded piece further (30 s at most). Safe to repeat at any point."""
+
+    @abstractmethod
+    def reversal(self) -> Reversal:
+        """How to take this back, known before it is done: the plan shows it."""

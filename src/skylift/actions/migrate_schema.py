@@ -1,0 +1,72 @@
+"""Bring one database's schema further, by the target artifact's own command (rows 93 to 95)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from skylift.actions.action import Action, Done, NothingToUndo, NoWayBack, Pending, Progress, Reversal
+from skylift.actions.job import observe_job
+from skylift.model.ids import ComponentName, HostName
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.ports import Command, Ports
+
+
+class SchemaNotReached(Refused):
+    """A migration command reported success, but the database does not have the schema it promised."""
+
+    code = "schema.not-reached"
+
+    def __init__(
+        self, component: ComponentName, phase: str, rows: frozenset[str], wanted: frozenset[str]
+    ) -> None:
+        super().__init__(
+            f"{phase} of {component} reported success, but the schema is at "
+            f"{', '.join(sorted(rows)) or 'nothing'} instead of {', '.join(sorted(wanted))}",
+            Remedy(Fix.REPAIR, "find out who else migrates this database, and end it"),
+            Remedy(Fix.RETRY, "then: skylift retry"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateSchema(Action):
+    """Run one phase (``expand``, ``migrate``, ``contract``) once, and see its heads in the database."""
+
+    kind: ClassVar[str] = "migrate-schema"
+
+    host: HostName
+    component: ComponentName
+    phase: str
+    command: Command
+    database: str
+    rows: frozenset[str]
+    """``alembic_version`` after this phase, computed from the artifact's migration files."""
+    destructive: bool
+    """Whether old code cannot run on what this phase leaves behind."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.phase} the schema of {self.component}"
+
+    def observe(self, ports: Ports) -> Progress:
+        """Done when the command has ended well and the database shows its heads.
+
+        Raises:
+            JobFailed: the command failed.
+            SchemaNotReached: it reported success and did not do it.
+        """
+        progress = observe_job(ports, self.host, self.title)
+        if isinstance(progress, Pending):
+            return progress
+        rows = ports.database.rows(self.database)
+        if rows != self.rows:
+            raise SchemaNotReached(self.component, self.phase, rows, self.rows)
+        return Done()
+
+    def advance(self, ports: Ports) -> None:
+        ports.jobs.start(self.host, self.command)
+
+    def reversal(self) -> Reversal:
+        if self.destructive:
+            return NoWayBack("dropped columns and tables come back only from a backup")
+        return NothingToUndo("the old release ignores columns and tables it does not know")

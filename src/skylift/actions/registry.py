@@ -1,0 +1,36 @@
+"""All kinds of action, by the name that plans carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from skylift.actions.action import Action
+from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
+from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
+from skylift.actions.service_run import AwaitHealthy, StartService, StopService
+from skylift.actions.switch_artifact import SwitchArtifact
+
+KINDS: Mapping[str, type[Action]] = MappingProxyType(
+    {
+        action.kind: action
+        for action in (
+            AwaitHealthy,
+            AwaitQuiet,
+            BackUpDatabase,
+            CheckReadiness,
+            CreateWitnesses,
+            DrainBackend,
+            MigrateSchema,
+            StageArtifact,
+            StartService,
+            StopService,
+            SwitchArtifact,
+            UndrainBackend,
+            VerifyComponent,
+            VerifyWitnesses,
+        )
+    }
+)

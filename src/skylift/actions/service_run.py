@@ -1,0 +1,161 @@
+"""Stop a service, start it on an artifact, and see it healthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
+from skylift.model.cloud import UnitState
+from skylift.model.ids import HostName, UnitName
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.ports import Ended, Ports
+
+_DEAD = {UnitState.INACTIVE, UnitState.FAILED}
+_HTTP_SERVER_ERROR = 500
+
+
+class ServiceDied(Refused):
+    """A service that was started ended by itself."""
+
+    code = "service.died"
+
+    def __init__(self, unit: UnitName, host: HostName, linked: str | None) -> None:
+        super().__init__(
+            f"{unit} on {host} could not run: it ended by itself on artifact {linked or 'unknown'}",
+            Remedy(Fix.REPAIR, f"read why: ssh {host} journalctl -u {unit} -n 50 --no-pager"),
+            Remedy(Fix.RETRY, "repair the artifact or its configuration, then: skylift retry"),
+            Remedy(
+                Fix.ROLL_BACK,
+                "undo this host's steps, last one first: skylift why STEP shows each way back",
+            ),
+        )
+
+
+class WrongArtifact(Refused):
+    """A service runs, but not what it should run."""
+
+    code = "service.wrong-artifact"
+
+    def __init__(self, unit: UnitName, host: HostName, running: str | None, wanted: PurePosixPath) -> None:
+        super().__init__(
+            f"{unit} on {host} is not upgraded: its process runs {running or 'no known artifact'}, not {wanted}",
+            Remedy(Fix.REPAIR, f"see what starts it: ssh {host} systemctl cat {unit}"),
+            Remedy(Fix.RETRY, f"ssh {host} systemctl stop {unit}, then: skylift retry"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StopService(Action):
+    """Stop ``unit``; it ends what it has in hand first (row 96)."""
+
+    kind: ClassVar[str] = "stop-service"
+
+    host: HostName
+    unit: UnitName
+    link: PurePosixPath
+
+    @property
+    def title(self) -> str:
+        return f"stop {self.unit} on {self.host}"
+
+    def observe(self, ports: Ports) -> Progress:
+        """Done when it is inactive; a failure that systemd remembers is cleared by ``advance``."""
+        seen = ports.services.unit(self.host, self.unit, self.link)
+        return Done() if seen.state is UnitState.INACTIVE else Pending(f"{self.unit} is {seen.state.value}")
+
+    def advance(self, ports: Ports) -> None:
+        ports.services.stop(self.host, self.unit)
+
+    def reversal(self) -> Reversal:
+        return Undo(StartService(self.host, self.unit, self.link))
+
+
+@dataclass(frozen=True, slots=True)
+class StartService(Action):
+    """Start ``unit`` on whatever its link points to, once."""
+
+    kind: ClassVar[str] = "start-service"
+
+    host: HostName
+    unit: UnitName
+    link: PurePosixPath
+
+    @property
+    def title(self) -> str:
+        return f"start {self.unit} on {self.host}"
+
+    def observe(self, ports: Ports) -> Progress:
+        """Done when the unit is active.
+
+        Raises:
+            ServiceDied: it was started under this step, and ended.
+        """
+        return observe_started(ports, self.host, self.unit, self.link)
+
+    def advance(self, ports: Ports) -> None:
+        """A job, so that an artifact that cannot run is started once and not in a loop."""
+        ports.jobs.start(self.host, ports.services.start_command(self.unit))
+
+    def reversal(self) -> Reversal:
+        return Undo(StopService(self.host, self.unit, self.link))
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitHealthy(Action):
+    """Wait until ``unit`` runs the artifact at ``path`` and answers on the host's own address."""
+
+    kind: ClassVar[str] = "await-healthy"
+
+    host: HostName
+    unit: UnitName
+    link: PurePosixPath
+    path: PurePosixPath
+    port: int
+    health: str
+    """Path of the URL asked; any status below 500 is an answer, for an API may want a token."""
+
+    @property
+    def title(self) -> str:
+        return f"wait until {self.unit} on {self.host} answers"
+
+    def observe(self, ports: Ports) -> Progress:
+        """Done when the process itself, not the link, shows the artifact.
+
+        Raises:
+            ServiceDied: the unit ended by itself, and again when this step started it once more.
+            WrongArtifact: the unit answers, but runs something else.
+        """
+        started = observe_started(ports, self.host, self.unit, self.link)
+        if isinstance(started, Pending):
+            return started
+        status = ports.services.answers(self.host, self.port, self.health)
+        if status is None or status >= _HTTP_SERVER_ERROR:
+            return Pending(f"{self.unit} answers {status or 'nothing'}")
+        running = ports.services.unit(self.host, self.unit, self.link).running
+        if running != str(self.path):
+            raise WrongArtifact(self.unit, self.host, running, self.path)
+        return Done()
+
+    def advance(self, ports: Ports) -> None:
+        """Start it once more if it ended since; otherwise it gets there by itself."""
+        if ports.services.unit(self.host, self.unit, self.link).state in _DEAD:
+            ports.jobs.start(self.host, ports.services.start_command(self.unit))
+
+    def reversal(self) -> Reversal:
+        return NothingToUndo("waiting changes nothing")
+
+
+def observe_started(ports: Ports, host: HostName, unit: UnitName, link: PurePosixPath) -> Progress:
+    """Done if ``unit`` is active; pending if it still may become so.
+
+    Raises:
+        ServiceDied: this step's own start of it has ended, and so has the unit.
+    """
+    seen = ports.services.unit(host, unit, link)
+    if seen.state is UnitState.ACTIVE:
+        return Done()
+    if seen.state in _DEAD and isinstance(ports.jobs.state(host), Ended):
+        raise ServiceDied(unit, host, seen.linked)
+    return Pending(f"{unit} is {seen.state.value}")

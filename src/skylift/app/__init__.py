@@ -1,0 +1,1 @@
+"""Use cases: one verb per file. Only ``wiring`` knows concrete drivers."""

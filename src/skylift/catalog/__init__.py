@@ -1,0 +1,1 @@
+"""Facts about OpenStack as data, each with its source."""

@@ -1,0 +1,1 @@
+"""Pure questions to a Cloud; every finding carries remedies."""

@@ -1,0 +1,1 @@
+"""The command line: a function of an app and a view per verb."""

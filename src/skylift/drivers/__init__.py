@@ -1,0 +1,1 @@
+"""The ports, implemented on the real world."""

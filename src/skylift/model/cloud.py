@@ -1,0 +1,175 @@
+"""The cloud: an immutable snapshot of what one inspection saw.
+
+Everything here was read from the cloud itself; what could not be read is there as a gap with its
+reason, so that a check can fail closed instead of guessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from skylift.model.ids import ArtifactName, ComponentName, Digest, Epoch, HostName, PoolName, UnitName
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A host that answered."""
+
+    host: HostName
+    boot_id: str
+    clock_offset_ms: int
+    """Its clock minus ours, corrected by half the round trip."""
+    disk_free_bytes: int
+    """Free space where artifacts lie."""
+    os_release: str
+    key_digests: Mapping[str, str]
+    """Digest of each key repository that must be equal on all hosts (``fernet``, ``credential``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A host that did not answer, and why."""
+
+    host: HostName
+    why: str
+
+
+class UnitState(Enum):
+    """systemd's ActiveState, as far as an operator tells them apart."""
+
+    ACTIVE = "active"
+    ACTIVATING = "activating"
+    DEACTIVATING = "deactivating"
+    INACTIVE = "inactive"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSeen:
+    """A systemd unit and what its main process really runs."""
+
+    host: HostName
+    unit: UnitName
+    state: UnitState
+    pid: int | None = None
+    started_at: Epoch | None = None
+    running: str | None = None
+    """Path of the artifact that the process has mapped into memory; not what a link says."""
+    linked: str | None = None
+    """Path of the artifact that the unit would run if it were started now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One alembic migration, as its file declares it."""
+
+    id: str
+    down: tuple[str, ...]
+    """The revisions it follows; empty for the first of a branch."""
+    depends_on: tuple[str, ...]
+    branch: str
+    """``expand``, ``contract`` or another label of its branch; empty if it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSeen:
+    """The rows of ``alembic_version`` of one component's database."""
+
+    component: ComponentName
+    rows: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GaleraNode:
+    """One database server's own view of its cluster."""
+
+    host: HostName
+    status: str
+    """``Primary`` if it may serve."""
+    state: str
+    """``Synced`` if it has everything."""
+    size: int
+
+
+class BackendState(Enum):
+    """What HAProxy does with one server of a pool."""
+
+    UP = "up"
+    DRAIN = "drain"
+    MAINT = "maint"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One server of one pool, as one balancer instance sees it."""
+
+    balancer: HostName
+    pool: PoolName
+    server: HostName
+    state: BackendState
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One entry of keystone's catalog."""
+
+    service: str
+    interface: str
+    url: str
+
+
+class Verdict(Enum):
+    """What ``COMPONENT-status upgrade check`` says. Source: oslo.upgradecheck, return codes."""
+
+    READY = 0
+    WARNING = 1
+    FAILURE = 2
+    UNKNOWN = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a read-only command of a service answered."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """What one inspection saw.
+
+    ``unread`` has, per subject (such as ``schema keystone``), why it could not be read; a subject is
+    either there or in ``unread``, never silently missing.
+    """
+
+    observed_at: Epoch
+    hosts: Mapping[HostName, HostSeen | Unreached]
+    units: Mapping[tuple[ComponentName, HostName], UnitSeen]
+    schemas: Mapping[ComponentName, SchemaSeen]
+    migrations: Mapping[tuple[ComponentName, ArtifactName], tuple[Revision, ...]]
+    staged: Mapping[tuple[ArtifactName, HostName], Digest | None]
+    """Digest of the manifest that lies at the artifact's path on a host; none if nothing does."""
+    galera: Mapping[HostName, GaleraNode]
+    backends: tuple[Backend, ...]
+    endpoints: tuple[Endpoint, ...]
+    grants: Mapping[ComponentName, tuple[str, ...]]
+    """The database user's grants, as SQL, and the variables expand relies on as ``name=value``."""
+    backups: Mapping[ComponentName, Epoch | None]
+    """When the newest dump of each component's database was finished."""
+    obtainable: Mapping[tuple[ArtifactName, HostName], bool]
+    """Whether a host could fetch the artifact's archive now."""
+    upgrade_checks: Mapping[ComponentName, Answer]
+    """``COMPONENT-status upgrade check`` from the target artifact; empty without a goal."""
+    doctor: Answer | None
+    """``keystone-manage doctor`` from the running artifact."""
+    unread: Mapping[str, str]
+
+    def backends_of(self, pool: PoolName) -> tuple[Backend, ...]:
+        """All views of all servers of a pool."""
+        return tuple(b for b in self.backends if b.pool == pool)

@@ -1,0 +1,174 @@
+"""Values to canonical JSON and back, for plans, journals and ``--json``.
+
+Canonical: keys sorted, no spaces, no floats, UTF-8, one newline at the end; so equal values have equal
+bytes (after RFC 8785, which this is a subset of). A dataclass that is one of several possible kinds
+carries its ``kind``. Decoding is strict: an unknown key, a missing one or another type is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any, Literal, TypeVar, Union
+
+from skylift.model.release import Release
+
+T = TypeVar("T")
+
+NO_KINDS: Mapping[str, type[Any]] = types.MappingProxyType({})
+
+
+class Malformed(ValueError):  # noqa: N818 - as a Problem: what was found, not that it is an error
+    """A document is not what its format says; the message names the place."""
+
+
+def canonical(document: object) -> bytes:
+    """The one byte form of a JSON document.
+
+    Raises:
+        ValueError: it holds a float, which has no one form.
+    """
+    _refuse_floats(document)
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def encode(value: object) -> Any:
+    """A JSON document for a value made of dataclasses, enums, mappings, sequences and scalars."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Enum():
+            return value.value
+        case Release() | PurePosixPath():
+            return str(value)
+        case tuple() | list():
+            return [encode(item) for item in value]
+        case frozenset():
+            return sorted(encode(item) for item in value)
+        case Mapping():
+            return {_key(k): encode(v) for k, v in value.items()}
+        case _ if dataclasses.is_dataclass(value):
+            return _encode_dataclass(value)
+        case _:
+            msg = f"{type(value).__name__} has no form in JSON"
+            raise TypeError(msg)
+
+
+def _encode_dataclass(value: Any) -> dict[str, Any]:
+    fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = getattr(type(value), "kind", None)
+    return {"kind": kind, **fields} if isinstance(kind, str) else fields
+
+
+def decode(wanted: type[T], document: object, *, kinds: Mapping[str, type[Any]] = NO_KINDS) -> T:
+    """The value of type ``wanted`` that ``document`` is the JSON form of.
+
+    ``kinds`` names the dataclasses that a ``kind`` in the document may stand for.
+
+    Raises:
+        Malformed: the document has another form; the message names the place as a path.
+    """
+    value: T = _decode(wanted, document, "$", kinds)
+    return value
+
+
+def _decode(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+    origin, args = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (Union, types.UnionType):
+        return _decode_union(args, document, at, kinds)
+    if origin is Literal:
+        return _expect(document in args, document, at, f"one of {args}")
+    if origin is tuple:
+        _expect(isinstance(document, list), document, at, "a list")
+        items = [args[0]] * len(document) if len(args) == 2 and args[1] is Ellipsis else list(args)  # noqa: PLR2004
+        _expect(len(items) == len(document), document, at, f"{len(items)} items")
+        return tuple(
+            _decode(t, d, f"{at}[{i}]", kinds) for i, (t, d) in enumerate(zip(items, document, strict=True))
+        )
+    if origin is frozenset:
+        _expect(isinstance(document, list), document, at, "a list")
+        return frozenset(_decode(args[0], d, f"{at}[{i}]", kinds) for i, d in enumerate(document))
+    if origin in (dict, Mapping):
+        _expect(isinstance(document, dict), document, at, "an object")
+        return {k: _decode(args[1], d, f"{at}.{k}", kinds) for k, d in document.items()}
+    return _decode_plain(wanted, document, at, kinds)
+
+
+def _decode_plain(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+    while hasattr(wanted, "__supertype__"):  # a NewType
+        wanted = wanted.__supertype__
+    if wanted is float:
+        return float(_expect(isinstance(document, int | float), document, at, "a number"))
+    if wanted in (str, int, bool, types.NoneType):
+        return _expect(type(document) is wanted, document, at, wanted.__name__)
+    try:
+        if wanted is Release:
+            return Release.parse(_expect(isinstance(document, str), document, at, "a release"))
+        if wanted is PurePosixPath:
+            return PurePosixPath(_expect(isinstance(document, str), document, at, "a path"))
+        if issubclass(wanted, Enum):
+            return wanted(document)
+    except ValueError as error:
+        raise Malformed(f"{at}: {error}") from None
+    return _decode_dataclass(wanted, document, at, kinds)
+
+
+def _decode_dataclass(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+    _expect(isinstance(document, dict), document, at, "an object")
+    chosen: Any = wanted
+    if "kind" in document and document["kind"] in kinds and issubclass(kinds[document["kind"]], wanted):
+        chosen = kinds[document["kind"]]
+    if not hasattr(chosen, "__dataclass_fields__"):
+        raise Malformed(f"{at}: {document.get('kind')!r} is not a known kind of {wanted.__name__}")
+    given = dict(document)
+    if isinstance(getattr(chosen, "kind", None), str):
+        _expect(given.pop("kind", None) == chosen.kind, document, at, f"kind {chosen.kind}")
+    hints = _hints(chosen)
+    names = [f.name for f in dataclasses.fields(chosen)]
+    wrong = sorted(set(given) ^ set(names))
+    _expect(not wrong, document, at, f"exactly the keys {', '.join(names)}; look at {', '.join(wrong)}")
+    return chosen(**{n: _decode(hints[n], given[n], f"{at}.{n}", kinds) for n in names})
+
+
+def _decode_union(args: tuple[Any, ...], document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+    """The member that the document fits; members are told apart by ``kind`` or by their JSON type."""
+    errors: list[str] = []
+    for member in args:
+        try:
+            return _decode(member, document, at, kinds)
+        except Malformed as error:
+            errors.append(str(error))
+    raise Malformed(errors[0] if len(set(errors)) == 1 else f"{at}: fits none of: " + "; ".join(errors))
+
+
+def _expect(holds: bool, document: Any, at: str, what: str) -> Any:  # noqa: FBT001 - a private assertion
+    if not holds:
+        raise Malformed(f"{at}: expected {what}, found {json.dumps(document)[:80]}")
+    return document
+
+
+def _key(key: object) -> str:
+    if isinstance(key, tuple):
+        return "/".join(str(part) for part in key)
+    return str(key)
+
+
+def _refuse_floats(document: object) -> None:
+    if isinstance(document, float):
+        msg = "a canonical document holds no float"
+        raise ValueError(msg)
+    for item in (
+        document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    ):
+        _refuse_floats(item)
+
+
+@cache
+def _hints(wanted: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(wanted)

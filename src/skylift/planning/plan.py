@@ -1,0 +1,113 @@
+"""The plan: a DAG of steps from what was observed to a goal, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from skylift.actions.action import Action, NoWayBack
+from skylift.model.goal import Goal
+from skylift.model.ids import Digest, Seconds, StepId
+from skylift.model.release import Release
+
+FORMAT = 1
+"""Version of the plan file; a reader refuses any other, and nothing migrates one silently."""
+
+
+class Stage(Enum):
+    """The named parts of a plan, in their order."""
+
+    PREPARE = "prepare"
+    EXPAND = "expand"
+    CONTROL_PLANE = "control-plane"
+    CONVERGE = "converge"
+    VERIFY = "verify"
+
+
+class Notice(Enum):
+    """What users notice while a step runs."""
+
+    NONE = "none"
+    FEWER_BACKENDS = "one backend fewer"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What users notice, and of what: ``api`` is the component's name, or empty for none."""
+
+    notice: Notice
+    api: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a step takes, in seconds, with its spread and where the figure comes from."""
+
+    low: Seconds
+    likely: Seconds
+    high: Seconds
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``before`` ends before ``after`` starts, ``because`` of a rule that has a source."""
+
+    before: StepId
+    after: StepId
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The unit of progress, retry and way back."""
+
+    id: StepId
+    stage: Stage
+    action: Action
+    impact: Impact
+    estimate: Estimate
+    deadline: Seconds
+    """How long the engine lets it take before it fails."""
+
+    @property
+    def no_return(self) -> bool:
+        """Whether the run cannot be taken back by steps once this one has started."""
+        return isinstance(self.action.reversal(), NoWayBack)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was approved is what runs: the file's bytes are this value in canonical form."""
+
+    format: int
+    cloud: str
+    goal: Goal
+    source: Release
+    """The release that the cloud was observed to run."""
+    record: Digest
+    """Of the record file it was made from."""
+    facts: Mapping[str, str]
+    """Facts it relies on, by name; ``apply`` observes each again and names those that changed."""
+    notes: tuple[str, ...]
+    """What the operator must know before she approves: mode and why, points of no return, limits."""
+    steps: tuple[Step, ...]
+    edges: tuple[Edge, ...]
+
+    def before(self, step: StepId) -> frozenset[StepId]:
+        """The steps that must be done before ``step`` starts."""
+        return frozenset(e.before for e in self.edges if e.after == step)
+
+    def step(self, wanted: StepId) -> Step:
+        """The step with this id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for step in self.steps:
+            if step.id == wanted:
+                return step
+        raise KeyError(wanted)

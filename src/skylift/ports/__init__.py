@@ -1,0 +1,53 @@
+"""What Skylift needs of the world, as Protocols; ``Ports`` holds them all.
+
+Every call answers within 30 seconds or raises, and none waits for the cloud to finish something.
+All raise ``Transient`` when the host or service cannot be reached and nothing was changed, and
+``Uncertain`` when the connection broke after the request was sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from skylift.ports.artifacts import Artifacts
+from skylift.ports.balancer import Balancer
+from skylift.ports.database import Database
+from skylift.ports.hosts import Hosts
+from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
+from skylift.ports.services import Services
+from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
+
+__all__ = [
+    "Artifacts",
+    "Balancer",
+    "Command",
+    "Database",
+    "Ended",
+    "Hosts",
+    "JobState",
+    "Jobs",
+    "NoJob",
+    "Ports",
+    "ProbeTally",
+    "Running",
+    "Services",
+    "Vantage",
+    "WitnessSeen",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that an action may use."""
+
+    hosts: Hosts
+    jobs: Jobs
+    services: Services
+    artifacts: Artifacts
+    balancer: Balancer
+    database: Database
+    vantage: Vantage
+
+    def under(self, key: str) -> Ports:
+        """The same ports, with ``jobs`` bound to a step's key: how the engine lends them to a step."""
+        return replace(self, jobs=self.jobs.under(key))

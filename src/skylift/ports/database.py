@@ -1,0 +1,37 @@
+"""The SQL database under the services."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from skylift.model.cloud import GaleraNode
+from skylift.model.ids import Epoch, HostName
+from skylift.ports.jobs import Command
+
+
+class Database(Protocol):
+    """The database cluster. Reads only; a dump is a job."""
+
+    def rows(self, database: str) -> frozenset[str]:
+        """The rows of ``alembic_version``; empty if the table is empty or absent."""
+        ...
+
+    def nodes(self) -> tuple[GaleraNode, ...]:
+        """Each database server's own view of the cluster; a server that does not answer is left out."""
+        ...
+
+    def grants(self, user: str) -> tuple[str, ...]:
+        """The user's grants as SQL, then server variables that migrations rely on as ``name=value``."""
+        ...
+
+    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+        """When the newest whole dump of ``database`` in ``folder`` was finished; none if there is none."""
+        ...
+
+    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
+        """The command that dumps ``database`` consistently, compressed, with its checksum beside it.
+
+        The file is ``folder/database-label.sql.zst``; a partial one never bears that name. Pure.
+        """
+        ...

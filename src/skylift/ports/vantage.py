@@ -1,0 +1,63 @@
+"""The vantage host: where users' requests come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from skylift.model.cloud import Endpoint
+from skylift.model.ids import Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSeen:
+    """One witness: a resource made before the run, and whether it is as it was made."""
+
+    name: str
+    intact: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTally:
+    """What the probes have counted since they were started."""
+
+    requests: int
+    failed: int
+    longest_gap_s: Mapping[str, float]
+    """Per API: longest time between two good answers."""
+    last_sample_at: Epoch | None
+    alive: bool
+
+
+class Vantage(Protocol):
+    """The OpenStack APIs as users reach them, through the VIP."""
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The catalog, read with a fresh token."""
+        ...
+
+    def start_probes(self, label: str) -> None:
+        """Start the request streams of one run, detached on the vantage host; no effect if they run."""
+        ...
+
+    def tally(self, label: str) -> ProbeTally:
+        """What the probes of ``label`` have counted so far."""
+        ...
+
+    def stop_probes(self, label: str) -> None:
+        """End the request streams; no effect if they do not run."""
+        ...
+
+    def create_witnesses(self, label: str) -> None:
+        """Make what is missing of the witnesses of ``label``: user, project, image, resource provider."""
+        ...
+
+    def witnesses(self, label: str) -> tuple[WitnessSeen, ...]:
+        """Look at each witness through the APIs; empty if none were made."""
+        ...
+
+    def destroy_witnesses(self, label: str) -> None:
+        """Remove the witnesses of ``label``; no effect on what is gone."""
+        ...
