@@ -1,0 +1,40 @@
+# One word per task; people and CI run the same words.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help check test test-fast test-lab demo demo-naive docs clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,lab]'
+	touch $(READY)
+
+check: $(READY) ## format, lint, types, imports, fast tests (under 90 s)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m 'not lab'
+
+test: check ## everything that a change must pass, a real upgrade included (root; under 40 min)
+	$(BIN)/pytest -q -m 'lab and not matrix' tests/lab
+
+test-lab: $(READY) ## the whole matrix in the lab: both hops, all faults (root)
+	$(BIN)/python -m skylift.gate.matrix
+
+demo: $(READY) ## build a cloud at 2023.1, upgrade it live to 2024.1, print the report (root)
+	$(BIN)/python -m skylift.gate.demo
+
+demo-naive: $(READY) ## the same probes over a plain stop-all, sync, start: the outage it causes (root)
+	$(BIN)/python -m skylift.gate.demo --naive
+
+docs: $(READY) ## regenerate the reference and the README's tables
+	$(BIN)/python -m skylift.gate.docs
+
+clean: ## remove what was built here (not the caches)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
