@@ -1,0 +1,114 @@
+"""What runs in the lab: hosts and the depot, each under a loop that starts it again when it should be."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from skylift.gate.lab import cgroups
+from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, LabHost, LabProblem
+from skylift.gate.lab.network import BRIDGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from skylift.gate.lab.host import Lab
+
+_ASKED_TO_REBOOT = "133"
+"""How systemd-nspawn ends with ``--keep-unit`` when the host in it rebooted; 0 is poweroff."""
+
+# $1 is the cgroup as this machine sees it, $2 the same below the root of the tree, $3 the exit code
+# after which the command is started again or "any", the rest the command. Hosts want a pure v2 tree at
+# the usual place, whatever layout the machine has: so the loop lives in a mount namespace of its own.
+_LOOP = """
+echo $$ > "$1/watch/cgroup.procs"
+echo joined
+read -r go || exit 0
+exec < /dev/null > "$4" 2>&1
+umount -l /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup
+group=/sys/fs/cgroup/$2 again=$3
+shift 4
+while :; do
+  code=0
+  sh -c 'echo $$ > "$0/run/cgroup.procs" && exec "$@"' "$group" "$@" || code=$?
+  case $again in
+    any) sleep 1 ;;
+    "$code") ;;
+    *) exit "$code" ;;
+  esac
+done
+"""
+
+
+def runs(lab: Lab, part: str) -> bool:
+    """Whether ``part`` (a host's name, or ``depot``) runs or is about to."""
+    return cgroups.populated(cgroups.group_of(lab, part))
+
+
+def power_on(host: LabHost) -> None:
+    """Boot ``host`` and return at once; a no-op if it runs.
+
+    Raises:
+        LabProblem: its loop could not be started.
+    """
+    lab = host.lab
+    bind = [f"--bind={lab.shared}:/srv/shared"] if host.role == "controller" else []
+    lab.shared.mkdir(exist_ok=True)
+    command = [
+        *("nsenter", f"--net={lab.namespace}", "systemd-nspawn", "--quiet", "--settings=no"),
+        *("--register=no", "--keep-unit", "--boot", f"--machine={lab.name}-{host.name}"),
+        *(f"--hostname={host.name}", f"--directory={host.root}"),
+        *("--network-veth", f"--network-bridge={BRIDGE}", "--resolv-conf=off", "--timezone=off"),
+        *("--link-journal=no", "--console=passive", *bind),
+    ]
+    _keep(lab, host.name, command, again=_ASKED_TO_REBOOT)
+
+
+def power_off(host: LabHost) -> None:
+    """Cut the power of ``host``: nothing in it gets a chance to tidy up; a no-op if it is off.
+
+    Raises:
+        LabProblem: something in it outlived SIGKILL.
+    """
+    cgroups.end(cgroups.group_of(host.lab, host.name))
+
+
+def serve_depot(lab: Lab) -> None:
+    """Serve the depot folder to the hosts and return at once; a no-op if it is served.
+
+    Raises:
+        LabProblem: its loop could not be started.
+    """
+    lab.depot.mkdir(exist_ok=True)
+    command = [
+        *("nsenter", f"--net={lab.namespace}", "/usr/bin/python3", "-m", "http.server"),
+        *("--bind", BRIDGE_ADDRESS, "--directory", str(lab.depot), str(DEPOT_PORT)),
+    ]
+    _keep(lab, "depot", command, again="any")
+
+
+def log_of(lab: Lab, part: str) -> Path:
+    """What a host's console, or the depot, printed since it was last started from here."""
+    return lab.folder / "logs" / f"{part}.log"
+
+
+def _keep(lab: Lab, part: str, command: Sequence[str], *, again: str) -> None:
+    """Start the loop around ``command``, detached from us, in the cgroup of ``part``."""
+    if runs(lab, part):
+        return
+    group = cgroups.group_of(lab, part)
+    for below in ("watch", "run"):
+        (group / below).mkdir(parents=True, exist_ok=True)
+    log = log_of(lab, part)
+    log.parent.mkdir(exist_ok=True)
+    detached = ["setsid", "--fork", "unshare", "--mount", "--propagation", "slave", "sh", "-euc", _LOOP, "sh"]
+    told = [str(group), f"{lab.name}/{part}", again, str(log)]
+    with subprocess.Popen(
+        [*detached, *told, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as loop:
+        # It waits for our word, so that none can run that is not in its cgroup, even if we are killed here.
+        if loop.stdin is None or loop.stdout is None or loop.stdout.readline() != b"joined\n":
+            raise LabProblem(f"the loop that keeps {part} running could not be started")
+        loop.stdin.write(b"go\n")

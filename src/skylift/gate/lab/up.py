@@ -1,0 +1,155 @@
+"""Bring the lab up: the stages from a bare machine to hosts that answer, and the cloud's own after them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from skylift.gate.lab import identity, machine, network, packages, rootfs, supervisor
+from skylift.gate.lab.commands import poll
+from skylift.gate.lab.host import LabProblem, run
+from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
+from skylift.gate.lab.stages import Stage, build
+from skylift.gate.lab.state import LabState, locked, read_state, write_state
+from skylift.model.problem import Fix, Remedy
+
+if TYPE_CHECKING:
+    from skylift.gate.lab.host import Lab, LabHost
+    from skylift.gate.lab.stages import Progress
+
+HOSTS = "hosts"
+"""The stage after which every host answers."""
+
+_PACKAGES = "packages of this machine"
+_DEBIAN = "Debian for the hosts"
+_BOOT_S = 120
+_REBUILD_GIB = 1
+"""What has to be free for a lab that stands already."""
+
+
+def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
+    """Bring the lab about and return how many stages had to be pushed; 0 if it stood already.
+
+    May be killed anywhere and called again: it goes on where it stopped.
+
+    Raises:
+        MachineUnfit: the machine lacks something; nothing was touched.
+        LabBusy: another command is changing this lab.
+        LabProblem: a stage failed, or the folder holds something else.
+    """
+    there = read_state(lab)
+    machine.refuse_unfit(lab.folder, disk_gib=machine.DISK_GIB if there is None else _REBUILD_GIB)
+    with locked(lab, "up"):
+        _refuse_other(lab, read_state(lab), wanted)
+        write_state(lab, wanted)
+        return build(stages(lab, wanted), progress)
+
+
+def stages(lab: Lab, wanted: LabState) -> tuple[Stage, ...]:
+    """All stages of a lab, each after those it needs."""
+    return host_stages(lab)
+
+
+def host_stages(lab: Lab) -> tuple[Stage, ...]:
+    """From a bare machine to four hosts that answer."""
+    layers = tuple(role for role, wanted in rootfs.ROLE_PACKAGES.items() if wanted)
+    return (
+        Stage(_PACKAGES, lambda: not packages.absent(), packages.install),
+        Stage(
+            _DEBIAN,
+            lambda: rootfs.debian().built,
+            rootfs.build_debian,
+            after=(_PACKAGES,),
+        ),
+        *(_layer_stage(role) for role in layers),
+        Stage(
+            "network",
+            lambda: network.stands(lab),
+            lambda: network.raise_network(lab),
+            after=(_PACKAGES,),
+        ),
+        Stage(
+            "depot",
+            lambda: supervisor.runs(lab, "depot"),
+            lambda: supervisor.serve_depot(lab),
+            after=("network",),
+        ),
+        Stage(
+            "root file systems",
+            lambda: _rooted(lab),
+            lambda: _root(lab),
+            after=(_DEBIAN, *map(_layer_name, layers)),
+        ),
+        Stage(
+            HOSTS,
+            lambda: all(answers(host) for host in lab.hosts),
+            lambda: _boot(lab),
+            after=("network", "root file systems"),
+        ),
+    )
+
+
+def answers(host: LabHost) -> bool:
+    """Whether ``host`` lets us in and runs a command."""
+    if not supervisor.runs(host.lab, host.name):
+        return False
+    try:
+        run(host, "true", timeout_s=15)
+    except LabProblem:
+        return False
+    return True
+
+
+def _rooted(lab: Lab) -> bool:
+    mounted = mounted_below(lab.folder / "hosts")
+    return all(host.root in mounted and identity.known(host) for host in lab.hosts)
+
+
+def _root(lab: Lab) -> None:
+    share_hosts_folder(lab)
+    identity.make_key(lab)
+    for host in lab.hosts:
+        mount_root(host, rootfs.lower_trees(host.role))
+        identity.give_identity(host)
+
+
+def _boot(lab: Lab) -> None:
+    for host in lab.hosts:
+        supervisor.power_on(host)
+    for host in lab.hosts:
+        if not poll(partial(answers, host), limit_s=_BOOT_S):
+            log = supervisor.log_of(lab, host.name)
+            raise LabProblem(
+                f"{host.name} did not answer within {_BOOT_S} s of its start",
+                Remedy(Fix.REPAIR, f"read its console in {log}, then run skylift lab up again"),
+            )
+
+
+def _layer_name(role: str) -> str:
+    return f"layer {role}"
+
+
+def _refuse_other(lab: Lab, there: LabState | None, wanted: LabState) -> None:
+    if there is None and lab.folder.exists() and any(lab.folder.iterdir()):
+        raise LabProblem(
+            f"{lab.folder} is not empty and holds no lab",
+            Remedy(Fix.REPAIR, "give an empty folder: skylift lab up --dir FOLDER"),
+        )
+    if there is not None and there != wanted:
+        raise LabProblem(
+            f"the lab in {lab.folder} was made for {_said(there)}, not for {_said(wanted)}",
+            Remedy(Fix.REPAIR, f"take it down first: skylift lab down --dir {lab.folder}"),
+        )
+
+
+def _said(state: LabState) -> str:
+    return f"{state.release} with artifacts {', '.join(state.artifacts)}"
+
+
+def _layer_stage(role: str) -> Stage:
+    return Stage(
+        _layer_name(role),
+        lambda: rootfs.role_layer(role).built,
+        lambda: rootfs.build_role_layer(role),
+        after=(_DEBIAN,),
+    )
