@@ -1,0 +1,44 @@
+"""What every verb of the command line is given: where the record is, and where words go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from skylift.app.runs import Runs
+from skylift.model.codec import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The operator's side of one call."""
+
+    record: Path
+
+    @property
+    def runs(self) -> Runs:
+        """The runs of the record's cloud."""
+        return Runs.beside(self.record)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+pass_desk = click.make_pass_decorator(Desk)
+
+
+def answer(lines: Iterable[str], document: Any, *, as_json: bool) -> None:
+    """Print what was asked for: lines of text, or with ``--json`` the one document, on standard output."""
+    if as_json:
+        click.echo(json.dumps(encode(document), indent=2, sort_keys=True))
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def remark(line: str) -> None:
+    """Say what goes on, on standard error, so that the answer stays clean."""
+    click.echo(line, err=True)

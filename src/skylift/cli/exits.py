@@ -1,0 +1,27 @@
+"""Exit codes are API: scripts and gates depend on them. See docs/reference/exit-codes."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from skylift.model.problem import Problem, Refused
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    OK = 0
+    """Done, and it is as it should be."""
+    FAILED = 1
+    """Tried and failed: a step, a verdict, or a cloud that could not be reached."""
+    USAGE = 2
+    """The command line itself was not understood; nothing was looked at."""
+    BLOCKED = 3
+    """Refused before anything was changed: a check, a changed plan, drift, another run."""
+    PAUSED = 4
+    """The run is paused, and ``skylift resume`` goes on."""
+
+
+def exit_for(problem: Problem) -> Exit:
+    """What a problem that ended a command means for its caller."""
+    return Exit.BLOCKED if isinstance(problem, Refused) else Exit.FAILED

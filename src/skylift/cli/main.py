@@ -1,0 +1,97 @@
+"""The ``skylift`` command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from skylift.cli.desk import Desk
+from skylift.cli.exits import Exit, exit_for
+from skylift.cli.views import problem as problem_view
+from skylift.model.problem import Problem
+
+VERBS = {
+    "init": "cli.init",
+    "inspect": "cli.look",
+    "stage": "cli.stage",
+    "check": "cli.look",
+    "plan": "cli.plan",
+    "why": "cli.plan",
+    "apply": "cli.run",
+    "resume": "cli.run",
+    "retry": "cli.run",
+    "status": "cli.outcome",
+    "validate": "cli.outcome",
+    "report": "cli.outcome",
+    "lab": "cli.lab",
+}
+"""Each verb and the module that has it, in the order an operator meets them."""
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is asked for, so that planning needs nothing of the lab or of SSH."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        found: click.Command = getattr(importlib.import_module(f"skylift.{VERBS[cmd_name]}"), cmd_name)
+        return found
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("skylift"), message="skylift %(version)s")
+@click.option(
+    "--cloud",
+    "record",
+    envvar="SKYLIFT_CLOUD",
+    default="cloud.yaml",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The record of the cloud; also SKYLIFT_CLOUD.",
+)
+@click.pass_context
+def skylift(ctx: click.Context, record: Path) -> None:
+    """Upgrade OpenStack clouds without taking them down.
+
+    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume
+    and retry changes a service.
+    """
+    ctx.obj = Desk(record=record)
+
+
+def main() -> None:
+    """Run one verb; a problem is printed with its remedies, and its class decides the exit code."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(argv: list[str]) -> int:
+    """Run one verb with these words and return its exit code."""
+    try:
+        code = skylift.main(argv, prog_name="skylift", standalone_mode=False)
+    except Problem as problem:
+        if "--json" in argv:
+            click.echo(json.dumps({"problem": problem_view.document(problem)}, indent=2))
+        for line in problem_view.lines(problem):
+            click.echo(line, err=True)
+        return exit_for(problem)
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing was started", err=True)
+        return Exit.FAILED
+    return code if isinstance(code, int) else Exit.OK
+
+
+if __name__ == "__main__":
+    main()
