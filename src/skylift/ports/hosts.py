@@ -8,6 +8,21 @@ from typing import Protocol
 
 from skylift.model.cloud import Answer, HostSeen
 from skylift.model.ids import HostName
+from skylift.model.problem import Fix, Remedy, Transient
+
+
+class HostUnreachable(Transient):
+    """A host does not answer; a driver raises it, and the engine waits for as long as the policy says."""
+
+    code = "host.unreachable"
+
+    def __init__(self, host: HostName, why: str) -> None:
+        super().__init__(
+            f"{host} could not be reached: {why}",
+            Remedy(Fix.REPAIR, f"see whether it runs and is on the network: ping {host}"),
+            Remedy(Fix.RETRY, "when it answers again: skylift retry"),
+        )
+        self.host = host
 
 
 class Hosts(Protocol):
