@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skylift.gate.lab import cgroups, network
 from skylift.gate.lab.host import LabProblem
 from skylift.gate.lab.mounts import mounted_below, unmount_all
 from skylift.gate.lab.stages import Stage, build
-from skylift.gate.lab.state import locked, read_state
+from skylift.gate.lab.state import locked, marker_of, read_state
 
 if TYPE_CHECKING:
     from skylift.gate.lab.host import Lab
@@ -53,20 +52,17 @@ def _stages(lab: Lab) -> tuple[Stage, ...]:
             lambda: unmount_all(lab),
             after=("network",),
         ),
-        Stage("files", lambda: not _files(lab), lambda: _remove_files(lab), after=("mounts", "cgroups")),
+        Stage(
+            "files", lambda: read_state(lab) is None, lambda: _remove_files(lab), after=("mounts", "cgroups")
+        ),
     )
-
-
-def _files(lab: Lab) -> tuple[Path, ...]:
-    """What is left on disk: the lab's folder last, so that a killed ``down`` still knows it is a lab's."""
-    nspawn = Path("/run/systemd/nspawn/propagate")
-    marked = [lab.folder] if read_state(lab) is not None else []
-    places = [nspawn / f"{lab.name}-{host.name}" for host in lab.hosts] + marked
-    return tuple(place for place in places if place.exists())
 
 
 def _remove_files(lab: Lab) -> None:
     if mounted_below(lab.folder):
         raise LabProblem(f"files in {lab.folder} cannot be removed: something is still mounted there")
-    for place in _files(lab):
-        shutil.rmtree(place)
+    # The marker goes last, so that a killed "down" still knows the folder for a lab's.
+    for place in lab.folder.iterdir():
+        if place != marker_of(lab):
+            shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
+    shutil.rmtree(lab.folder)

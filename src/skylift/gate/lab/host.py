@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.problem import Fix, Remedy, Uncertain
 
 NETWORK = "10.77.0.0/16"
 BRIDGE_ADDRESS = "10.77.0.1"
@@ -26,8 +26,11 @@ _ADDRESSES = {
 _TAIL_CHARS = 2000
 
 
-class LabProblem(Refused):
-    """The lab could not be built, asked or taken down; ``lab up`` goes on where it stopped."""
+class LabProblem(Uncertain):
+    """The lab could not be built, asked or taken down.
+
+    How far it got is not remembered but looked up: ``lab up`` and ``lab down`` go on where it stopped.
+    """
 
     code = "lab.failed"
 

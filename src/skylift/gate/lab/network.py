@@ -77,8 +77,8 @@ def _end_if_inside(pid: int, network: tuple[int, int]) -> bool:
         if (its.st_dev, its.st_ino) != network:
             return False
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+    except (ProcessLookupError, FileNotFoundError, PermissionError):
+        return False  # gone, or nothing we may look into: then it is not ours
     finally:
         os.close(descriptor)
     return True

@@ -67,6 +67,7 @@ _NOT_IN_A_CONTAINER = (
     "e2scrub_all.timer",
     "fstrim.timer",
     "e2scrub_reap.service",
+    "console-getty.service",
     "systemd-networkd-wait-online.service",
 )
 _NO_PAPERWORK = tuple(

@@ -11,15 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab.host import LabProblem
 from skylift.model.problem import Fix, Refused, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skylift.gate.lab.host import Lab
-
-_MARKER = "lab.json"
 
 
 class LabBusy(Refused):
@@ -34,6 +31,12 @@ class LabBusy(Refused):
         )
 
 
+class LabRefused(Refused):
+    """The folder is not for the lab that was asked for; nothing was touched."""
+
+    code = "lab.refused"
+
+
 @dataclass(frozen=True, slots=True)
 class LabState:
     """What a lab was asked to be; whether it is, is looked up and never remembered."""
@@ -43,25 +46,33 @@ class LabState:
     """The releases whose artifacts are in the depot, the one it runs among them."""
 
 
+def marker_of(lab: Lab) -> Path:
+    """The file that tells a lab's folder from any other."""
+    return lab.folder / "lab.json"
+
+
 def read_state(lab: Lab) -> LabState | None:
     """What the lab in the folder was asked to be, or None if there is none.
 
     Raises:
-        LabProblem: the file does not read as one of ours.
+        LabRefused: the file does not read as one of ours.
     """
     try:
-        told = json.loads((lab.folder / _MARKER).read_text())
+        told = json.loads((marker_of(lab)).read_text())
         return LabState(str(told["release"]), tuple(map(str, told["artifacts"])))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        raise LabProblem(f"{lab.folder / _MARKER} is not a lab's: it does not read as one") from None
+        raise LabRefused(
+            f"{lab.folder} cannot be used: {marker_of(lab).name} in it does not read as a lab's",
+            Remedy(Fix.REPAIR, "give another folder: skylift lab up --dir FOLDER"),
+        ) from None
 
 
 def write_state(lab: Lab, state: LabState) -> None:
     """Remember what the lab is asked to be, before anything of it is built."""
     lab.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(lab.folder / _MARKER, json.dumps(asdict(state), indent=2) + "\n")
+    write_whole(marker_of(lab), json.dumps(asdict(state), indent=2) + "\n")
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o644) -> None:

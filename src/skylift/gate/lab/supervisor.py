@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skylift.gate.lab import cgroups
@@ -11,35 +12,13 @@ from skylift.gate.lab.network import BRIDGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from skylift.gate.lab.host import Lab
 
 _ASKED_TO_REBOOT = "133"
 """How systemd-nspawn ends with ``--keep-unit`` when the host in it rebooted; 0 is poweroff."""
 
-# $1 is the cgroup as this machine sees it, $2 the same below the root of the tree, $3 the exit code
-# after which the command is started again or "any", the rest the command. Hosts want a pure v2 tree at
-# the usual place, whatever layout the machine has: so the loop lives in a mount namespace of its own.
-_LOOP = """
-echo $$ > "$1/watch/cgroup.procs"
-echo joined
-read -r go || exit 0
-exec < /dev/null > "$4" 2>&1
-umount -l /sys/fs/cgroup
-mount -t cgroup2 none /sys/fs/cgroup
-group=/sys/fs/cgroup/$2 again=$3
-shift 4
-while :; do
-  code=0
-  sh -c 'echo $$ > "$0/run/cgroup.procs" && exec "$@"' "$group" "$@" || code=$?
-  case $again in
-    any) sleep 1 ;;
-    "$code") ;;
-    *) exit "$code" ;;
-  esac
-done
-"""
+_LOOP = Path(__file__).with_name("keep.sh")
 
 
 def runs(lab: Lab, part: str) -> bool:
@@ -103,7 +82,7 @@ def _keep(lab: Lab, part: str, command: Sequence[str], *, again: str) -> None:
         (group / below).mkdir(parents=True, exist_ok=True)
     log = log_of(lab, part)
     log.parent.mkdir(exist_ok=True)
-    detached = ["setsid", "--fork", "unshare", "--mount", "--propagation", "slave", "sh", "-euc", _LOOP, "sh"]
+    detached = ["setsid", "--fork", "unshare", "--mount", "--propagation", "slave", "sh", "-eu", str(_LOOP)]
     told = [str(group), f"{lab.name}/{part}", again, str(log)]
     with subprocess.Popen(
         [*detached, *told, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -10,7 +10,7 @@ from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import LabProblem, run
 from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
 from skylift.gate.lab.stages import Stage, build
-from skylift.gate.lab.state import LabState, locked, read_state, write_state
+from skylift.gate.lab.state import LabRefused, LabState, locked, read_state, write_state
 from skylift.model.problem import Fix, Remedy
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
     Raises:
         MachineUnfit: the machine lacks something; nothing was touched.
         LabBusy: another command is changing this lab.
-        LabProblem: a stage failed, or the folder holds something else.
+        LabRefused: the folder holds something else; nothing was touched.
+        LabProblem: a stage failed.
     """
     there = read_state(lab)
     machine.refuse_unfit(lab.folder, disk_gib=machine.DISK_GIB if there is None else _REBUILD_GIB)
@@ -131,12 +132,12 @@ def _layer_name(role: str) -> str:
 
 def _refuse_other(lab: Lab, there: LabState | None, wanted: LabState) -> None:
     if there is None and lab.folder.exists() and any(lab.folder.iterdir()):
-        raise LabProblem(
+        raise LabRefused(
             f"{lab.folder} is not empty and holds no lab",
             Remedy(Fix.REPAIR, "give an empty folder: skylift lab up --dir FOLDER"),
         )
     if there is not None and there != wanted:
-        raise LabProblem(
+        raise LabRefused(
             f"the lab in {lab.folder} was made for {_said(there)}, not for {_said(wanted)}",
             Remedy(Fix.REPAIR, f"take it down first: skylift lab down --dir {lab.folder}"),
         )

@@ -1,0 +1,98 @@
+"""``skylift lab``: a real cloud of real hosts on this machine, to try upgrades on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from skylift.cli.desk import answer, json_option, remark
+from skylift.cli.exits import Exit
+from skylift.cli.views import lab as view
+from skylift.gate.lab.down import down as take_down
+from skylift.gate.lab.host import Lab, LabProblem, default_folder
+from skylift.gate.lab.state import LabState
+from skylift.gate.lab.status import status as look
+from skylift.gate.lab.up import up as bring_up
+
+RELEASES = ("2023.1", "2024.1", "2025.1")
+
+_folder = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the lab lies. [default: $SKYLIFT_LAB_DIR, or ~/.local/share/skylift/lab]",
+)
+
+
+@click.group()
+def lab() -> None:
+    """Build, look at and take down a cloud of three controllers and a client on this machine."""
+
+
+@lab.command()
+@_folder
+@click.option("--release", type=click.Choice(RELEASES), default=RELEASES[0], show_default=True)
+@click.option("--artifacts", help="Releases to have in the depot. [default: all later ones]")
+@json_option
+def up(folder: Path | None, release: str, artifacts: str | None, *, as_json: bool) -> int:
+    """Bring the lab up, or finish bringing it up; does nothing if it is.
+
+    May be interrupted, or killed: the next one goes on where it stopped.
+    """
+    place = _lab(folder)
+    start = time.monotonic()
+    wanted = LabState(release, _artifacts(release, artifacts))
+    try:
+        with view.progress() as progress:
+            pushed = bring_up(place, wanted, progress)
+    except KeyboardInterrupt:
+        raise LabProblem("the lab is not up yet: interrupted") from None
+    took = f"{time.monotonic() - start:.1f} s"
+    done = f"up in {took}" if pushed else f"up already (looked for {took})"
+    lines = [f"the lab is {done}", f"record: {place.folder / 'cloud.yaml'}"]
+    answer(lines, {"folder": str(place.folder), "pushed": pushed, "release": release}, as_json=as_json)
+    return Exit.OK
+
+
+@lab.command()
+@_folder
+@json_option
+def status(folder: Path | None, *, as_json: bool) -> int:
+    """Say what runs: hosts, units, who holds the VIP, the release of each component."""
+    found = look(_lab(folder))
+    answer(view.lines(found), found, as_json=as_json)
+    return Exit.OK if found.whole else Exit.FAILED
+
+
+@lab.command()
+@_folder
+def down(folder: Path | None) -> int:
+    """Leave nothing of the lab behind but the cache of what is costly to build."""
+    place = _lab(folder)
+    with view.progress() as progress:
+        pushed = take_down(place, progress)
+    remark("the lab is down" if pushed else f"there is no lab in {place.folder}")
+    return Exit.OK
+
+
+def _lab(folder: Path | None) -> Lab:
+    return Lab(folder.absolute() if folder else default_folder())
+
+
+def _artifacts(release: str, told: str | None) -> tuple[str, ...]:
+    """``release`` and those told, in order; by default all from ``release`` on.
+
+    Raises:
+        click.UsageError: one is not known.
+    """
+    later = RELEASES[RELEASES.index(release) :]
+    if told is None:
+        return later
+    wanted = {release, *filter(None, told.replace(" ", "").split(","))}
+    if unknown := wanted - set(RELEASES):
+        raise click.UsageError(
+            f"no artifacts of {', '.join(sorted(unknown))}: known are {', '.join(RELEASES)}"
+        )
+    return tuple(sorted(wanted))
