@@ -1,0 +1,101 @@
+"""Bring users, roles, services and endpoints about in a new Keystone: runs on a host, safe to repeat.
+
+Reads one JSON object from standard input and prints ``changed N``::
+
+    {"url": "http://...:5000/v3", "password": "of the admin", "region": "RegionOne",
+     "services": [{"user": "glance", "password": "...", "type": "image", "url": "http://..."}]}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+_TIMEOUT_S = 30
+_INTERFACES = ("public", "internal", "admin")
+
+
+@dataclass(slots=True)
+class Keystone:
+    """Just enough of the Identity API v3, as its administrator."""
+
+    url: str
+    token: str = ""
+    changed: int = field(default=0)
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+        """The answer's JSON object (empty if there is none) and the token header.
+
+        Raises:
+            urllib.error.URLError: Keystone did not answer, or answered with an error status.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the URL is the lab's own, http
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "X-Auth-Token": self.token},
+        )
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - as above
+            content = answer.read()
+            return (json.loads(content) if content else {}), answer.headers.get("X-Subject-Token", "")
+
+    def login(self, password: str) -> None:
+        """Get a token for the administrator."""
+        user = {"name": "admin", "domain": {"id": "default"}, "password": password}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        _, self.token = self.call("POST", "/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+
+    def ensure(self, kind: str, query: str, wanted: dict[str, Any]) -> str:
+        """The id of the one ``kind`` that ``query`` finds, made as ``wanted`` if there is none."""
+        found, _ = self.call("GET", f"/{kind}s?{query}")
+        if found[f"{kind}s"]:
+            return str(found[f"{kind}s"][0]["id"])
+        made, _ = self.call("POST", f"/{kind}s", {kind: wanted})
+        self.changed += 1
+        return str(made[kind]["id"])
+
+
+def populate(keystone: Keystone, wanted: dict[str, Any]) -> None:
+    """Make what is missing: the service project, and each service with its user and endpoints."""
+    project = keystone.ensure(
+        "project", "name=service&domain_id=default", {"name": "service", "domain_id": "default"}
+    )
+    roles = [keystone.ensure("role", f"name={name}", {"name": name}) for name in ("admin", "service")]
+    for service in wanted["services"]:
+        name = service["user"]
+        user = keystone.ensure(
+            "user",
+            f"name={name}&domain_id=default",
+            {"name": name, "domain_id": "default", "password": service["password"]},
+        )
+        for role in roles:
+            keystone.call("PUT", f"/projects/{project}/users/{user}/roles/{role}")
+        made = keystone.ensure("service", f"type={service['type']}", {"name": name, "type": service["type"]})
+        for interface in _INTERFACES:
+            keystone.ensure(
+                "endpoint",
+                f"service_id={made}&interface={interface}",
+                {
+                    "service_id": made,
+                    "interface": interface,
+                    "region_id": wanted["region"],
+                    "url": service["url"],
+                },
+            )
+
+
+def main() -> None:
+    """Read the wish, make it so."""
+    wanted = json.load(sys.stdin)
+    keystone = Keystone(wanted["url"])
+    keystone.login(wanted["password"])
+    populate(keystone, wanted)
+    sys.stdout.write(f"changed {keystone.changed}\n")
+
+
+if __name__ == "__main__":
+    main()
