@@ -1,0 +1,65 @@
+"""The record as a file: ``cloud.yaml`` in, a ``Record`` out, or every mistake in it at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from skylift.app.record_references import check_references
+from skylift.app.record_sections import read_record
+from skylift.app.yaml_section import Mistake, Sheet
+from skylift.model.ids import Digest
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.record import Record
+
+
+class RecordInvalid(Refused):
+    """The record cannot be used. Nothing was touched."""
+
+    code = "record.invalid"
+
+    def __init__(self, file: Path, mistakes: tuple[Mistake, ...]) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        told = "".join(f"\n  {mistake.told(file.name)}" for mistake in mistakes)
+        super().__init__(
+            f"{file} cannot be used: {count} in it{told}",
+            Remedy(Fix.REPAIR, f"correct it, then look again: skylift --cloud {file} inspect"),
+            Remedy(Fix.REPAIR, "or begin from a commented record: skylift init"),
+        )
+        self.file = file
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A record and the digest of the file's bytes, by which a plan knows what it was made from."""
+
+    record: Record
+    digest: Digest
+
+
+def load_record(path: Path, known_components: Collection[str]) -> RecordFile:
+    """The record in the file at ``path``; its relative paths are resolved against its folder.
+
+    Raises:
+        RecordInvalid: the file has mistakes: all of them, by line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        told = str(error.strerror).lower()
+        remedy = "name another with --cloud, or write one: skylift init"
+        raise RecordInvalid(path, (Mistake(0, "", told, remedy),)) from None
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise RecordInvalid(path, (Mistake(line, "", "is not UTF-8", "save it as UTF-8"),)) from None
+    sheet = Sheet(path)
+    record = read_record(sheet.top(text))
+    check_references(sheet, record, known_components)
+    if sheet.mistakes:
+        raise RecordInvalid(path, tuple(sorted(sheet.mistakes)))
+    return RecordFile(record, Digest(f"sha256:{hashlib.sha256(content).hexdigest()}"))

@@ -1,0 +1,168 @@
+"""What must agree across the sections of ``cloud.yaml``, and with the files it names."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+import stat
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from skylift.app.yaml_section import Sheet, meant
+from skylift.model.record import Record
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SSH_PORT = 22
+
+
+def check_references(sheet: Sheet, record: Record, known_components: Collection[str]) -> None:
+    """Note each name that refers to nothing, each clash, and each file that is not as it must be."""
+    _roles(sheet, record)
+    _components(sheet, record, known_components)
+    _clashes(sheet, record)
+    _sizes(sheet, record)
+    _vantage(sheet, record)
+    _private(sheet, "ssh.key", Path(record.ssh.key))
+    _private(sheet, "vantage.clouds_yaml", Path(record.vantage.clouds_yaml))
+    _pinned(sheet, record)
+    _credentials(sheet, record)
+
+
+def _roles(sheet: Sheet, record: Record) -> None:
+    roles = {role for host in record.hosts.values() for role in host.roles}
+    told = {f"components.{name}.role": c.role for name, c in record.components.items()}
+    told |= {"balancer.role": record.balancer.role, "database.role": record.database.role}
+    for at, role in told.items():
+        if role and role not in roles:
+            sheet.wrong(at, f"no host has the role {role}", meant(role, roles))
+
+
+def _components(sheet: Sheet, record: Record, known: Collection[str]) -> None:
+    for name, component in record.components.items():
+        if name not in known:
+            sheet.wrong(f"components.{name}", f"{name} is not a component Skylift knows", meant(name, known))
+        if component.artifact and component.artifact not in record.artifacts:
+            told = f"there is no artifact {component.artifact}"
+            sheet.wrong(f"components.{name}.artifact", told, meant(component.artifact, record.artifacts))
+
+
+def _clashes(sheet: Sheet, record: Record) -> None:
+    components = record.components.items()
+    hosts, artifacts = record.hosts.items(), record.artifacts.items()
+    _unlike(sheet, "hosts.{}.address", ((n, h.address) for n, h in hosts))
+    _unlike(sheet, "artifacts.{}.path", ((n, str(a.path)) for n, a in artifacts))
+    for key, of in _OWN.items():
+        _unlike(sheet, f"components.{{}}.{key}", ((n, of(c)) for n, c in components))
+
+
+_OWN: dict[str, Callable[..., str]] = {
+    "unit": lambda c: c.unit,
+    "link": lambda c: str(c.link),
+    "port": lambda c: str(c.port),
+    "pool": lambda c: c.pool,
+    "database": lambda c: c.database,
+}
+
+
+def _unlike(sheet: Sheet, at: str, values: Iterable[tuple[str, str]]) -> None:
+    first: dict[str, str] = {}
+    for name, value in values:
+        place = at.format(name)
+        if _mistaken(sheet, place):
+            continue
+        if value in first:
+            sheet.wrong(place, f"is {value}, as that of {first[value]} is", "give each its own")
+        first.setdefault(value, name)
+
+
+def _sizes(sheet: Sheet, record: Record) -> None:
+    servers = len(record.hosts_in(record.database.role))
+    if record.database.size < servers and not _mistaken(sheet, "database.size"):
+        told = f"is {record.database.size}, but {servers} hosts have the role {record.database.role}"
+        sheet.wrong("database.size", told, f"write {servers}, or correct the roles")
+    fewest = min((len(record.hosts_in(c.role)) for c in record.components.values()), default=0)
+    if 1 < fewest <= record.policy.batch:
+        told = f"is {record.policy.batch}, which would take every backend of an API out at once"
+        sheet.wrong("policy.batch", told, f"write a whole number from 1 to {fewest - 1}")
+
+
+def _vantage(sheet: Sheet, record: Record) -> None:
+    host = record.vantage.host
+    if not host:
+        return
+    if host not in record.hosts:
+        sheet.wrong("vantage.host", f"there is no host {host}", meant(host, record.hosts))
+        return
+    serving = {c.role for c in record.components.values()} | {record.balancer.role, record.database.role}
+    if record.hosts[host].roles & serving:
+        told = f"{host} is part of the control plane, so it cannot see what users see"
+        sheet.wrong("vantage.host", told, "name a host outside of it, with a role of its own")
+
+
+def _private(sheet: Sheet, at: str, file: Path) -> None:
+    if not file.is_file():
+        return
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & _OTHERS:
+        sheet.wrong(at, f"{file} has mode {mode:04o}, so others may read it", f"run: chmod 0600 {file}")
+
+
+def _credentials(sheet: Sheet, record: Record) -> None:
+    file, cloud = Path(record.vantage.clouds_yaml), record.vantage.cloud
+    if not cloud or not file.is_file():
+        return
+    try:
+        clouds = YAML(typ="safe").load(file.read_text(encoding="utf-8"))["clouds"]
+        names = [str(name) for name in clouds]
+    except (YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        sheet.wrong(
+            "vantage.clouds_yaml", f"{file} has no mapping 'clouds'", "write it as openstackclient does"
+        )
+        return
+    if cloud not in names:
+        sheet.wrong("vantage.cloud", f"{file.name} has no cloud {cloud}", meant(cloud, names))
+
+
+def _pinned(sheet: Sheet, record: Record) -> None:
+    file = Path(record.ssh.known_hosts)
+    if not file.is_file():
+        return
+    pinned = _patterns(file.read_text(encoding="utf-8", errors="replace"))
+    for name, host in record.hosts.items():
+        port = record.ssh.port
+        wanted = host.address if port == _SSH_PORT else f"[{host.address}]:{port}"
+        if host.address and not any(_pins(pattern, wanted) for pattern in pinned):
+            scan = f"ssh-keyscan -p {port} {host.address}"
+            told = f"{file} has no key of {name} ({wanted}), so its identity cannot be proved"
+            sheet.wrong(f"hosts.{name}.address", told, f"add its line, compared with the console: {scan}")
+
+
+def _patterns(text: str) -> list[str]:
+    """The host patterns of a known_hosts file; those of revoked keys left out. Source: sshd(8)."""
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    kept = [
+        words[1:] if words[0] == "@cert-authority" else words for words in lines if words[0] != "@revoked"
+    ]
+    return [pattern for words in kept if words for pattern in words[0].split(",")]
+
+
+def _pins(pattern: str, wanted: str) -> bool:
+    if not pattern.startswith("|1|"):
+        return fnmatch.fnmatchcase(wanted, pattern.replace("[", "[[]"))
+    salt, _, digest = pattern[3:].partition("|")
+    try:
+        key, given = base64.b64decode(salt), base64.b64decode(digest)
+    except binascii.Error:
+        return False
+    # SHA-1 is the format of hashed host names, not a choice: it hides names and proves nothing.
+    return hmac.compare_digest(hmac.digest(key, wanted.encode(), hashlib.sha1), given)
+
+
+def _mistaken(sheet: Sheet, at: str) -> bool:
+    return at not in sheet.lines or any(m.at == at for m in sheet.mistakes)

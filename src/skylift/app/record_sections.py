@@ -1,0 +1,214 @@
+"""The sections of ``cloud.yaml``: which keys each has, and what may stand under them.
+
+Reads one section into one value of the model. Whether names that refer to each other exist is
+``record_references``' work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from skylift.app.yaml_section import Section
+from skylift.model.ids import (
+    ArtifactName,
+    ComponentName,
+    Digest,
+    HostName,
+    PoolName,
+    Seconds,
+    UnitName,
+)
+from skylift.model.record import (
+    Artifact,
+    BalancerEntry,
+    ComponentEntry,
+    DatabaseEntry,
+    HostEntry,
+    LossBudget,
+    Policy,
+    Record,
+    SshAccess,
+    Timeouts,
+    VantageEntry,
+)
+from skylift.model.release import Release
+
+FORMAT = 1
+"""Version of the record's format; any other is refused."""
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_NAME_MEANS = "a name of letters, digits, dots, dashes and underscores"
+_ADDRESS = r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}"
+_DATABASE = r"[A-Za-z0-9_]{1,64}"
+_RELEASE = r"20\d\d\.[12]"
+_SHA256 = r"sha256:[0-9a-f]{64}"
+_URL = r"https?://[^\s/]+/\S+"
+_UNIT = r"[A-Za-z0-9:_.@\\-]+\.service"
+_PORT_MAX = 65_535
+_DAY_S = 86_400
+_YEAR_H = 8_760
+
+
+def read_record(top: Section) -> Record:
+    """The whole file as a record; to be used only if the file had no mistakes."""
+    top.number("skylift", FORMAT, FORMAT)
+    hosts, artifacts, components = (top.section(key) for key in ("hosts", "artifacts", "components"))
+    record = Record(
+        name=_name(top, "name"),
+        ssh=_ssh(top.section("ssh")),
+        hosts={HostName(n): _host(n, entry) for n, entry in _named(hosts)},
+        artifacts={ArtifactName(n): _artifact(n, entry) for n, entry in _named(artifacts)},
+        components={ComponentName(n): _component(n, entry) for n, entry in _named(components)},
+        balancer=_balancer(top.section("balancer")),
+        database=_database(top.section("database")),
+        vantage=_vantage(top.section("vantage")),
+        policy=_policy(top.section("policy", optional=True)),
+    )
+    top.close()
+    return record
+
+
+def _ssh(section: Section) -> SshAccess:
+    key, known_hosts = section.file("key"), section.file("known_hosts")
+    access = SshAccess(
+        user=_name(section, "user"),
+        key=PurePosixPath(key or ""),
+        known_hosts=PurePosixPath(known_hosts or ""),
+        port=section.number("port", 1, _PORT_MAX, default=22),
+        proxy_command=section.text("proxy_command", default="") or None,
+    )
+    section.close()
+    return access
+
+
+def _host(name: str, section: Section) -> HostEntry:
+    entry = HostEntry(
+        name=HostName(name),
+        address=_address(section, "address"),
+        roles=section.texts("roles", form=_NAME, means=_NAME_MEANS),
+        zone=section.text("zone", default="", form=_NAME, means=_NAME_MEANS) or None,
+    )
+    section.close()
+    return entry
+
+
+def _artifact(name: str, section: Section) -> Artifact:
+    release = section.text("release", form=_RELEASE, means='a year and a half, such as "2024.1"')
+    entry = Artifact(
+        name=ArtifactName(name),
+        release=Release.parse(release or "2000.1"),
+        digest=Digest(section.text("digest", form=_SHA256, means="sha256: and 64 hexadecimal digits")),
+        source=section.text("source", form=_URL, means="the http or https URL of the archive"),
+        path=_path(section, "path"),
+    )
+    section.close()
+    return entry
+
+
+def _component(name: str, section: Section) -> ComponentEntry:
+    entry = ComponentEntry(
+        name=ComponentName(name),
+        artifact=ArtifactName(_name(section, "artifact")),
+        role=_name(section, "role"),
+        unit=UnitName(section.text("unit", form=_UNIT, means="a systemd unit that ends in .service")),
+        link=_path(section, "link"),
+        port=section.number("port", 1, _PORT_MAX),
+        pool=PoolName(_name(section, "pool")),
+        database=section.text("database", form=_DATABASE, means="the name of a database"),
+        user=_name(section, "user"),
+    )
+    section.close()
+    return entry
+
+
+def _balancer(section: Section) -> BalancerEntry:
+    entry = BalancerEntry(
+        kind=section.text("kind", form="haproxy", means="haproxy: the one kind supported"),
+        role=_name(section, "role"),
+        socket=_path(section, "socket"),
+        vip=_address(section, "vip"),
+    )
+    section.close()
+    return entry
+
+
+def _database(section: Section) -> DatabaseEntry:
+    entry = DatabaseEntry(
+        kind=section.text("kind", form="galera", means="galera: the one kind supported"),
+        role=_name(section, "role"),
+        size=section.number("size", 1, 99),
+        backups=_path(section, "backups"),
+    )
+    section.close()
+    return entry
+
+
+def _vantage(section: Section) -> VantageEntry:
+    entry = VantageEntry(
+        host=HostName(_name(section, "host")),
+        clouds_yaml=PurePosixPath(section.file("clouds_yaml") or ""),
+        cloud=_name(section, "cloud"),
+    )
+    section.close()
+    return entry
+
+
+def _policy(section: Section) -> Policy:
+    usual = Policy()
+    policy = Policy(
+        batch=section.number("batch", 1, 1000, default=usual.batch),
+        at_once=section.number("at_once", 1, 64, default=usual.at_once),
+        backup_max_age_h=section.number("backup_max_age_h", 1, _YEAR_H, default=usual.backup_max_age_h),
+        clock_skew_max_ms=section.number("clock_skew_max_ms", 1, 60_000, default=usual.clock_skew_max_ms),
+        disk_free_min_gib=section.number("disk_free_min_gib", 1, 100_000, default=usual.disk_free_min_gib),
+        loss=_loss(section.section("loss", optional=True)),
+        timeouts=_timeouts(section.section("timeouts", optional=True)),
+    )
+    section.close()
+    return policy
+
+
+def _loss(section: Section) -> LossBudget:
+    usual = LossBudget()
+    budget = LossBudget(
+        failed_requests=section.number("failed_requests", 0, 1_000_000, default=usual.failed_requests),
+        gap=_seconds(section, "gap", usual.gap),
+    )
+    section.close()
+    return budget
+
+
+def _timeouts(section: Section) -> Timeouts:
+    usual = Timeouts()
+    timeouts = Timeouts(
+        drain=_seconds(section, "drain", usual.drain),
+        stop=_seconds(section, "stop", usual.stop),
+        start=_seconds(section, "start", usual.start),
+        command=_seconds(section, "command", usual.command),
+        stage=_seconds(section, "stage", usual.stage),
+        unreachable=_seconds(section, "unreachable", usual.unreachable),
+    )
+    section.close()
+    return timeouts
+
+
+def _named(section: Section) -> Iterator[tuple[str, Section]]:
+    return section.sections(form=_NAME, means=_NAME_MEANS)
+
+
+def _name(section: Section, key: str) -> str:
+    return section.text(key, form=_NAME, means=_NAME_MEANS)
+
+
+def _address(section: Section, key: str) -> str:
+    return section.text(key, form=_ADDRESS, means="an IP address or a host name")
+
+
+def _path(section: Section, key: str) -> PurePosixPath:
+    told = section.text(key, form=r"/[^\s\x00]+", means="an absolute path on the hosts, without spaces")
+    return PurePosixPath(told)
+
+
+def _seconds(section: Section, key: str, usual: Seconds) -> Seconds:
+    return Seconds(section.number(key, 1, _DAY_S, default=usual))

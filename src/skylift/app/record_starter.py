@@ -1,0 +1,128 @@
+"""The commented record that ``skylift init`` writes: whole, but for the values only its operator knows."""
+
+from __future__ import annotations
+
+_STARTER = """\
+# The record of one cloud, for Skylift. Keep it in git: it holds no secret, only paths to them.
+# Fill in every line that ends with '# fill in', then run: skylift inspect
+# Paths of files on this machine are relative to this file's folder.
+skylift: 1                      # version of this format
+name:                           # fill in
+
+# How every host is reached. Host keys are pinned: a host that is not in known_hosts is refused.
+ssh:
+  user: root
+  key:                          # fill in
+  known_hosts:                  # fill in
+  # port: 22
+  # proxy_command: "ssh -W %h:%p bastion"
+
+# The hosts: an address, one or more roles, and a failure zone if there are zones.
+# The first host of a role by name, its bootstrap host, does what must be done once.
+hosts:
+  ctl1:
+    address:                    # fill in
+    roles: [controller]
+    zone: az1
+  ctl2:
+    address:                    # fill in
+    roles: [controller]
+    zone: az2
+  ctl3:
+    address:                    # fill in
+    roles: [controller]
+    zone: az3
+  # Outside the control plane: users' requests are made and measured from here.
+  client:
+    address:                    # fill in
+    roles: [vantage]
+
+# Environments with the software of one release, as the hosts fetch them (tar, zstd) and where they lie.
+# The digest is that of the artifact's MANIFEST.sha256: sha256sum MANIFEST.sha256
+artifacts:
+  openstack-2023.1:             # what runs now
+    release: "2023.1"
+    digest:                     # fill in
+    source:                     # fill in
+    path: /opt/openstack/artifacts/2023.1
+  openstack-2024.1:             # where to go
+    release: "2024.1"
+    digest:                     # fill in
+    source:                     # fill in
+    path: /opt/openstack/artifacts/2024.1
+
+# Each component: its artifact now, the role of its hosts, its systemd unit, the symbolic link through which
+# the unit finds its artifact, its port on the hosts and on the VIP, its HAProxy pool, its database, and the
+# Unix user that it and its manage commands run as.
+components:
+  keystone:
+    artifact: openstack-2023.1
+    role: controller
+    unit: keystone-api.service
+    link: /opt/openstack/current/keystone
+    port: 5000
+    pool: keystone
+    database: keystone
+    user: keystone
+  glance:
+    artifact: openstack-2023.1
+    role: controller
+    unit: glance-api.service
+    link: /opt/openstack/current/glance
+    port: 9292
+    pool: glance
+    database: glance
+    user: glance
+  placement:
+    artifact: openstack-2023.1
+    role: controller
+    unit: placement-api.service
+    link: /opt/openstack/current/placement
+    port: 8778
+    pool: placement
+    database: placement
+    user: placement
+
+# HAProxy: the admin socket on each of its hosts, and the address that users reach.
+balancer:
+  kind: haproxy
+  role: controller
+  socket: /run/haproxy/admin.sock
+  vip:                          # fill in
+
+# Galera: how many servers the cluster has, and a folder on the bootstrap host for dumps.
+database:
+  kind: galera
+  role: controller
+  size: 3
+  backups: /var/backups/skylift
+
+# An administrator's credentials, as openstackclient reads them; the file needs mode 0600.
+vantage:
+  host: client
+  clouds_yaml:                  # fill in
+  cloud:                        # fill in
+
+# What you allow. Each line shows what is used without it; remove '# ' to change it.
+# policy:
+#   batch: 1                    # backends of one API that may be out at once
+#   at_once: 6                  # steps in flight at once
+#   backup_max_age_h: 24        # a plan needs a backup no older than this
+#   clock_skew_max_ms: 2000
+#   disk_free_min_gib: 2        # on every host, after staging
+#   loss:                       # a run that loses more halts by itself
+#     failed_requests: 5
+#     gap: 5                    # seconds without a good answer from one API
+#   timeouts:                   # seconds
+#     drain: 120
+#     stop: 120
+#     start: 180
+#     command: 1800
+#     stage: 1800
+#     unreachable: 300
+"""
+
+
+def starter() -> str:
+    """The text of a new ``cloud.yaml``: it loads as soon as every line marked ``# fill in`` is filled in."""
+    return _STARTER
