@@ -10,13 +10,14 @@ import click
 from skylift.cli.desk import answer, json_option, remark
 from skylift.cli.exits import Exit
 from skylift.cli.views import lab as view
+from skylift.gate.lab.artifacts import releases
 from skylift.gate.lab.down import down as take_down
 from skylift.gate.lab.host import Lab, LabProblem, default_folder
 from skylift.gate.lab.state import LabState
 from skylift.gate.lab.status import status as look
 from skylift.gate.lab.up import up as bring_up
 
-RELEASES = ("2023.1", "2024.1", "2025.1")
+RELEASES = releases()
 
 _folder = click.option(
     "--dir",

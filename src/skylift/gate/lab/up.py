@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab import identity, machine, network, packages, rootfs, supervisor
+from skylift.gate.lab import artifacts, identity, machine, network, packages, rootfs, supervisor
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import LabProblem, run
 from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
@@ -14,6 +14,7 @@ from skylift.gate.lab.state import LabRefused, LabState, locked, read_state, wri
 from skylift.model.problem import Fix, Remedy
 
 if TYPE_CHECKING:
+    from skylift.gate.lab.artifacts import Artifact
     from skylift.gate.lab.host import Lab, LabHost
     from skylift.gate.lab.stages import Progress
 
@@ -48,11 +49,16 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
 
 def stages(lab: Lab, wanted: LabState) -> tuple[Stage, ...]:
     """All stages of a lab, each after those it needs."""
-    return host_stages(lab)
+    made = {release: artifacts.artifact(release) for release in wanted.artifacts}
+    return (
+        *host_stages(lab, made[wanted.release]),
+        *(_build_stage(one) for one in made.values()),
+        *(_publish_stage(lab, one) for one in made.values()),
+    )
 
 
-def host_stages(lab: Lab) -> tuple[Stage, ...]:
-    """From a bare machine to four hosts that answer."""
+def host_stages(lab: Lab, present: Artifact) -> tuple[Stage, ...]:
+    """From a bare machine to four hosts that answer; controllers have ``present`` from the start."""
     layers = tuple(role for role, wanted in rootfs.ROLE_PACKAGES.items() if wanted)
     return (
         Stage(_PACKAGES, lambda: not packages.absent(), packages.install),
@@ -78,8 +84,8 @@ def host_stages(lab: Lab) -> tuple[Stage, ...]:
         Stage(
             "root file systems",
             lambda: _rooted(lab),
-            lambda: _root(lab),
-            after=(_DEBIAN, *map(_layer_name, layers)),
+            lambda: _root(lab, present),
+            after=(_DEBIAN, *map(_layer_name, layers), _artifact_name(present)),
         ),
         Stage(
             HOSTS,
@@ -106,11 +112,12 @@ def _rooted(lab: Lab) -> bool:
     return all(host.root in mounted and identity.known(host) for host in lab.hosts)
 
 
-def _root(lab: Lab) -> None:
+def _root(lab: Lab, present: Artifact) -> None:
     share_hosts_folder(lab)
     identity.make_key(lab)
     for host in lab.hosts:
-        mount_root(host, rootfs.lower_trees(host.role))
+        extra = (present.layer,) if host.role == "controller" else ()
+        mount_root(host, (*extra, *rootfs.lower_trees(host.role)))
         identity.give_identity(host)
 
 
@@ -124,6 +131,28 @@ def _boot(lab: Lab) -> None:
                 f"{host.name} did not answer within {_BOOT_S} s of its start",
                 Remedy(Fix.REPAIR, f"read its console in {log}, then run skylift lab up again"),
             )
+
+
+def _build_stage(one: Artifact) -> Stage:
+    return Stage(
+        _artifact_name(one),
+        lambda: one.entry.built,
+        lambda: artifacts.build(one),
+        after=(_PACKAGES,),
+    )
+
+
+def _publish_stage(lab: Lab, one: Artifact) -> Stage:
+    return Stage(
+        f"{_artifact_name(one)} in the depot",
+        (lab.depot / one.archive.name).exists,
+        lambda: artifacts.publish(one, lab.depot),
+        after=(_artifact_name(one),),
+    )
+
+
+def _artifact_name(one: Artifact) -> str:
+    return f"artifact {one.release}"
 
 
 def _layer_name(role: str) -> str:
