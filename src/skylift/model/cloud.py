@@ -7,7 +7,7 @@ reason, so that a check can fail closed instead of guessing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from skylift.model.ids import ArtifactName, ComponentName, Digest, Epoch, HostName, PoolName, UnitName
@@ -145,7 +145,9 @@ class Cloud:
     """What one inspection saw.
 
     ``unread`` has, per subject (such as ``schema keystone``), why it could not be read; a subject is
-    either there or in ``unread``, never silently missing.
+    either there or in ``unread``, never silently missing. The first word of a subject is its kind:
+    ``unit``, ``answer``, ``staged``, ``schema``, ``migrations``, ``galera``, ``backends``,
+    ``endpoints``, ``grants``, ``backup``, ``obtainable``, ``upgrade-check`` or ``doctor``.
     """
 
     observed_at: Epoch
@@ -169,6 +171,8 @@ class Cloud:
     doctor: Answer | None
     """``keystone-manage doctor`` from the running artifact."""
     unread: Mapping[str, str]
+    answers: Mapping[tuple[ComponentName, HostName], int | None] = field(default_factory=dict)
+    """The HTTP status that each service gives on its host's own address; none if nothing answers."""
 
     def backends_of(self, pool: PoolName) -> tuple[Backend, ...]:
         """All views of all servers of a pool."""

@@ -165,3 +165,7 @@ class Record:
             self.artifacts[name] for name in sorted(self.artifacts) if self.artifacts[name].release == release
         ]
         return found[0] if found else None
+
+    def artifact_at(self, path: str | None) -> Artifact | None:
+        """The artifact that lies at ``path`` on hosts, such as what a process runs; none if unknown."""
+        return next((a for a in self.artifacts.values() if str(a.path) == path), None)

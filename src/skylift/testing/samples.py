@@ -245,6 +245,7 @@ def sample_cloud(
         upgrade_checks=dict.fromkeys(record.components, Answer(0, "Upgrade check succeeded")),
         doctor=Answer(0, ""),
         unread={},
+        answers={(name, host): 200 for name in record.components for host in hosts},
     )
 
 
