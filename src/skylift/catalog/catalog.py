@@ -56,6 +56,8 @@ class KnownComponent:
     """Folder of migration files in an artifact; a ``*`` in a name stands for anything."""
     privileges: tuple[str, ...]
     """What the service's own database user needs on its database for all phases."""
+    triggers: str
+    """Source of the rule that its phases may make triggers, which a binary log hinders; empty if none."""
     upgrade_check: tuple[str, ...]
     """``COMPONENT-status upgrade check``, with ``{artifact}``."""
     doctor: tuple[str, ...]
@@ -162,6 +164,7 @@ def _component(document: Mapping[str, Any]) -> KnownComponent:
         health=document["health"],
         migrations=PurePosixPath(schema["migrations"]),
         privileges=tuple(schema["privileges"]),
+        triggers=schema.get("triggers", ""),
         upgrade_check=tuple(commands["upgrade_check"]),
         doctor=tuple(commands.get("doctor", ())),
         phases=tuple(_phase(phase) for phase in document["phases"]),
