@@ -1,0 +1,124 @@
+"""What to watch and what to start: pure, and the same for a run that was killed as for one that was not.
+
+What is started depends on how the run stands:
+
+* running: every step whose predecessors are done;
+* paused: nothing, so running steps finish and the run comes to rest;
+* a step failed: only what lies between something that was taken and its giving back. A step that has
+  its own reversal later in the plan takes (a backend out of its pool), and that later step gives it
+  back. Going on with these never takes more from users, and not going on would leave a backend of a
+  healthy host out for as long as the repair of another one lasts. A step an operator retries starts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skylift.actions.action import Action, Undo
+from skylift.engine.fold import Phase, Run
+from skylift.model.ids import StepId
+from skylift.planning.plan import Plan, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Something taken for the run, and the steps that lead to its giving back, that one included."""
+
+    taken_by: StepId
+    given_back_by: StepId
+    way: frozenset[StepId]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A plan's steps with what each waits for; worked out once per run, since decisions are many."""
+
+    steps: tuple[Step, ...]
+    before: Mapping[StepId, frozenset[StepId]]
+    loans: tuple[Loan, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Order:
+        """The order of ``plan``."""
+        before: dict[StepId, set[StepId]] = {step.id: set() for step in plan.steps}
+        following: dict[StepId, set[StepId]] = {step.id: set() for step in plan.steps}
+        for edge in plan.edges:
+            before[edge.after].add(edge.before)
+            following[edge.before].add(edge.after)
+        frozen = {step: frozenset(found) for step, found in before.items()}
+        return cls(plan.steps, frozen, _loans(plan.steps, before, following))
+
+    def ready(self, run: Run) -> tuple[Step, ...]:
+        """The steps that may start by their predecessors, in the plan's order."""
+        done, begun = run.within(Phase.DONE), run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED)
+        return tuple(s for s in self.steps if s.id not in begun and self.before[s.id] <= done)
+
+    def owed(self, run: Run) -> frozenset[StepId]:
+        """The steps on the way to giving back what was taken so far."""
+        done = run.within(Phase.DONE)
+        open_loans = [n for n in self.loans if n.taken_by in run.steps and n.given_back_by not in done]
+        return frozenset[StepId]().union(*(loan.way for loan in open_loans))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the next tick works on."""
+
+    watch: tuple[Step, ...]
+    """Steps under way."""
+    start: tuple[Step, ...]
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to do until an operator acts, or at all."""
+        return not self.watch and not self.start
+
+
+def decide(order: Order, run: Run, *, at_once: int) -> Decision:
+    """Choose the steps to watch and to start, at most ``at_once`` in flight, in the plan's order."""
+    running = run.within(Phase.RUNNING)
+    watch = tuple(step for step in order.steps if step.id in running)
+    if run.pause or run.closed:
+        return Decision(watch, ())
+    ready = order.ready(run)
+    if run.within(Phase.FAILED):
+        allowed = order.owed(run) | run.within(Phase.WAITING)
+        ready = tuple(step for step in ready if step.id in allowed)
+    return Decision(watch, ready[: max(at_once - len(watch), 0)])
+
+
+def complete(order: Order, run: Run) -> bool:
+    """Whether every step of the plan is done."""
+    return len(run.within(Phase.DONE)) == len(order.steps)
+
+
+def _loans(
+    steps: tuple[Step, ...], before: Mapping[StepId, set[StepId]], following: Mapping[StepId, set[StepId]]
+) -> tuple[Loan, ...]:
+    inward = sorted(steps, key=lambda step: len(_reached(step.id, before)))
+    doers: dict[Action, list[StepId]] = {}
+    for step in inward:
+        doers.setdefault(step.action, []).append(step.id)
+    loans: list[Loan] = []
+    for step in inward:
+        reversal = step.action.reversal()
+        # A backend put back may be taken again by a later hop: giving back is not itself a taking.
+        if not isinstance(reversal, Undo) or any(loan.given_back_by == step.id for loan in loans):
+            continue
+        later = _reached(step.id, following)
+        given_back = next((s for s in doers.get(reversal.action, ()) if s in later), None)
+        if given_back is not None:
+            way = (later & _reached(given_back, before)) | {given_back}
+            loans.append(Loan(step.id, given_back, frozenset(way)))
+    return tuple(loans)
+
+
+def _reached(start: StepId, along: Mapping[StepId, set[StepId]]) -> set[StepId]:
+    found: set[StepId] = set()
+    todo = [start]
+    while todo:
+        new = along[todo.pop()] - found
+        found |= new
+        todo += new
+    return found

@@ -1,0 +1,65 @@
+"""The loop around ticks. Time, waiting, showing and guarding are passed in; none of them is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from skylift.engine.execute import Execution
+from skylift.engine.fold import Run
+from skylift.engine.journal import Why
+from skylift.model.ids import Epoch, StepId
+from skylift.model.problem import Problem
+
+Guard = Callable[[Run, Epoch], Problem | None]
+"""Asked before each tick; a problem pauses the run (the loss budget is one)."""
+
+View = Callable[[Run, Mapping[StepId, str]], None]
+"""Shown after each tick: the run, and what is left of each running step."""
+
+
+def _nothing_wrong(_run: Run, _now: Epoch) -> None:
+    """No guard."""
+
+
+def _unseen(_run: Run, _left: Mapping[StepId, str]) -> None:
+    """No view."""
+
+
+def _unasked() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the loop needs of the process it runs in."""
+
+    clock: Callable[[], Epoch]
+    pause: Callable[[], None]
+    """Let time pass until it is worth looking again: half a second to one, cut short by a signal."""
+    guard: Guard = _nothing_wrong
+    view: View = _unseen
+    asked_to_stop: Callable[[], bool] = _unasked
+    """Whether a signal (Ctrl-C) asked for an end: running steps finish, nothing new starts."""
+
+
+def drive(execution: Execution, around: Surroundings) -> Run:
+    """Tick until there is nothing to do: the run is complete, halted or paused, and no step runs.
+
+    Waits only after a tick that changed nothing, so that short steps follow one another at once.
+    Bounded by the steps' deadlines and the policy's limit on silence: each step ends.
+    """
+    around.view(execution.run, execution.left)
+    while not execution.decision.over:
+        now = around.clock()
+        if around.asked_to_stop():
+            execution.pause(Why.SIGNAL, now)
+        problem = around.guard(execution.run, now)
+        if problem is not None:
+            execution.pause(Why.LOSS_BUDGET, now, problem)
+        before = execution.run
+        after = execution.tick(now)
+        around.view(after, execution.left)
+        if after is before:
+            around.pause()
+    return execution.run

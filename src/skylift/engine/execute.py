@@ -1,0 +1,184 @@
+"""The only place with effects: a tick appends what is decided, pushes steps, and writes down what came.
+
+Everything else of the engine is a pure function of the journal. So a run that was killed goes on by the
+same calls as one that was not: fold, decide, observe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+
+from skylift.actions.action import Done, Pending
+from skylift.engine.decide import Decision, Order, complete, decide
+from skylift.engine.fold import Run, after, fold
+from skylift.engine.journal import (
+    Event,
+    Journal,
+    Outcome,
+    Reported,
+    RunClosed,
+    RunPaused,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    Why,
+    milliseconds,
+)
+from skylift.engine.problems import StepOverdue, lasting
+from skylift.model.ids import Epoch, Seconds, StepId
+from skylift.model.problem import Problem, Transient, Uncertain
+from skylift.planning.plan import Plan, Step
+from skylift.ports import Ports
+
+PATIENCE_S = 2
+"""How long a tick waits for its pushes: a host that is slow to answer must not hold up the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, and for how long a silent host is waited for; from the record's policy."""
+
+    at_once: int
+    unreachable: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Not there yet, and its time is up."""
+
+    left: str
+
+
+Push = Done | Pending | Overdue | Problem
+"""What came of one push."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was last seen of a running step; never stored, for it can be seen again."""
+
+    left: str
+    silent_since: Epoch | None = None
+
+
+class Execution:
+    """One process's work on one run. Its holder has the lease; nobody else writes the journal.
+
+    ``pool`` bounds the pushes of a tick; without one they are made in turn, in the plan's order.
+    ``run`` is always the journal folded, kept up event by event.
+    """
+
+    def __init__(
+        self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
+    ) -> None:
+        self.run: Run = fold(journal.events())
+        self._order = Order.of(plan)
+        self._journal = journal
+        self._ports = ports
+        self._limits = limits
+        self._pool = pool
+        self._sights: dict[StepId, Sight] = {}
+        self._flying: dict[StepId, Future[Push]] = {}
+
+    @property
+    def left(self) -> Mapping[StepId, str]:
+        """What is left of each running step, as last seen: its only progress line."""
+        return {step: sight.left for step, sight in self._sights.items()}
+
+    @property
+    def decision(self) -> Decision:
+        """What the next tick would work on."""
+        return decide(self._order, self.run, at_once=self._limits.at_once)
+
+    def tick(self, now: Epoch) -> Run:
+        """Start what may start, push what is under way once, and write down what came of it.
+
+        Waits for its pushes at most ``PATIENCE_S``; one still under way is looked at by a later tick.
+
+        Raises:
+            BaseException: whatever a bug in an action or a driver raises, on purpose unhandled.
+        """
+        decision = self.decision
+        for step in decision.start:
+            attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
+            self._write(StepStarted(step.id, attempt, milliseconds(now)))
+            self._sights[step.id] = Sight("just started")
+        under_way = (*decision.watch, *decision.start)
+        came = self._push_all(under_way, now)
+        for step in under_way:
+            if step.id in came:
+                self._settle(step, came[step.id], now)
+        if complete(self._order, self.run) and self.run.closed is None:
+            self._write(RunClosed(Outcome.COMPLETED, milliseconds(now)))
+        return self.run
+
+    def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
+        """Start nothing new from here on; what runs goes on to its end. No effect on a paused run."""
+        if self.run.pause is None and self.run.closed is None:
+            self._write(RunPaused(why, Reported.of(problem) if problem else None, milliseconds(now)))
+        return self.run
+
+    def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
+        if self._pool is None:
+            return {step.id: push(step, self._lent(step), overdue=self._overdue(step, now)) for step in steps}
+        for step in steps:
+            if step.id not in self._flying:
+                overdue = self._overdue(step, now)
+                self._flying[step.id] = self._pool.submit(push, step, self._lent(step), overdue=overdue)
+        landed = wait(self._flying.values(), timeout=PATIENCE_S).done
+        ids = [step for step, flight in self._flying.items() if flight in landed]
+        return {step: self._flying.pop(step).result() for step in ids}
+
+    def _lent(self, step: Step) -> Ports:
+        return self._ports.under(f"{self.run.id}.{step.id}.{self.run.steps[step.id].attempt}")
+
+    def _overdue(self, step: Step, now: Epoch) -> bool:
+        return milliseconds(now) - self.run.steps[step.id].clock_ms > step.deadline * 1000
+
+    def _settle(self, step: Step, came: Push, now: Epoch) -> None:
+        attempt, at_ms = self.run.steps[step.id].attempt, milliseconds(now)
+        match came:
+            case Done():
+                self._write(StepDone(step.id, attempt, at_ms))
+            case Pending(left):
+                self._sights[step.id] = Sight(left)
+                return
+            case Overdue(left):
+                problem = Reported.of(StepOverdue(step.action.title, step.deadline, left))
+                self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
+            case Transient() | Uncertain():
+                before = self._sights.get(step.id, Sight("")).silent_since
+                since = now if before is None else before
+                if now - since <= self._limits.unreachable:
+                    self._sights[step.id] = Sight(f"no answer yet: {came}", since)
+                    return
+                problem = lasting(came, step.action.title, round(now - since))
+                self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
+            case Problem():
+                self._write(StepFailed(step.id, attempt, Reported.of(came), ended=True, at_ms=at_ms))
+        self._sights.pop(step.id, None)
+
+    def _write(self, event: Event) -> None:
+        # Judged before it is written: an event that cannot follow must not become a fact.
+        run = after(self.run, event)
+        self._journal.append(event)
+        self.run = run
+
+
+def push(step: Step, ports: Ports, *, overdue: bool) -> Push:
+    """Observe one step and, if it is neither done nor overdue, push it one piece further.
+
+    A problem is returned, for the ticking thread alone decides what it means. Nothing is retried here:
+    the next tick observes first, which is the answer to ``Transient`` and to ``Uncertain``.
+    """
+    try:
+        progress = step.action.observe(ports)
+        if isinstance(progress, Pending):
+            if overdue:
+                return Overdue(progress.left)
+            step.action.advance(ports)
+    except Problem as problem:
+        return problem
+    return progress

@@ -1,0 +1,192 @@
+"""The run: what the journal says, folded. Pure; every screen is made from this value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from skylift.engine.journal import (
+    Event,
+    Outcome,
+    Reported,
+    RunClosed,
+    RunOpened,
+    RunPaused,
+    RunResumed,
+    StepDone,
+    StepFailed,
+    StepRetried,
+    StepStarted,
+    Why,
+)
+from skylift.model.ids import Digest, RunId, StepId
+
+
+class Phase(Enum):
+    """Where one step of a run is; a step that was never started has no phase."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    WAITING = "waiting"
+    """To be started again, as an operator asked."""
+
+
+class Standing(Enum):
+    """Where a run is, in one word."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    HALTED = "halted"
+    """A step failed: only what gives back what was taken is still started."""
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step of a run: its newest attempt."""
+
+    phase: Phase
+    attempt: int
+    started_ms: int
+    """When this attempt was first started; of one that waits, when the attempt before it was."""
+    clock_ms: int
+    """Since when its deadline counts: a resumed run gives each running step its whole deadline again."""
+    ended_ms: int | None = None
+    problem: Reported | None = None
+    job_ended: bool = False
+    """Whether a failed attempt's job cannot still be running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing new is started."""
+
+    why: Why
+    problem: Reported | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of one plan, as far as its journal goes."""
+
+    id: RunId
+    cloud: str
+    plan: Digest
+    actor: str
+    opened_ms: int
+    steps: Mapping[StepId, StepRun] = field(default_factory=dict)
+    pause: Pause | None = None
+    closed: Outcome | None = None
+    last_ms: int = 0
+    """When the last event was written."""
+
+    def __post_init__(self) -> None:
+        for step, at in self.steps.items():
+            ended = at.phase in {Phase.DONE, Phase.FAILED}
+            _must(at.attempt >= 1, f"{step} has attempt {at.attempt}")
+            _must((at.ended_ms is not None) == ended, f"{step} is {at.phase.value} and has another end")
+            _must((at.problem is not None) == (at.phase is Phase.FAILED), f"{step} has a problem or none")
+        if self.closed is not None:
+            _must(all(s.phase is Phase.DONE for s in self.steps.values()), "it was closed with steps open")
+
+    @property
+    def standing(self) -> Standing:
+        """Where it is: what failed comes before why it was paused, for that needs the operator more."""
+        if self.closed is not None:
+            return Standing.COMPLETED
+        if self.within(Phase.FAILED):
+            return Standing.HALTED
+        return Standing.PAUSED if self.pause else Standing.RUNNING
+
+    def within(self, *phases: Phase) -> frozenset[StepId]:
+        """The steps that are in one of ``phases``."""
+        return frozenset(step for step, at in self.steps.items() if at.phase in phases)
+
+
+def fold(events: Iterable[Event]) -> Run:
+    """The run that ``events`` tell of.
+
+    Raises:
+        ValueError: there is no event, so there is no run yet.
+        AssertionError: they contradict each other, which is a bug in whatever wrote them.
+    """
+    run: Run | None = None
+    for event in events:
+        run = after(run, event)
+    if run is None:
+        msg = "an empty journal tells of no run"
+        raise ValueError(msg)
+    return run
+
+
+def after(run: Run | None, event: Event) -> Run:
+    """``run`` once ``event`` has become true; only an opening event needs no run before it.
+
+    Raises:
+        AssertionError: ``event`` cannot follow, which is a bug in whatever wrote it.
+    """
+    if isinstance(event, RunOpened):
+        _must(run is None, "it was opened twice")
+        return Run(event.run, event.cloud, event.plan, event.actor, event.at_ms, last_ms=event.at_ms)
+    if run is None:
+        msg = f"{event.kind} came before the run was opened"
+        raise AssertionError(msg)
+    _must(run.closed is None, f"{event.kind} came after the run was closed")
+    return replace(_changed(run, event), last_ms=event.at_ms)
+
+
+def _changed(
+    run: Run, event: StepStarted | StepDone | StepFailed | StepRetried | RunPaused | RunResumed | RunClosed
+) -> Run:
+    match event:
+        case StepStarted(step, attempt, at_ms):
+            before = run.steps.get(step)
+            _must(before is None or before.phase is Phase.WAITING, f"{step} was started while it was open")
+            _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
+            return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms))
+        case StepDone(step, attempt, at_ms):
+            running = _running(run, step, attempt)
+            return _with(run, step, replace(running, phase=Phase.DONE, ended_ms=at_ms))
+        case StepFailed(step, attempt, problem, ended, at_ms):
+            running = _running(run, step, attempt)
+            failed = replace(running, phase=Phase.FAILED, ended_ms=at_ms, problem=problem, job_ended=ended)
+            return _with(run, step, failed)
+        case StepRetried(step, attempt, _, _):
+            failed = run.steps[step]
+            _must(failed.phase is Phase.FAILED, f"{step} was retried but had not failed")
+            _must(attempt == next_attempt(failed), f"{step} was retried out of turn")
+            waiting = StepRun(Phase.WAITING, attempt, failed.started_ms, failed.clock_ms)
+            return _with(run, step, waiting)
+        case RunPaused(why, problem, at_ms):
+            return replace(run, pause=Pause(why, problem, at_ms))
+        case RunResumed(_, at_ms):
+            again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
+            return replace(run, pause=None, steps={**run.steps, **again})
+        case RunClosed(outcome, _):
+            return replace(run, closed=outcome)
+
+
+def next_attempt(failed: StepRun) -> int:
+    """The attempt that a retry starts: the same one if its job may still be running."""
+    return failed.attempt + 1 if failed.job_ended else failed.attempt
+
+
+def _running(run: Run, step: StepId, attempt: int) -> StepRun:
+    found = run.steps.get(step)
+    if found is None or found.phase is not Phase.RUNNING or found.attempt != attempt:
+        msg = f"{step} ended as attempt {attempt}, which was not running"
+        raise AssertionError(msg)
+    return found
+
+
+def _with(run: Run, step: StepId, state: StepRun) -> Run:
+    return replace(run, steps={**run.steps, step: state})
+
+
+def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion
+    if not holds:
+        msg = f"the journal contradicts itself: {what}"
+        raise AssertionError(msg)

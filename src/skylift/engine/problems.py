@@ -1,0 +1,87 @@
+"""Problems that the engine itself finds: a step out of time, a silence too long, a run in no state for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skylift.engine.journal import Reported
+from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.problem import Fix, Problem, Refused, Remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who works on a cloud's runs right now."""
+
+    pid: int
+    host: str
+    user: str
+    since_ms: int
+    run: RunId
+
+    def __str__(self) -> str:
+        return f"{self.user} with process {self.pid} on {self.host} (run {self.run})"
+
+
+class RunHeld(Refused):
+    """Another process works on this cloud; two would take more out of its pools than was planned."""
+
+    code = "run.held"
+
+    def __init__(self, holder: Holder | None) -> None:
+        self.holder = holder
+        super().__init__(
+            f"this cloud is being worked on already: by {holder or 'a process that did not say who it is'}",
+            Remedy(Fix.REPAIR, "watch it instead: skylift status"),
+            Remedy(
+                Fix.RETRY,
+                f"end it with ctrl-c or: kill -INT {holder.pid if holder else 'PID'}; then: skylift resume",
+            ),
+        )
+
+
+class StepOverdue(Refused):
+    """A step was not done within its deadline."""
+
+    code = "step.deadline"
+
+    def __init__(self, title: str, deadline: Seconds, left: str) -> None:
+        super().__init__(
+            f"could not {title} within {deadline} s: {left}",
+            Remedy(Fix.REPAIR, "see what it waits for and mend that: skylift status"),
+            Remedy(Fix.RETRY, "go on watching it for its whole time again: skylift retry"),
+        )
+
+
+class RunOver(Refused):
+    """A run that is closed was asked to go on."""
+
+    code = "run.over"
+
+    def __init__(self, run: RunId) -> None:
+        super().__init__(
+            f"run {run} cannot go on: it is completed",
+            Remedy(Fix.REPAIR, "see what it did: skylift report"),
+            Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan"),
+        )
+
+
+class NothingToRetry(Refused):
+    """A retry was asked for, but no such step has failed."""
+
+    code = "run.nothing-to-retry"
+
+    def __init__(self, run: RunId, step: StepId | None) -> None:
+        super().__init__(
+            f"nothing to retry in run {run}: " + (f"{step} has not failed" if step else "no step has failed"),
+            Remedy(Fix.REPAIR, "see which steps failed: skylift status"),
+            Remedy(Fix.RETRY, "let the run go on where it stopped: skylift resume"),
+        )
+
+
+def lasting(problem: Problem, title: str, seconds: int) -> Reported:
+    """What to report of a ``problem`` that did not pass within the policy's time: it keeps its code."""
+    remedies = tuple(problem.remedies)
+    if not any(remedy.fix is Fix.RETRY for remedy in remedies):
+        remedies += (Remedy(Fix.RETRY, "when it answers again: skylift retry"),)
+    return Reported(problem.code, f"could not {title}: for {seconds} s, {problem}", remedies)
