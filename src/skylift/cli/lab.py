@@ -44,7 +44,7 @@ def up(folder: Path | None, release: str, artifacts: str | None, *, as_json: boo
     """
     place = _lab(folder)
     start = time.monotonic()
-    wanted = LabState(release, _artifacts(release, artifacts))
+    wanted = LabState(release, choose_artifacts(release, artifacts))
     try:
         with view.progress() as progress:
             pushed = bring_up(place, wanted, progress)
@@ -82,7 +82,7 @@ def _lab(folder: Path | None) -> Lab:
     return Lab(folder.absolute() if folder else default_folder())
 
 
-def _artifacts(release: str, told: str | None) -> tuple[str, ...]:
+def choose_artifacts(release: str, told: str | None) -> tuple[str, ...]:
     """``release`` and those told, in order; by default all from ``release`` on.
 
     Raises:

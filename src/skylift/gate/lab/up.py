@@ -42,7 +42,7 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
     there = read_state(lab)
     machine.refuse_unfit(lab.folder, disk_gib=machine.DISK_GIB if there is None else _REBUILD_GIB)
     with locked(lab, "up"):
-        _refuse_other(lab, read_state(lab), wanted)
+        refuse_other(lab, read_state(lab), wanted)
         write_state(lab, wanted)
         return build(stages(lab, wanted), progress)
 
@@ -159,7 +159,12 @@ def _layer_name(role: str) -> str:
     return f"layer {role}"
 
 
-def _refuse_other(lab: Lab, there: LabState | None, wanted: LabState) -> None:
+def refuse_other(lab: Lab, there: LabState | None, wanted: LabState) -> None:
+    """Go on only if the folder is free, or holds the lab that is wanted.
+
+    Raises:
+        LabRefused: it holds something else; nothing was touched.
+    """
     if there is None and lab.folder.exists() and any(lab.folder.iterdir()):
         raise LabRefused(
             f"{lab.folder} is not empty and holds no lab",
