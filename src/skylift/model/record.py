@@ -18,9 +18,11 @@ class SshAccess:
     """How every host is reached. Host keys are pinned: an unknown or changed key is refused."""
 
     user: str
+    """Who logs in; needs root's rights on the hosts."""
     key: PurePosixPath
     """Private key file, mode 0600; a reference, read only when a connection is made."""
     known_hosts: PurePosixPath
+    """The hosts' public keys, as OpenSSH writes them."""
     port: int = 22
     proxy_command: str | None = None
     """OpenSSH's ProxyCommand, with ``%h`` and ``%p``: a bastion, or another way in."""
@@ -32,8 +34,11 @@ class HostEntry:
 
     name: HostName
     address: str
+    """IP address or name, as reached by SSH and by the balancer."""
     roles: frozenset[str]
+    """What it is for: components, balancer and database name the role of their hosts."""
     zone: str | None = None
+    """Failure zone; shown, and nothing is decided by it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,9 @@ class Artifact:
 
     name: ArtifactName
     release: Release
+    """The release whose software it holds."""
     digest: Digest
+    """``sha256:`` and the SHA-256 of its ``MANIFEST.sha256``."""
     source: str
     """URL of the archive (tar, zstd), as the hosts can reach it."""
     path: PurePosixPath
@@ -58,14 +65,19 @@ class ComponentEntry:
 
     name: ComponentName
     artifact: ArtifactName
+    """The artifact it runs, by its name in this record."""
     role: str
+    """The role of the hosts it runs on."""
     unit: UnitName
+    """Its systemd service."""
     link: PurePosixPath
     """The symbolic link through which the unit finds its artifact: switched per host."""
     port: int
     """The API's TCP port, on each host's own address and on the VIP."""
     pool: PoolName
+    """Its pool (backend section) in HAProxy, whose servers are named as the hosts are."""
     database: str
+    """Its database's name."""
     user: str
     """The Unix user of the service and of its manage commands."""
 
@@ -75,8 +87,11 @@ class BalancerEntry:
     """The HAProxy instances in front of the APIs; one of them holds the VIP at a time."""
 
     role: str
+    """The role of its hosts."""
     socket: PurePosixPath
+    """HAProxy's admin socket on each of them, at level admin."""
     vip: str
+    """The address that users reach, on whichever of them holds it."""
     kind: str = "haproxy"
 
 
@@ -85,7 +100,9 @@ class DatabaseEntry:
     """The Galera cluster under the services."""
 
     role: str
+    """The role of its hosts."""
     size: int
+    """How many servers the cluster has when it is whole."""
     backups: PurePosixPath
     """Folder on the bootstrap host for dumps, mode 0700."""
     kind: str = "galera"
@@ -96,9 +113,11 @@ class VantageEntry:
     """The host outside the control plane from which users' requests are made and measured."""
 
     host: HostName
+    """Its name among the hosts."""
     clouds_yaml: PurePosixPath
     """Credentials of an administrator, mode 0600; a reference, resolved when used."""
     cloud: str
+    """Which cloud of ``clouds_yaml`` is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +125,14 @@ class Timeouts:
     """How long a step may take before it fails, in seconds."""
 
     drain: Seconds = Seconds(120)
+    """Until no request is in flight on a drained backend."""
     stop: Seconds = Seconds(120)
     start: Seconds = Seconds(180)
+    """Until a started service answers, and until the balancers use it again."""
     command: Seconds = Seconds(1800)
+    """A schema command or a backup."""
     stage: Seconds = Seconds(1800)
+    """Fetching an artifact to one host, and verifying it there."""
     unreachable: Seconds = Seconds(300)
     """How long a host may be out of reach before its step fails."""
 
@@ -119,20 +142,25 @@ class LossBudget:
     """What users may lose during a run before it halts by itself."""
 
     failed_requests: int = 5
+    """Requests of the probes that may fail."""
     gap: Seconds = Seconds(5)
     """Longest time without a good answer from one API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator allows. ``batch`` is how many backends of one API may be out at once."""
+    """What the operator allows."""
 
     batch: int = 1
+    """Backends of one API that may be out at once; always fewer than there are."""
     at_once: int = 6
     """Steps in flight at once, over the whole run."""
     backup_max_age_h: int = 24
+    """How old a backup may be for the checks to let an upgrade pass, in hours."""
     clock_skew_max_ms: int = 2000
+    """How far apart clocks may be, in milliseconds."""
     disk_free_min_gib: int = 2
+    """Free space that every host needs where artifacts lie."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
