@@ -33,8 +33,8 @@ demo: $(READY) ## build a cloud at 2023.1, upgrade it live to 2024.1, print the 
 demo-naive: $(READY) ## the same probes over a plain stop-all, sync, start: the outage it causes (root)
 	$(BIN)/python -m skylift.gate.demo --naive
 
-docs: $(READY) ## regenerate the reference and the README's tables
-	$(BIN)/python -m skylift.gate.docs
+docs: $(READY) ## regenerate the reference from the code it describes
+	$(BIN)/python tools/reference.py
 
 clean: ## remove what was built here (not the caches)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
