@@ -1,0 +1,103 @@
+"""Look at a whole cloud: everything a ``Cloud`` holds, read side by side. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from skylift.app.inspect_host import joined, read_host
+from skylift.app.inspect_target import Target
+from skylift.catalog.catalog import Catalog
+from skylift.model.cloud import Cloud, SchemaSeen
+from skylift.model.goal import Goal
+from skylift.model.ids import ComponentName, Epoch
+from skylift.model.problem import Problem
+from skylift.model.record import Record
+from skylift.ports import Ports
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+_AT_ONCE = 16
+"""Reads in flight at once: enough to hide the network, few enough for a bastion's limit on sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """Reads side by side, each on its own: what one could not read is noted, and hinders no other."""
+
+    pool: ThreadPoolExecutor
+    unread: dict[str, str]
+
+    def begin(self, subjects: Mapping[K, str], read: Callable[[K], T]) -> Callable[[], dict[K, T]]:
+        """Start ``read`` for each key; what this returns waits for them and gives what could be read."""
+        begun = {key: self.pool.submit(read, key) for key in subjects}
+        return lambda: self._found(begun, subjects)
+
+    def _found(self, begun: Mapping[K, Future[T]], subjects: Mapping[K, str]) -> dict[K, T]:
+        found: dict[K, T] = {}
+        for key, future in begun.items():
+            try:
+                found[key] = future.result()
+            except Problem as problem:
+                self.unread[subjects[key]] = str(problem)
+        return found
+
+
+def observe_cloud(
+    record: Record, catalog: Catalog, ports: Ports, *, now: Epoch, goal: Goal | None = None
+) -> Cloud:
+    """What the cloud is now; what could not be read is in ``unread`` with the reason.
+
+    With a ``goal``, also what only the target artifact can tell, where it is staged: its migrations, its
+    services' own upgrade checks, whether hosts can obtain it; and keystone's doctor.
+    """
+    unread: dict[str, str] = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        reads = _Reads(pool, unread)
+        hosts = reads.begin({h: h for h in record.hosts}, lambda h: read_host(record, catalog, ports, h))
+        components = record.components
+        schemas = reads.begin(
+            _each("schema", record), lambda c: SchemaSeen(c, ports.database.rows(components[c].database))
+        )
+        grants = reads.begin(_each("grants", record), lambda c: ports.database.grants(components[c].user))
+        backups = reads.begin(_each("backup", record), lambda c: _backup(record, ports, c))
+        galera = reads.begin({"nodes": "galera"}, lambda _: ports.database.nodes())
+        backends = reads.begin({"all": "backends"}, lambda _: ports.balancer.backends())
+        endpoints = reads.begin({"all": "endpoints"}, lambda _: ports.vantage.endpoints())
+        seen = joined(hosts().values())
+        unread.update(seen.unread)
+        target = Target(record, catalog, ports, seen, goal)
+        migrations = reads.begin(target.migration_subjects(), target.migrations)
+        obtainable = reads.begin(target.obtainable_subjects(), target.obtainable)
+        upgrade_checks = reads.begin(_each("upgrade-check", record) if goal else {}, target.upgrade_check)
+        doctor = reads.begin(target.doctor_subjects(), target.doctor)
+        return Cloud(
+            observed_at=now,
+            hosts=seen.hosts,
+            units=seen.units,
+            answers=seen.answers,
+            staged=seen.staged,
+            schemas=schemas(),
+            migrations=migrations(),
+            galera={node.host: node for nodes in galera().values() for node in nodes},
+            backends=next(iter(backends().values()), ()),
+            endpoints=next(iter(endpoints().values()), ()),
+            grants=grants(),
+            backups=backups(),
+            obtainable=obtainable(),
+            upgrade_checks=upgrade_checks(),
+            doctor=next(iter(doctor().values()), None),
+            unread=unread,
+        )
+
+
+def _backup(record: Record, ports: Ports, component: ComponentName) -> Epoch | None:
+    host = record.hosts_in(record.database.role)[0].name
+    return ports.database.newest_backup(host, record.database.backups, record.components[component].database)
+
+
+def _each(kind: str, record: Record) -> dict[ComponentName, str]:
+    return {name: f"{kind} {name}" for name in record.components}

@@ -1,0 +1,132 @@
+"""What artifacts tell: migrations of those that run and of the target, and the target's own questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skylift.app.inspect_host import HostsRead
+from skylift.catalog.catalog import Catalog, filled
+from skylift.model.cloud import Answer, Revision, UnitSeen
+from skylift.model.goal import Goal
+from skylift.model.ids import ArtifactName, ComponentName, HostName
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.record import Artifact, Record
+from skylift.ports import Ports
+
+
+class ArtifactNotStaged(Refused):
+    """A question needs an artifact that lies on none of the hosts that could answer it."""
+
+    code = "artifact.not-staged"
+
+    def __init__(self, artifact: Artifact) -> None:
+        super().__init__(
+            f"artifact {artifact.name} could not be asked: it is not staged on any host that answers",
+            Remedy(Fix.REPAIR, f"skylift stage --to {artifact.release}"),
+        )
+
+
+class ArtifactUndeclared(Refused):
+    """The record has no artifact that could tell."""
+
+    code = "artifact.undeclared"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the record has no artifact {what}",
+            Remedy(Fix.REPAIR, "declare it under 'artifacts:' in the record"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The artifacts of a cloud whose hosts were read, with a goal in mind or none."""
+
+    record: Record
+    catalog: Catalog
+    ports: Ports
+    seen: HostsRead
+    goal: Goal | None
+
+    def migration_subjects(self) -> dict[tuple[ComponentName, ArtifactName], str]:
+        """Each component with each artifact that it runs or is to run."""
+        wanted = [self.artifact] if self.artifact else []
+        return {
+            (name, artifact.name): f"migrations {name} {artifact.name}"
+            for name in self.record.components
+            for artifact in (*self._running(name), *wanted)
+        }
+
+    def migrations(self, of: tuple[ComponentName, ArtifactName]) -> tuple[Revision, ...]:
+        """The revisions that the artifact's files declare, read on a host where it lies whole.
+
+        Raises:
+            ArtifactNotStaged: there is no such host.
+        """
+        component, name = of
+        artifact = self.record.artifacts[name]
+        folder = artifact.path / self.catalog.components[component].migrations
+        return self.ports.artifacts.migrations(self._host_with(component, artifact), folder)
+
+    def obtainable_subjects(self) -> dict[tuple[ArtifactName, HostName], str]:
+        """The target artifact with each host that answers and lacks it."""
+        target = self.artifact
+        if target is None:
+            return {}
+        return {
+            (name, host): f"obtainable {name} {host}"
+            for (name, host), digest in self.seen.staged.items()
+            if name == target.name and digest != target.digest
+        }
+
+    def obtainable(self, of: tuple[ArtifactName, HostName]) -> bool:
+        """Whether the host could fetch the archive now."""
+        name, host = of
+        return self.ports.artifacts.obtainable(host, self.record.artifacts[name])
+
+    def upgrade_check(self, component: ComponentName) -> Answer:
+        """The answer of ``COMPONENT-status upgrade check`` from the target artifact.
+
+        Raises:
+            ArtifactUndeclared: the record has no artifact of the goal's release.
+            ArtifactNotStaged: it lies on no host that answers.
+        """
+        if self.artifact is None:
+            raise ArtifactUndeclared(f"of {self.goal.to if self.goal else 'any goal'}")
+        host = self._host_with(component, self.artifact)
+        argv = filled(self.catalog.components[component].upgrade_check, self.artifact.path)
+        return self.ports.hosts.ask(host, argv, user=self.record.components[component].user)
+
+    def doctor_subjects(self) -> dict[ComponentName, str]:
+        """The component that has a doctor, if a goal asks for it."""
+        with_doctor = [name for name in self.record.components if self.catalog.components[name].doctor]
+        return dict.fromkeys(with_doctor[:1], "doctor") if self.goal else {}
+
+    def doctor(self, component: ComponentName) -> Answer:
+        """The doctor's answer, from the artifact that runs.
+
+        Raises:
+            ArtifactUndeclared: what runs is no artifact of the record, or nothing runs.
+        """
+        running = self._running(component)
+        if not running:
+            raise ArtifactUndeclared(f"at the path that {component} runs from, if it runs at all")
+        argv = filled(self.catalog.components[component].doctor, running[0].path)
+        host = self._host_with(component, running[0])
+        return self.ports.hosts.ask(host, argv, user=self.record.components[component].user)
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """The target artifact; none without a goal, or if the record does not declare it."""
+        return self.record.artifact_for(self.goal.to) if self.goal else None
+
+    def _running(self, component: ComponentName) -> tuple[Artifact, ...]:
+        units: list[UnitSeen] = [u for (name, _), u in sorted(self.seen.units.items()) if name == component]
+        found = (self.record.artifact_at(unit.running) for unit in units)
+        return tuple(dict.fromkeys(artifact for artifact in found if artifact is not None))
+
+    def _host_with(self, component: ComponentName, artifact: Artifact) -> HostName:
+        for entry in self.record.hosts_in(self.record.components[component].role):
+            if self.seen.staged.get((artifact.name, entry.name)) == artifact.digest:
+                return entry.name
+        raise ArtifactNotStaged(artifact)
