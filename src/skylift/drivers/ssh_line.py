@@ -1,0 +1,185 @@
+"""The line to one host: its held connection, made when needed and made anew when it broke."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from pathlib import Path
+
+import asyncssh
+
+from skylift.drivers.ssh_problems import (
+    AnswerLost,
+    ChangeUncertain,
+    HostKeyRefused,
+    HostUnreachable,
+    KeyFileRefused,
+    NotLetIn,
+)
+from skylift.model.ids import HostName
+from skylift.model.record import SshAccess
+
+CONNECT_LIMIT_S = 10
+_CLOSING_S = 0.5
+_ALIVE_EVERY_S = 4
+_ALIVE_MISSED = 3
+_SESSIONS = 8
+"""At once on one connection; OpenSSH's ``MaxSessions`` is 10."""
+
+_HOST_KEY_KINDS = "+ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"
+"""After the pinned ones: a host that has none of those shows another, and is refused as what it is."""
+
+Lost = type[AnswerLost] | type[ChangeUncertain]
+Process = asyncssh.SSHClientProcess[bytes]
+
+
+class Line:
+    """Lives on the event loop; all methods must be called there."""
+
+    def __init__(self, host: HostName, address: str, access: SshAccess) -> None:
+        self._host = host
+        self._address = address
+        self._access = access
+        self._connecting: asyncio.Task[asyncssh.SSHClientConnection] | None = None
+        self.slots = asyncio.Semaphore(_SESSIONS)
+
+    async def begin(self, command: str, lost: Lost) -> Process:
+        """Send ``command`` on the held connection, or on a fresh one if that was dead.
+
+        Raises:
+            HostUnreachable: nothing was sent.
+            AnswerLost, ChangeUncertain: the connection broke with the command on its way.
+        """
+        for _ in ("the held connection", "a fresh one"):
+            connection = await self._connected()
+            try:
+                return await connection.create_process(command, encoding=None)
+            except asyncssh.ChannelOpenError as error:
+                if error.code != asyncssh.OPEN_CONNECT_FAILED:
+                    raise lost(self._host, error.reason) from None
+                if not await _closes(connection):
+                    break
+            except (asyncssh.Error, OSError) as error:
+                raise lost(self._host, _reason(error)) from None
+        raise HostUnreachable(self._host, self._address, "it let us in, but opens no session")
+
+    async def finish(self, process: Process, fed: bytes, lost: Lost) -> tuple[int, bytes, bytes]:
+        """Feed the command and wait for its end: its code, standard output and standard error."""
+        try:
+            if not fed:
+                process.stdin.write_eof()
+            out, err = await process.communicate(fed or None)
+        except asyncio.CancelledError:
+            process.close()
+            raise
+        except (asyncssh.Error, OSError) as error:
+            raise lost(self._host, _reason(error)) from None
+        code = process.returncode
+        if code is None:
+            raise lost(self._host, "the connection broke before the command had ended")
+        return (128 - code if code < 0 else code), out, err
+
+    async def close(self) -> None:
+        """End the held connection, if there is one."""
+        connecting, self._connecting = self._connecting, None
+        if connecting is None:
+            return
+        if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
+            connecting.result().abort()
+            await connecting.result().wait_closed()
+        connecting.cancel()
+
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        """The connection; all who wait for it while it is made share one attempt."""
+        if self._connecting is None or _is_over(self._connecting):
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(_is_over)  # retrieves its error if nobody waits any more
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        key, known = Path(self._access.key), Path(self._access.known_hosts)
+        secret = _usable_key(key, known)
+        try:
+            return await asyncssh.connect(
+                self._address,
+                self._access.port,
+                username=self._access.user,
+                client_keys=[secret],
+                known_hosts=str(known),
+                server_host_key_algs=_HOST_KEY_KINDS,
+                proxy_command=_proxy(self._access, self._address),
+                config=None,
+                agent_path=None,
+                preferred_auth="publickey",
+                compression_algs=None,
+                keepalive_interval=_ALIVE_EVERY_S,
+                keepalive_count_max=_ALIVE_MISSED,
+                connect_timeout=CONNECT_LIMIT_S,
+                login_timeout=CONNECT_LIMIT_S,
+            )
+        except asyncssh.HostKeyNotVerifiable:
+            raise HostKeyRefused(self._host, self._address, self._access) from None
+        except asyncssh.PermissionDenied:
+            raise NotLetIn(self._host, self._address, self._access) from None
+        except (asyncssh.Error, OSError) as error:
+            raise HostUnreachable(self._host, self._address, _reason(error)) from None
+
+
+def _is_over(connecting: asyncio.Task[asyncssh.SSHClientConnection]) -> bool:
+    if not connecting.done():
+        return False
+    return connecting.cancelled() or connecting.exception() is not None or connecting.result().is_closed()
+
+
+async def _closes(connection: asyncssh.SSHClientConnection) -> bool:
+    """Whether it is gone, and not just out of sessions: it may be told so a little before it is closed."""
+    try:
+        await asyncio.wait_for(connection.wait_closed(), _CLOSING_S)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _usable_key(key: Path, known: Path) -> asyncssh.SSHKey:
+    """The private key.
+
+    Raises:
+        KeyFileRefused: a file is missing, or the key is readable by others (as OpenSSH refuses it).
+    """
+    for file, what in ((key, "the private key"), (known, "the file of pinned host keys")):
+        if not file.is_file():
+            raise KeyFileRefused(file, f"{what} is not there", "correct its path under ssh: in cloud.yaml")
+    if key.stat().st_mode & 0o077:
+        raise KeyFileRefused(key, "others than its owner can read it", f"chmod 600 {key}")
+    try:
+        return asyncssh.read_private_key(str(key))
+    except (asyncssh.KeyImportError, OSError):
+        how = f"see what it is: ssh-keygen -lf {key}; a passphrase is not supported"
+        raise KeyFileRefused(key, "it is not a private key without passphrase", how) from None
+
+
+def _proxy(access: SshAccess, address: str) -> list[str] | None:
+    """The proxy command as an argument vector, with ``%h``, ``%p``, ``%r`` and ``%%`` filled in."""
+    if access.proxy_command is None:
+        return None
+    values = {"%h": address, "%p": str(access.port), "%r": access.user, "%%": "%"}
+    return [_filled(word, values) for word in shlex.split(access.proxy_command)]
+
+
+def _filled(word: str, values: dict[str, str]) -> str:
+    parts, rest = [], word
+    while rest:
+        parts.append(values.get(rest[:2], rest[0]))
+        rest = rest[2:] if rest[:2] in values else rest[1:]
+    return "".join(parts)
+
+
+def _reason(error: Exception) -> str:
+    """Why, in words, without what a library may have put into its text beyond them."""
+    if isinstance(error, TimeoutError):
+        return f"it did not answer within {CONNECT_LIMIT_S} s"
+    if isinstance(error, asyncssh.DisconnectError):
+        return error.reason
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__

@@ -1,0 +1,38 @@
+"""One real sshd for the session, and a way to it for each test."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.drivers.loopback import ADDRESS, CONFIG, HOST, START_LIMIT_S, Sshd, await_port, free_port, make_key
+
+from skylift.drivers.ssh import Ssh
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    program = shutil.which("sshd") or "/usr/sbin/sshd"
+    folder, port = tmp_path_factory.mktemp("sshd"), free_port()
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    make_key(folder / "id")
+    public = make_key(folder / "host_key")
+    (folder / "known_hosts").write_text(f"[{ADDRESS}]:{port} {public}", encoding="ascii")
+    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder), encoding="ascii")
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
+    try:
+        await_port(port)
+        yield Sshd(folder, port, running.pid)
+    finally:
+        running.terminate()
+        running.wait(timeout=START_LIMIT_S)
+
+
+@pytest.fixture
+def ssh(sshd: Sshd) -> Iterator[Ssh]:
+    with Ssh(sshd.access, {HOST: ADDRESS}) as ssh:
+        yield ssh

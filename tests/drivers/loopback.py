@@ -1,0 +1,92 @@
+"""A real sshd on loopback, with keys of its own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from time import monotonic
+
+import pytest
+
+from skylift.drivers.ssh import Ssh
+from skylift.model.ids import HostName
+from skylift.model.record import SshAccess
+
+HOST = HostName("ctl1")
+ADDRESS = "127.0.0.1"
+START_LIMIT_S = 20
+
+CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/id.pub
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sshd:
+    """One running sshd and how to reach it."""
+
+    folder: Path
+    port: int
+    pid: int
+
+    @property
+    def access(self) -> SshAccess:
+        """Access with the right key and the right pinned host key."""
+        return SshAccess(
+            user=getpass.getuser(),
+            key=PurePosixPath(self.folder / "id"),
+            known_hosts=PurePosixPath(self.folder / "known_hosts"),
+            port=self.port,
+        )
+
+    def sessions(self) -> list[int]:
+        """The processes that serve one connection each, as root and, below it, as the user."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
+        return [int(pid) for pid in children.split()]
+
+    def cut(self) -> None:
+        """Break every connection, as a host that loses its power does."""
+        for pid in self.sessions():
+            os.kill(pid, signal.SIGKILL)
+
+
+def make_key(file: Path) -> str:
+    """Make a key pair and return the public half."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+    return file.with_name(file.name + ".pub").read_text(encoding="ascii")
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind((ADDRESS, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def await_port(port: int) -> None:
+    """Return when somebody listens on ``port``."""
+    limit = monotonic() + START_LIMIT_S
+    while monotonic() < limit:
+        with socket.socket() as client:
+            client.settimeout(1)
+            if client.connect_ex((ADDRESS, port)) == 0:
+                return
+    pytest.fail(f"sshd does not listen on {port} after {START_LIMIT_S} s")
+
+
+def reached(access: SshAccess, **changed: object) -> Ssh:
+    """A way to ``HOST`` with some of its access changed."""
+    return Ssh(replace(access, **changed), {HOST: ADDRESS})  # type: ignore[arg-type]
