@@ -7,9 +7,13 @@ Source: alembic, "Working with Branches"; keystone's and glance's expand and con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from skylift.model.cloud import Revision
+
+_NAMED = re.compile(r"_(expand|contract)\d*$")
+"""Glance tells the branch by the revision's name: its labels are expressions, or name the release."""
 
 
 def heads(revisions: Iterable[Revision]) -> frozenset[str]:
@@ -57,7 +61,7 @@ def rows_after(revisions: Iterable[Revision], rows: Iterable[str], branch: str =
 
 
 def branch_of(revisions: Iterable[Revision], wanted: str) -> str:
-    """The branch of a revision: its own label, or that of the nearest it follows; empty if none has one."""
+    """The branch of a revision: by its name, its label, or that of the nearest it follows; else empty."""
     return _branch({r.id: r for r in revisions}, wanted)
 
 
@@ -74,6 +78,8 @@ def _branch(known: Mapping[str, Revision], wanted: str) -> str:
         if here in seen or here not in known:
             continue
         seen.add(here)
+        if named := _NAMED.search(here):
+            return named[1]
         if known[here].branch:
             return known[here].branch
         todo += known[here].down

@@ -1,0 +1,54 @@
+"""How long a plan takes: the longest way through its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from graphlib import TopologicalSorter
+
+from skylift.model.ids import Seconds, StepId
+from skylift.planning.plan import Estimate, Plan, Step
+
+
+def in_order(plan: Plan) -> tuple[StepId, ...]:
+    """All steps, each after those it waits for.
+
+    Raises:
+        graphlib.CycleError: steps wait for each other; no accepted plan does.
+    """
+    return tuple(TopologicalSorter(_waits_for(plan)).static_order())
+
+
+def critical_path(plan: Plan) -> tuple[tuple[StepId, ...], Estimate]:
+    """The steps that decide how long the run takes, and how long that is likely to be, with its spread.
+
+    Each of the three figures is the longest way by that figure: more hands would not make it shorter.
+    """
+    way, likely = _longest(plan, lambda step: step.estimate.likely)
+    _, low = _longest(plan, lambda step: step.estimate.low)
+    _, high = _longest(plan, lambda step: step.estimate.high)
+    return way, Estimate(Seconds(low), Seconds(likely), Seconds(high), "the longest way through the plan")
+
+
+def _longest(plan: Plan, seconds: Callable[[Step], int]) -> tuple[tuple[StepId, ...], int]:
+    steps = {step.id: step for step in plan.steps}
+    waits_for = _waits_for(plan)
+    end: dict[StepId, int] = {}
+    via: dict[StepId, StepId | None] = {}
+    for name in in_order(plan):
+        last = max(sorted(waits_for[name]), key=lambda before: end[before], default=None)
+        via[name] = last
+        end[name] = seconds(steps[name]) + (end[last] if last else 0)
+    here: StepId | None = max(sorted(end), key=lambda name: end[name], default=None)
+    total = end[here] if here else 0
+    way: list[StepId] = []
+    while here:
+        way.append(here)
+        here = via[here]
+    return tuple(reversed(way)), total
+
+
+def _waits_for(plan: Plan) -> Mapping[StepId, frozenset[StepId]]:
+    found: dict[StepId, set[StepId]] = {step.id: set() for step in plan.steps}
+    for edge in plan.edges:
+        found[edge.after].add(edge.before)
+    return {name: frozenset(before) for name, before in found.items()}

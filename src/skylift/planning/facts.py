@@ -1,0 +1,107 @@
+"""Facts: what was observed, by name and as text, and which of them a plan relies on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from skylift.model.cloud import Cloud, HostSeen
+from skylift.model.ids import ArtifactName
+from skylift.model.record import Record
+from skylift.model.schema import heads
+from skylift.planning.plan import Plan
+
+_GIB = 2**30
+_RELIED_ON = ("artifact", "backend", "hosts", "link", "policy", "schema", "unit")
+"""Kinds of fact that decide which steps a plan has. Free disk, boots, clocks and backups do not: what is
+left of them at the time of the run is for the checks to judge again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A fact that is not as it was when the plan was made."""
+
+    name: str
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.name} was {self.was}, and is {self.now} now"
+
+
+def facts_of(cloud: Cloud, record: Record) -> Mapping[str, str]:
+    """Every named fact of a cloud under its record, as text; the first word of a name is its kind.
+
+    A fact that could not be read is there, too, as ``unread: WHY``.
+    """
+    found = dict(
+        pair for kind in (_of_record, _of_services, _of_data, _of_hosts) for pair in kind(cloud, record)
+    )
+    for subject, why in cloud.unread.items():
+        found.setdefault(subject, f"unread: {why}")
+    return {name: found[name] for name in sorted(found)}
+
+
+def relied_on(facts: Mapping[str, str], target: ArtifactName) -> Mapping[str, str]:
+    """The facts that a plan to ``target`` stands on."""
+    return {
+        name: text
+        for name, text in facts.items()
+        if name.split(" ", 1)[0] in _RELIED_ON
+        or (name.startswith("migrations ") and name.endswith(f" in {target}"))
+    }
+
+
+def drift(plan: Plan, now: Mapping[str, str]) -> tuple[Drift, ...]:
+    """The facts that ``plan`` relies on and that are different now, by name."""
+    return tuple(
+        Drift(name, was, now.get(name, "not there"))
+        for name, was in sorted(plan.facts.items())
+        if now.get(name) != was
+    )
+
+
+def _of_record(_: Cloud, record: Record) -> Iterator[tuple[str, str]]:
+    yield "policy batch", str(record.policy.batch)
+    for name, entry in record.components.items():
+        yield f"hosts {name}", _words(host.name for host in record.hosts_in(entry.role))
+
+
+def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
+    for (name, host), unit in cloud.units.items():
+        yield f"unit {name}@{host}", unit.state.value
+        yield f"artifact {name}@{host}", unit.running or "nothing"
+        yield f"link {name}@{host}", unit.linked or "nothing"
+    views: dict[tuple[str, str], set[str]] = {}
+    for backend in cloud.backends:
+        views.setdefault((backend.pool, backend.server), set()).add(backend.state.value)
+    for (pool, server), states in views.items():
+        yield f"backend {pool}/{server}", _words(states)
+    for endpoint in cloud.endpoints:
+        yield f"endpoint {endpoint.service} {endpoint.interface}", endpoint.url
+
+
+def _of_data(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
+    for name, schema in cloud.schemas.items():
+        yield f"schema {name}", _words(schema.rows)
+    for (name, artifact), revisions in cloud.migrations.items():
+        yield f"migrations {name} in {artifact}", _words(heads(revisions))
+    for host, node in cloud.galera.items():
+        yield f"galera {host}", f"{node.status} {node.state} {node.size}"
+
+
+def _of_hosts(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
+    for host, seen in cloud.hosts.items():
+        if not isinstance(seen, HostSeen):
+            yield f"host {host}", f"unread: {seen.why}"
+            continue
+        yield f"host {host}", "answers"
+        yield f"boot {host}", seen.boot_id
+        yield f"disk {host}", f"{seen.disk_free_bytes // _GIB} GiB free"
+        yield f"os {host}", seen.os_release
+        for keys, digest in seen.key_digests.items():
+            yield f"keys {keys}@{host}", digest
+
+
+def _words(words: Iterable[str]) -> str:
+    return " ".join(sorted(words)) or "nothing"

@@ -1,0 +1,114 @@
+"""Why no plan can be made: each reason a problem of its own, with what the operator can do."""
+
+from __future__ import annotations
+
+from skylift.model.ids import ArtifactName, ComponentName, HostName
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.release import Release
+
+_PLAN_AGAIN = Remedy(Fix.RETRY, "then plan again: skylift plan --to RELEASE -o FILE")
+
+
+class NoPath(Refused):
+    """The goal is not one supported hop from what runs. Source: governance, Release Cadence Adjustment."""
+
+    code = "plan.path"
+
+    def __init__(self, start: Release, goal: Release, first: Release | None) -> None:
+        legal = (
+            Remedy(Fix.REPAIR, f"go there in hops, the first is: skylift plan --to {first} -o FILE")
+            if first
+            else Remedy(Fix.ROLL_BACK, "restore the backup that was made before the upgrade")
+        )
+        super().__init__(f"cannot plan from {start} to {goal}: upstream supports no such hop", legal)
+
+
+class NoArtifact(Refused):
+    """The record has no artifact of the release that is wanted."""
+
+    code = "plan.no-artifact"
+
+    def __init__(self, goal: Release) -> None:
+        super().__init__(
+            f"cannot plan to {goal}: the record declares no artifact of that release",
+            Remedy(Fix.REPAIR, f"add an artifact with release {goal} under 'artifacts' of the record"),
+            _PLAN_AGAIN,
+        )
+
+
+class UnknownArtifact(Refused):
+    """A service runs something that the record does not declare."""
+
+    code = "plan.unknown-artifact"
+
+    def __init__(self, component: ComponentName, host: HostName, path: str | None) -> None:
+        super().__init__(
+            f"cannot plan: {component} on {host} runs {path or 'nothing'}, which the record does not declare",
+            Remedy(Fix.REPAIR, f"see what runs: ssh {host} systemctl status '{component}*'"),
+            Remedy(Fix.ACCEPT, "add that path under 'artifacts' of the record, with its release and digest"),
+            _PLAN_AGAIN,
+        )
+
+
+class UnknownComponent(Refused):
+    """The record has a component that the catalog does not know."""
+
+    code = "plan.unknown-component"
+
+    def __init__(self, component: ComponentName) -> None:
+        super().__init__(
+            f"cannot plan: nothing is known of component {component}",
+            Remedy(Fix.REPAIR, f"take {component} out of the record and upgrade it by its own procedure"),
+        )
+
+
+class NotRead(Refused):
+    """A plan needs something that the inspection could not read."""
+
+    code = "plan.unread"
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"cannot plan: {what} could not be read: {why}",
+            Remedy(Fix.REPAIR, "see all that could not be read: skylift check --to RELEASE"),
+            _PLAN_AGAIN,
+        )
+
+
+class SchemaUnknown(Refused):
+    """The database has a migration that the target artifact does not."""
+
+    code = "plan.schema-unknown"
+
+    def __init__(self, component: ComponentName, artifact: ArtifactName, rows: frozenset[str]) -> None:
+        super().__init__(
+            f"cannot plan: the schema of {component} is at {', '.join(sorted(rows)) or 'nothing'}, "
+            f"which {artifact} does not know",
+            Remedy(Fix.REPAIR, "find out what migrated this database; no older release can follow"),
+            _PLAN_AGAIN,
+        )
+
+
+class NotAdditive(Refused):
+    """An expand would bring migrations with it that old code cannot bear."""
+
+    code = "plan.not-additive"
+
+    def __init__(self, component: ComponentName, phase: str, revisions: frozenset[str]) -> None:
+        super().__init__(
+            f"cannot plan: {phase} of {component} would run {', '.join(sorted(revisions))}, which remove what "
+            "old code uses",
+            Remedy(Fix.REPAIR, f"end the previous upgrade of {component} first, contract included"),
+            _PLAN_AGAIN,
+        )
+
+
+class NotRolling(Refused):
+    """Nothing proves that the API would go on serving. Mode 'rolling' refuses rather than hopes."""
+
+    code = "plan.not-rolling"
+
+    def __init__(self, component: ComponentName, why: str, how: str) -> None:
+        super().__init__(
+            f"cannot plan {component} without an outage: {why}", Remedy(Fix.REPAIR, how), _PLAN_AGAIN
+        )

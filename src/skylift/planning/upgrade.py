@@ -1,0 +1,88 @@
+"""From what was seen to a plan that upgrades it while its APIs serve: mode ``rolling``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from skylift.catalog.catalog import Catalog
+from skylift.model.cloud import Cloud
+from skylift.model.codec import canonical
+from skylift.model.goal import Upgrade
+from skylift.model.ids import Digest
+from skylift.model.record import Record
+from skylift.planning.draft import Draft, draft
+from skylift.planning.facts import facts_of, relied_on
+from skylift.planning.order import edges
+from skylift.planning.plan import FORMAT, Plan
+from skylift.planning.survey import Left, Survey, survey
+
+
+def plan_upgrade(
+    cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog, record_digest: Digest
+) -> Plan:
+    """The steps that are left until every component is whole at ``goal``, each with its reasons.
+
+    The same input gives the same plan (row 4). A component that is whole already gets no steps; if
+    all are, the plan has none.
+
+    Raises:
+        Refused: no plan would keep the APIs serving, or something it needs could not be read; the
+            problem says which (``planning.refusals``).
+    """
+    found = survey(cloud, record, goal, catalog)
+    facts = relied_on(facts_of(cloud, record), found.target.name)
+    label = f"{found.source}-to-{goal.to}-{_mark(facts, record_digest)}"
+    parts = draft(found, record, catalog, label) if any(not c.whole for c in found.components) else None
+    return Plan(
+        format=FORMAT,
+        cloud=record.name,
+        goal=goal,
+        source=found.source,
+        record=record_digest,
+        facts=facts,
+        notes=tuple(_notes(found, parts)),
+        steps=parts.steps if parts else (),
+        edges=edges(parts, catalog) if parts else (),
+    )
+
+
+def _mark(facts: Mapping[str, str], record_digest: Digest) -> str:
+    """Tells the witnesses and backups of two different plans apart; no clock, so that plans stay equal."""
+    return hashlib.sha256(canonical([record_digest, dict(facts)])).hexdigest()[:8]
+
+
+def _notes(found: Survey, parts: Draft | None) -> Iterator[str]:
+    if parts is None:
+        yield f"nothing to do: every component is whole at {found.target.release}"
+        return
+    for left in found.components:
+        yield from _component_notes(left)
+    if parts.turns:
+        yield (
+            f"the first host of each API to go is {parts.turns[0].host}: one that is out of its pool already, "
+            "or the first by name"
+        )
+    last = [str(step.id) for step in parts.steps if step.no_return]
+    if last:
+        yield (
+            f"no way back but a restored backup from {last[0]} on ({', '.join(last)}); before it, every step "
+            "can be taken back"
+        )
+
+
+def _component_notes(left: Left) -> Iterator[str]:
+    if left.whole:
+        yield f"{left.name} is whole at {left.target.release} already: no steps"
+        return
+    if left.turns:
+        source = min(left.running[host].release for host in left.turns)
+        proof = left.known.rolling_proof(source, left.target.release)
+        yield (
+            f"{left.name} is upgraded rolling: at most {left.batch} of {len(left.hosts)} backends are out at "
+            f"once, and {source} and {left.target.release} may serve side by side ({proof})"
+        )
+    for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
+        yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
+    if not any(p.phase.branch for p in left.phases):
+        yield f"the schema of {left.name} stays as it is: {left.target.release} brings no new migration"
