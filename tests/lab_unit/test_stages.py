@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
@@ -120,3 +121,22 @@ def test_stages_that_need_nothing_of_each_other_run_side_by_side() -> None:
 def test_an_unknown_predecessor_is_a_bug_that_is_told() -> None:
     with pytest.raises(ValueError, match=r"hosts comes after unknown \['network'\]"):
         build((Works().stage("hosts", "network"),), Told())
+
+
+def test_an_interrupt_lets_what_runs_end_and_begins_nothing_new() -> None:
+    works = Works()
+    never = threading.Event()
+
+    def slowly() -> None:
+        main = threading.main_thread().ident
+        assert main is not None
+        never.wait(0.3)  # by then the main thread waits for us
+        signal.pthread_kill(main, signal.SIGINT)
+        never.wait(0.3)  # it is woken meanwhile
+        works.there.add("debian")
+
+    with pytest.raises(KeyboardInterrupt):
+        build((Stage("debian", lambda: False, slowly), works.stage("artifact")), Told(), at_once=1)
+
+    assert works.there == {"debian"}
+    assert works.pushed == []

@@ -65,7 +65,8 @@ def build(stages: Sequence[Stage], progress: Progress, *, at_once: int = 2) -> i
     pushed = 0
     failure: BaseException | None = None
     running: dict[Future[bool], str] = {}
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
+    pool = ThreadPoolExecutor(max_workers=at_once)
+    try:
         while order.is_active() and failure is None:
             for name in order.get_ready():
                 running[pool.submit(_bring_about, by_name[name], progress)] = name
@@ -77,9 +78,9 @@ def build(stages: Sequence[Stage], progress: Progress, *, at_once: int = 2) -> i
                     continue
                 pushed += future.result()
                 order.done(name)
-        if failure is not None:
-            for future in running:
-                future.cancel()
+    finally:
+        # Also when we are interrupted: what runs ends, what waits for a thread does not begin.
+        pool.shutdown(wait=True, cancel_futures=True)
     if failure is not None:
         raise failure
     return pushed
