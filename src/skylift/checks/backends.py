@@ -1,0 +1,71 @@
+"""Can every balancer do without the backends that an upgrade takes out?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
+from skylift.model.cloud import Backend, BackendState
+from skylift.model.ids import ComponentName, HostName
+
+_LEAST = 2
+
+
+def _ask(question: Question) -> Iterator[Complaint]:
+    for component in question.record.components:
+        for balancer in question.record.hosts_in(question.record.balancer.role):
+            yield from _one(question, component, balancer.name)
+
+
+def _one(question: Question, component: ComponentName, balancer: HostName) -> Iterator[Complaint]:
+    pool, hosts = question.record.components[component].pool, question.hosts_of(component)
+    views = {b.server: b for b in question.cloud.backends_of(pool) if b.balancer == balancer}
+    up = [host for host in hosts if host in views and views[host].state is BackendState.UP]
+    show = f"see it: ssh {balancer} \"echo 'show servers state {pool}' | socat - {_socket(question)}\""
+    wanted = max(_LEAST, question.record.policy.batch + 1)
+    if len(up) < wanted:
+        yield blocks(
+            f"the balancer on {balancer} has {len(up)} of {len(hosts)} backends of {component} up; "
+            f"an upgrade needs {wanted}, for it takes {question.record.policy.batch} out at a time",
+            show,
+            *(_ready(question, view) for view in views.values() if view.state is not BackendState.UP),
+        )
+        return
+    for host in hosts:
+        if host not in views:
+            yield blocks(
+                f"the balancer on {balancer} has no server {host} in pool {pool}, so it could not be drained",
+                f"add it to pool {pool}; it knows {listed(views)}",
+            )
+        elif views[host].state is not BackendState.UP:
+            yield warns(
+                f"{host} in pool {pool} is {views[host].state.value} in the balancer on {balancer}; "
+                "an upgrade ends with it up",
+                _ready(question, views[host]),
+            )
+
+
+def _ready(question: Question, view: Backend) -> str:
+    if view.state is BackendState.DOWN:
+        return f"find out why its health check fails: curl -si http://{_address(question, view)}/"
+    command = f"echo 'set server {view.pool}/{view.server} state ready' | socat - {_socket(question)}"
+    return f'use it again: ssh {view.balancer} "{command}"'
+
+
+def _address(question: Question, view: Backend) -> str:
+    record = question.record
+    port = next((c.port for c in record.components.values() if c.pool == view.pool), 0)
+    return f"{record.hosts[view.server].address}:{port}"
+
+
+def _socket(question: Question) -> str:
+    return str(question.record.balancer.socket)
+
+
+BACKENDS = Check(
+    "backends",
+    "every balancer has enough backends of each API up",
+    _ask,
+    needs=("backends",),
+    rows=(80, 87, 103),
+)

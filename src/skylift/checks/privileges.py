@@ -1,0 +1,73 @@
+"""May each service's own database user change its schema?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
+from skylift.model.ids import ComponentName
+
+_GRANT = re.compile(r"GRANT (?P<what>.+?) ON (?P<schema>\S+)\.\* TO ", re.IGNORECASE)
+_ON = {"1", "ON"}
+
+
+def _ask(question: Question) -> Iterator[Complaint]:
+    for name, entry in question.record.components.items():
+        facts = question.cloud.grants.get(name)
+        if facts is None and question.unread("grants", name):
+            continue
+        if facts is None:
+            yield blocks(f"the grants of {entry.user} were not read", "look again: skylift inspect")
+            continue
+        wanted = set(question.catalog.components[name].privileges)
+        held = _held(facts, entry.database)
+        missing = set() if "ALL PRIVILEGES" in held else wanted - held
+        if missing:
+            told = f"GRANT {listed(missing)} ON {entry.database}.* TO '{entry.user}'@'%'"
+            yield blocks(
+                f"the database user {entry.user} lacks {listed(missing)} on {entry.database}, "
+                f"which the migrations of {name} need",
+                f'grant it: ssh {_database_host(question)} mariadb -e "{told}"',
+            )
+        yield from _triggers(question, name, facts)
+
+
+def _triggers(question: Question, name: ComponentName, facts: Iterable[str]) -> Iterator[Complaint]:
+    source = question.catalog.components[name].triggers
+    variables = dict(fact.split("=", 1) for fact in facts if not fact.startswith("GRANT ") and "=" in fact)
+    logs = variables.get("log_bin", "ON").upper() in _ON
+    trusts = variables.get("log_bin_trust_function_creators", "OFF").upper() in _ON
+    may = {"ALL PRIVILEGES", "SUPER"} & _held(facts, "")
+    if source and logs and not trusts and not may:
+        yield warns(
+            f"{name}'s own guide asks for log_bin_trust_function_creators=1 where the binary log is on: a "
+            f"migration that makes a trigger would fail ({source})",
+            f"set it on every database server: ssh {_database_host(question)} mariadb -e "
+            '"SET GLOBAL log_bin_trust_function_creators=1"',
+        )
+
+
+def _held(facts: Iterable[str], database: str) -> set[str]:
+    """The privileges held on ``database``; if that is empty, those held on every one."""
+    held: set[str] = set()
+    for match in filter(None, map(_GRANT.match, facts)):
+        # In a grant, % and _ are wildcards unless a backslash stands before them.
+        pattern = match["schema"].strip("`").replace("\\_", "_").replace("%", "*")
+        if pattern == "*" or (database and fnmatchcase(database, pattern)):
+            held |= {word.strip().upper() for word in match["what"].split(",")}
+    return held
+
+
+def _database_host(question: Question) -> str:
+    return question.record.hosts_in(question.record.database.role)[0].name
+
+
+PRIVILEGES = Check(
+    "privileges",
+    "each service's database user may change its schema",
+    _ask,
+    needs=("grants",),
+    rows=(93,),
+)

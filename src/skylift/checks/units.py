@@ -1,0 +1,61 @@
+"""Is every service up, on an artifact that the record knows?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skylift.checks.check import Check, Complaint, Question, blocks, warns
+from skylift.model.cloud import UnitSeen, UnitState
+from skylift.model.ids import ComponentName
+
+_HTTP_SERVER_ERROR = 500
+
+
+def _ask(question: Question) -> Iterator[Complaint]:
+    for component in question.record.components:
+        for host in question.hosts_of(component):
+            unit = question.cloud.units.get((component, host))
+            if unit is None and question.unread("unit", component, host):
+                continue
+            if unit is None:
+                yield blocks(f"{component} on {host} was not seen", f"look again: ssh {host} true")
+            elif unit.state is not UnitState.ACTIVE:
+                yield blocks(
+                    f"{unit.unit} on {host} is {unit.state.value}",
+                    f"see why: ssh {host} journalctl -u {unit.unit} -n 50 --no-pager",
+                    f"start it: ssh {host} systemctl start {unit.unit}",
+                )
+            else:
+                yield from _active(question, component, unit)
+
+
+def _active(question: Question, component: ComponentName, unit: UnitSeen) -> Iterator[Complaint]:
+    restart = f"ssh {unit.host} systemctl restart {unit.unit}"
+    status = question.cloud.answers.get((component, unit.host))
+    silent = status is None or status >= _HTTP_SERVER_ERROR
+    if silent and not question.unread("answer", component, unit.host):
+        yield blocks(
+            f"{component} on {unit.host} is up but answers {status or 'nothing'} on its own address",
+            f"see why: ssh {unit.host} journalctl -u {unit.unit} -n 50 --no-pager",
+        )
+    if question.record.artifact_at(unit.running) is None:
+        yield blocks(
+            f"{unit.unit} on {unit.host} runs {unit.running or 'from no path that is known'}, "
+            "which is no artifact of the record",
+            "declare it under 'artifacts:' in the record",
+            f"or let it run what its link names: {restart}",
+        )
+    elif unit.linked != unit.running:
+        yield warns(
+            f"{unit.unit} on {unit.host} runs {unit.running}, but its next start would run "
+            f"{unit.linked or 'nothing'}",
+            f"let it run what its link names: {restart}",
+        )
+
+
+UNITS = Check(
+    "units",
+    "every service is up, answers, and runs an artifact of the record",
+    _ask,
+    needs=("unit", "answer"),
+)
