@@ -1,0 +1,126 @@
+"""A whole cloud in memory, behind all ports at once, so that no two fakes can disagree.
+
+Time passes only when a test calls ``pass_time``. Users ask each API all the while: ``failed`` has every
+request that got no good answer, and ``deeds`` everything that was really done, twice if done twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+
+from skylift.model.cloud import Revision, UnitState
+from skylift.model.ids import ComponentName, Epoch, HostName
+from skylift.model.problem import Uncertain
+from skylift.model.record import Artifact, Record
+from skylift.model.release import Release
+from skylift.ports import Ended, Running
+from skylift.ports.hosts import HostUnreachable
+from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeUnit
+from skylift.testing.fake_traffic import FakeTraffic, with_branches
+from skylift.testing.fake_work import run_host, run_unit
+from skylift.testing.samples import MIGRATIONS, NOW, ROWS
+
+MOMENT_S = 0.5
+"""The grain of time."""
+BOOT_S = 30
+
+
+class FakeCloud:
+    """A cloud that is whole at one release, as ``record`` declares it."""
+
+    def __init__(self, record: Record, *, release: Release | None = None) -> None:
+        self.record = record
+        self.now = NOW
+        self.controllers = record.hosts_in("controller")
+        self.hosts = {name: FakeHost(name) for name in record.hosts}
+        self.migrations: dict[tuple[Release, ComponentName], tuple[Revision, ...]] = {
+            (r, name): with_branches(found) for r, by in MIGRATIONS.items() for name, found in by.items()
+        }
+        self.rows: dict[str, frozenset[str]] = {}
+        self.broken: set[PurePosixPath] = set()
+        """Paths of artifacts whose services end as soon as they start."""
+        self.upgrade_check_code = 0
+        self.deeds: list[Deed] = []
+        self.backups: dict[tuple[HostName, str], Epoch] = {}
+        self.witnesses: dict[str, bool] = {}
+        """Whether those of each label are intact."""
+        self.probes: dict[str, tuple[int, int]] = {}
+        """Per label, the requests and failures there were when its probes were started."""
+        self._lost: Counter[str] = Counter()
+        self.pids = 1000
+        """The newest process on any host."""
+        for entry in record.components.values():
+            artifact = (record.artifact_for(release) if release else None) or record.artifact_of(entry.name)
+            self.rows[entry.database] = ROWS[artifact.release][entry.name]
+            for host in self.controllers:
+                self._install(self.hosts[host.name], entry.name, artifact)
+        self.traffic = FakeTraffic(self)
+
+    @property
+    def failed(self) -> list[FailedRequest]:
+        """Every request that got no good answer."""
+        return self.traffic.failed
+
+    def pass_time(self, seconds: float) -> None:
+        """Let users ask, jobs end, services stop and hosts boot for this long."""
+        for _ in range(max(round(seconds / MOMENT_S), 1)):
+            self.now = Epoch(self.now + MOMENT_S)
+            for host in self.hosts.values():
+                if self.is_up(host.name):
+                    run_host(self, host)
+            self.traffic.pass_moment()
+
+    def is_up(self, host: HostName) -> bool:
+        """Whether the machine runs; it may still be out of our reach."""
+        return self.hosts[host].up_at <= self.now
+
+    def reach(self, host: HostName) -> FakeHost:
+        """The host, for a port that asks it.
+
+        Raises:
+            HostUnreachable: it is down, or cut off.
+        """
+        found = self.hosts[host]
+        if not found.reachable or not self.is_up(host):
+            raise HostUnreachable(host, "no answer on port 22")
+        return found
+
+    def reboot(self, host: HostName) -> None:
+        """Take a host down for ``BOOT_S``: its jobs are cut short, its balancer forgets what it was told.
+
+        What its services have in hand is lost; they start with the host, on what their links say.
+        """
+        found = self.hosts[host]
+        found.boots += 1
+        for unit in found.units.values():
+            self.traffic.cut((unit.pool, host))
+            unit.state, unit.running, unit.pid = UnitState.INACTIVE, None, None
+        for job in found.jobs.values():
+            if isinstance(job.state, Running):
+                job.state = Ended(255, "cut short")
+        found.up_at, found.booting = self.now + BOOT_S, True
+        self.traffic.forget(host)
+        self.traffic.move_vip()
+
+    def lose_answer(self, call: str, times: int = 1) -> None:
+        """Let the next ``times`` of a changing call (such as ``jobs.start``) work, but lose its answer."""
+        self._lost[call] += times
+
+    def answer(self, call: str, host: HostName | str) -> None:
+        """What a port does last after a change.
+
+        Raises:
+            Uncertain: the answer is to be lost.
+        """
+        if self._lost[call] > 0:
+            self._lost[call] -= 1
+            raise Uncertain(f"the connection to {host} broke before {call} was answered")
+
+    def _install(self, host: FakeHost, component: ComponentName, artifact: Artifact) -> None:
+        entry = self.record.components[component]
+        host.staged[artifact.path] = artifact.digest
+        host.links[entry.link] = artifact.path
+        unit = FakeUnit(entry.link, entry.pool, UnitState.INACTIVE)
+        host.units[entry.unit] = unit
+        run_unit(self, host, unit)

@@ -1,0 +1,146 @@
+"""The fake cloud behind the ports that work on the whole of it: balancer, database, vantage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from skylift.model.cloud import Backend, Endpoint, GaleraNode
+from skylift.model.ids import Epoch, HostName, PoolName
+from skylift.model.problem import Fix, Remedy, Transient
+from skylift.ports import Command, ProbeTally, WitnessSeen
+from skylift.ports.hosts import HostUnreachable
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_work import DUMP
+
+_WITNESSES = ("user", "project", "image", "resource provider")
+_SERVICES = {"keystone": "identity", "glance": "image", "placement": "placement"}
+
+
+class ApisSilent(Transient):
+    """The APIs of the fake cloud do not answer."""
+
+    code = "fake.apis-silent"
+
+    def __init__(self, pool: PoolName) -> None:
+        super().__init__(f"{pool} could not be asked: no backend serves", Remedy(Fix.REPAIR, "start one"))
+
+
+@dataclass(frozen=True, slots=True)
+class FakeBalancer:
+    """All balancers; what one of them cannot be told, the others are."""
+
+    cloud: FakeCloud
+
+    def backends(self) -> tuple[Backend, ...]:
+        for host in self.cloud.controllers:
+            self.cloud.reach(host.name)
+        return self.cloud.traffic.views()
+
+    def set_state(self, pool: PoolName, server: HostName, state: Literal["drain", "ready"]) -> None:
+        missed: list[HostUnreachable] = []
+        for host in self.cloud.controllers:
+            try:
+                self.cloud.reach(host.name)
+                self.cloud.traffic.servers[host.name][pool, server].told = state
+            except HostUnreachable as problem:
+                missed.append(problem)
+        if missed:
+            raise missed[0]
+        self.cloud.answer("balancer.set_state", server)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeDatabase:
+    """Galera, as the controllers that are up show it."""
+
+    cloud: FakeCloud
+
+    def rows(self, database: str) -> frozenset[str]:
+        self._reach()
+        return self.cloud.rows.get(database, frozenset())
+
+    def nodes(self) -> tuple[GaleraNode, ...]:
+        up = self._reach()
+        return tuple(GaleraNode(host, "Primary", "Synced", len(up)) for host in up)
+
+    def grants(self, user: str) -> tuple[str, ...]:
+        self._reach()
+        return (f"GRANT ALL PRIVILEGES ON `{user}`.* TO `{user}`@`%`", "log_bin_trust_function_creators=1")
+
+    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+        self.cloud.reach(host)
+        return self.cloud.backups.get((host, database)) if folder.is_absolute() else None
+
+    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
+        return Command((DUMP, database, str(folder / f"{database}-{label}.sql.zst")))
+
+    def _reach(self) -> tuple[HostName, ...]:
+        names = [entry.name for entry in self.cloud.controllers]
+        up = tuple(n for n in names if self.cloud.is_up(n) and self.cloud.hosts[n].reachable)
+        if not up:
+            raise HostUnreachable(names[0], "no database server answers")
+        return up
+
+
+@dataclass(frozen=True, slots=True)
+class FakeVantage:
+    """Users, seen from outside; what they ask is the fake traffic."""
+
+    cloud: FakeCloud
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        self._ask()
+        vip = self.cloud.record.balancer.vip
+        return tuple(
+            Endpoint(_SERVICES.get(entry.name, entry.name), interface, f"http://{vip}:{entry.port}")
+            for entry in self.cloud.record.components.values()
+            for interface in ("admin", "internal", "public")
+        )
+
+    def start_probes(self, label: str) -> None:
+        self._reach()
+        traffic = self.cloud.traffic
+        self.cloud.probes.setdefault(label, (traffic.requests, len(traffic.failed)))
+
+    def tally(self, label: str) -> ProbeTally:
+        self._reach()
+        traffic = self.cloud.traffic
+        since = self.cloud.probes.get(label)
+        if since is None:
+            return ProbeTally(0, 0, {}, None, alive=False)
+        gaps = {str(pool): gap for pool, gap in traffic.longest_gap_s.items()}
+        return ProbeTally(
+            traffic.requests - since[0], len(traffic.failed) - since[1], gaps, self.cloud.now, alive=True
+        )
+
+    def stop_probes(self, label: str) -> None:
+        self._reach()
+        self.cloud.probes.pop(label, None)
+
+    def create_witnesses(self, label: str) -> None:
+        self._ask()
+        self.cloud.witnesses.setdefault(label, True)
+        self.cloud.answer("vantage.create_witnesses", self.cloud.record.vantage.host)
+
+    def witnesses(self, label: str) -> tuple[WitnessSeen, ...]:
+        self._ask()
+        if label not in self.cloud.witnesses:
+            return ()
+        intact = self.cloud.witnesses[label]
+        return tuple(WitnessSeen(n, intact, "as it was made" if intact else "gone") for n in _WITNESSES)
+
+    def destroy_witnesses(self, label: str) -> None:
+        self._ask()
+        self.cloud.witnesses.pop(label, None)
+
+    def _reach(self) -> None:
+        self.cloud.reach(self.cloud.record.vantage.host)
+
+    def _ask(self) -> None:
+        """Be answered by every API, or raise ``ApisSilent``."""
+        self._reach()
+        for entry in self.cloud.record.components.values():
+            if not self.cloud.traffic.answered(entry.pool):
+                raise ApisSilent(entry.pool)

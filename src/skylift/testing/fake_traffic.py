@@ -1,0 +1,183 @@
+"""Users of the fake cloud, and its balancers: wrong orders show here as failed requests.
+
+A request fails if no backend serves its pool, if it is in flight on a service that is stopped, if the
+code that serves it lacks a schema it needs, or if the schema lost what that code still uses. A refused
+connection alone costs nothing: HAProxy tries another server (``option redispatch``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from skylift.model.cloud import Backend, BackendState, Revision, UnitState
+from skylift.model.ids import HostName, PoolName
+from skylift.model.schema import applied, branch_of
+from skylift.testing.fake_state import FailedRequest, FakeServer
+
+if TYPE_CHECKING:
+    from skylift.testing.fake_cloud import FakeCloud
+
+FALL_S = 2
+"""How long a server fails its checks before a balancer stops using it."""
+RISE_S = 1
+SESSION_S = 3
+"""How long a request lasts that was in flight when its server was drained."""
+IN_FLIGHT = 2
+"""Requests in flight on a server in use."""
+
+Place = tuple[PoolName, HostName]
+
+
+class FakeTraffic:
+    """The balancers and the requests that go through the one that has the VIP."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self._cloud = cloud
+        places = [(e.pool, h.name) for e in cloud.record.components.values() for h in cloud.controllers]
+        self._places: tuple[Place, ...] = tuple(places)
+        self.servers: dict[HostName, dict[Place, FakeServer]] = {}
+        self.vip_holder: HostName | None = None
+        self.requests = 0
+        self.failed: list[FailedRequest] = []
+        self.longest_gap_s: dict[PoolName, float] = {}
+        self._last_good: dict[PoolName, float] = {pool: cloud.now for pool, _ in places}
+        self._busy_until: dict[Place, float] = {}
+        for host in cloud.controllers:
+            self.forget(host.name)
+        self.move_vip()
+
+    def forget(self, balancer: HostName) -> None:
+        """Let a balancer start anew: what it was told is gone, and it takes every server for healthy."""
+        self.servers[balancer] = {place: FakeServer() for place in self._places}
+
+    def move_vip(self) -> None:
+        """Give the VIP to the first host that is up, unless its holder is; it does not go back."""
+        up = [h.name for h in self._cloud.controllers if self._cloud.is_up(h.name)]
+        if self.vip_holder not in up:
+            self.vip_holder = up[0] if up else None
+
+    def views(self) -> tuple[Backend, ...]:
+        """Every server as each balancer sees it; only the VIP's holder has sessions."""
+        return tuple(
+            Backend(balancer, pool, server, _state(seen), self.in_flight((pool, server)))
+            if balancer == self.vip_holder
+            else Backend(balancer, pool, server, _state(seen), 0)
+            for balancer, servers in self.servers.items()
+            for (pool, server), seen in servers.items()
+        )
+
+    def in_flight(self, place: Place) -> int:
+        """The requests that ``place`` has in hand now."""
+        if not _serves(self._cloud, place):
+            return 0
+        return IN_FLIGHT if self._used(place) or self._busy_until.get(place, 0.0) > self._cloud.now else 0
+
+    def answered(self, pool: PoolName) -> bool:
+        """Whether a request to ``pool`` would be answered well now."""
+        used = [p for p in self._places if p[0] == pool and self._used(p) and _serves(self._cloud, p)]
+        return any(not _fault(self._cloud, place) for place in used)
+
+    def cut(self, place: Place) -> None:
+        """End a service with what it has in hand: those requests fail."""
+        pool, server = place
+        for _ in range(self.in_flight(place)):
+            self._fail(pool, f"in flight on {server} when its service was stopped")
+        self._busy_until.pop(place, None)
+
+    def pass_moment(self) -> None:
+        """Let health checks look once, and users ask each server in use once."""
+        self._check_health()
+        self.move_vip()
+        for place in self._places:
+            if self._used(place):
+                self._busy_until[place] = self._cloud.now + SESSION_S
+        for pool in dict.fromkeys(pool for pool, _ in self._places):
+            self._ask(pool)
+
+    def _check_health(self) -> None:
+        for balancer, servers in self.servers.items():
+            if not self._cloud.is_up(balancer):
+                continue
+            for place, server in servers.items():
+                if _serves(self._cloud, place) == server.healthy:
+                    server.changing_since = None
+                    continue
+                if server.changing_since is None:
+                    server.changing_since = self._cloud.now
+                if self._cloud.now - server.changing_since >= (FALL_S if server.healthy else RISE_S):
+                    server.healthy, server.changing_since = not server.healthy, None
+
+    def _ask(self, pool: PoolName) -> None:
+        used = [place for place in self._places if place[0] == pool and self._used(place)]
+        serving = [place for place in used if _serves(self._cloud, place)]
+        faults = [_fault(self._cloud, place) for place in serving]
+        self.requests += max(len(serving), 1)
+        if not serving:
+            self._fail(pool, "no backend serves")
+        for fault in faults:
+            if fault:
+                self._fail(pool, fault)
+        if serving and not all(faults):
+            gap = self._cloud.now - self._last_good[pool]
+            self.longest_gap_s[pool] = max(gap, self.longest_gap_s.get(pool, 0.0))
+            self._last_good[pool] = self._cloud.now
+
+    def _used(self, place: Place) -> bool:
+        if self.vip_holder is None:
+            return False
+        seen = self.servers[self.vip_holder][place]
+        return seen.told == "ready" and seen.healthy
+
+    def _fail(self, pool: PoolName, why: str) -> None:
+        self.failed.append(FailedRequest(self._cloud.now, pool, why))
+
+
+def _serves(cloud: FakeCloud, place: Place) -> bool:
+    pool, server = place
+    units = cloud.hosts[server].units.values()
+    return cloud.is_up(server) and any(u.state is UnitState.ACTIVE for u in units if u.pool == pool)
+
+
+def _fault(cloud: FakeCloud, place: Place) -> str:
+    """Why the code that runs there cannot answer on the schema as it is; empty if it can."""
+    pool, server = place
+    entry = next(e for e in cloud.record.components.values() if e.pool == pool)
+    running = cloud.hosts[server].units[entry.unit].running
+    release = next((a.release for a in cloud.record.artifacts.values() if a.path == running), None)
+    own = cloud.migrations[release, entry.name] if release else ()
+    known = {r.id: r for (_, name), found in cloud.migrations.items() if name == entry.name for r in found}
+    return schema_fault(own, tuple(known.values()), cloud.rows[entry.database], server)
+
+
+def schema_fault(
+    own: tuple[Revision, ...], known: tuple[Revision, ...], rows: frozenset[str], server: str
+) -> str:
+    """Why code with the migrations ``own`` cannot serve on a schema at ``rows``; empty if it can.
+
+    It needs all of its own that are no contract, and bears nothing that a later contract removed.
+    """
+    have = applied(known, rows)
+    lacking = sorted(r.id for r in own if r.branch != "contract" and r.id not in have)
+    if lacking:
+        return f"the code on {server} needs {lacking[0]}, which the schema does not have"
+    foreign = have - {r.id for r in own}
+    removed = sorted(r.id for r in known if r.branch == "contract" and r.id in foreign)
+    if removed:
+        return f"the code on {server} uses what {removed[0]} removed from the schema"
+    return ""
+
+
+def with_branches(revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
+    """The revisions, each labelled with its branch; glance tells it by the name alone."""
+    return tuple(replace(r, branch=_named(r.id) or branch_of(revisions, r.id)) for r in revisions)
+
+
+def _named(revision: str) -> str:
+    return next((branch for branch in ("expand", "contract") if f"_{branch}" in revision), "")
+
+
+def _state(server: FakeServer) -> BackendState:
+    if server.told == "drain":
+        return BackendState.DRAIN
+    return BackendState.UP if server.healthy else BackendState.DOWN
