@@ -34,7 +34,7 @@ demo-naive: $(READY) ## the same probes over a plain stop-all, sync, start: the 
 	$(BIN)/python -m skylift.gate.demo --naive
 
 docs: $(READY) ## regenerate the reference from the code it describes
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.reference
 
 clean: ## remove what was built here (not the caches)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
