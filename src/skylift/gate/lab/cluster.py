@@ -1,0 +1,112 @@
+"""The database cluster of the lab: three Galera members, brought together whatever state they are in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from skylift.gate.lab.commands import poll
+from skylift.gate.lab.host import LabProblem, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skylift.gate.lab.host import LabHost
+
+_START_S = 240
+_GATHER_S = 25
+"""How long members that are starting get to find each other before the cluster is made anew."""
+
+_ASK = """
+systemctl is-active mariadb || true
+timeout 10 mariadb --batch --skip-column-names -e "SHOW STATUS WHERE Variable_name IN
+  ('wsrep_cluster_status', 'wsrep_cluster_size', 'wsrep_local_state_comment')" 2>/dev/null || true
+"""
+
+_POSITION = """
+timeout 60 systemctl stop mariadb || systemctl kill --signal=KILL mariadb
+state=/var/lib/mysql/grastate.dat
+seqno=$(sed -n 's/^seqno: *//p' $state 2>/dev/null || true)
+if [ "$seqno" = -1 ] && ! grep -q '^uuid: *00000000' $state; then
+  log=$(mktemp); chown mysql "$log"
+  runuser -u mysql -- mariadbd --wsrep-recover --log-error="$log" >&2 || true
+  seqno=$(sed -n 's/.*WSREP: Recovered position: .*:\\(-\\{0,1\\}[0-9]*\\).*/\\1/p' "$log" | tail -n 1)
+  rm -f "$log"
+fi
+echo "${seqno:--1}"
+"""
+
+_FOUND = """
+state=/var/lib/mysql/grastate.dat
+if [ -e $state ]; then sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' $state; fi
+galera_new_cluster
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """How one member sees itself and the cluster."""
+
+    unit: str
+    """What systemd says of the unit: ``active``, ``activating``, ``inactive``, ``failed``."""
+    primary: bool
+    synced: bool
+    size: int
+
+
+def member(host: LabHost) -> Member:
+    """Ask the member on ``host``; one that does not run has size 0.
+
+    Raises:
+        LabProblem: the host cannot be reached.
+    """
+    unit, _, told = run(host, _ASK, timeout_s=30).partition("\n")
+    values = dict(re.findall(r"^(wsrep_\w+)\t(.*)$", told, re.MULTILINE))
+    return Member(
+        unit=unit,
+        primary=values.get("wsrep_cluster_status") == "Primary",
+        synced=values.get("wsrep_local_state_comment") == "Synced",
+        size=int(values.get("wsrep_cluster_size", 0)),
+    )
+
+
+def whole(hosts: Sequence[LabHost]) -> bool:
+    """Whether all members are in one primary cluster and synced."""
+    told = [member(host) for host in hosts]
+    return all(one.primary and one.synced and one.size == len(hosts) for one in told)
+
+
+def gather(hosts: Sequence[LabHost]) -> None:
+    """Bring all members into one cluster; safe to repeat, and right after any of them crashed.
+
+    If none is in a primary cluster, the one that has seen most of the data starts it anew, the first
+    of equals.
+
+    Raises:
+        LabProblem: a member did not start, or did not become synced.
+    """
+    if not _some_primary(hosts) and _starting(hosts):
+        poll(partial(_some_primary, hosts), limit_s=_GATHER_S, every_s=1)
+    if not _some_primary(hosts):
+        seen = [(int(run(host, _POSITION, timeout_s=180)), -place) for place, host in enumerate(hosts)]
+        run(hosts[seen.index(max(seen))], _FOUND, timeout_s=_START_S)
+    for host in hosts:
+        if not member(host).primary:
+            # Waits: two at once would want the same donor.
+            run(host, "systemctl restart mariadb", timeout_s=_START_S)
+    if not poll(partial(whole, hosts), limit_s=60, every_s=1):
+        raise LabProblem(f"the database cluster did not become whole: {_told(hosts)}")
+
+
+def _some_primary(hosts: Sequence[LabHost]) -> bool:
+    return any(member(host).primary for host in hosts)
+
+
+def _starting(hosts: Sequence[LabHost]) -> bool:
+    return any(member(host).unit in ("active", "activating") for host in hosts)
+
+
+def _told(hosts: Sequence[LabHost]) -> str:
+    return ", ".join(f"{host.name} {member(host)}" for host in hosts)

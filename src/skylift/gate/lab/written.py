@@ -1,0 +1,116 @@
+"""What the lab writes for whoever upgrades it: the record of its cloud, and a clouds.yaml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.compat import StringIO
+
+from skylift.gate.lab.cloud_files import APIS
+from skylift.gate.lab.configure import cloud_facts
+from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP
+from skylift.gate.lab.openstack import IDENTITY_URL, REGION
+from skylift.gate.lab.state import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skylift.gate.lab.artifacts import Artifact
+    from skylift.gate.lab.host import Lab
+
+_CLOUD = "lab"
+
+
+def there(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> bool:
+    """Whether both files are there; what an upgrade wrote into the record since then is left alone."""
+    del present, made
+    return (lab.folder / "cloud.yaml").exists() and (lab.folder / "clouds.yaml").exists()
+
+
+def write(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> None:
+    """Write both, the one with the password for its owner alone."""
+    write_whole(lab.folder / "clouds.yaml", _yaml(clouds(cloud_facts(lab).passwords.admin)), mode=0o600)
+    write_whole(lab.folder / "cloud.yaml", _yaml(record(lab, present, made)))
+
+
+def clouds(password: str) -> dict[str, Any]:
+    """The ``clouds.yaml`` with which its administrator reaches the cloud through the VIP."""
+    auth = {
+        "auth_url": IDENTITY_URL,
+        "username": "admin",
+        "password": password,
+        "project_name": "admin",
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+    return {"clouds": {_CLOUD: {"auth": auth, "region_name": REGION, "identity_api_version": 3}}}
+
+
+def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[str, Any]:
+    """The record of the cloud as it is when it is new: every component runs ``present``."""
+    proxy = f"nsenter --net={lab.namespace} socat - TCP:%h:%p"
+    controllers = {
+        host.name: {"address": host.address, "roles": ["controller"], "zone": f"az{number}"}
+        for number, host in enumerate(lab.controllers, start=1)
+    }
+    client = {lab.client.name: {"address": lab.client.address, "roles": ["vantage"]}}
+    return {
+        "skylift": 1,
+        "name": _CLOUD,
+        "ssh": {
+            "user": "root",
+            "key": lab.key.name,
+            "known_hosts": lab.known_hosts.name,
+            "proxy_command": proxy,
+        },
+        "hosts": controllers | client,
+        "artifacts": {_called(one): _artifact(one) for one in made.values()},
+        "components": {
+            api.name: {
+                "artifact": _called(present),
+                "role": "controller",
+                "unit": f"{api.name}-api.service",
+                "link": f"/opt/openstack/current/{api.name}",
+                "port": api.port,
+                "pool": api.name,
+                "database": api.name,
+                "user": api.name,
+            }
+            for api in APIS
+        },
+        "balancer": {
+            "kind": "haproxy",
+            "role": "controller",
+            "socket": "/run/haproxy/admin.sock",
+            "vip": VIP,
+        },
+        "database": {
+            "kind": "galera",
+            "role": "controller",
+            "size": len(lab.controllers),
+            "backups": "/var/backups/skylift",
+        },
+        "vantage": {"host": lab.client.name, "clouds_yaml": "clouds.yaml", "cloud": _CLOUD},
+    }
+
+
+def _called(one: Artifact) -> str:
+    return f"openstack-{one.release}"
+
+
+def _artifact(one: Artifact) -> dict[str, str]:
+    return {
+        "release": one.release,
+        "digest": one.digest,
+        "source": f"http://{BRIDGE_ADDRESS}:{DEPOT_PORT}/{one.archive.name}",
+        "path": one.path,
+    }
+
+
+def _yaml(content: dict[str, Any]) -> str:
+    out = StringIO()
+    writer = YAML()
+    writer.width = 200
+    writer.dump(content, out)
+    return out.getvalue()
