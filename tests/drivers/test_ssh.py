@@ -19,11 +19,11 @@ from skylift.drivers.ssh_problems import (
     AnswerLost,
     ChangeUncertain,
     HostKeyRefused,
-    HostUnreachable,
     KeyFileRefused,
     NotLetIn,
 )
 from skylift.model.ids import HostName
+from skylift.ports.hosts import HostUnreachable
 
 
 def test_a_command_is_run_without_a_shell_between(ssh: Ssh) -> None:

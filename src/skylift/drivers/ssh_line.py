@@ -12,12 +12,12 @@ from skylift.drivers.ssh_problems import (
     AnswerLost,
     ChangeUncertain,
     HostKeyRefused,
-    HostUnreachable,
     KeyFileRefused,
     NotLetIn,
 )
 from skylift.model.ids import HostName
 from skylift.model.record import SshAccess
+from skylift.ports.hosts import HostUnreachable
 
 CONNECT_LIMIT_S = 10
 _CLOSING_S = 0.5
@@ -61,7 +61,7 @@ class Line:
                     break
             except (asyncssh.Error, OSError) as error:
                 raise lost(self._host, _reason(error)) from None
-        raise HostUnreachable(self._host, self._address, "it let us in, but opens no session")
+        raise HostUnreachable(self._host, f"{self._address} let us in, but opens no session")
 
     async def finish(self, process: Process, fed: bytes, lost: Lost) -> tuple[int, bytes, bytes]:
         """Feed the command and wait for its end: its code, standard output and standard error."""
@@ -122,7 +122,7 @@ class Line:
         except asyncssh.PermissionDenied:
             raise NotLetIn(self._host, self._address, self._access) from None
         except (asyncssh.Error, OSError) as error:
-            raise HostUnreachable(self._host, self._address, _reason(error)) from None
+            raise HostUnreachable(self._host, f"{self._address}: {_reason(error)}") from None
 
 
 def _is_over(connecting: asyncio.Task[asyncssh.SSHClientConnection]) -> bool:

@@ -7,19 +7,6 @@ from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import SshAccess
 
 
-class HostUnreachable(Transient):
-    """A host did not let us in, and nothing was sent."""
-
-    code = "host.unreachable"
-
-    def __init__(self, host: HostName, address: str, why: str) -> None:
-        super().__init__(
-            f"host {host} could not be reached at {address}: {why}",
-            Remedy(Fix.REPAIR, f"see whether it runs: ping -c 3 {address}, or look at its console"),
-            Remedy(Fix.RETRY, "when it is back, the run goes on by itself"),
-        )
-
-
 class AnswerLost(Transient):
     """A question was sent, and its answer did not come."""
 
