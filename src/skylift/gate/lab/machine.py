@@ -37,6 +37,8 @@ class Machine:
     architecture: str
     overlay: bool
     cgroup2: bool
+    """Mounted, in whatever layout."""
+    loop: bool
     apt: bool
     disk_free_gib: float
     disk: Path
@@ -53,7 +55,8 @@ def look(folder: Path) -> Machine:
         system=f"{told.get('ID', 'unknown')} {told.get('VERSION_ID', '')}".strip(),
         architecture=platform.machine(),
         overlay="overlay" in filesystems or _loadable("overlay"),
-        cgroup2="cgroup2" in filesystems,
+        cgroup2=" cgroup2 " in Path("/proc/self/mounts").read_text(),
+        loop=Path("/dev/loop-control").exists(),
         apt=shutil.which("apt-get") is not None,
         disk_free_gib=shutil.disk_usage(there).free / _GIB,
         disk=there,
@@ -71,7 +74,8 @@ def lacks(machine: Machine, *, disk_gib: float = DISK_GIB) -> tuple[str, ...]:
         (machine.system == "debian 12", f"Debian 12 (this is {machine.system})"),
         (machine.architecture == "x86_64", f"x86_64 (this is {machine.architecture})"),
         (machine.overlay, "overlay file systems in the kernel"),
-        (machine.cgroup2, "cgroup v2 in the kernel"),
+        (machine.cgroup2, "a mounted cgroup v2 tree"),
+        (machine.loop, "loop devices"),
         (machine.apt, "apt-get"),
         (
             machine.disk_free_gib >= disk_gib,

@@ -1,4 +1,4 @@
-"""The mounts of the lab: an overlay per host, in a folder whose mounts are unmounted everywhere at once."""
+"""The mounts of the lab: per host a disk and an overlay, in a folder unmounted everywhere at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skylift.gate.lab.host import Lab, LabHost
+
+DISK_GIB = 6
+"""The size of a host's disk."""
 
 
 def mounted_below(folder: Path) -> tuple[Path, ...]:
@@ -39,18 +42,35 @@ def share_hosts_folder(lab: Lab) -> None:
 def mount_root(host: LabHost, lowers: Sequence[Path]) -> None:
     """Make ``host.root`` a writable view of ``lowers``, uppermost first; a no-op if it is mounted.
 
-    What was written to it while it was mounted before is there again.
+    What is written lies on a disk of the host's own, so that it can run full like any disk; what was
+    written while it was mounted before is there again.
 
     Raises:
         LabProblem: mount refused.
     """
     if host.root in mounted_below(host.root):
         return
-    upper, work = host.root.with_name("upper"), host.root.with_name("work")
-    for folder in (host.root, upper, work):
-        folder.mkdir(parents=True, exist_ok=True)
+    disk = host.root.with_name("disk")
+    upper, work = disk / "upper", disk / "work"
+    host.root.mkdir(parents=True, exist_ok=True)
+    _mount_disk(disk)
+    upper.mkdir(exist_ok=True)
+    work.mkdir(exist_ok=True)
     layers = f"lowerdir={':'.join(map(str, lowers))},upperdir={upper},workdir={work}"
     run_here(["mount", "-t", "overlay", f"skylift-{host.name}", "-o", layers, str(host.root)])
+
+
+def _mount_disk(place: Path) -> None:
+    """Mount the image beside ``place`` there; it is made if need be, and takes only what is written."""
+    if place in mounted_below(place):
+        return
+    image, unfinished = place.with_suffix(".img"), place.with_suffix(".unfinished")
+    if not image.exists():
+        run_here(["truncate", f"--size={DISK_GIB}G", str(unfinished)])
+        run_here(["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", str(unfinished)])
+        unfinished.rename(image)
+    place.mkdir(exist_ok=True)
+    run_here(["mount", "-o", "loop,discard", str(image), str(place)])
 
 
 def unmount_all(lab: Lab) -> None:

@@ -10,12 +10,12 @@ from skylift.gate.lab.commands import run_sealed
 NEEDED = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
-    "eatmydata": "eatmydata",
     "ip": "iproute2",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "socat": "socat",
     "zstd": "zstd",
+    "mkfs.ext4": "e2fsprogs",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "python3": "python3",
