@@ -27,7 +27,7 @@ _ANSWERS = "cloud answers"
 
 
 def cloud_stages(
-    lab: Lab, present: Artifact, made: Mapping[str, Artifact], *, after: Sequence[str]
+    lab: Lab, present: Artifact, made: Mapping[str, Artifact], *, hosts: str, published: Sequence[str]
 ) -> tuple[Stage, ...]:
     """From hosts that answer to a cloud that does, running ``present``.
 
@@ -35,11 +35,12 @@ def cloud_stages(
         lab: where.
         present: the artifact of the release to start with, on every controller already.
         made: the artifacts the record shall name, by release; ``present`` among them.
-        after: the stages that make the hosts answer and the artifacts be built.
+        hosts: the stage after which the hosts answer.
+        published: the stages after which those artifacts are in the depot.
     """
     controllers = lab.controllers
     return (
-        _stage(_CONFIGURED, partial(configured, lab), partial(configure, lab, present), *after),
+        _stage(_CONFIGURED, partial(configured, lab), partial(configure, lab, present), hosts),
         _stage(
             _DATABASE,
             partial(cluster.whole, controllers),
@@ -84,7 +85,7 @@ def cloud_stages(
             "cloud.yaml",
             partial(written.there, lab, present, made),
             partial(written.write, lab, present, made),
-            _ANSWERS,
+            *(_ANSWERS, *published),
         ),
     )
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from skylift.gate.lab import artifacts, identity, machine, network, packages, rootfs, supervisor
+from skylift.gate.lab.cloud import cloud_stages
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import LabProblem, run
 from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
@@ -50,10 +51,14 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
 def stages(lab: Lab, wanted: LabState) -> tuple[Stage, ...]:
     """All stages of a lab, each after those it needs."""
     made = {release: artifacts.artifact(release) for release in wanted.artifacts}
+    present = made[wanted.release]
+    publish = [_publish_stage(lab, one) for one in made.values()]
+    published = [stage.name for stage in publish]
     return (
-        *host_stages(lab, made[wanted.release]),
+        *host_stages(lab, present),
         *(_build_stage(one) for one in made.values()),
-        *(_publish_stage(lab, one) for one in made.values()),
+        *publish,
+        *cloud_stages(lab, present, made, hosts=HOSTS, published=published),
     )
 
 
