@@ -97,6 +97,11 @@ class Plan:
     steps: tuple[Step, ...]
     edges: tuple[Edge, ...]
 
+    @property
+    def no_returns(self) -> tuple[StepId, ...]:
+        """The points of no return, in the plan's order: each must be approved by name."""
+        return tuple(step.id for step in self.steps if step.no_return)
+
     def before(self, step: StepId) -> frozenset[StepId]:
         """The steps that must be done before ``step`` starts."""
         return frozenset(e.before for e in self.edges if e.after == step)

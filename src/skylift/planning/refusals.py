@@ -84,7 +84,7 @@ class SchemaUnknown(Refused):
         super().__init__(
             f"cannot plan: the schema of {component} is at {', '.join(sorted(rows)) or 'nothing'}, "
             f"which {artifact} does not know",
-            Remedy(Fix.REPAIR, "find out what migrated this database; no older release can follow"),
+            Remedy(Fix.REPAIR, "find out what migrated this database"),
             _PLAN_AGAIN,
         )
 

@@ -59,10 +59,7 @@ def _notes(found: Survey, parts: Draft | None) -> Iterator[str]:
     for left in found.components:
         yield from _component_notes(left)
     if parts.turns:
-        yield (
-            f"the first host of each API to go is {parts.turns[0].host}: one that is out of its pool already, "
-            "or the first by name"
-        )
+        yield "hosts go by name: the balancers do not say which of them holds the VIP"
     last = [str(step.id) for step in parts.steps if step.no_return]
     if last:
         yield (
@@ -79,8 +76,8 @@ def _component_notes(left: Left) -> Iterator[str]:
         source = min(left.running[host].release for host in left.turns)
         proof = left.known.rolling_proof(source, left.target.release)
         yield (
-            f"{left.name} is upgraded rolling: at most {left.batch} of {len(left.hosts)} backends are out at "
-            f"once, and {source} and {left.target.release} may serve side by side ({proof})"
+            f"{left.name} is upgraded rolling: {left.turns[0]} first and alone, at most {left.batch} of "
+            f"{len(left.hosts)} backends out at once; {source} and {left.target.release} may serve side by side ({proof})"
         )
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"

@@ -1,0 +1,176 @@
+"""A plan as the verifier reads it: steps, reasons, facts, and what surely ends before what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+STAGES = ("prepare", "expand", "control-plane", "converge", "verify")
+TURN = (
+    "drain-backend",
+    "await-quiet",
+    "stop-service",
+    "switch-artifact",
+    "start-service",
+    "await-healthy",
+    "undrain-backend",
+)
+"""What happens to one component on one host, in this order."""
+OTHER_KINDS = frozenset(
+    {
+        "back-up-database",
+        "check-readiness",
+        "create-witnesses",
+        "migrate-schema",
+        "stage-artifact",
+        "verify-component",
+        "verify-witnesses",
+    }
+)
+
+
+class Unreadable(ValueError):  # noqa: N818 - what was found, said to the operator
+    """The document is no plan at all; nothing more can be said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    """One step, as the document states it."""
+
+    id: str
+    number: int
+    stage: str
+    kind: str
+    action: Mapping[str, Any]
+    impact: Mapping[str, Any]
+    figures: tuple[int, int, int]
+    deadline: int
+
+    @property
+    def component(self) -> str:
+        """The component that the step's own name claims; empty if it claims none."""
+        return self.id.partition(":")[0] if ":" in self.id else ""
+
+    @property
+    def host(self) -> str:
+        """The host that the action names; empty if it names none."""
+        return str(self.action.get("host", self.action.get("server", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSeen:
+    """The whole document, with the order that its edges prove."""
+
+    facts: Mapping[str, str]
+    steps: Mapping[str, StepSeen]
+    edges: tuple[tuple[str, str], ...]
+    ancestors: Mapping[str, int]
+    """Per step, the steps that surely end before it starts, as bits by number."""
+    turns: Mapping[tuple[str, str], Mapping[str, StepSeen]]
+    """Per component and host, its steps by kind, where they do more than let a backend back."""
+
+    def surely_before(self, first: StepSeen, then: StepSeen) -> bool:
+        """Whether ``first`` has ended whenever ``then`` starts."""
+        return bool(self.ancestors[then.id] >> first.number & 1)
+
+    def of_kind(self, kind: str) -> tuple[StepSeen, ...]:
+        """All steps of one kind."""
+        return tuple(step for step in self.steps.values() if step.kind == kind)
+
+    def goals(self) -> Mapping[str, str]:
+        """Per component, the path of the artifact that it is verified at in the end."""
+        return {step.component: str(step.action["path"]) for step in self.of_kind("verify-component")}
+
+    def phases(self) -> Mapping[str, Mapping[str, StepSeen]]:
+        """Per component, the steps that touch its database, by phase."""
+        found: dict[str, dict[str, StepSeen]] = {}
+        for step in self.of_kind("migrate-schema"):
+            found.setdefault(str(step.action["component"]), {})[str(step.action["phase"])] = step
+        return found
+
+
+def shape_violations(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with steps and edges as such, before any rule can be asked.
+
+    Raises:
+        Unreadable: a key is missing or of another type.
+    """
+    try:
+        steps = [(str(s["id"]), str(s["action"]["kind"]), str(s["stage"])) for s in document["steps"]]
+        edges = [(str(e["before"]), str(e["after"]), e["because"], e["source"]) for e in document["edges"]]
+    except (KeyError, TypeError) as error:
+        raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
+    for name, count in Counter(name for name, _, _ in steps).items():
+        if count > 1:
+            yield f"step {name} is in the plan {count} times"
+    for name, kind, stage in steps:
+        if kind not in OTHER_KINDS and kind not in TURN:
+            yield f"step {name} is of kind {kind}, which this verifier cannot judge"
+        if stage not in STAGES:
+            yield f"step {name} is in stage {stage}, which is no stage of a plan"
+    known = {name for name, _, _ in steps}
+    for before, after, because, source in edges:
+        for name in sorted({before, after} - known):
+            yield f"the edge from {before} to {after} names {name}, which is no step of the plan"
+        if not because or not source:
+            yield f"the edge from {before} to {after} does not say why, or who says so"
+
+
+def read(document: Mapping[str, Any]) -> PlanSeen:
+    """The document with its order.
+
+    Raises:
+        Unreadable: steps wait for each other, or a value is missing or of another type.
+    """
+    try:
+        steps = {step["id"]: _step(number, step) for number, step in enumerate(document["steps"])}
+        edges = tuple((str(e["before"]), str(e["after"])) for e in document["edges"])
+        facts = {str(name): str(text) for name, text in document["facts"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
+    return PlanSeen(facts, steps, edges, _ancestors(steps, edges), _turns(steps))
+
+
+def _step(number: int, step: Mapping[str, Any]) -> StepSeen:
+    figures = step["estimate"]
+    return StepSeen(
+        id=str(step["id"]),
+        number=number,
+        stage=str(step["stage"]),
+        kind=str(step["action"]["kind"]),
+        action=step["action"],
+        impact=step["impact"],
+        figures=(int(figures["low"]), int(figures["likely"]), int(figures["high"])),
+        deadline=int(step["deadline"]),
+    )
+
+
+def _turns(steps: Mapping[str, StepSeen]) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
+    found: dict[tuple[str, str], dict[str, StepSeen]] = {}
+    for step in steps.values():
+        if step.kind in TURN:
+            found.setdefault((step.component, step.host), {})[step.kind] = step
+    return {key: turn for key, turn in found.items() if set(turn) != {"undrain-backend"}}
+
+
+def _ancestors(steps: Mapping[str, StepSeen], edges: tuple[tuple[str, str], ...]) -> Mapping[str, int]:
+    after: dict[str, list[str]] = {name: [] for name in steps}
+    waits: dict[str, int] = dict.fromkeys(steps, 0)
+    for first, then in edges:
+        after[first].append(then)
+        waits[then] += 1
+    found: dict[str, int] = dict.fromkeys(steps, 0)
+    free = [name for name, count in waits.items() if count == 0]
+    while free:
+        here = free.pop()
+        for then in after[here]:
+            found[then] |= found[here] | 1 << steps[here].number
+            waits[then] -= 1
+            if waits[then] == 0:
+                free.append(then)
+    stuck = sorted(name for name, count in waits.items() if count)
+    if stuck:
+        raise Unreadable(f"these steps wait for each other, or for steps that do: {', '.join(stuck)}")
+    return found

@@ -1,0 +1,107 @@
+"""Rules for one component on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from skylift.verifier.document import TURN, PlanSeen
+
+_DONE = {
+    "drain-backend": "drained",
+    "await-quiet": "quiet",
+    "stop-service": "stopped",
+    "switch-artifact": "switched",
+    "start-service": "started",
+    "await-healthy": "seen healthy",
+    "undrain-backend": "undrained",
+}
+_FEWER = "one backend fewer"
+
+
+def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
+    """Drain, quiet, stop, switch, start, healthy, undrain: all of it and in this order."""
+    for (component, host), turn in plan.turns.items():
+        for kind in TURN:
+            if kind not in turn:
+                yield f"{component} on {host} is never {_DONE[kind]}, though its other steps count on it"
+        for first, then in pairwise(turn[kind] for kind in TURN if kind in turn):
+            if not plan.surely_before(first, then):
+                yield (
+                    f"{component} on {host} may be {_DONE[then.kind]} before it is {_DONE[first.kind]}: "
+                    f"{first.id} does not surely end before {then.id}"
+                )
+
+
+def turns_come_once(plan: PlanSeen) -> Iterator[str]:
+    """No service is taken down twice."""
+    seen: set[tuple[str, str, str]] = set()
+    for step in plan.steps.values():
+        key = (step.component, step.host, step.kind)
+        if step.kind in TURN and key in seen:
+            yield f"{step.component} on {step.host} is {_DONE[step.kind]} twice"
+        seen.add(key)
+
+
+def names_agree(plan: PlanSeen) -> Iterator[str]:
+    """A step acts on the host and component that its name says."""
+    for step in plan.steps.values():
+        host = step.id.partition("@")[2]
+        if host and host != step.host:
+            yield f"step {step.id} acts on {step.host}, not on the host in its name"
+        component = str(step.action.get("component", ""))
+        if component and component not in step.id.split(":"):
+            yield f"step {step.id} acts on {component}, not on the component in its name"
+
+
+def one_unit_link_and_pool(plan: PlanSeen) -> Iterator[str]:
+    """All steps of a component act on the same unit, link and pool, and no other component's do."""
+    for key in ("unit", "link", "pool"):
+        owners: dict[str, set[str]] = {}
+        for step in plan.steps.values():
+            if key in step.action:
+                owners.setdefault(str(step.action[key]), set()).add(step.component)
+        for value, claimed in owners.items():
+            if len(claimed) > 1:
+                yield f"{key} {value} is acted on by steps of {' and '.join(sorted(claimed))}"
+        for component in sorted({c for claimed in owners.values() for c in claimed}):
+            mine = sorted(value for value, claimed in owners.items() if component in claimed)
+            if len(mine) > 1:
+                yield f"the steps of {component} act on more than one {key}: {', '.join(mine)}"
+
+
+def switches_lead_to_the_goal(plan: PlanSeen) -> Iterator[str]:
+    """From what was observed to what is verified in the end, and healthy means healthy there."""
+    goals = plan.goals()
+    for (component, host), turn in plan.turns.items():
+        switch, healthy, goal = turn.get("switch-artifact"), turn.get("await-healthy"), goals.get(component)
+        if switch and goal and switch.action["new"] != goal:
+            yield f"{switch.id} switches to {switch.action['new']}, but {component} is verified at {goal}"
+        if healthy and goal and healthy.action["path"] != goal:
+            yield f"{healthy.id} is content with {healthy.action['path']}, but {component} goes to {goal}"
+        seen = plan.facts.get(f"artifact {component}@{host}")
+        if switch and seen not in {None, "nothing", switch.action["old"]}:
+            yield f"{switch.id} would go back to {switch.action['old']}, but {host} was seen on {seen}"
+
+
+def artifacts_are_staged(plan: PlanSeen) -> Iterator[str]:
+    """A host has the whole, verified artifact before anything stops anywhere (row 78)."""
+    stages = {(s.host, str(s.action["artifact"]["path"])): s for s in plan.of_kind("stage-artifact")}
+    for (component, host), turn in plan.turns.items():
+        switch = turn.get("switch-artifact")
+        if switch and (host, str(switch.action["new"])) not in stages:
+            yield f"{component} on {host} is switched to an artifact that no step stages and verifies there"
+    stops = plan.of_kind("stop-service")
+    for stage in stages.values():
+        early = [stop for stop in stops if not plan.surely_before(stage, stop)]
+        if early:
+            yield f"{early[0].id} may stop a service before {stage.id} has verified its artifact"
+
+
+def impact_is_told(plan: PlanSeen) -> Iterator[str]:
+    """Whoever reads the plan sees during which steps an API is short of a backend (row 11)."""
+    for (component, _), turn in plan.turns.items():
+        for kind, step in turn.items():
+            told = (step.impact["notice"], step.impact["api"])
+            if kind != "undrain-backend" and told != (_FEWER, component):
+                yield f"{step.id} leaves {component} one backend short and does not say so"

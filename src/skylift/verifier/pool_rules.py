@@ -1,0 +1,89 @@
+"""Rules for pools: how many backends are out at once, which API goes first, and that all come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from skylift.verifier.document import PlanSeen, StepSeen
+
+Turn = tuple[StepSeen, StepSeen]
+"""A drain and its undrain: in between, the backend is out."""
+
+_FIRST = "keystone"
+"""Every other API checks tokens with it. Source: kolla-ansible, ansible/site.yml."""
+
+
+def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
+    """At most a batch of one pool's backends is out at once, and one always serves (row 87)."""
+    batch = int(plan.facts["policy batch"])
+    for pool, turns in _by_pool(plan).items():
+        states = _states(plan, pool)
+        usable = [server for server, state in states.items() if state == "up" or server in turns]
+        out = _most_at_once(plan, tuple(turns.values()))
+        if out > batch:
+            yield f"{out} backends of pool {pool} may be out at once, and policy.batch allows {batch}"
+        if out >= len(usable):
+            yield f"pool {pool} may be left without a backend: {out} of {len(usable)} may be out at once"
+
+
+def drained_backends_return(plan: PlanSeen) -> Iterator[str]:
+    """Nothing that was found out of a pool stays out."""
+    back = {(str(step.action["pool"]), step.host) for step in plan.of_kind("undrain-backend")}
+    for name, state in plan.facts.items():
+        kind, _, rest = name.partition(" ")
+        pool, _, server = rest.partition("/")
+        if kind == "backend" and {"drain", "maint"} & set(state.split()) and (pool, server) not in back:
+            yield f"{server} was out of pool {pool} ({state}), and no step lets it back"
+
+
+def keystone_goes_first(plan: PlanSeen) -> Iterator[str]:
+    """Keystone is on new code everywhere before another API's backend goes out."""
+    ends = [
+        turn["undrain-backend"]
+        for (component, _), turn in plan.turns.items()
+        if component == _FIRST and "undrain-backend" in turn
+    ]
+    for (component, host), turn in plan.turns.items():
+        drain = turn.get("drain-backend")
+        if component == _FIRST or drain is None:
+            continue
+        late = [end.host for end in ends if not plan.surely_before(end, drain)]
+        if late:
+            yield f"{component} on {host} may go out before keystone on {late[0]} is back on new code"
+
+
+def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:
+    found: dict[str, dict[str, Turn]] = {}
+    for turn in plan.turns.values():
+        if "drain-backend" in turn and "undrain-backend" in turn:
+            drain, undrain = turn["drain-backend"], turn["undrain-backend"]
+            found.setdefault(str(drain.action["pool"]), {})[drain.host] = (drain, undrain)
+    return found
+
+
+def _states(plan: PlanSeen, pool: str) -> Mapping[str, str]:
+    start = f"backend {pool}/"
+    return {name[len(start) :]: state for name, state in plan.facts.items() if name.startswith(start)}
+
+
+def _most_at_once(plan: PlanSeen, turns: Sequence[Turn]) -> int:
+    """The largest set of turns of which none surely ends before another starts.
+
+    By Dilworth that is the number of turns less the largest matching of turns with ones that follow.
+    """
+    follows = [
+        [n for n, (drain, _) in enumerate(turns) if plan.surely_before(undrain, drain)]
+        for _, undrain in turns
+    ]
+    taken_by: dict[int, int] = {}
+
+    def match(turn: int, tried: set[int]) -> bool:
+        for then in follows[turn]:
+            if then not in tried:
+                tried.add(then)
+                if then not in taken_by or match(taken_by[then], tried):
+                    taken_by[then] = turn
+                    return True
+        return False
+
+    return len(turns) - sum(match(turn, set()) for turn in range(len(turns)))

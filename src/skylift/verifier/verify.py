@@ -1,0 +1,53 @@
+"""All rules over one plan document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from skylift.verifier import host_rules, pool_rules, schema_rules, whole_rules
+from skylift.verifier.document import PlanSeen, Unreadable, read, shape_violations
+
+RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
+    host_rules.turns_are_whole,
+    host_rules.turns_come_once,
+    host_rules.names_agree,
+    host_rules.one_unit_link_and_pool,
+    host_rules.switches_lead_to_the_goal,
+    host_rules.artifacts_are_staged,
+    host_rules.impact_is_told,
+    pool_rules.enough_backends_serve,
+    pool_rules.drained_backends_return,
+    pool_rules.keystone_goes_first,
+    schema_rules.phases_are_known,
+    schema_rules.new_code_finds_its_schema,
+    schema_rules.old_code_keeps_its_schema,
+    schema_rules.no_return_comes_last,
+    schema_rules.databases_are_saved,
+    schema_rules.schemas_arrive,
+    schema_rules.commands_are_the_targets,
+    whole_rules.nothing_is_forgotten,
+    whole_rules.everything_changed_is_verified,
+    whole_rules.services_are_asked_first,
+    whole_rules.witnesses_frame_the_run,
+    whole_rules.stages_follow_each_other,
+    whole_rules.figures_make_sense,
+)
+
+
+def violations(plan: Mapping[str, Any]) -> tuple[str, ...]:
+    """What speaks against an upgrade plan, a sentence each; none if it may be shown and approved.
+
+    ``plan`` is the document under ``plan`` in a plan file. A document that cannot be judged at all has
+    one violation, which says why.
+    """
+    try:
+        shape = tuple(shape_violations(plan))
+        if shape:
+            return shape
+        seen = read(plan)
+        return tuple(sentence for rule in RULES for sentence in rule(seen))
+    except Unreadable as unreadable:
+        return (str(unreadable),)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return (f"the document is no plan: it lacks {error} or has it in another form",)

@@ -1,0 +1,87 @@
+"""Rules for a plan as a whole: nothing forgotten, everything asked first and judged last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skylift.verifier.document import STAGES, TURN, PlanSeen
+
+
+def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
+    """Every host that was seen on old code gets its turn, and none that was seen on new code (row 57)."""
+    goals = plan.goals()
+    anywhere = min(goals.values(), default="")
+    for name in (name for name in plan.facts if name.startswith("hosts ")):
+        component = name.partition(" ")[2]
+        goal = goals.get(component, anywhere)
+        for host in plan.facts[name].split() if goal else ():
+            runs = plan.facts.get(f"artifact {component}@{host}")
+            settled = runs == plan.facts.get(f"link {component}@{host}") == goal
+            if not settled and (component, host) not in plan.turns:
+                yield f"{component} on {host} runs {runs}, and no step switches it to {goal}"
+            if settled and (component, host) in plan.turns:
+                yield f"{component} on {host} runs {goal} already and is restarted all the same"
+
+
+def everything_changed_is_verified(plan: PlanSeen) -> Iterator[str]:
+    """Each component that a step changes is verified on all its hosts, after its last change."""
+    verifies = {step.component: step for step in plan.of_kind("verify-component")}
+    changing = [step for step in plan.steps.values() if step.kind in {*TURN, "migrate-schema"}]
+    for component in sorted({step.component for step in changing} - set(verifies)):
+        yield f"{component} is changed and never verified"
+    for component, verify in verifies.items():
+        missing = sorted(set(plan.facts.get(f"hosts {component}", "").split()) - set(verify.action["hosts"]))
+        if missing:
+            yield f"{verify.id} does not look at {', '.join(missing)}"
+        for step in changing:
+            if step.component == component and not plan.surely_before(step, verify):
+                yield f"{verify.id} may judge before {step.id} has ended"
+
+
+def services_are_asked_first(plan: PlanSeen) -> Iterator[str]:
+    """Each service's own upgrade check, from the verified target artifact, comes before any change."""
+    asked = {str(step.action["component"]): step for step in plan.of_kind("check-readiness")}
+    for component in sorted({component for component, _ in plan.turns} - set(asked)):
+        yield f"{component} is upgraded and never asked whether it is ready"
+    changes = (*plan.of_kind("migrate-schema"), *plan.of_kind("stop-service"))
+    for step in asked.values():
+        early = [change for change in changes if not plan.surely_before(step, change)]
+        if early:
+            yield f"{early[0].id} may change something before {step.id} has been answered"
+        for stage in plan.of_kind("stage-artifact"):
+            if stage.host == step.host and not plan.surely_before(stage, step):
+                yield f"{step.id} may ask an artifact that {stage.id} has not verified yet"
+
+
+def witnesses_frame_the_run(plan: PlanSeen) -> Iterator[str]:
+    """Witnesses are made once, before all else, and verified after all else."""
+    if not plan.steps:
+        return
+    made, steps = plan.of_kind("create-witnesses"), tuple(plan.steps.values())
+    if len(made) != 1:
+        yield f"witnesses are made {len(made)} times, and it must be once"
+    for step in made[:1]:
+        early = [other.id for other in steps if other is not step and not plan.surely_before(step, other)]
+        if early:
+            yield f"{early[0]} may run before the witnesses are made"
+    looks = plan.of_kind("verify-witnesses")
+    if not any(all(o is look or plan.surely_before(o, look) for o in steps) for look in looks):
+        yield "no step verifies the witnesses after all else"
+
+
+def stages_follow_each_other(plan: PlanSeen) -> Iterator[str]:
+    """No step waits for one of a later stage."""
+    for first, then in plan.edges:
+        before, after = plan.steps[first].stage, plan.steps[then].stage
+        if STAGES.index(before) > STAGES.index(after):
+            yield f"{then} (stage {after}) waits for {first} (stage {before})"
+
+
+def figures_make_sense(plan: PlanSeen) -> Iterator[str]:
+    """Estimates are in order, and every step has a deadline."""
+    for step in plan.steps.values():
+        low, likely, high = step.figures
+        if not 0 <= low <= likely <= high:
+            yield f"the estimate of {step.id} is out of order: {low}, {likely}, {high}"
+        if step.deadline <= 0:
+            yield f"{step.id} has no deadline"
