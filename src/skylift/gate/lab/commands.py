@@ -16,7 +16,7 @@ _TAIL_CHARS = 2000
 
 SEAL = [
     *("setpriv", "--pdeathsig", "KILL"),
-    *("unshare", "--mount", "--propagation", "private"),
+    *("unshare", "--mount", "--propagation", "slave"),
     *("--pid", "--fork", "--kill-child=KILL", "--mount-proc"),
 ]
 """A mount and a PID namespace of its own: when its first process dies, the kernel kills the rest."""

@@ -53,19 +53,20 @@ def mount_root(host: LabHost, lowers: Sequence[Path]) -> None:
     disk = host.root.with_name("disk")
     upper, work = disk / "upper", disk / "work"
     host.root.mkdir(parents=True, exist_ok=True)
-    _mount_disk(disk)
+    _mount_disk(disk, host.lab.folder / "disks" / f"{host.name}.img")
     upper.mkdir(exist_ok=True)
     work.mkdir(exist_ok=True)
     layers = f"lowerdir={':'.join(map(str, lowers))},upperdir={upper},workdir={work}"
     run_here(["mount", "-t", "overlay", f"skylift-{host.name}", "-o", layers, str(host.root)])
 
 
-def _mount_disk(place: Path) -> None:
-    """Mount the image beside ``place`` there; it is made if need be, and takes only what is written."""
+def _mount_disk(place: Path, image: Path) -> None:
+    """Mount ``image`` at ``place``; it is made if need be, and takes only what is written."""
     if place in mounted_below(place):
         return
-    image, unfinished = place.with_suffix(".img"), place.with_suffix(".unfinished")
     if not image.exists():
+        image.parent.mkdir(exist_ok=True)
+        unfinished = image.with_suffix(".unfinished")
         run_here(["truncate", f"--size={DISK_GIB}G", str(unfinished)])
         run_here(["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", str(unfinished)])
         unfinished.rename(image)
