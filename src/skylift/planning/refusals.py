@@ -96,8 +96,8 @@ class NotAdditive(Refused):
 
     def __init__(self, component: ComponentName, phase: str, revisions: frozenset[str]) -> None:
         super().__init__(
-            f"cannot plan: {phase} of {component} would run {', '.join(sorted(revisions))}, which remove what "
-            "old code uses",
+            f"cannot plan: {phase} of {component} would run {', '.join(sorted(revisions))}, which remove "
+            "what old code uses",
             Remedy(Fix.REPAIR, f"end the previous upgrade of {component} first, contract included"),
             _PLAN_AGAIN,
         )

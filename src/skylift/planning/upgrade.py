@@ -77,7 +77,8 @@ def _component_notes(left: Left) -> Iterator[str]:
         proof = left.known.rolling_proof(source, left.target.release)
         yield (
             f"{left.name} is upgraded rolling: {left.turns[0]} first and alone, at most {left.batch} of "
-            f"{len(left.hosts)} backends out at once; {source} and {left.target.release} may serve side by side ({proof})"
+            f"{len(left.hosts)} backends out at once; {source} and {left.target.release} may serve side by "
+            f"side ({proof})"
         )
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
