@@ -298,25 +298,31 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
 }
 
 
+def stale() -> tuple[str, ...]:
+    """The pages, below ``docs``, that are not what their code says now."""
+    return tuple(name for name, page in PAGES.items() if _written(name) != _text(page))
+
+
 def main() -> int:
     """Write the pages that changed, or with ``--check`` only name them."""
     check = sys.argv[1:] == ["--check"]
-    stale = [name for name, page in PAGES.items() if _changed(name, page, write=not check)]
-    for name in stale:
+    found = stale()
+    for name in found:
+        if not check:
+            (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+            (DOCS / name).write_text(_text(PAGES[name]))
         print(f"docs/{name} {'is stale: run make docs' if check else 'written'}")  # noqa: T201 - a script's answer
-    return 1 if check and stale else 0
+    return 1 if check and found else 0
 
 
-def _changed(name: str, page: Callable[[], list[str]], *, write: bool) -> bool:
+def _text(page: Callable[[], list[str]]) -> str:
     title, *lines = page()
-    text = "\n".join((title, "", NOTE, *lines)) + "\n"
+    return "\n".join((title, "", NOTE, *lines)) + "\n"
+
+
+def _written(name: str) -> str:
     file = DOCS / name
-    if file.exists() and file.read_text() == text:
-        return False
-    if write:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return True
+    return file.read_text() if file.exists() else ""
 
 
 if __name__ == "__main__":
