@@ -35,7 +35,7 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
 )
 
 
-def violations(plan: Mapping[str, Any]) -> tuple[str, ...]:
+def verify(plan: Mapping[str, Any]) -> tuple[str, ...]:
     """What speaks against an upgrade plan, a sentence each; none if it may be shown and approved.
 
     ``plan`` is the document under ``plan`` in a plan file. A document that cannot be judged at all has
