@@ -1,0 +1,78 @@
+"""Samples: one line per request that the probes made.
+
+The vantage agent writes them with the Python of the vantage host (3.9 or later), so this module uses
+only what that Python has; hence a ``NamedTuple`` and no dataclass with slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+OK = "ok"
+"""The expected status and the right content, in time."""
+CONNECTION = "connection"
+"""No connection, or one that was cut before the answer was whole."""
+TIMEOUT = "timeout"
+"""No whole answer within the time limit, counted from when the request was due."""
+STATUS = "status"
+"""Another status than the expected one: any 5xx, and as much a 404 or 409 out of place."""
+CONTENT = "content"
+"""The expected status with a wrong answer, such as an image with another checksum."""
+
+FAILURES = (CONNECTION, TIMEOUT, STATUS, CONTENT)
+
+_FIELDS = 7
+_DETAIL_CHARS = 160
+
+
+class Sample(NamedTuple):
+    """One request through the VIP and what became of it."""
+
+    scheduled: float
+    """When the request was due, as an epoch in seconds of the vantage host's clock."""
+    latency_ms: float
+    """From when it was due to the whole answer, so that a late request counts as a slow one."""
+    stream: str
+    """What the user did, such as ``image-upload``."""
+    api: str
+    """The component that was asked, such as ``glance``."""
+    outcome: str
+    status: int
+    """The HTTP status; 0 if there was none."""
+    detail: str = ""
+    """Why it failed; empty for a good answer."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the user got what she asked for."""
+        return self.outcome == OK
+
+    @property
+    def ended(self) -> float:
+        """When the answer was there, or the request was given up."""
+        return self.scheduled + self.latency_ms / 1000
+
+    def line(self) -> str:
+        """The sample as one line of tab-separated fields, with its newline."""
+        detail = " ".join(self.detail.split())[:_DETAIL_CHARS]
+        return (
+            f"{self.scheduled:.3f}\t{self.latency_ms:.1f}\t{self.stream}\t{self.api}"
+            f"\t{self.outcome}\t{self.status}\t{detail}\n"
+        )
+
+
+def read_samples(lines: Iterable[str]) -> Iterator[Sample]:
+    """The samples that ``lines`` hold, in their order.
+
+    A line that was not written whole, as a power cut leaves it, is passed over.
+    """
+    for line in lines:
+        fields = line.rstrip("\n").split("\t")
+        if len(fields) != _FIELDS or not line.endswith("\n"):
+            continue
+        scheduled, latency, stream, api, outcome, status, detail = fields
+        try:
+            yield Sample(float(scheduled), float(latency), stream, api, outcome, int(status), detail)
+        except ValueError:
+            continue

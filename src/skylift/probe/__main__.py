@@ -1,0 +1,145 @@
+"""The agent's command line, on the vantage host.
+
+Credentials come on standard input, as JSON; answers go to standard output, as JSON. Exit codes: 0 done,
+1 an API did not answer as it should (standard error says how), 2 wrong usage, 75 try again later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from skylift.probe import sweep, witness, witness_check
+from skylift.probe.access import Access, endpoints, fresh_token
+from skylift.probe.exchange import Unanswered
+from skylift.probe.folder import RUNTIME, STATE, Folder, write_whole
+from skylift.probe.streams import DEFAULT_RATES, STREAMS
+from skylift.probe.watch import Limits, Watch
+
+_FAILED, _USAGE, _TRY_LATER = 1, 2, 75
+_STOP_S = 20
+
+
+def catalog(_folder: Folder | None, _options: argparse.Namespace) -> object:
+    """The endpoints, with a fresh token."""
+    access = _credentials()
+    return endpoints(fresh_token(access, access.tls()))
+
+
+def launch(folder: Folder, options: argparse.Namespace) -> object:
+    """Start the probes as a transient unit, which outlives whoever asked; no effect if they run."""
+    write_whole(folder.credentials, sys.stdin.read())
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={folder.unit}"]
+    command += [f"--property=RuntimeMaxSec={int(options.seconds) + 2 * _STOP_S}"]
+    command += [f"--property=TimeoutStopSec={_STOP_S}", "--property=UMask=0077", "--"]
+    command += [sys.executable, sys.argv[0], "probe", f"--label={folder.label}"]
+    command += [f"--seconds={options.seconds}", f"--requests={options.requests}", f"--rates={options.rates}"]
+    active = subprocess.run(["systemctl", "is-active", "--quiet", folder.unit], check=False)
+    if active.returncode != 0:
+        subprocess.run(command, check=True)
+    return {"unit": folder.unit}
+
+
+def probe(folder: Folder, options: argparse.Namespace) -> object:
+    """Run the request streams here, until SIGTERM or a limit; credentials are in the label's folder."""
+    if folder.lock() is None:
+        return {"already": True}
+    try:
+        access = Access.read(folder.credentials.read_text())
+        rates = json.loads(options.rates) or DEFAULT_RATES
+        if set(rates) - set(STREAMS):
+            raise ValueError(f"there are no streams {sorted(set(rates) - set(STREAMS))}")
+        Watch(folder, access, rates, Limits(options.seconds, options.requests)).run()
+    finally:
+        folder.credentials.unlink()
+    return {"already": False}
+
+
+def stop(folder: Folder, _options: argparse.Namespace) -> object:
+    """End the probes and remove what their cycles left behind; no effect if they do not run."""
+    access = _credentials()
+    subprocess.run(["systemctl", "stop", folder.unit], check=False, stderr=subprocess.DEVNULL)
+    return {"swept": sweep.sweep(access, f"skylift-probe-{folder.label}")}
+
+
+def tally(folder: Folder, _options: argparse.Namespace) -> object:
+    """The running count, and whether the probes are at work."""
+    lock = folder.lock()
+    if lock is not None:
+        os.close(lock)
+    count: Mapping[str, Any] = {"requests": 0, "failed": 0, "longest_gap_s": {}, "last_sample_at": None}
+    if folder.tally.exists():
+        count = json.loads(folder.tally.read_text())
+    return {**count, "alive": lock is None}
+
+
+def witnesses(folder: Folder, options: argparse.Namespace) -> object:
+    """Make, look at or remove the witnesses of the label."""
+    if options.verb == "verify-noapi":
+        return [seen._asdict() for seen in witness_check.verify_noapi(folder)]
+    access = _credentials()
+    if options.verb == "create":
+        witness.create(folder, access)
+    elif options.verb == "destroy":
+        witness.destroy(folder, access)
+    else:
+        return [seen._asdict() for seen in witness_check.verify(folder, access)]
+    return {}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and print its answer."""
+    os.umask(0o077)
+    options = _parser().parse_args(argv)
+    verb: Callable[[Any, argparse.Namespace], object] = options.run
+    try:
+        folder = Folder.of(options.label, options.state, options.runtime) if options.label else None
+        answer = verb(folder, options)
+    except Unanswered as failure:
+        sys.stderr.write(f"{failure}\n")
+        return _TRY_LATER if failure.passing else _FAILED
+    except (ValueError, OSError, subprocess.CalledProcessError) as failure:
+        sys.stderr.write(f"{failure}\n")
+        return _USAGE
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+def _credentials() -> Access:
+    return Access.read(sys.stdin.read())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skylift-vantage", description=__doc__)
+    parser.add_argument("--state", type=Path, default=STATE)
+    parser.add_argument("--runtime", type=Path, default=RUNTIME)
+    parser.set_defaults(label="")
+    verbs = parser.add_subparsers(required=True)
+    verbs.add_parser("catalog").set_defaults(run=catalog)
+    runs: dict[str, Callable[[Folder, argparse.Namespace], object]] = {"launch": launch, "probe": probe}
+    runs |= {"stop": stop, "tally": tally, "witness": witnesses}
+    for name, run in runs.items():
+        verb = verbs.add_parser(name)
+        verb.set_defaults(run=run)
+        verb.add_argument("--label", required=True)
+        if name in {"launch", "probe"}:
+            _bounds(verb)
+        if name == "witness":
+            verb.add_argument("verb", choices=("create", "verify", "verify-noapi", "destroy"))
+    return parser
+
+
+def _bounds(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--seconds", type=float, default=Limits().seconds)
+    verb.add_argument("--requests", type=int, default=Limits().requests)
+    verb.add_argument("--rates", default="{}", help="JSON: firings per second by stream")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

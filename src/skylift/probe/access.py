@@ -1,0 +1,157 @@
+"""Who asks: credentials, tokens, and the catalog that tells where each API is."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from skylift.model.sample import CONTENT, STATUS
+from skylift.probe.exchange import Answer, Request, Unanswered, exchange
+
+TIME_LIMIT_S = 10.0
+"""A request without a whole answer after this time has failed."""
+
+KEYSTONE, GLANCE, PLACEMENT = "keystone", "glance", "placement"
+_SERVICE_TYPES = {KEYSTONE: ("identity",), GLANCE: ("image",), PLACEMENT: ("placement",)}
+
+
+class Access(NamedTuple):
+    """Credentials of one user, scoped to a project. Never shown: it has no readable form."""
+
+    auth_url: str
+    username: str
+    password: str
+    project: str
+    user_domain: Mapping[str, str] = {"id": "default"}
+    """By ``id`` or by ``name``."""
+    project_domain: Mapping[str, str] = {"id": "default"}
+    region: str = ""
+    interface: str = "public"
+    ca_pem: str = ""
+    """Certificates that sign the APIs'; those of the system if empty."""
+
+    def __repr__(self) -> str:
+        return f"Access({self.username!r} at {self.auth_url!r})"
+
+    @classmethod
+    def read(cls, text: str) -> Access:
+        """The credentials in a JSON object with these fields.
+
+        Raises:
+            ValueError: it is not such an object; the message holds no value of it.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, json.JSONDecodeError):
+            raise ValueError("the credentials are not the JSON object that the agent reads") from None
+
+    @property
+    def identity_url(self) -> str:
+        """Where tokens are issued, ending in ``/v3``."""
+        plain = self.auth_url.rstrip("/")
+        return plain if plain.endswith("/v3") else f"{plain}/v3"
+
+    def tls(self) -> ssl.SSLContext:
+        """How the APIs' certificates are verified."""
+        return ssl.create_default_context(cadata=self.ca_pem or None)
+
+
+class Token(NamedTuple):
+    """A token, who it stands for, and the catalog that came with it."""
+
+    id: str
+    user_id: str
+    project_id: str
+    catalog: tuple[Mapping[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Token(of user {self.user_id!r})"
+
+
+def token_request(access: Access) -> Request:
+    """The request for a fresh token of ``access``."""
+    user = {"name": access.username, "password": access.password, "domain": access.user_domain}
+    project = {"name": access.project, "domain": access.project_domain}
+    body = {
+        "auth": {
+            "identity": {"methods": ["password"], "password": {"user": user}},
+            "scope": {"project": project},
+        }
+    }
+    url = f"{access.identity_url}/auth/tokens"
+    return Request("POST", url, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+
+def read_token(answer: Answer) -> Token | None:
+    """The token in the answer; none if the answer is not a whole one."""
+    try:
+        token = answer.json()["token"]
+        return Token(
+            answer.headers["x-subject-token"],
+            token["user"]["id"],
+            token["project"]["id"],
+            tuple(token.get("catalog", ())),
+        )
+    except (KeyError, TypeError):
+        return None
+
+
+def ask(request: Request, expected: tuple[int, ...], tls: ssl.SSLContext | None) -> Answer:
+    """One request outside the counted streams.
+
+    Raises:
+        Unanswered: there was no whole answer, or one with another status than those expected.
+    """
+    answer = exchange(request, time.monotonic() + TIME_LIMIT_S, tls)
+    if answer.status not in expected:
+        said = answer.body[:200].decode(errors="replace")
+        detail = f"{request.method} {request.url} answered {answer.status}: {said}"
+        raise Unanswered(STATUS, detail, answer.status)
+    return answer
+
+
+def fresh_token(access: Access, tls: ssl.SSLContext | None) -> Token:
+    """A new token.
+
+    Raises:
+        Unanswered: none was issued.
+    """
+    token = read_token(ask(token_request(access), (201,), tls))
+    if token is None:
+        raise Unanswered(CONTENT, "the answer to a token request holds no token")
+    return token
+
+
+def endpoints(token: Token) -> list[dict[str, str]]:
+    """The token's catalog, flat: service type, interface, region and URL of each endpoint."""
+    return [
+        {
+            "service": str(service["type"]),
+            "interface": str(end["interface"]),
+            "region": str(end.get("region") or ""),
+            "url": str(end["url"]),
+        }
+        for service in token.catalog
+        for end in service.get("endpoints", ())
+    ]
+
+
+def api_urls(access: Access, token: Token) -> dict[str, str]:
+    """The URL of each API that is probed, as this user is told to reach it.
+
+    Raises:
+        Unanswered: the catalog lacks one.
+    """
+    found = {KEYSTONE: access.identity_url}
+    for api, types in _SERVICE_TYPES.items():
+        for end in endpoints(token):
+            fits = end["service"] in types and end["interface"] == access.interface
+            if fits and (not access.region or end["region"] == access.region) and api not in found:
+                found[api] = end["url"].rstrip("/")
+    lacking = sorted(set(_SERVICE_TYPES) - set(found))
+    if lacking:
+        raise Unanswered(CONTENT, f"the catalog has no {access.interface} endpoint of {', '.join(lacking)}")
+    return found

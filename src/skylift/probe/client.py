@@ -1,0 +1,59 @@
+"""Calls outside the counted streams: for witnesses and for sweeping up."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from skylift.probe.access import KEYSTONE, Access, Token, api_urls, ask, fresh_token
+from skylift.probe.exchange import Answer, Request
+from skylift.probe.streams import PLACEMENT_VERSION
+
+
+class Client:
+    """One user with one fresh token.
+
+    Raises:
+        Unanswered: no token was issued, or a call had another answer than expected.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._tls: ssl.SSLContext = access.tls()
+        self.token: Token = fresh_token(access, self._tls)
+        self._urls = api_urls(access, self.token)
+
+    def get(self, api: str, path: str, *expected: int) -> Answer:
+        """Read ``path``; 200 is expected if nothing else is."""
+        return self.call("GET", api, path, expected or (200,))
+
+    def call(
+        self,
+        method: str,
+        api: str,
+        path: str,
+        expected: tuple[int, ...],
+        *,
+        body: bytes | Mapping[str, Any] = b"",
+    ) -> Answer:
+        """One request; bytes are sent as they are, a mapping as JSON."""
+        sent, kind = (
+            (body, "application/octet-stream")
+            if isinstance(body, bytes)
+            else (json.dumps(body).encode(), "application/json")
+        )
+        headers = {
+            "X-Auth-Token": self.token.id,
+            "OpenStack-API-Version": PLACEMENT_VERSION,
+            "Content-Type": kind,
+        }
+        return ask(Request(method, self._urls[api] + path, headers, sent), expected, self._tls)
+
+    def named(self, kind: str, name: str) -> list[dict[str, Any]]:
+        """The users or projects called ``name`` in the default domain; ``kind`` is the singular."""
+        found: list[dict[str, Any]] = self.get(
+            KEYSTONE, f"/{kind}s?domain_id=default&name={quote(name)}"
+        ).json()[f"{kind}s"]
+        return found

@@ -1,0 +1,51 @@
+"""The running count that a run of the engine looks at, cheap enough to be written every second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from skylift.model.sample import Sample
+
+
+class Count:
+    """Requests, failures and the longest gap per API since the probes of one label first started."""
+
+    __slots__ = ("_gap", "_good_at", "failed", "last_at", "requests")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.failed = 0
+        self.last_at: float | None = None
+        self._good_at: dict[str, float] = {}
+        self._gap: dict[str, float] = {}
+
+    def add(self, sample: Sample) -> None:
+        """Count one more request."""
+        ended = sample.ended
+        self.requests += 1
+        self.failed += not sample.good
+        self.last_at = max(self.last_at or 0.0, ended)
+        since = self._good_at.setdefault(sample.api, sample.scheduled)
+        self._gap.setdefault(sample.api, 0.0)
+        if sample.good:
+            self._gap[sample.api] = max(self._gap[sample.api], ended - since)
+            self._good_at[sample.api] = max(since, ended)
+
+    def take_over(self, samples: Iterable[Sample]) -> None:
+        """Count what an earlier run under the same label recorded; the pause between is no gap."""
+        for sample in samples:
+            self.add(sample)
+        self._good_at.clear()
+
+    def document(self, now: float) -> dict[str, Any]:
+        """The count as of ``now``; a gap that is still open counts as far as it has come."""
+        return {
+            "requests": self.requests,
+            "failed": self.failed,
+            "longest_gap_s": {
+                api: round(max(gap, now - self._good_at[api] if api in self._good_at else 0.0), 3)
+                for api, gap in sorted(self._gap.items())
+            },
+            "last_sample_at": None if self.last_at is None else round(self.last_at, 3),
+        }

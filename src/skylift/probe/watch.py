@@ -1,0 +1,177 @@
+"""One run of the request streams, from its start to a signal, a time limit or a number of requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from typing import NamedTuple, TextIO
+
+from skylift.model.sample import CONTENT, OK, STATUS, Sample, read_samples
+from skylift.probe.access import TIME_LIMIT_S, Access, Token, fresh_token
+from skylift.probe.counting import Count
+from skylift.probe.exchange import Answer, Unanswered, exchange
+from skylift.probe.folder import Folder, write_whole
+from skylift.probe.schedule import Firing, Schedule
+from skylift.probe.streams import STREAMS, Call, Session
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+_TALLY_EVERY_S = 1.0
+_FIRST_TOKEN_TRIES = 30
+_BUG = 70
+"""Exit code after an error that is our own; from sysexits.h, EX_SOFTWARE."""
+
+
+class Limits(NamedTuple):
+    """Bounds of one run, so that probes which nobody stops end by themselves."""
+
+    seconds: float = 6 * 3600.0
+    requests: int = 500_000
+    in_flight: int = 48
+    """Streams at work at once; a firing that finds none free waits, and its wait counts as latency."""
+
+
+class Log:
+    """The samples' file and their count, written by many threads."""
+
+    def __init__(self, folder: Folder, offset: float) -> None:
+        self._folder = folder
+        self._offset = offset
+        """Added to the monotonic clock, gives the time of day as it was when the run started."""
+        self._lock = threading.Lock()
+        self._count = Count()
+        self._file = _open_after(folder, self._count)
+
+    @property
+    def requests(self) -> int:
+        """How many were recorded under this label."""
+        return self._count.requests
+
+    def add(self, call: Call, due: float, outcome: str, status: int, detail: str) -> None:
+        """Record one request that ended now."""
+        latency_ms = (time.monotonic() - due) * 1000
+        sample = Sample(due + self._offset, latency_ms, call.stream, call.api, outcome, status, detail)
+        with self._lock:
+            self._file.write(sample.line())
+            self._count.add(sample)
+
+    def publish(self) -> None:
+        """Let readers see all samples so far, and their count."""
+        with self._lock:
+            self._file.flush()
+            count = self._count.document(time.monotonic() + self._offset)
+        write_whole(self._folder.tally, json.dumps(count) + "\n")
+
+
+def _open_after(folder: Folder, count: Count) -> TextIO:
+    """The samples' file at its end; a line that was cut short there is ended, so that the next is whole."""
+    file = folder.samples.open("a+")
+    file.seek(0)
+    lines = file.readlines()
+    count.take_over(read_samples(lines))
+    if lines and not lines[-1].endswith("\n"):
+        file.write("\n")
+    return file
+
+
+class Watch:
+    """The request streams of one label."""
+
+    def __init__(self, folder: Folder, access: Access, rates: Mapping[str, float], limits: Limits) -> None:
+        self._access = access
+        self._folder = folder
+        self._rates = rates
+        self._limits = limits
+        self._tls: ssl.SSLContext = access.tls()
+        self._log = Log(folder, time.time() - time.monotonic())
+        self._firings: queue.SimpleQueue[Firing | None] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Fire the streams until told to stop or a limit is met; then wait for what is in flight.
+
+        Raises:
+            Unanswered: no first token was to be had.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        threading.excepthook = _end_loudly
+        token = self._first_token()
+        session = Session(self._access, token, self._folder.label, self._attempt)
+        workers = [
+            threading.Thread(target=self._work, args=(session,), daemon=True)
+            for _ in range(self._limits.in_flight)
+        ]
+        for worker in workers:
+            worker.start()
+        self._fire()
+        for _ in workers:
+            self._firings.put(None)
+        # Each request in flight meets its own limit by then; the rest of a cycle need not be made.
+        end = time.monotonic() + TIME_LIMIT_S + 1
+        for worker in workers:
+            worker.join(max(end - time.monotonic(), 0.0))
+        self._log.publish()
+
+    def _fire(self) -> None:
+        start = time.monotonic()
+        schedule = Schedule(self._rates, start)
+        end = start + self._limits.seconds
+        publish_at = start
+        while time.monotonic() < end and self._log.requests < self._limits.requests:
+            for firing in schedule.due(time.monotonic()):
+                self._firings.put(firing)
+            if time.monotonic() >= publish_at:
+                self._log.publish()
+                publish_at = time.monotonic() + _TALLY_EVERY_S
+            if _stopped_within(min(schedule.next_at(), publish_at, end) - time.monotonic()):
+                return
+
+    def _work(self, session: Session) -> None:
+        while True:
+            firing = self._firings.get()
+            if firing is None:
+                return
+            STREAMS[firing.stream](session, firing.at)
+
+    def _attempt(self, call: Call, due: float | None) -> Answer | None:
+        due = time.monotonic() if due is None else due
+        try:
+            answer = exchange(call.request, due + TIME_LIMIT_S, self._tls)
+        except Unanswered as failure:
+            self._log.add(call, due, failure.outcome, 0, str(failure))
+            return None
+        if answer.status != call.expected:
+            said = f"expected {call.expected}; {answer.body[:120].decode(errors='replace')}"
+            self._log.add(call, due, STATUS, answer.status, said)
+            return None
+        fault = call.fault(answer)
+        self._log.add(call, due, CONTENT if fault else OK, answer.status, fault)
+        return None if fault else answer
+
+    def _first_token(self) -> Token:
+        """The token that tells where the APIs are: nothing can be counted before it."""
+        for _ in range(_FIRST_TOKEN_TRIES - 1):
+            try:
+                return fresh_token(self._access, self._tls)
+            except Unanswered:
+                if _stopped_within(1.0):
+                    break
+        return fresh_token(self._access, self._tls)
+
+
+def _stopped_within(seconds: float) -> bool:
+    """Wait, and say whether a signal to stop came meanwhile.
+
+    The signals are blocked and waited for here: a handler could run while a lock is held.
+    """
+    return signal.sigtimedwait(_STOPS, max(seconds, 0.0)) is not None
+
+
+def _end_loudly(failure: threading.ExceptHookArgs) -> None:
+    """A stream that dies of a bug would be missing from the samples and look like good news."""
+    threading.__excepthook__(failure)
+    os._exit(_BUG)
