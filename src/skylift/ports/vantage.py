@@ -46,6 +46,13 @@ class Vantage(Protocol):
         """What the probes of ``label`` have counted so far."""
         ...
 
+    def samples(self, label: str, *, offset: int) -> bytes:
+        """What the probes of ``label`` wrote from byte ``offset`` on: whole lines, at most 4 MiB.
+
+        Empty if there is nothing more. ``model.sample`` reads the lines.
+        """
+        ...
+
     def stop_probes(self, label: str) -> None:
         """End the request streams; no effect if they do not run."""
         ...

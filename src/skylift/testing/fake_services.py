@@ -115,6 +115,11 @@ class FakeVantage:
             traffic.requests - since[0], len(traffic.failed) - since[1], gaps, self.cloud.now, alive=True
         )
 
+    def samples(self, label: str, *, offset: int) -> bytes:  # noqa: ARG002 - the port's words
+        """None: the fake traffic is counted, not written down."""
+        self._reach()
+        return b""
+
     def stop_probes(self, label: str) -> None:
         self._reach()
         self.cloud.probes.pop(label, None)
