@@ -1,0 +1,93 @@
+"""The loss budget: what users may lose before a run halts by itself."""
+
+from __future__ import annotations
+
+from skylift.engine.fold import Run
+from skylift.model.ids import Epoch
+from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
+from skylift.model.record import LossBudget
+from skylift.ports import ProbeTally, Vantage
+
+LOOK_EVERY_S = 2
+"""How often the count is read: one short command on the vantage host."""
+
+_SILENT_S = 60
+
+
+class LossBudgetSpent(Refused):
+    """Users lost more than the policy allows."""
+
+    code = "loss-budget.spent"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the run was paused to protect users: {what}",
+            Remedy(Fix.REPAIR, "see which API fails, and during which step: skylift report"),
+            Remedy(Fix.RETRY, "when the APIs are whole again: skylift resume"),
+            Remedy(Fix.ACCEPT, "or allow more in policy.loss of the record, then plan again"),
+        )
+
+
+class ProbesSilent(Refused):
+    """Nobody measures any more what users get."""
+
+    code = "probes.silent"
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(
+            f"the run was paused because users' requests are no longer measured: {why}",
+            Remedy(Fix.REPAIR, f"see why they ended: ssh {host} journalctl -n 50 -u 'skylift-probes-*'"),
+            Remedy(Fix.RETRY, "resume, which starts them again: skylift resume"),
+        )
+
+
+def over_budget(tally: ProbeTally, before: ProbeTally, loss: LossBudget) -> Problem | None:
+    """What was lost beyond the budget since ``before`` was counted; none if it holds.
+
+    A gap counts if it is longer than the policy's and longer than it already was ``before``, so that a
+    run that was resumed after a gap is not paused by that gap again.
+    """
+    failed = tally.failed - before.failed
+    if failed > loss.failed_requests:
+        return LossBudgetSpent(f"{failed} requests failed, and the policy allows {loss.failed_requests}")
+    for api, gap in sorted(tally.longest_gap_s.items()):
+        if gap > max(loss.gap, before.longest_gap_s.get(api, 0.0)):
+            return LossBudgetSpent(
+                f"{api} gave no good answer for {gap:.1f} s, and the policy allows {loss.gap} s"
+            )
+    return None
+
+
+class LossGuard:
+    """The engine's guard: reads the probes' count every few seconds and holds it against the policy.
+
+    A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users.
+    """
+
+    def __init__(self, vantage: Vantage, label: str, loss: LossBudget, *, host: str) -> None:
+        self._vantage = vantage
+        self._label = label
+        self._loss = loss
+        self._host = host
+        self._before: ProbeTally | None = None
+        self._looked_at = Epoch(0.0)
+        self._heard_at: Epoch | None = None
+
+    def __call__(self, _run: Run, now: Epoch) -> Problem | None:
+        if now - self._looked_at < LOOK_EVERY_S:
+            return None
+        self._looked_at = now
+        self._heard_at = self._heard_at or now
+        try:
+            tally = self._vantage.tally(self._label)
+        except Transient as unreached:
+            return self._silent(now, str(unreached))
+        if not tally.alive:
+            return self._silent(now, "the probes have ended")
+        self._heard_at = now
+        self._before = self._before or tally
+        return over_budget(tally, self._before, self._loss)
+
+    def _silent(self, now: Epoch, why: str) -> Problem | None:
+        silent_s = now - (self._heard_at or now)
+        return ProbesSilent(self._host, why) if silent_s > _SILENT_S else None
