@@ -47,8 +47,8 @@ def relied_on(facts: Mapping[str, str], target: ArtifactName) -> Mapping[str, st
     return {
         name: text
         for name, text in facts.items()
-        if name.split(" ", 1)[0] in _RELIED_ON
-        or (name.startswith("migrations ") and name.endswith(f" in {target}"))
+        if name.split(" ")[0] in _RELIED_ON
+        or (name.split(" ")[0], name.split(" ")[-1]) == ("migrations", target)
     }
 
 
@@ -69,9 +69,9 @@ def _of_record(_: Cloud, record: Record) -> Iterator[tuple[str, str]]:
 
 def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     for (name, host), unit in cloud.units.items():
-        yield f"unit {name}@{host}", unit.state.value
-        yield f"artifact {name}@{host}", unit.running or "nothing"
-        yield f"link {name}@{host}", unit.linked or "nothing"
+        yield f"unit {name} {host}", unit.state.value
+        yield f"artifact {name} {host}", unit.running or "nothing"
+        yield f"link {name} {host}", unit.linked or "nothing"
     views: dict[tuple[str, str], set[str]] = {}
     for backend in cloud.backends:
         views.setdefault((backend.pool, backend.server), set()).add(backend.state.value)
@@ -85,7 +85,7 @@ def _of_data(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     for name, schema in cloud.schemas.items():
         yield f"schema {name}", _words(schema.rows)
     for (name, artifact), revisions in cloud.migrations.items():
-        yield f"migrations {name} in {artifact}", _words(heads(revisions))
+        yield f"migrations {name} {artifact}", _words(heads(revisions))
     for host, node in cloud.galera.items():
         yield f"galera {host}", f"{node.status} {node.state} {node.size}"
 
@@ -100,7 +100,7 @@ def _of_hosts(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
         yield f"disk {host}", f"{seen.disk_free_bytes // _GIB} GiB free"
         yield f"os {host}", seen.os_release
         for keys, digest in seen.key_digests.items():
-            yield f"keys {keys}@{host}", digest
+            yield f"keys {keys} {host}", digest
 
 
 def _words(words: Iterable[str]) -> str:

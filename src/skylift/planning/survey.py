@@ -102,7 +102,7 @@ def _running(cloud: Cloud, record: Record, name: ComponentName) -> dict[HostName
     for host in record.hosts_in(record.components[name].role):
         unit = cloud.units.get((name, host.name))
         if unit is None:
-            raise _not_read(cloud, f"unit {name}@{host.name}")
+            raise _not_read(cloud, f"unit {name} {host.name}")
         path = unit.running or unit.linked
         artifact = record.artifact_at(path)
         if artifact is None:
@@ -153,7 +153,7 @@ def _phases(
         raise _not_read(cloud, f"schema {known.name}")
     revisions = cloud.migrations.get((known.name, target.name))
     if revisions is None:
-        raise _not_read(cloud, f"migrations {known.name} in {target.name}")
+        raise _not_read(cloud, f"migrations {known.name} {target.name}")
     return phases_left(known, (target.name, revisions), schema.rows, old_code=old, new_code=new)
 
 

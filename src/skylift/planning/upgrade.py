@@ -19,7 +19,7 @@ from skylift.planning.survey import Left, Survey, survey
 
 
 def plan_upgrade(
-    cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog, record_digest: Digest
+    cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog, *, record_digest: Digest
 ) -> Plan:
     """The steps that are left until every component is whole at ``goal``, each with its reasons.
 

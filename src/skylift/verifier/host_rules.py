@@ -79,7 +79,7 @@ def switches_lead_to_the_goal(plan: PlanSeen) -> Iterator[str]:
             yield f"{switch.id} switches to {switch.action['new']}, but {component} is verified at {goal}"
         if healthy and goal and healthy.action["path"] != goal:
             yield f"{healthy.id} is content with {healthy.action['path']}, but {component} goes to {goal}"
-        seen = plan.facts.get(f"artifact {component}@{host}")
+        seen = plan.facts.get(f"artifact {component} {host}")
         if switch and seen not in {None, "nothing", switch.action["old"]}:
             yield f"{switch.id} would go back to {switch.action['old']}, but {host} was seen on {seen}"
 

@@ -83,7 +83,7 @@ def schemas_arrive(plan: PlanSeen) -> Iterator[str]:
     """From the rows that were observed, by steps that lead there, to the target artifact's heads."""
     for verify in plan.of_kind("verify-component"):
         component, wanted = verify.component, _rows(verify)
-        heads = [text for name, text in plan.facts.items() if name.startswith(f"migrations {component} in ")]
+        heads = [text for name, text in plan.facts.items() if name.startswith(f"migrations {component} ")]
         if heads and wanted not in heads:
             yield f"{verify.id} is content with schema {wanted}, but its artifact's head is {heads[0]}"
         phases = plan.phases().get(component, {})

@@ -15,8 +15,8 @@ def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
         component = name.partition(" ")[2]
         goal = goals.get(component, anywhere)
         for host in plan.facts[name].split() if goal else ():
-            runs = plan.facts.get(f"artifact {component}@{host}")
-            settled = runs == plan.facts.get(f"link {component}@{host}") == goal
+            runs = plan.facts.get(f"artifact {component} {host}")
+            settled = runs == plan.facts.get(f"link {component} {host}") == goal
             if not settled and (component, host) not in plan.turns:
                 yield f"{component} on {host} runs {runs}, and no step switches it to {goal}"
             if settled and (component, host) in plan.turns:
