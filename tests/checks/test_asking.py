@@ -10,7 +10,7 @@ import pytest
 from skylift.catalog.catalog import load
 from skylift.checks.check import Check, Complaint, Question, warns
 from skylift.checks.finding import Finding, Level, blocked
-from skylift.checks.registry import CHECKS, run_checks
+from skylift.checks.registry import CHECKS, check_all
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Upgrade
 from skylift.testing.samples import R2024_1, sample_cloud, sample_record
@@ -34,7 +34,7 @@ SUBJECTS = {
 
 
 def _asked(cloud: Cloud, *checks: Check) -> tuple[Finding, ...]:
-    return run_checks(cloud, RECORD, GOAL, load(), checks=checks or CHECKS)
+    return check_all(cloud, RECORD, GOAL, load(), checks=checks or CHECKS)
 
 
 def _crash(question: Question) -> Iterator[Complaint]:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from skylift.app.inspect import observe_cloud
 from skylift.catalog.catalog import load
 from skylift.checks.finding import blocked
-from skylift.checks.registry import run_checks
+from skylift.checks.registry import check_all
 from skylift.model.cloud import Answer, Cloud, HostSeen, Unreached
 from skylift.model.goal import Upgrade
 from skylift.model.ids import Epoch, HostName
@@ -89,7 +89,7 @@ def test_with_a_goal_the_target_artifact_is_asked_as_well() -> None:
 
 def test_what_was_inspected_passes_every_check() -> None:
     """Inspection and checks agree on every name: nothing that was read is looked for elsewhere."""
-    findings = run_checks(_observed(_whole(), GOAL), RECORD, GOAL, load())
+    findings = check_all(_observed(_whole(), GOAL), RECORD, GOAL, load())
 
     assert not blocked(findings), [f.sentence for f in findings if f.blocks]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from skylift.app.record_references import check_references
 from skylift.app.record_sections import read_record
 from skylift.app.yaml_section import Mistake, Sheet
-from skylift.model.ids import Digest
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Record
 
@@ -32,15 +29,7 @@ class RecordInvalid(Refused):
         self.mistakes = mistakes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordFile:
-    """A record and the digest of the file's bytes, by which a plan knows what it was made from."""
-
-    record: Record
-    digest: Digest
-
-
-def load_record(path: Path, known_components: Collection[str]) -> RecordFile:
+def load_record(path: Path, known_components: Collection[str]) -> Record:
     """The record in the file at ``path``; its relative paths are resolved against its folder.
 
     Raises:
@@ -62,4 +51,4 @@ def load_record(path: Path, known_components: Collection[str]) -> RecordFile:
     check_references(sheet, record, known_components)
     if sheet.mistakes:
         raise RecordInvalid(path, tuple(sorted(sheet.mistakes)))
-    return RecordFile(record, Digest(f"sha256:{hashlib.sha256(content).hexdigest()}"))
+    return record

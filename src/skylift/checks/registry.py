@@ -55,7 +55,7 @@ _CRASHES = (
 """What a mistake in a check raises. One check's bug must not hide what the others found."""
 
 
-def run_checks(
+def check_all(
     cloud: Cloud, record: Record, goal: Goal, catalog: Catalog, *, checks: tuple[Check, ...] = CHECKS
 ) -> tuple[Finding, ...]:
     """What every check found, in their order; a check that passed is there as well (row 8)."""
