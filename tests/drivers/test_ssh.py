@@ -106,7 +106,7 @@ def test_a_command_that_takes_too_long_is_given_up(
 
 
 def test_a_wrong_host_key_is_refused_naming_host_file_and_remedy(sshd: Sshd, tmp_path: Path) -> None:
-    """Row 145: host keys are pinned."""
+    """Issue 2, fault: wrong SSH host key."""
     other = make_key(tmp_path / "other")
     pinned = tmp_path / "known_hosts"
     pinned.write_text(f"[{ADDRESS}]:{sshd.port} {other}", encoding="ascii")
