@@ -1,0 +1,163 @@
+"""Services as systemd units, and the artifact each one really runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+
+from skylift.drivers.ssh import Ssh, shell
+from skylift.drivers.ssh_problems import AnswerLost, ChangeUncertain
+from skylift.model.cloud import UnitSeen, UnitState
+from skylift.model.ids import Epoch, HostName, UnitName
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.ports.jobs import Command
+
+_STATES = {
+    "active": UnitState.ACTIVE,
+    "reloading": UnitState.ACTIVE,
+    "refreshing": UnitState.ACTIVE,
+    "activating": UnitState.ACTIVATING,
+    "deactivating": UnitState.DEACTIVATING,
+    "inactive": UnitState.INACTIVE,
+    "maintenance": UnitState.INACTIVE,
+    "failed": UnitState.FAILED,
+}
+_ABSENT, _NO_ARTIFACT = 66, 67
+"""How our scripts say so; far from what the tools they call end with."""
+
+# What is mapped is what runs, even if a link or a unit file was changed since (as needrestart judges).
+# A process may end while we look: what cannot be read is not there any more.
+_UNIT = r"""
+export LC_ALL=C
+systemctl show --timestamp=unix -p LoadState,ActiveState,MainPID,ExecMainStartTimestamp -- "$1"
+[ ! -L "$2" ] || echo "linked=$(readlink -f -- "$2")"
+pid=$(systemctl show -p MainPID --value -- "$1")
+[ "${pid:-0}" -gt 0 ] || exit 0
+children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null || :)
+shift 2
+for each in $pid $children; do
+    for folder in "$@"; do
+        grep -o -- " $folder/[^/]*/" "/proc/$each/maps" 2>/dev/null || :
+    done
+done | sort -u | sed 's/^ /mapped=/'
+"""
+
+_STOP = r"""
+[ "$(systemctl show -p LoadState --value -- "$1")" != not-found ] || exit 66
+systemctl stop --no-block -- "$1"
+[ "$(systemctl show -p ActiveState --value -- "$1")" != failed ] || systemctl reset-failed -- "$1"
+"""
+
+_START = 'systemctl reset-failed -- "$1" 2>/dev/null; exec systemctl start -- "$1"'
+"""A unit that failed too often is not started by systemd until it has forgotten that."""
+
+_POINT = r"""
+[ -d "$2" ] || exit 67
+mkdir -p -- "$(dirname -- "$1")"
+ln -sfn -- "$2" "$1.new"
+mv -fT -- "$1.new" "$1"
+sync -- "$(dirname -- "$1")"
+"""
+
+_LINKED = '[ ! -L "$1" ] || readlink -f -- "$1"'
+
+_ANSWERS = r"""
+command -v curl >/dev/null || { echo "it has no curl" >&2; exit 1; }
+curl -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 5 "$1" || :
+"""
+
+
+class NoSuchUnit(Refused):
+    """A host does not have a unit that the record names."""
+
+    code = "service.no-unit"
+
+    def __init__(self, unit: UnitName, host: HostName) -> None:
+        super().__init__(
+            f"{unit} on {host} could not be stopped: there is no such unit",
+            Remedy(
+                Fix.REPAIR,
+                f"see what the host has: ssh {host} systemctl list-units --all; correct cloud.yaml",
+            ),
+        )
+
+
+class NoArtifact(Refused):
+    """A link was to point to an artifact that is not there."""
+
+    code = "artifact.absent"
+
+    def __init__(self, host: HostName, link: PurePosixPath, path: PurePosixPath) -> None:
+        super().__init__(
+            f"{link} on {host} could not be pointed to {path}: there is no artifact at that place",
+            Remedy(Fix.REPAIR, f"see what is there: ssh {host} ls -l {path.parent}"),
+            Remedy(Fix.RETRY, "stage the artifact again, then: skylift retry"),
+        )
+
+
+class SystemdServices:
+    """``Services`` over SSH. ``homes`` are the folders that artifacts lie in, one folder each."""
+
+    def __init__(self, ssh: Ssh, addresses: Mapping[HostName, str], homes: Collection[PurePosixPath]) -> None:
+        self._ssh = ssh
+        self._addresses = addresses
+        self._homes = [str(home) for home in sorted(set(homes))]
+
+    def unit(self, host: HostName, unit: UnitName, link: PurePosixPath) -> UnitSeen:
+        return parse_unit(host, unit, self._ssh.ask(host, _UNIT, unit, str(link), *self._homes))
+
+    def stop(self, host: HostName, unit: UnitName) -> None:
+        said = self._ssh.run(host, shell(_STOP, unit), changes=True)
+        if said.code == _ABSENT:
+            raise NoSuchUnit(unit, host)
+        if said.code != 0:
+            raise ChangeUncertain(host, said.complaint)
+
+    def start_command(self, unit: UnitName) -> Command:
+        return Command(("sh", "-c", _START, "skylift", unit))
+
+    def linked(self, host: HostName, link: PurePosixPath) -> PurePosixPath | None:
+        where = self._ssh.ask(host, _LINKED, str(link)).strip()
+        return PurePosixPath(where) if where else None
+
+    def point(self, host: HostName, link: PurePosixPath, path: PurePosixPath) -> None:
+        said = self._ssh.run(host, shell(_POINT, str(link), str(path)), changes=True)
+        if said.code == _NO_ARTIFACT:
+            raise NoArtifact(host, link, path)
+        if said.code != 0:
+            raise ChangeUncertain(host, said.complaint)
+
+    def answers(self, host: HostName, port: int, path: str) -> int | None:
+        address = self._addresses[host]
+        named = f"[{address}]" if ":" in address else address
+        status = self._ssh.ask(host, _ANSWERS, f"http://{named}:{port}{path}").strip()
+        if not status.isdecimal():
+            raise AnswerLost(host, f"curl printed {status[:80]!r} instead of a status")
+        return int(status) or None
+
+
+def parse_unit(host: HostName, unit: UnitName, text: str) -> UnitSeen:
+    """A unit from systemd's properties, its link and its mapped artifacts, a line each.
+
+    Processes of one unit that map several artifacts (an unfinished reload) are shown with all of them,
+    which is no artifact's path, so that nobody takes the unit for upgraded.
+    """
+    said: dict[str, str] = {}
+    mapped: list[str] = []
+    for name, _, value in (line.partition("=") for line in text.splitlines()):
+        if name == "mapped":
+            mapped.append(value.rstrip("/"))
+        said[name] = value
+    pid = int(said["MainPID"])
+    started = re.fullmatch(r"@(\d+)", said["ExecMainStartTimestamp"])
+    absent = said["LoadState"] == "not-found"
+    return UnitSeen(
+        host=host,
+        unit=unit,
+        state=UnitState.ABSENT if absent else _STATES[said["ActiveState"]],
+        pid=pid or None,
+        started_at=Epoch(float(started[1])) if started and pid else None,
+        running=" and ".join(mapped) or None,
+        linked=said.get("linked"),
+    )
