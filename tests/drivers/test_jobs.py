@@ -1,0 +1,98 @@
+"""Jobs: names, the script that systemd runs, and what a host's answer means. Real ones: tests/lab."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+from tests.drivers.loopback import HOST
+
+from skylift.drivers.jobs import SshJobs, command_script, folder_name, parse_state, unit_name
+from skylift.drivers.ssh import Ssh
+from skylift.ports import Command, Ended, NoJob, Running
+
+
+def run(folder: Path, command: Command) -> int:
+    folder.mkdir()
+    script = command_script("run.step.1", PurePosixPath(folder), command)
+    return subprocess.run(["sh", "-c", script], check=False, timeout=20).returncode
+
+
+def test_a_key_is_its_own_folder_where_it_may_be() -> None:
+    assert folder_name("r1.expand-keystone.2") == "r1.expand-keystone.2"
+
+
+def test_keys_that_may_be_no_names_stay_apart() -> None:
+    names = {folder_name(key) for key in ("a/b", "a b", "../b", "x" * 300, "x" * 301, ".hidden")}
+
+    assert len(names) == 6
+    assert all(len(name) < 200 and "/" not in name and not name.startswith(".") for name in names)
+
+
+def test_a_unit_is_named_by_its_key_and_short() -> None:
+    assert unit_name("k" * 500) != unit_name("k" * 501)
+    assert len(unit_name("k" * 500)) < 40
+
+
+def test_the_script_leaves_code_output_and_the_mark_that_it_began(tmp_path: Path) -> None:
+    code = run(tmp_path / "job", Command(("sh", "-c", "echo out; echo err >&2; exit 3")))
+
+    assert code == 3
+    assert (tmp_path / "job/rc").read_text() == "3\n"
+    assert (tmp_path / "job/output").read_text() == "out\nerr\n"
+    assert (tmp_path / "job/started").exists()
+
+
+def test_every_word_and_value_reaches_the_command_as_it_was(tmp_path: Path) -> None:
+    odd = ("$HOME", "a b", "'", '"', "*", "%s", "", "new\nline")
+    printed = Command(("sh", "-c", 'printf "%s|" "$@" "$X"', "sh", *odd), env=(("X", "y $z'"),))
+
+    run(tmp_path / "job", printed)
+
+    assert (tmp_path / "job/output").read_text() == "|".join((*odd, "y $z'")) + "|"
+
+
+def test_a_command_that_is_not_there_ends_with_127(tmp_path: Path) -> None:
+    assert run(tmp_path / "job", Command(("/no/such/program",))) == 127
+
+
+def test_nobody_else_can_read_what_a_job_said(tmp_path: Path) -> None:
+    run(tmp_path / "job", Command(("true",)))
+
+    assert {file.stat().st_mode & 0o077 for file in (tmp_path / "job").iterdir()} == {0}
+
+
+def test_another_user_is_entered_by_runuser_without_a_shell() -> None:
+    script = command_script("k", PurePosixPath("/f"), Command(("prog", "a b"), user="keystone"))
+
+    assert "exec runuser -u keystone -- prog 'a b'" in script
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("none\n", NoJob()),
+        ("running\n", Running("")),
+        ("running\nfirst\nsecond 40 %\n", Running("second 40 %")),
+        ("ended 0\nall well\n", Ended(0, "all well\n")),
+        ("ended 255\nfailed\n", Ended(255, "failed\n")),
+        ("ended 137\n", Ended(255, "cut short by signal 9\n")),
+        ("ended 143\nhalf", Ended(255, "half\ncut short by signal 15\n")),
+    ],
+)
+def test_a_hosts_answer_tells_what_became_of_a_job(said: str, state: object) -> None:
+    assert parse_state(said) == state
+
+
+def test_a_job_without_code_and_unit_was_cut_short() -> None:
+    state = parse_state("cut\nstep 2 of 5\n")
+
+    assert isinstance(state, Ended)
+    assert state.code == 255
+    assert state.tail.startswith("step 2 of 5\ncut short before it ended")
+
+
+def test_a_port_that_is_not_bound_to_a_key_starts_nothing(ssh: Ssh) -> None:
+    with pytest.raises(ValueError, match="under"):
+        SshJobs(ssh).start(HOST, Command(("true",)))
