@@ -1,0 +1,191 @@
+"""MariaDB with Galera, asked as root over the unix socket of a database host.
+
+SQL goes in over standard input and no password is needed, so that nothing secret is in an argument
+vector; hashes of passwords are taken out of grants before they leave the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from skylift.drivers.ssh import Said, Ssh, shell
+from skylift.model.cloud import GaleraNode
+from skylift.model.ids import Epoch, HostName
+from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
+from skylift.ports.jobs import Command
+
+_CLIENT = ("mariadb", "--batch", "--skip-column-names", "--raw", "--connect-timeout=10")
+_STATUS = (
+    "SHOW GLOBAL STATUS WHERE Variable_name IN "
+    "('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size');\n"
+)
+_SYNCED = "wsrep_local_state_comment\tSynced"
+_NO_SUCH_TABLE, _NO_SUCH_DATABASE = "ERROR 1146 ", "ERROR 1049 "
+_MARK = "---"
+
+_GRANTS = r"""
+sql='mariadb --batch --skip-column-names --raw --connect-timeout=10'
+$sql -e "$1" | $sql |
+    sed -E '/ IDENTIFIED /{s/ IDENTIFIED .* (WITH [A-Z_0-9 ]+)$/ \1/;t;s/ IDENTIFIED .*$//}'
+$sql -e "$2"
+"""
+_SHOW_GRANTS = "SELECT CONCAT('SHOW GRANTS FOR ', QUOTE(user), '@', QUOTE(host), ';') FROM mysql.user"
+_VARIABLES = (
+    "SELECT CONCAT('log_bin=', @@GLOBAL.log_bin), "
+    "CONCAT('\\nlog_bin_trust_function_creators=', @@GLOBAL.log_bin_trust_function_creators)"
+)
+
+# A dump counts once its checksum lies beside it: it is written first, and the dump then renamed.
+_NEWEST = r"""
+newest=
+for file in "$1/$2"-*.sql.zst; do
+    [ -f "$file" ] && [ -f "$file.sha256" ] || continue
+    at=$(stat -c %Y -- "$file")
+    if [ -z "$newest" ] || [ "$at" -gt "$newest" ]; then newest=$at; fi
+done
+echo "$newest"
+"""
+
+# The dump is read back: only its own last line tells that nothing was cut off.
+_DUMP = r"""
+set -eu
+database=$1 folder=$2 name=$1-$3.sql.zst doing=begin
+ended() {
+    code=$?
+    rm -f -- "$folder/.$name.new"
+    [ $code = 0 ] ||
+        echo "could not $doing ($(df -h --output=avail "$folder" | tail -n 1 | tr -d ' ') are free there)"
+    exit $code
+}
+trap ended EXIT
+trap 'exit 143' TERM INT HUP
+umask 077
+doing="make the folder of backups"
+install -d -m 0700 -- "$folder"
+cd -- "$folder"
+if [ -f "$name" ] && sha256sum --quiet -c "$name.sha256"; then
+    echo "$folder/$name is there already and whole"
+    exit 0
+fi
+doing="dump $database: this database server is not synced with its cluster"
+state=$(mariadb --batch --skip-column-names -e "SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'")
+case $state in ''|*Synced) ;; *) exit 1 ;; esac
+doing="dump $database"
+mariadb-dump --single-transaction --quick --routines --triggers --events -- "$database" |
+    zstd --quiet --force -T1 -o ".$name.new"
+zstd -dc ".$name.new" | tail -n 1 | grep -q '^-- Dump completed'
+doing="put the dump of $database in its place"
+sum=$(sha256sum ".$name.new")
+echo "${sum%% *}  $name" >"$name.sha256"
+sync -- ".$name.new" "$name.sha256"
+mv -fT -- ".$name.new" "$name"
+sync -- .
+echo "$folder/$name has $(stat -c %s -- "$name") bytes"
+"""
+
+
+class NoSyncedNode(Transient):
+    """No database server has everything, so none may be asked."""
+
+    code = "database.no-synced-node"
+
+    def __init__(self, why: dict[HostName, str]) -> None:
+        named = "; ".join(f"{host}: {each}" for host, each in sorted(why.items()))
+        super().__init__(
+            f"the database could not be asked: no server is synced ({named})",
+            Remedy(Fix.REPAIR, "see each of them: mariadb -e \"SHOW STATUS LIKE 'wsrep%'\""),
+            Remedy(Fix.RETRY, "when one is synced, the run goes on by itself"),
+        )
+
+
+class QueryRefused(Refused):
+    """A synced database server does not answer a question."""
+
+    code = "database.refused"
+
+    def __init__(self, host: HostName, why: str) -> None:
+        super().__init__(
+            f"the database server on {host} could not answer: {why}",
+            Remedy(Fix.REPAIR, "correct the component's database and user in cloud.yaml, or create them"),
+        )
+
+
+class MariadbDatabase:
+    """``Database`` on the first of ``hosts`` that is synced; the one that was is asked first again."""
+
+    def __init__(self, ssh: Ssh, hosts: Iterable[HostName]) -> None:
+        self._ssh = ssh
+        self._hosts = tuple(hosts)
+        self._last_good = self._hosts[0]
+
+    def rows(self, database: str) -> frozenset[str]:
+        name = database.replace("`", "``")
+        sql = f"SELECT version_num FROM `{name}`.alembic_version;\n"  # noqa: S608 - a quoted identifier
+        host, said = self._query(sql)
+        if said.code == 0:
+            return frozenset(_after_mark(said.text))
+        if any(line.startswith((_NO_SUCH_TABLE, _NO_SUCH_DATABASE)) for line in _lines(said.err)):
+            return frozenset()
+        raise QueryRefused(host, said.complaint)
+
+    def nodes(self) -> tuple[GaleraNode, ...]:
+        answers = self._ssh.on_each(self._hosts, _CLIENT, input=_STATUS.encode())
+        seen = (parse_node(host, said) for host, said in answers.items())
+        return tuple(node for node in seen if node is not None)
+
+    def grants(self, user: str) -> tuple[str, ...]:
+        host, _ = self._query("")
+        quoted = "'" + user.replace("\\", "\\\\").replace("'", "''") + "'"
+        accounts = f"{_SHOW_GRANTS} WHERE user = {quoted}"
+        said = self._ssh.run(host, shell(_GRANTS, accounts, _VARIABLES))
+        if said.code != 0:
+            raise QueryRefused(host, said.complaint)
+        return tuple(line.strip() for line in said.text.splitlines() if line.strip())
+
+    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+        newest = self._ssh.ask(host, _NEWEST, str(folder), database).strip()
+        return Epoch(float(newest)) if newest else None
+
+    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
+        return Command(
+            ("nice", "ionice", "-c", "idle", "sh", "-c", _DUMP, "skylift", database, str(folder), label)
+        )
+
+    def _query(self, sql: str) -> tuple[HostName, Said]:
+        """What a synced server answers to ``sql``, after its status and a mark, in one round trip."""
+        asked = (_STATUS + f"SELECT '{_MARK}';\n" + sql).encode()
+        why: dict[HostName, str] = {}
+        for host in sorted(self._hosts, key=lambda each: each != self._last_good):
+            try:
+                said = self._ssh.run(host, _CLIENT, input=asked)
+            except Transient as problem:
+                why[host] = str(problem)
+                continue
+            if _SYNCED in said.text.splitlines():
+                self._last_good = host
+                return host, said
+            why[host] = said.complaint if said.code != 0 else "not synced"
+        raise NoSyncedNode(why)
+
+
+def parse_node(host: HostName, said: Said | Problem) -> GaleraNode | None:
+    """A server's view of its cluster; none if it did not answer."""
+    if isinstance(said, Problem) or said.code != 0:
+        return None
+    values = dict(line.split("\t", 1) for line in said.text.splitlines())
+    return GaleraNode(
+        host=host,
+        status=values.get("wsrep_cluster_status", "Disconnected"),
+        state=values.get("wsrep_local_state_comment", "no cluster"),
+        size=int(values.get("wsrep_cluster_size", 0)),
+    )
+
+
+def _after_mark(text: str) -> list[str]:
+    lines = text.splitlines()
+    return lines[lines.index(_MARK) + 1 :]
+
+
+def _lines(said: bytes) -> list[str]:
+    return said.decode(errors="replace").splitlines()
