@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from graphlib import TopologicalSorter
+from collections.abc import Callable
 
 from skylift.model.ids import Seconds, StepId
+from skylift.planning.graph import in_order, waits_for
 from skylift.planning.plan import Estimate, Plan, Step
-
-
-def in_order(plan: Plan) -> tuple[StepId, ...]:
-    """All steps, each after those it waits for.
-
-    Raises:
-        graphlib.CycleError: steps wait for each other; no accepted plan does.
-    """
-    return tuple(TopologicalSorter(_waits_for(plan)).static_order())
 
 
 def critical_path(plan: Plan) -> tuple[tuple[StepId, ...], Estimate]:
@@ -31,11 +22,11 @@ def critical_path(plan: Plan) -> tuple[tuple[StepId, ...], Estimate]:
 
 def _longest(plan: Plan, seconds: Callable[[Step], int]) -> tuple[tuple[StepId, ...], int]:
     steps = {step.id: step for step in plan.steps}
-    waits_for = _waits_for(plan)
+    before = waits_for(plan)
     end: dict[StepId, int] = {}
     via: dict[StepId, StepId | None] = {}
     for name in in_order(plan):
-        last = max(sorted(waits_for[name]), key=lambda before: end[before], default=None)
+        last = max(sorted(before[name]), key=lambda step: end[step], default=None)
         via[name] = last
         end[name] = seconds(steps[name]) + (end[last] if last else 0)
     here: StepId | None = max(sorted(end), key=lambda name: end[name], default=None)
@@ -45,10 +36,3 @@ def _longest(plan: Plan, seconds: Callable[[Step], int]) -> tuple[tuple[StepId, 
         way.append(here)
         here = via[here]
     return tuple(reversed(way)), total
-
-
-def _waits_for(plan: Plan) -> Mapping[StepId, frozenset[StepId]]:
-    found: dict[StepId, set[StepId]] = {step.id: set() for step in plan.steps}
-    for edge in plan.edges:
-        found[edge.after].add(edge.before)
-    return {name: frozenset(before) for name, before in found.items()}

@@ -1,0 +1,77 @@
+"""A plan as an operator reads it before she approves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from textwrap import wrap
+from typing import Any
+
+from skylift.model.codec import encode
+from skylift.model.ids import StepId
+from skylift.planning.estimate import critical_path
+from skylift.planning.graph import directly_before
+from skylift.planning.plan import Estimate, Notice, Plan, Step
+from skylift.planning.text import digest_of
+
+_NOTE_WIDTH = 100
+_MINUTES_FROM_S = 90
+
+
+def lines(plan: Plan) -> list[str]:
+    """Heading, what to know before approving it, and the steps by stage.
+
+    A step says what it waits for only where that is not just the line above; ``why STEP`` has all of
+    it with the reasons.
+    """
+    way, whole = critical_path(plan)
+    return [
+        f"{plan.cloud}: {plan.source} to {plan.goal.to}, {len(plan.steps)} steps, {span(whole)}",
+        digest_of(plan),
+        *_notes(plan),
+        *(_steps(plan) if plan.steps else ()),
+        *([f"the longest way: {len(way)} of {len(plan.steps)} steps"] if plan.steps else ()),
+    ]
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The same, for ``--json``: the plan itself, its digest and its longest way."""
+    way, whole = critical_path(plan)
+    return {
+        "digest": digest_of(plan),
+        "plan": encode(plan),
+        "estimate": encode(whole),
+        "longest_way": list(way),
+    }
+
+
+def span(estimate: Estimate) -> str:
+    """``likely 4 min (3 to 9)``: minutes from 90 s on, else seconds; never less than what was meant."""
+    divisor, unit = (60, "min") if estimate.likely >= _MINUTES_FROM_S else (1, "s")
+    low, likely, high = (-(-figure // divisor) for figure in (estimate.low, estimate.likely, estimate.high))
+    return f"likely {likely} {unit} ({low} to {high})"
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    for note in plan.notes:
+        for number, line in enumerate(wrap(note, _NOTE_WIDTH)):
+            yield f"{'- ' if number == 0 else '  '}{line}"
+
+
+def _steps(plan: Plan) -> Iterator[str]:
+    before = directly_before(plan)
+    width = max(len(step.id) for step in plan.steps)
+    above: StepId | None = None
+    for stage, steps in groupby(plan.steps, key=lambda step: step.stage):
+        yield stage.value
+        for step in steps:
+            after = "" if before[step.id] in {(), (above,)} else f"after {', '.join(before[step.id])}"
+            cells = (f"  {step.id:<{width}}", f"{span(step.estimate):<24}", f"{_impact(step):<30}", after)
+            yield "  ".join(cells).rstrip()
+            above = step.id
+
+
+def _impact(step: Step) -> str:
+    mark = "NO WAY BACK" if step.no_return else ""
+    notice = "" if step.impact.notice is Notice.NONE else f"{step.impact.api}: {step.impact.notice.value}"
+    return ", ".join(text for text in (mark, notice) if text)
