@@ -1,0 +1,150 @@
+"""Is the cloud at the goal? Told from what was observed, never from what was asked for (rows 9 and 174)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from skylift.catalog.catalog import Catalog
+from skylift.checks.backends import BACKENDS
+from skylift.checks.check import Question, listed
+from skylift.checks.endpoints import ENDPOINTS
+from skylift.checks.finding import Level
+from skylift.checks.galera import GALERA
+from skylift.checks.hosts import CLOCKS, DISK, HOSTS
+from skylift.checks.keys import KEYS
+from skylift.checks.registry import check_all
+from skylift.checks.units import UNITS
+from skylift.model.cloud import BackendState, Cloud, UnitState
+from skylift.model.goal import Goal
+from skylift.model.ids import ComponentName, HostName
+from skylift.model.problem import Fix, Remedy
+from skylift.model.record import Record
+from skylift.model.release import Release
+from skylift.model.schema import pending, unknown
+
+_ESSENTIAL = (UNITS, ENDPOINTS)
+_ALL = (UNITS, ENDPOINTS, HOSTS, BACKENDS, GALERA, KEYS, DISK, CLOCKS)
+
+
+class Outcome(Enum):
+    """The verdict on a cloud, or on one service of it."""
+
+    COMPLETED = "completed"
+    WITH_ISSUES = "completed with issues"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something that is not as it should be, with what to do about it (row 10)."""
+
+    outcome: Outcome
+    """``failed`` if the goal is not reached because of it."""
+    sentence: str
+    remedies: tuple[Remedy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceVerdict:
+    """One component on one host: the release its process was seen to run, none if that is not known."""
+
+    component: ComponentName
+    host: HostName
+    release: Release | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What became of an upgrade, for the cloud and for each service on each host."""
+
+    goal: Release
+    outcome: Outcome
+    services: tuple[ServiceVerdict, ...]
+    issues: tuple[Issue, ...]
+    """The graver first."""
+
+
+def validate(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Validation:
+    """Judge what was observed against ``goal``; what could not be read counts against it."""
+    question = Question(cloud, record, goal, catalog)
+    issues = (*_releases(question), *_schemas(question), *_served(question), *_rest(question))
+    ordered = tuple(sorted(issues, key=lambda issue: issue.outcome is not Outcome.FAILED))
+    return Validation(
+        goal=goal.to,
+        outcome=ordered[0].outcome if ordered else Outcome.COMPLETED,
+        services=tuple(_services(question)),
+        issues=ordered,
+    )
+
+
+def _services(question: Question) -> Iterator[ServiceVerdict]:
+    for component in question.record.components:
+        for host in question.hosts_of(component):
+            unit = question.cloud.units.get((component, host))
+            artifact = question.record.artifact_at(unit.running) if unit else None
+            release = artifact.release if artifact else None
+            active = unit is not None and unit.state is UnitState.ACTIVE
+            outcome = Outcome.COMPLETED if active and release == question.goal.to else Outcome.FAILED
+            yield ServiceVerdict(component, host, release, outcome)
+
+
+def _releases(question: Question) -> Iterator[Issue]:
+    goal = question.goal.to
+    for name in question.record.components:
+        for release, hosts in question.running(name).items():
+            if release != goal:
+                yield _failed(question, f"{name} on {listed(hosts)} runs {release}, not {goal}")
+
+
+def _schemas(question: Question) -> Iterator[Issue]:
+    target = question.target
+    if target is None:
+        yield _failed(question, f"the record has no artifact of {question.goal.to}, so nothing can be at it")
+        return
+    for name in question.record.components:
+        declared = question.cloud.migrations.get((name, target.name))
+        seen = question.cloud.schemas.get(name)
+        if declared is None or seen is None:
+            subject = f"migrations {name} {target.name}" if declared is None else f"schema {name}"
+            why = question.cloud.unread.get(subject, "nobody looked")
+            yield _failed(question, f"the schema of {name} could not be judged: {why}")
+            continue
+        left, foreign = pending(declared, seen.rows), unknown(declared, seen.rows)
+        if left or foreign:
+            told = f"it lacks {listed(left)}" if left else f"it has {listed(foreign)}"
+            yield _failed(question, f"the schema of {name} is not at the head of {target.release}: {told}")
+
+
+def _served(question: Question) -> Iterator[Issue]:
+    for name, entry in question.record.components.items():
+        views = question.cloud.backends_of(entry.pool)
+        up = {b.balancer for b in views if b.state is BackendState.UP}
+        without = {host.name for host in question.record.hosts_in(question.record.balancer.role)} - up
+        if without:
+            yield _failed(question, f"the balancers on {listed(without)} have no backend of {name} up")
+
+
+def _rest(question: Question) -> Iterator[Issue]:
+    """What the checks say of the cloud as it is; those on a target yet to be reached are not asked."""
+    essential = {check.name for check in _ESSENTIAL}
+    found = check_all(question.cloud, question.record, question.goal, question.catalog, checks=_ALL)
+    for finding in found:
+        if finding.level is not Level.PASSED:
+            grave = finding.blocks and finding.check in essential
+            outcome = Outcome.FAILED if grave else Outcome.WITH_ISSUES
+            yield Issue(outcome, finding.sentence, finding.remedies)
+
+
+def _failed(question: Question, sentence: str) -> Issue:
+    return Issue(
+        Outcome.FAILED,
+        sentence,
+        (
+            Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
+            Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),
+            Remedy(Fix.RETRY, f"or plan what is left: skylift plan --to {question.goal.to} -o FILE"),
+        ),
+    )
