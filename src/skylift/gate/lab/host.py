@@ -63,12 +63,12 @@ class Lab:
 
     @property
     def name(self) -> str:
-        """The name of its network namespace and cgroup: ``skylift`` for the default folder.
+        """The name of its network namespace and cgroup: ``skylift`` for the usual folder.
 
         Other folders get a name of their own, so that labs may stand side by side: nothing connects
         their networks, and all of them use the same addresses.
         """
-        if self.folder == default_folder():
+        if self.folder == _usual_folder():
             return "skylift"
         return "skylift-" + hashlib.sha256(bytes(self.folder)).hexdigest()[:8]
 
@@ -137,6 +137,11 @@ def default_folder() -> Path:
     told = os.environ.get("SKYLIFT_LAB_DIR")
     if told:
         return Path(told).absolute()
+    return _usual_folder()
+
+
+def _usual_folder() -> Path:
+    """Where the lab lies if nobody says otherwise; a lab's name must not change with the environment."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "skylift/lab"
 
 
