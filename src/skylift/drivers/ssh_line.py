@@ -29,6 +29,9 @@ _SESSIONS = 8
 _HOST_KEY_KINDS = "+ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"
 """After the pinned ones: a host that has none of those shows another, and is refused as what it is."""
 
+_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""First: in asyncssh they cost a third of what ChaCha20 does; the others stay on offer."""
+
 Lost = type[AnswerLost] | type[ChangeUncertain]
 Process = asyncssh.SSHClientProcess[bytes]
 
@@ -111,6 +114,7 @@ class Line:
                 config=None,
                 agent_path=None,
                 preferred_auth="publickey",
+                encryption_algs=_CIPHERS,
                 compression_algs=None,
                 keepalive_interval=_ALIVE_EVERY_S,
                 keepalive_count_max=_ALIVE_MISSED,
