@@ -2,7 +2,7 @@
 
 What is started depends on how the run stands:
 
-* running: every step whose predecessors are done;
+* running: every step whose predecessors are done, but no point of no return that was not approved;
 * paused: nothing, so running steps finish and the run comes to rest;
 * a step failed: only what lies between something that was taken and its giving back. A step that has
   its own reversal later in the plan takes (a backend out of its pool), and that later step gives it
@@ -68,29 +68,28 @@ class Decision:
     watch: tuple[Step, ...]
     """Steps under way."""
     start: tuple[Step, ...]
+    close: bool = False
+    """Whether every step is done and that is yet to be written; a process may have died just before."""
 
     @property
     def over(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
-        return not self.watch and not self.start
+        return not self.watch and not self.start and not self.close
 
 
 def decide(order: Order, run: Run, *, at_once: int) -> Decision:
     """Choose the steps to watch and to start, at most ``at_once`` in flight, in the plan's order."""
     running = run.within(Phase.RUNNING)
     watch = tuple(step for step in order.steps if step.id in running)
+    if run.closed is None and len(run.within(Phase.DONE)) == len(order.steps):
+        return Decision((), (), close=True)
     if run.pause or run.closed:
         return Decision(watch, ())
-    ready = order.ready(run)
+    ready = tuple(step for step in order.ready(run) if step.id in run.approved or not step.no_return)
     if run.within(Phase.FAILED):
         allowed = order.owed(run) | run.within(Phase.WAITING)
         ready = tuple(step for step in ready if step.id in allowed)
     return Decision(watch, ready[: max(at_once - len(watch), 0)])
-
-
-def complete(order: Order, run: Run) -> bool:
-    """Whether every step of the plan is done."""
-    return len(run.within(Phase.DONE)) == len(order.steps)
 
 
 def _loans(

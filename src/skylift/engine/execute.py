@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
 from skylift.actions.action import Done, Pending
-from skylift.engine.decide import Decision, Order, complete, decide
+from skylift.engine.decide import Decision, Order, decide
 from skylift.engine.fold import Run, after, fold
 from skylift.engine.journal import (
     Event,
@@ -110,7 +110,7 @@ class Execution:
         for step in under_way:
             if step.id in came:
                 self._settle(step, came[step.id], now)
-        if complete(self._order, self.run) and self.run.closed is None:
+        if decision.close:
             self._write(RunClosed(Outcome.COMPLETED, milliseconds(now)))
         return self.run
 

@@ -58,6 +58,12 @@ class StepRun:
     job_ended: bool = False
     """Whether a failed attempt's job cannot still be running."""
 
+    def __post_init__(self) -> None:
+        ended = self.phase in {Phase.DONE, Phase.FAILED}
+        _must(self.attempt >= 1, f"a step has attempt {self.attempt}")
+        _must((self.ended_ms is not None) == ended, f"a step is {self.phase.value} and has another end")
+        _must((self.problem is not None) == (self.phase is Phase.FAILED), "only a failed step has a problem")
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -75,6 +81,7 @@ class Run:
     id: RunId
     cloud: str
     plan: Digest
+    approved: frozenset[StepId]
     actor: str
     opened_ms: int
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
@@ -84,11 +91,6 @@ class Run:
     """When the last event was written."""
 
     def __post_init__(self) -> None:
-        for step, at in self.steps.items():
-            ended = at.phase in {Phase.DONE, Phase.FAILED}
-            _must(at.attempt >= 1, f"{step} has attempt {at.attempt}")
-            _must((at.ended_ms is not None) == ended, f"{step} is {at.phase.value} and has another end")
-            _must((at.problem is not None) == (at.phase is Phase.FAILED), f"{step} has a problem or none")
         if self.closed is not None:
             _must(all(s.phase is Phase.DONE for s in self.steps.values()), "it was closed with steps open")
 
@@ -130,7 +132,15 @@ def after(run: Run | None, event: Event) -> Run:
     """
     if isinstance(event, RunOpened):
         _must(run is None, "it was opened twice")
-        return Run(event.run, event.cloud, event.plan, event.actor, event.at_ms, last_ms=event.at_ms)
+        return Run(
+            event.run,
+            event.cloud,
+            event.plan,
+            frozenset(event.approved),
+            event.actor,
+            event.at_ms,
+            last_ms=event.at_ms,
+        )
     if run is None:
         msg = f"{event.kind} came before the run was opened"
         raise AssertionError(msg)

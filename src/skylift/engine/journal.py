@@ -59,6 +59,8 @@ class RunOpened:
     run: RunId
     cloud: str
     plan: Digest
+    approved: tuple[StepId, ...]
+    """The points of no return that ``actor`` approved by name; no other is ever passed."""
     actor: str
     at_ms: int
 

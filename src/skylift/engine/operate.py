@@ -21,9 +21,14 @@ class Asked:
     at: Epoch
 
 
-def open_run(journal: Journal, run: RunId, *, cloud: str, plan: Digest, asked: Asked) -> Run:
-    """Begin a run of the plan with this digest, in an empty journal."""
-    opened = RunOpened(FORMAT, run, cloud, plan, asked.actor, milliseconds(asked.at))
+def open_run(
+    journal: Journal, run: RunId, *, cloud: str, plan: Digest, approved: tuple[StepId, ...], asked: Asked
+) -> Run:
+    """Begin a run of the plan with this digest, in an empty journal.
+
+    Of the plan's points of no return, only those ``approved`` will be passed.
+    """
+    opened = RunOpened(FORMAT, run, cloud, plan, approved, asked.actor, milliseconds(asked.at))
     begun = after(fold(journal.events()) if journal.events() else None, opened)
     journal.append(opened)
     return begun

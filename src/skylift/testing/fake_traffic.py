@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skylift.model.cloud import Backend, BackendState, Revision, UnitState
-from skylift.model.ids import HostName, PoolName
+from skylift.model.ids import ComponentName, HostName, PoolName
+from skylift.model.release import Release
 from skylift.model.schema import applied, branch_of
 from skylift.testing.fake_state import FailedRequest, FakeServer
 
@@ -41,6 +42,8 @@ class FakeTraffic:
         self.requests = 0
         self.failed: list[FailedRequest] = []
         self.longest_gap_s: dict[PoolName, float] = {}
+        self.faults: dict[tuple[Release, ComponentName, frozenset[str]], str] = {}
+        """What is wrong with code of a release on a schema: worked out once, when users first ask."""
         self._last_good: dict[PoolName, float] = {pool: cloud.now for pool, _ in places}
         self._busy_until: dict[Place, float] = {}
         for host in cloud.controllers:
@@ -145,27 +148,30 @@ def _fault(cloud: FakeCloud, place: Place) -> str:
     entry = next(e for e in cloud.record.components.values() if e.pool == pool)
     running = cloud.hosts[server].units[entry.unit].running
     release = next((a.release for a in cloud.record.artifacts.values() if a.path == running), None)
-    own = cloud.migrations[release, entry.name] if release else ()
-    known = {r.id: r for (_, name), found in cloud.migrations.items() if name == entry.name for r in found}
-    return schema_fault(own, tuple(known.values()), cloud.rows[entry.database], server)
+    if release is None:
+        return f"nothing known runs on {server}"
+    rows = cloud.rows[entry.database]
+    if (release, entry.name, rows) not in cloud.traffic.faults:
+        known = tuple(r for (_, name), found in cloud.migrations.items() if name == entry.name for r in found)
+        own = cloud.migrations[release, entry.name]
+        cloud.traffic.faults[release, entry.name, rows] = schema_fault(own, known, rows)
+    fault = cloud.traffic.faults[release, entry.name, rows]
+    return f"the code on {server} {fault}" if fault else ""
 
 
-def schema_fault(
-    own: tuple[Revision, ...], known: tuple[Revision, ...], rows: frozenset[str], server: str
-) -> str:
-    """Why code with the migrations ``own`` cannot serve on a schema at ``rows``; empty if it can.
+def schema_fault(own: tuple[Revision, ...], known: tuple[Revision, ...], rows: frozenset[str]) -> str:
+    """What is wrong between code with the migrations ``own`` and a schema at ``rows``; empty if nothing.
 
     It needs all of its own that are no contract, and bears nothing that a later contract removed.
+    ``known`` has what all releases declare.
     """
     have = applied(known, rows)
     lacking = sorted(r.id for r in own if r.branch != "contract" and r.id not in have)
     if lacking:
-        return f"the code on {server} needs {lacking[0]}, which the schema does not have"
+        return f"needs {lacking[0]}, which the schema does not have"
     foreign = have - {r.id for r in own}
     removed = sorted(r.id for r in known if r.branch == "contract" and r.id in foreign)
-    if removed:
-        return f"the code on {server} uses what {removed[0]} removed from the schema"
-    return ""
+    return f"uses what {removed[0]} removed from the schema" if removed else ""
 
 
 def with_branches(revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
