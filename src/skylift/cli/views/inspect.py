@@ -1,0 +1,144 @@
+"""A cloud as one inspection saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from skylift.cli.views.columns import columns, indented
+from skylift.model.cloud import Cloud, HostSeen, SchemaSeen, Unreached
+from skylift.model.codec import encode
+from skylift.model.ids import Epoch
+from skylift.model.record import Record
+from skylift.model.schema import heads, pending, unknown
+
+_GIB = 2**30
+_NOTHING = "-"
+
+
+def lines(cloud: Cloud, record: Record) -> list[str]:
+    """Hosts, services, schemas, database, balancers and catalog; last, what could not be read."""
+    blocks = (
+        _hosts(cloud, record),
+        _services(cloud, record),
+        _schemas(cloud, record),
+        _databases(cloud, record),
+        _backups(cloud, record),
+        _backends(cloud, record),
+        _endpoints(cloud),
+        _unread(cloud),
+    )
+    told = [f"{record.name} at {_time(cloud.observed_at)}"]
+    for block in blocks:
+        told += ["", *block] if block else []
+    return told
+
+
+def document(cloud: Cloud, record: Record) -> dict[str, Any]:
+    """The same, for ``--json``: all that was read, with the name of the cloud."""
+    return {"cloud": record.name, **encode(cloud)}
+
+
+def _hosts(cloud: Cloud, record: Record) -> list[str]:
+    rows = [("host", "zone", "disk free", "clock", "system")]
+    for name, entry in record.hosts.items():
+        seen = cloud.hosts.get(name)
+        zone = entry.zone or _NOTHING
+        match seen:
+            case HostSeen():
+                free = f"{seen.disk_free_bytes / _GIB:.1f} GiB"
+                rows.append((name, zone, free, f"{seen.clock_offset_ms:+d} ms", seen.os_release))
+            case Unreached():
+                rows.append((name, zone, _NOTHING, _NOTHING, f"did not answer: {seen.why}"))
+            case None:
+                rows.append((name, zone, _NOTHING, _NOTHING, "was not asked"))
+    return columns(*rows)
+
+
+def _services(cloud: Cloud, record: Record) -> list[str]:
+    rows = [("service", "host", "unit", "answers", "release", "since", "artifact it runs")]
+    for (component, host), unit in sorted(cloud.units.items()):
+        artifact = record.artifact_at(unit.running)
+        answer = cloud.answers.get((component, host))
+        next_start = f", next start {unit.linked or 'nothing'}" if unit.linked != unit.running else ""
+        rows.append(
+            (
+                component,
+                host,
+                unit.state.value,
+                str(answer or _NOTHING),
+                str(artifact.release) if artifact else _NOTHING,
+                _time(unit.started_at) if unit.started_at else _NOTHING,
+                (artifact.name if artifact else unit.running or _NOTHING) + next_start,
+            )
+        )
+    return _table(rows)
+
+
+def _schemas(cloud: Cloud, record: Record) -> list[str]:
+    rows = [("schema", "at", "")]
+    for component, seen in sorted(cloud.schemas.items()):
+        rows.append((component, ", ".join(sorted(seen.rows)) or "nothing", _place(cloud, record, seen)))
+    return _table(rows)
+
+
+def _place(cloud: Cloud, record: Record, seen: SchemaSeen) -> str:
+    """Where its rows are in the artifacts whose migrations were read, the newest first."""
+    read = [name for component, name in cloud.migrations if component == seen.component]
+    for artifact in sorted((record.artifacts[name] for name in read), key=lambda a: a.release, reverse=True):
+        declared = cloud.migrations[seen.component, artifact.name]
+        if seen.rows == heads(declared):
+            return f"the head of {artifact.release}"
+    if not read:
+        return ""
+    newest = max((record.artifacts[name] for name in read), key=lambda a: a.release)
+    declared = cloud.migrations[seen.component, newest.name]
+    if unknown(declared, seen.rows):
+        return f"not known to {newest.release}"
+    return f"{len(pending(declared, seen.rows))} revisions short of {newest.release}"
+
+
+def _databases(cloud: Cloud, record: Record) -> list[str]:
+    rows = [("database", "cluster", "state", "size")]
+    for host, node in sorted(cloud.galera.items()):
+        rows.append((host, node.status, node.state, f"{node.size} of {record.database.size}"))
+    return _table(rows)
+
+
+def _backups(cloud: Cloud, record: Record) -> list[str]:
+    rows = [("backup of", "finished")]
+    for component, finished in sorted(cloud.backups.items()):
+        rows.append((record.components[component].database, _time(finished) if finished else "there is none"))
+    return _table(rows)
+
+
+def _backends(cloud: Cloud, record: Record) -> list[str]:
+    balancers = sorted({b.balancer for b in cloud.backends})
+    views = {(b.pool, b.server, b.balancer): b.state.value for b in cloud.backends}
+    pools = [entry.pool for entry in record.components.values()]
+    rows: list[tuple[str, ...]] = [("pool", "server", *(f"on {b}" for b in balancers))]
+    for pool, server in sorted({(b.pool, b.server) for b in cloud.backends if b.pool in pools}):
+        rows.append((pool, server, *(views.get((pool, server, b), _NOTHING) for b in balancers)))
+    return _table(rows)
+
+
+def _endpoints(cloud: Cloud) -> list[str]:
+    rows = [("endpoint", "interface", "url")]
+    rows += [(e.service, e.interface, e.url) for e in sorted(cloud.endpoints, key=lambda e: e.service)]
+    return _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows below their heading; nothing if there is only the heading."""
+    return columns(*rows) if len(rows) > 1 else []
+
+
+def _unread(cloud: Cloud) -> list[str]:
+    if not cloud.unread:
+        return []
+    return ["could not be read:", *indented((f"{s}: {why}" for s, why in sorted(cloud.unread.items())), 2)]
+
+
+def _time(at: Epoch) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
