@@ -55,7 +55,7 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path: Path) -
         )
     finally:
         plan.unlink(missing_ok=True)
-        leave = [ROOT / ".venv/bin/skylift", "lab", "down", "--dir", tmp_path / "lab"]
+        leave = [str(ROOT / ".venv/bin/skylift"), "lab", "down", "--dir", str(tmp_path / "lab")]
         subprocess.run(leave, check=False, timeout=120)
 
     assert ended.returncode == 0, ended.stdout[-6000:]
