@@ -1,7 +1,8 @@
 """The agent's command line, on the vantage host.
 
 Credentials come on standard input, as JSON; answers go to standard output, as JSON. Exit codes: 0 done,
-1 an API did not answer as it should (standard error says how), 2 wrong usage, 75 try again later.
+1 an API did not answer as it should (standard error says how), 2 wrong usage, 70 an error of our own,
+75 try again later.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,9 @@ from skylift.probe.access import Access, endpoints, fresh_token
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import RUNTIME, STATE, Folder, write_whole
 from skylift.probe.streams import DEFAULT_RATES, STREAMS
-from skylift.probe.watch import Limits, Watch
+from skylift.probe.watch import STOPS, Limits, Watch
 
-_FAILED, _USAGE, _TRY_LATER = 1, 2, 75
+_FAILED, _USAGE, _BUG, _TRY_LATER = 1, 2, 70, 75
 _STOP_S = 20
 
 
@@ -50,6 +53,8 @@ def probe(folder: Folder, options: argparse.Namespace) -> object:
     """Run the request streams here, until SIGTERM or a limit; credentials are in the label's folder."""
     if folder.lock() is None:
         return {"already": True}
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    threading.excepthook = _end_loudly
     try:
         access = Access.read(folder.credentials.read_text())
         rates = json.loads(options.rates) or DEFAULT_RATES
@@ -113,6 +118,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _credentials() -> Access:
     return Access.read(sys.stdin.read())
+
+
+def _end_loudly(failure: threading.ExceptHookArgs) -> None:
+    """A stream that dies of a bug would be missing from the samples, and look like good news."""
+    threading.__excepthook__(failure)
+    os._exit(_BUG)
 
 
 def _parser() -> argparse.ArgumentParser:

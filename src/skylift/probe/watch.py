@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import ssl
@@ -20,11 +19,9 @@ from skylift.probe.folder import Folder, write_whole
 from skylift.probe.schedule import Firing, Schedule
 from skylift.probe.streams import STREAMS, Call, Session
 
-_STOPS = (signal.SIGTERM, signal.SIGINT)
+STOPS = (signal.SIGTERM, signal.SIGINT)
 _TALLY_EVERY_S = 1.0
 _FIRST_TOKEN_TRIES = 30
-_BUG = 70
-"""Exit code after an error that is our own; from sysexits.h, EX_SOFTWARE."""
 
 
 class Limits(NamedTuple):
@@ -57,8 +54,9 @@ class Log:
         latency_ms = (time.monotonic() - due) * 1000
         sample = Sample(due + self._offset, latency_ms, call.stream, call.api, outcome, status, detail)
         with self._lock:
-            self._file.write(sample.line())
-            self._count.add(sample)
+            if not self._file.closed:
+                self._file.write(sample.line())
+                self._count.add(sample)
 
     def publish(self) -> None:
         """Let readers see all samples so far, and their count."""
@@ -66,6 +64,12 @@ class Log:
             self._file.flush()
             count = self._count.document(time.monotonic() + self._offset)
         write_whole(self._folder.tally, json.dumps(count) + "\n")
+
+    def close(self) -> None:
+        """Publish for the last time; what is still in flight is not recorded any more."""
+        self.publish()
+        with self._lock:
+            self._file.close()
 
 
 def _open_after(folder: Folder, count: Count) -> TextIO:
@@ -94,11 +98,11 @@ class Watch:
     def run(self) -> None:
         """Fire the streams until told to stop or a limit is met; then wait for what is in flight.
 
+        The caller blocks ``STOPS``, so that they are waited for here.
+
         Raises:
             Unanswered: no first token was to be had.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-        threading.excepthook = _end_loudly
         token = self._first_token()
         session = Session(self._access, token, self._folder.label, self._attempt)
         workers = [
@@ -114,7 +118,7 @@ class Watch:
         end = time.monotonic() + TIME_LIMIT_S + 1
         for worker in workers:
             worker.join(max(end - time.monotonic(), 0.0))
-        self._log.publish()
+        self._log.close()
 
     def _fire(self) -> None:
         start = time.monotonic()
@@ -168,10 +172,4 @@ def _stopped_within(seconds: float) -> bool:
 
     The signals are blocked and waited for here: a handler could run while a lock is held.
     """
-    return signal.sigtimedwait(_STOPS, max(seconds, 0.0)) is not None
-
-
-def _end_loudly(failure: threading.ExceptHookArgs) -> None:
-    """A stream that dies of a bug would be missing from the samples and look like good news."""
-    threading.__excepthook__(failure)
-    os._exit(_BUG)
+    return signal.sigtimedwait(STOPS, max(seconds, 0.0)) is not None

@@ -10,7 +10,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -75,6 +75,11 @@ class Exchange(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def handle(self) -> None:
+        """Serve one connection; a client that went away is no error of ours."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().handle()
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""

@@ -1,0 +1,145 @@
+"""The agent as it is shipped: one file, run by a plain Python."""
+
+from __future__ import annotations
+
+import ast
+import json
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from skylift.drivers.vantage_agent import agent
+from skylift.model.sample import read_samples
+from skylift.testing.api_standin import ApiStandIn
+
+OLDEST = (3, 9)
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    path = tmp_path / "agent.pyz"
+    path.write_bytes(agent().content)
+    return path
+
+
+def credentials(apis: ApiStandIn) -> str:
+    return json.dumps(
+        {
+            "auth_url": f"{apis.url}/identity",
+            "username": "admin",
+            "password": "right",
+            "project": "admin",
+        }
+    )
+
+
+def command(shipped: Path, *words: str) -> list[str]:
+    folders = ["--state", str(shipped.parent / "state"), "--runtime", str(shipped.parent / "run")]
+    return ["/usr/bin/python3", "-I", "-B", str(shipped), *folders, *words]
+
+
+def told(shipped: Path, apis: ApiStandIn, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(shipped, *words),
+        input=credentials(apis),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_agent_needs_the_standard_library_of_an_old_python_alone() -> None:
+    archive = zipfile.ZipFile(BytesIO(agent().content))
+
+    for name in archive.namelist():
+        tree = ast.parse(archive.read(name), feature_version=OLDEST)
+        imported = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        foreign = {
+            module
+            for module in imported
+            if module.split(".")[0] not in sys.stdlib_module_names
+            and not module.startswith("skylift.probe")
+            and module != "skylift.model.sample"
+        }
+        assert not foreign, name
+
+
+def test_the_agent_is_named_by_its_content() -> None:
+    assert agent().sha256[:16] in agent().path.name
+
+
+def test_the_catalog_is_read_with_a_fresh_token(shipped: Path, apis: ApiStandIn) -> None:
+    said = told(shipped, apis, "catalog")
+
+    assert {end["service"] for end in json.loads(said.stdout)} == {"identity", "image", "placement"}
+
+
+def test_wrong_credentials_are_refused_and_never_repeated(shipped: Path, apis: ApiStandIn) -> None:
+    """Row 170."""
+    apis.users["admin"]["password"] = "another"
+
+    said = told(shipped, apis, "catalog")
+
+    assert said.returncode == 1
+    assert "401" in said.stderr
+    assert "right" not in said.stderr
+
+
+def test_an_api_that_does_not_answer_is_worth_another_try(shipped: Path, apis: ApiStandIn) -> None:
+    apis.fault = lambda _ex: True
+
+    assert told(shipped, apis, "catalog").returncode == 75
+
+
+def test_credentials_that_are_none_are_not_shown(shipped: Path) -> None:
+    said = subprocess.run(
+        command(shipped, "catalog"),
+        input='{"pass": "planted-secret"}',
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert said.returncode == 2
+    assert "planted-secret" not in said.stdout + said.stderr
+
+
+def test_probes_end_on_sigterm_with_all_written_and_no_credentials_left(
+    shipped: Path, apis: ApiStandIn
+) -> None:
+    runtime = shipped.parent / "run/run-1"
+    runtime.mkdir(parents=True)
+    (runtime / "credentials.json").write_text(credentials(apis))
+    words = ["probe", "--label", "run-1", "--rates", '{"image-list": 20}']
+    with subprocess.Popen(command(shipped, *words), stdout=subprocess.PIPE) as probes:
+        while len(apis.asked) < 15:
+            assert probes.poll() is None
+            time.sleep(0.05)
+        alive = json.loads(told(shipped, apis, "tally", "--label", "run-1").stdout)["alive"]
+        second = told(shipped, apis, *words)
+        probes.send_signal(signal.SIGTERM)
+        probes.communicate(timeout=30)
+    after = json.loads(told(shipped, apis, "tally", "--label", "run-1").stdout)
+
+    written = (shipped.parent / "state/run-1/samples.tsv").read_text().splitlines(keepends=True)
+    assert probes.returncode == 0
+    assert (alive, after["alive"]) == (True, False)
+    assert json.loads(second.stdout) == {"already": True}
+    assert after["requests"] == len(list(read_samples(written))) >= 10
+    assert not (runtime / "credentials.json").exists()
+
+
+def test_a_label_that_is_no_file_name_is_refused(shipped: Path, apis: ApiStandIn) -> None:
+    said = told(shipped, apis, "tally", "--label", "../etc")
+
+    assert said.returncode == 2
+    assert not (shipped.parent / "etc").exists()

@@ -1,0 +1,234 @@
+"""Every kind of failure is counted, and nothing but failures."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIMEOUT, Sample, read_samples
+from skylift.probe import watch
+from skylift.probe.access import Access
+from skylift.probe.folder import Folder
+from skylift.probe.streams import DEFAULT_RATES
+from skylift.probe.watch import Limits, Watch
+from skylift.testing.api_standin import ApiStandIn, Exchange, Fault
+
+ALL = dict.fromkeys(DEFAULT_RATES, 4.0)
+ONE_ROUND = 0.3
+
+
+def access(apis: ApiStandIn) -> Access:
+    return Access(f"{apis.url}/identity", "admin", "right", "admin")
+
+
+def recorded(folder: Folder) -> list[Sample]:
+    return list(read_samples(folder.samples.read_text().splitlines(keepends=True)))
+
+
+def watched(
+    apis: ApiStandIn, where: Path, rates: dict[str, float], seconds: float = ONE_ROUND
+) -> list[Sample]:
+    """What the streams record in ``seconds``; the first token was had before the fault began."""
+    folder = Folder.of("run-1", where / "state", where / "run")
+    Watch(folder, access(apis), rates, Limits(seconds=seconds, in_flight=16)).run()
+    return recorded(folder)
+
+
+def only(path: str, fault: Fault) -> Fault:
+    """``fault`` for requests whose path holds ``path``, but for the very first token."""
+    return lambda ex: path in ex.path and len(ex.server.asked) > 1 and fault(ex)
+
+
+def refuses(ex: Exchange) -> bool:
+    ex.answer(503, {"error": "no backend"})
+    return True
+
+
+def cuts(ex: Exchange) -> bool:
+    ex.send_response(200)
+    ex.send_header("Content-Length", "100000")
+    ex.end_headers()
+    ex.wfile.write(b"only this")
+    return True
+
+
+def hangs(_ex: Exchange) -> bool:
+    time.sleep(0.6)
+    return False
+
+
+def hangs_up(ex: Exchange) -> bool:
+    ex.close_connection = True
+    return True
+
+
+def lies(ex: Exchange) -> bool:
+    status = {"POST": 201, "PUT": 204, "DELETE": 204}.get(ex.command, 200)
+    ex.answer(200 if "placement" in ex.path and ex.command == "POST" else status, {"something": "else"})
+    return True
+
+
+def test_whole_apis_give_only_good_answers(apis: ApiStandIn, tmp_path: Path) -> None:
+    seen = watched(apis, tmp_path, ALL, seconds=0.6)
+
+    assert {sample.outcome for sample in seen} == {OK}
+    assert {sample.api for sample in seen} == {"keystone", "glance", "placement"}
+    assert {sample.stream for sample in seen} >= {
+        "token-issue",
+        "token-validate",
+        "image-list",
+        "image-create",
+        "image-upload",
+        "image-download",
+        "image-delete",
+        "provider-list",
+        "provider-create",
+        "provider-find",
+        "provider-delete",
+    }
+
+
+def test_cycles_leave_nothing_behind(apis: ApiStandIn, tmp_path: Path) -> None:
+    watched(apis, tmp_path, ALL, seconds=0.6)
+
+    assert apis.images == {}
+    assert apis.providers == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [(refuses, STATUS), (cuts, CONNECTION), (hangs_up, CONNECTION), (lies, CONTENT)]
+)
+@pytest.mark.parametrize("stream", sorted(DEFAULT_RATES))
+def test_a_failing_api_is_seen_by_each_of_its_streams(
+    apis: ApiStandIn, tmp_path: Path, stream: str, fault: Fault, outcome: str
+) -> None:
+    apis.fault = only("/", fault)
+
+    seen = watched(apis, tmp_path, {stream: 4.0})
+
+    expected = STATUS if fault is cuts and seen[0].stream in {"token-issue", "image-token"} else outcome
+    assert seen
+    assert {sample.good for sample in seen} == {False}
+    assert {sample.outcome for sample in seen} <= {expected, CONNECTION}
+
+
+def test_a_conflict_or_an_absence_out_of_place_is_a_failure(apis: ApiStandIn, tmp_path: Path) -> None:
+    def conflicts(ex: Exchange) -> bool:
+        if ex.command != "DELETE":
+            return False
+        ex.answer(404 if "image" in ex.path else 409)
+        return True
+
+    apis.fault = conflicts
+    seen = watched(apis, tmp_path, {"image-cycle": 4.0, "provider-cycle": 4.0})
+
+    assert {(s.stream, s.status) for s in seen if not s.good} == {
+        ("image-delete", 404),
+        ("provider-delete", 409),
+    }
+
+
+def test_another_image_than_the_one_uploaded_is_a_failure(apis: ApiStandIn, tmp_path: Path) -> None:
+    def swaps(ex: Exchange) -> bool:
+        if ex.command != "GET" or not ex.path.endswith("/file"):
+            return False
+        ex.answer(200, b"x" * 65536)
+        return True
+
+    apis.fault = swaps
+    seen = watched(apis, tmp_path, {"image-cycle": 4.0})
+
+    failed = [sample for sample in seen if not sample.good]
+    assert {(s.stream, s.outcome) for s in failed} == {("image-download", CONTENT)}
+
+
+def test_an_answer_that_does_not_come_is_a_timeout(
+    apis: ApiStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "TIME_LIMIT_S", 0.3)
+    apis.fault = only("/image", hangs)
+
+    seen = watched(apis, tmp_path, {"image-list": 8.0})
+
+    assert {sample.outcome for sample in seen} == {TIMEOUT}
+    assert all(sample.latency_ms > 290 for sample in seen)
+
+
+def test_a_server_that_trickles_meets_the_same_limit(
+    apis: ApiStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickles(ex: Exchange) -> bool:
+        ex.send_response(200)
+        ex.send_header("Content-Length", "1000")
+        ex.end_headers()
+        for _ in range(12):
+            ex.wfile.write(b" ")
+            time.sleep(0.05)
+        return True
+
+    monkeypatch.setattr(watch, "TIME_LIMIT_S", 0.3)
+    apis.fault = only("/image", trickles)
+
+    seen = watched(apis, tmp_path, {"image-list": 4.0})
+
+    assert {sample.outcome for sample in seen} == {TIMEOUT}
+
+
+def test_slow_answers_change_neither_when_requests_are_made_nor_how_many(
+    apis: ApiStandIn, tmp_path: Path
+) -> None:
+    """No coordinated omission: 16 requests in 0.8 s, though each takes 0.6 s."""
+    apis.fault = only("/image", hangs)
+
+    seen = watched(apis, tmp_path, {"image-list": 20.0}, seconds=0.8)
+
+    due = sorted(sample.scheduled for sample in seen)
+    gaps = [later - earlier for earlier, later in pairwise(due)]
+    assert len(seen) in {16, 17}
+    assert all(abs(gap - 0.05) < 0.002 for gap in gaps)
+
+
+def test_a_request_that_had_to_wait_for_a_free_hand_is_slow_not_absent(
+    apis: ApiStandIn, tmp_path: Path
+) -> None:
+    apis.fault = only("/image", hangs)
+    folder = Folder.of("run-1", tmp_path / "state", tmp_path / "run")
+
+    Watch(folder, access(apis), {"image-list": 10.0}, Limits(seconds=0.35, in_flight=1)).run()
+
+    latencies = sorted(sample.latency_ms for sample in recorded(folder))
+    assert len(latencies) == 4
+    assert latencies[0] > 590
+    assert latencies[-1] > 1500
+
+
+def test_requests_end_at_the_hard_bound(apis: ApiStandIn, tmp_path: Path) -> None:
+    folder = Folder.of("run-1", tmp_path / "state", tmp_path / "run")
+
+    Watch(folder, access(apis), {"image-list": 50.0}, Limits(seconds=60, requests=10)).run()
+
+    assert 10 <= len(recorded(folder)) < 60
+
+
+def test_the_tally_goes_on_after_the_vantage_host_was_restarted(apis: ApiStandIn, tmp_path: Path) -> None:
+    first = watched(apis, tmp_path, {"image-list": 10.0})
+    with (tmp_path / "state/run-1/samples.tsv").open("a") as file:
+        file.write("1700000000.000\t12.0\timage-li")  # a power cut
+
+    both = watched(apis, tmp_path, {"image-list": 10.0})
+
+    tally = json.loads((tmp_path / "state/run-1/tally.json").read_text())
+    assert len(both) > len(first)
+    assert tally["requests"] == len(both)
+    assert tally["longest_gap_s"]["glance"] < 0.3
+
+
+def test_streams_keep_their_share_of_the_default_rates(apis: ApiStandIn, tmp_path: Path) -> None:
+    seen = Counter(s.api for s in watched(apis, tmp_path, dict(DEFAULT_RATES), seconds=2.0))
+
+    assert all(seen[api] >= 6 for api in ("keystone", "glance", "placement"))
