@@ -91,6 +91,17 @@ def test_what_cannot_be_read_is_refused_naming_the_place(
     assert str(tmp_path) in str(it.value)
 
 
+def test_a_star_stands_for_the_one_folder_that_matches(ssh: Ssh, tmp_path: Path) -> None:
+    """A catalog cannot know an artifact's version of Python."""
+    write(tmp_path, "lib/python3.11/versions/a.py", "revision = 'a'\ndown_revision = None\n")
+
+    assert read(ssh, tmp_path / "lib/python3*/versions") == (Revision("a", (), (), ""),)
+
+    write(tmp_path, "lib/python3.12/versions/a.py", "revision = 'a'\ndown_revision = None\n")
+    with pytest.raises(MigrationsUnreadable, match="several folders match"):
+        read(ssh, tmp_path / "lib/python3*/versions")
+
+
 def test_a_folder_that_is_absent_is_refused(ssh: Ssh, tmp_path: Path) -> None:
     with pytest.raises(MigrationsUnreadable, match="no such folder"):
         read(ssh, tmp_path / "absent")

@@ -16,7 +16,7 @@ from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Refused, Remedy
 
 READER = r'''
-import ast, json, pathlib, sys
+import ast, glob, json, pathlib, sys
 
 WANTED = ("revision", "down_revision", "branch_labels", "depends_on")
 
@@ -44,10 +44,11 @@ def read(file):
                 found[target.id] = said(node.value)
     return found
 
-folder = pathlib.Path(sys.argv[1])
-if not folder.is_dir():
-    print(json.dumps({"problem": "there is no such folder"}))
+folders = [each for each in sorted(glob.glob(sys.argv[1])) if pathlib.Path(each).is_dir()]
+if len(folders) != 1:
+    print(json.dumps({"problem": "several folders match" if folders else "there is no such folder"}))
     sys.exit()
+folder = pathlib.Path(folders[0])
 revisions = []
 for file in sorted(folder.rglob("*.py")):
     try:
