@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ WELL = HostStatus(
     answers=True,
     holds_vip=True,
     units={"mariadb": "active", "haproxy": "active"},
+    database="Synced 3",
     releases={"keystone": "2023.1"},
 )
 ILL = HostStatus(
@@ -30,10 +32,19 @@ ILL = HostStatus(
     answers=True,
     holds_vip=False,
     units={"mariadb": "failed", "haproxy": "active"},
+    database="",
     releases={},
 )
+APART = replace(WELL, name="ctl2", database="Synced 1")
 OFF = HostStatus(
-    name="ctl3", address="10.77.0.13", powered=False, answers=False, holds_vip=False, units={}, releases={}
+    name="ctl3",
+    address="10.77.0.13",
+    powered=False,
+    answers=False,
+    holds_vip=False,
+    units={},
+    database="",
+    releases={},
 )
 
 
@@ -47,14 +58,15 @@ def test_the_table_says_what_is_ill_and_what_is_off() -> None:
     assert told == [
         "lab in /srv/lab: made for 2023.1, artifacts 2023.1, 2024.1",
         "VIP on ctl1, depot served",
-        "  ctl1   10.77.0.11  answers   keystone 2023.1; 2 of 2 units active",
+        "  ctl1   10.77.0.11  answers   keystone 2023.1; 2 of 2 units active; database Synced 3",
         "  ctl2   10.77.0.12  answers   1 of 2 units active; mariadb failed",
         "  ctl3   10.77.0.13  off",
     ]
 
 
 @pytest.mark.parametrize(
-    ("hosts", "whole"), [((WELL,), True), ((WELL, ILL), False), ((WELL, OFF), False), ((), False)]
+    ("hosts", "whole"),
+    [((WELL,), True), ((WELL, ILL), False), ((WELL, OFF), False), ((WELL, APART), False), ((), False)],
 )
 def test_a_lab_is_whole_only_if_all_of_it_is(hosts: tuple[HostStatus, ...], whole: bool) -> None:  # noqa: FBT001
     assert a_status(*hosts).whole is whole

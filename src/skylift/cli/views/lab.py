@@ -103,7 +103,8 @@ def _software(host: HostStatus) -> str:
     ill = [f"{unit} {state}" for unit, state in host.units.items() if state != "active"]
     runs = f"{len(host.units) - len(ill)} of {len(host.units)} units active" if host.units else ""
     releases = ", ".join(f"{component} {release}" for component, release in host.releases.items())
-    return "; ".join(part for part in (releases, runs, ", ".join(ill)) if part)
+    member = f"database {host.database}" if host.database else ""
+    return "; ".join(part for part in (releases, runs, ", ".join(ill), member) if part)
 
 
 def _ended(stage: str, outcome: Outcome, begun: float | None) -> str:

@@ -83,7 +83,7 @@ def cloud_stages(
         ),
         _stage(
             "cloud.yaml",
-            partial(written.there, lab, present, made),
+            partial(written.there, lab),
             partial(written.write, lab, present, made),
             *(_ANSWERS, *published),
         ),

@@ -24,9 +24,12 @@ _UNITS = (
     "glance-api",
     "placement-api",
 )
-_ASK = f"""
-for unit in {" ".join(_UNITS)}; do echo "unit $unit $(systemctl is-active $unit.service || true)"; done
-ip -4 -o address show dev host0 | grep -q ' {VIP}/' && echo vip
+_ASK = """
+for unit in $UNITS; do echo "unit $unit $(systemctl is-active $unit.service || true)"; done
+timeout 10 mariadb --batch --skip-column-names -e "SELECT CONCAT('database ', GROUP_CONCAT(
+  VARIABLE_VALUE ORDER BY VARIABLE_NAME DESC SEPARATOR ' ')) FROM information_schema.GLOBAL_STATUS
+  WHERE VARIABLE_NAME IN ('WSREP_LOCAL_STATE_COMMENT', 'WSREP_CLUSTER_SIZE')" 2>/dev/null || true
+ip -4 -o address show dev host0 | grep -q " $VIP/" && echo vip
 for link in /opt/openstack/current/*; do
   [ -L "$link" ] && echo "release $(basename "$link") $(basename "$(readlink "$link")")"
 done
@@ -45,6 +48,8 @@ class HostStatus:
     holds_vip: bool
     units: dict[str, str]
     """Unit by unit of the control plane, what systemd says: ``active``, ``failed``..."""
+    database: str
+    """How its member of the database cluster sees itself: ``Synced 3``; empty if there is none."""
     releases: dict[str, str]
     """Component by component, the release of the artifact it is switched to."""
 
@@ -66,9 +71,8 @@ class LabStatus:
 
     @property
     def whole(self) -> bool:
-        """Whether all hosts answer, all units run and the VIP has its holder."""
-        well = (h.answers and all(said == "active" for said in h.units.values()) for h in self.hosts)
-        return bool(self.hosts) and self.depot and self.vip_holder is not None and all(well)
+        """Whether all hosts answer, all units run, the database is whole and the VIP has its holder."""
+        return bool(self.hosts) and self.depot and self.vip_holder is not None and all(map(_well, self.hosts))
 
 
 def status(lab: Lab) -> LabStatus:
@@ -81,20 +85,32 @@ def status(lab: Lab) -> LabStatus:
     return LabStatus(lab.folder, asked, supervisor.runs(lab, "depot"), hosts)
 
 
+def _well(host: HostStatus) -> bool:
+    active = all(said == "active" for said in host.units.values())
+    return host.answers and active and (not host.units or host.database == "Synced 3")
+
+
 def _host_status(host: LabHost) -> HostStatus:
     powered = supervisor.runs(host.lab, host.name)
     try:
-        said = run(host, _ASK, timeout_s=15).splitlines() if powered else None
+        said = (
+            run(host, f"UNITS='{' '.join(_UNITS)}' VIP={VIP}\n{_ASK}", timeout_s=15).splitlines()
+            if powered
+            else None
+        )
     except LabProblem:
         said = None
     units: dict[str, str] = {}
     releases: dict[str, str] = {}
+    database = ""
     for line in said or ():
         match line.split():
             case ["unit", unit, state]:
                 units[unit] = state
             case ["release", component, artifact]:
                 releases[component] = artifact.partition("-")[0]
+            case ["database", *member]:
+                database = " ".join(member)
             case _:
                 continue
     return HostStatus(
@@ -104,5 +120,6 @@ def _host_status(host: LabHost) -> HostStatus:
         answers=said is not None,
         holds_vip="vip" in (said or ()),
         units=units if host.role == "controller" else {},
+        database=database,
         releases=releases,
     )

@@ -5,13 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab import artifacts, identity, machine, network, packages, rootfs, supervisor
+from skylift.gate.lab import (
+    artifacts,
+    identity,
+    machine,
+    network,
+    openstack,
+    packages,
+    rootfs,
+    supervisor,
+    written,
+)
 from skylift.gate.lab.cloud import cloud_stages
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import LabProblem, run
 from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
 from skylift.gate.lab.stages import Stage, build
 from skylift.gate.lab.state import LabRefused, LabState, locked, read_state, write_state
+from skylift.gate.lab.status import status
 from skylift.model.problem import Fix, Remedy
 
 if TYPE_CHECKING:
@@ -44,6 +55,8 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
     machine.refuse_unfit(lab.folder, disk_gib=machine.DISK_GIB if there is None else _REBUILD_GIB)
     with locked(lab, "up"):
         refuse_other(lab, read_state(lab), wanted)
+        if _stands(lab):
+            return 0
         write_state(lab, wanted)
         return build(stages(lab, wanted), progress)
 
@@ -60,6 +73,11 @@ def stages(lab: Lab, wanted: LabState) -> tuple[Stage, ...]:
         *publish,
         *cloud_stages(lab, present, made, hosts=HOSTS, published=published),
     )
+
+
+def _stands(lab: Lab) -> bool:
+    """Whether the last stage was reached once and nothing has fallen over since: asked all at once."""
+    return written.there(lab) and status(lab).whole and openstack.answers(lab)
 
 
 def host_stages(lab: Lab, present: Artifact) -> tuple[Stage, ...]:

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 _CLOUD = "lab"
 
 
-def there(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> bool:
+def there(lab: Lab) -> bool:
     """Whether both files are there; what an upgrade wrote into the record since then is left alone."""
-    del present, made
     return (lab.folder / "cloud.yaml").exists() and (lab.folder / "clouds.yaml").exists()
 
 
