@@ -162,7 +162,9 @@ class Runner:
         if self.journal.events():
             resume(self.journal, asked)
         else:
-            open_run(self.journal, RUN, cloud="sample", plan=PLAN_DIGEST, asked=asked)
+            open_run(
+                self.journal, RUN, cloud="sample", plan=PLAN_DIGEST, approved=plan.no_returns, asked=asked
+            )
         return self.go_on(plan)
 
     def go_on(self, plan: Plan) -> Run:
