@@ -93,6 +93,17 @@ def test_a_kind_that_is_unread_as_a_whole_is_one_complaint() -> None:
     assert "skylift check --to 2024.1" in findings[0].remedies[-1].how
 
 
+def test_subjects_that_are_unread_for_one_reason_are_one_complaint() -> None:
+    unread = {"backup glance": "no disk", "backup keystone": "no disk", "backup placement": "no host"}
+
+    findings = [f for f in _asked(replace(sample_cloud(RECORD), unread=unread)) if f.check == "backup"]
+
+    assert [f.sentence for f in findings] == [
+        "backup of glance, keystone could not be read: no disk",
+        "backup of placement could not be read: no host",
+    ]
+
+
 def test_a_warning_does_not_block_and_can_be_accepted() -> None:
     warning = Check("warning", "", lambda q: [warns(f"mind {q.goal.to}", "repair it")], needs=())
 

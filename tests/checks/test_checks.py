@@ -231,7 +231,7 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     ),
     "privileges missing": (
         "privileges", B, _grants(KEYSTONE_GRANT),
-        "the database user keystone lacks ALTER, INDEX, REFERENCES on keystone", "GRANT ALTER, INDEX, REFERENCES ON keystone.*",
+        "the database user keystone lacks ALTER, INDEX, REFERENCES on keystone", "GRANT ALTER, INDEX, REFERENCES ON keystone.* TO 'keystone'@'%'",
     ),
     "triggers and the binary log": (
         "privileges", W,

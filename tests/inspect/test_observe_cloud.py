@@ -132,7 +132,7 @@ def test_a_target_that_is_staged_nowhere_can_answer_nothing() -> None:
 
     cloud = _observed(fake, GOAL)
 
-    told = "artifact openstack-2024.1 could not be asked: it is not staged on any host that answers"
+    told = "artifact openstack-2024.1 is not staged on any host that answers"
     assert cloud.unread["upgrade-check keystone"] == told
     assert cloud.unread["migrations glance openstack-2024.1"] == told
     assert cloud.obtainable == {(TARGET, host): True for host in (CTL1, CTL2, CTL3)}

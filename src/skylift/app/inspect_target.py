@@ -21,7 +21,7 @@ class ArtifactNotStaged(Refused):
 
     def __init__(self, artifact: Artifact) -> None:
         super().__init__(
-            f"artifact {artifact.name} could not be asked: it is not staged on any host that answers",
+            f"artifact {artifact.name} is not staged on any host that answers",
             Remedy(Fix.REPAIR, f"skylift stage --to {artifact.release}"),
         )
 

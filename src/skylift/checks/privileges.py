@@ -10,6 +10,7 @@ from skylift.checks.check import Check, Complaint, Question, blocks, listed, war
 from skylift.model.ids import ComponentName
 
 _GRANT = re.compile(r"GRANT (?P<what>.+?) ON (?P<schema>\S+)\.\* TO ", re.IGNORECASE)
+_ACCOUNT = re.compile(r" TO (`[^`]+`@`[^`]+`)")
 _ON = {"1", "ON"}
 
 
@@ -25,7 +26,7 @@ def _ask(question: Question) -> Iterator[Complaint]:
         held = _held(facts, entry.database)
         missing = set() if "ALL PRIVILEGES" in held else wanted - held
         if missing:
-            told = f"GRANT {listed(missing)} ON {entry.database}.* TO '{entry.user}'@'%'"
+            told = f"GRANT {listed(missing)} ON {entry.database}.* TO {_account(facts, entry.user)}"
             yield blocks(
                 f"the database user {entry.user} lacks {listed(missing)} on {entry.database}, "
                 f"which the migrations of {name} need",
@@ -58,6 +59,12 @@ def _held(facts: Iterable[str], database: str) -> set[str]:
         if pattern == "*" or (database and fnmatchcase(database, pattern)):
             held |= {word.strip().upper() for word in match["what"].split(",")}
     return held
+
+
+def _account(facts: Iterable[str], user: str) -> str:
+    """The user with the hosts it may come from, as its grants name it."""
+    accounts = (match[1] for match in map(_ACCOUNT.search, facts) if match)
+    return next(accounts, f"{user}@%").replace("`", "'")
 
 
 def _database_host(question: Question) -> str:

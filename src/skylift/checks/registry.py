@@ -8,7 +8,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.checks.artifacts import ARTIFACTS
 from skylift.checks.backends import BACKENDS
 from skylift.checks.backup import BACKUP
-from skylift.checks.check import Check, Question
+from skylift.checks.check import Check, Question, listed
 from skylift.checks.endpoints import ENDPOINTS
 from skylift.checks.finding import Finding, Level
 from skylift.checks.galera import GALERA
@@ -84,8 +84,11 @@ def _unread(check: Check, question: Question) -> Iterator[Finding]:
         Remedy(Fix.REPAIR, "make it readable, then see whether it is: skylift inspect"),
         Remedy(Fix.RETRY, f"skylift check --to {question.goal.to}"),
     )
+    alike: dict[tuple[str, str], list[str]] = {}
     for subject, why in question.cloud.unread.items():
         kind, _, of = subject.partition(" ")
         if kind in check.needs:
-            told = f"{kind}{' of ' if of else ''}{of} could not be read: {why}"
-            yield Finding(check.name, Level.BLOCKS, told, remedies, check.rows)
+            alike.setdefault((kind, why), []).append(of)
+    for (kind, why), subjects in alike.items():
+        of = f" of {listed(subjects)}" if any(subjects) else ""
+        yield Finding(check.name, Level.BLOCKS, f"{kind}{of} could not be read: {why}", remedies, check.rows)
