@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 
 from skylift.drivers.ssh_line import Line
 from skylift.drivers.ssh_problems import AnswerLost, ChangeUncertain
-from skylift.model.ids import HostName
+from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Problem, Transient
 from skylift.model.record import SshAccess
 
@@ -39,9 +39,9 @@ class Said:
     code: int
     out: bytes
     err: bytes
-    asked_at: float
-    """Our clock when the command was sent, seconds since 1970."""
-    answered_at: float
+    asked_at: Epoch
+    """Our clock when the command was sent."""
+    answered_at: Epoch
 
     @property
     def text(self) -> str:
@@ -158,11 +158,11 @@ class Ssh:
         try:
             async with asyncio.timeout(limit_s), line.slots:
                 process = await line.begin(command, lost)
-                asked_at = time()
+                asked_at = Epoch(time())
                 code, out, err = await line.finish(process, fed, lost)
         except TimeoutError:
             raise lost(host, f"it took longer than {limit_s:g} s") from None
-        return Said(code, out, err, asked_at, time())
+        return Said(code, out, err, asked_at, Epoch(time()))
 
     def _await(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(limit_s + _SLACK_S)

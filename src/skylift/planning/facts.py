@@ -35,7 +35,7 @@ def facts_of(cloud: Cloud, record: Record) -> Mapping[str, str]:
     A fact that could not be read is there, too, as ``unread: WHY``.
     """
     found = dict(
-        pair for kind in (_of_record, _of_services, _of_data, _of_hosts) for pair in kind(cloud, record)
+        pair for kind in (_of_record, _of_services, _of_stores, _of_hosts) for pair in kind(cloud, record)
     )
     for subject, why in cloud.unread.items():
         found.setdefault(subject, f"unread: {why}")
@@ -81,7 +81,7 @@ def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
         yield f"endpoint {endpoint.service} {endpoint.interface}", endpoint.url
 
 
-def _of_data(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
+def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     for name, schema in cloud.schemas.items():
         yield f"schema {name}", _words(schema.rows)
     for (name, artifact), revisions in cloud.migrations.items():
