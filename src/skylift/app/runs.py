@@ -63,6 +63,12 @@ class Runs:
         """The runs of the cloud that ``record`` declares."""
         return cls(record.resolve().parent / ".skylift")
 
+    def make_home(self) -> None:
+        """Make the folder that holds them; no effect if it is there."""
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        (self.home / ".gitignore").write_text("*\n")
+        (self.home / "runs").mkdir(mode=0o700, exist_ok=True)
+
     def create(self, run: RunId, plan: bytes) -> RunFolder:
         """A new run's folder, with its plan in it.
 
@@ -70,9 +76,7 @@ class Runs:
             FileExistsError: the run is there already.
         """
         folder = self._folder(run)
-        self.home.mkdir(mode=0o700, exist_ok=True)
-        (self.home / ".gitignore").write_text("*\n")
-        (self.home / "runs").mkdir(mode=0o700, exist_ok=True)
+        self.make_home()
         folder.path.mkdir(mode=0o700)
         folder.plan.touch(mode=0o600)
         folder.plan.write_bytes(plan)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from skylift.app.record_file import load_record
+from skylift.app.runs import RunFolder, Runs
+from skylift.app.site import Site
+from skylift.catalog.catalog import load as load_catalog
+from skylift.drivers import clock
 from skylift.drivers.artifacts import SshArtifacts
 from skylift.drivers.haproxy import HaproxyBalancer
 from skylift.drivers.hosts import SshHosts
 from skylift.drivers.jobs import SshJobs
+from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
+from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.systemd import SystemdServices
 from skylift.drivers.vantage import SshVantage
-from skylift.model.ids import HostName
+from skylift.engine.journal import Journal, milliseconds
+from skylift.engine.problems import Holder
+from skylift.model.ids import HostName, RunId
 from skylift.model.record import Record
 from skylift.ports import Ports
 
@@ -38,3 +50,55 @@ def ports_for(record: Record) -> Iterator[Ports]:
 
 def _named(record: Record, role: str) -> tuple[HostName, ...]:
     return tuple(host.name for host in record.hosts_in(role))
+
+
+@contextmanager
+def open_site(record: Path) -> Iterator[Site]:
+    """The cloud that the record at this path declares, within reach for as long as the block runs.
+
+    Raises:
+        RecordInvalid: the file has mistakes.
+    """
+    catalog = load_catalog()
+    declared = load_record(record, catalog.components)
+    with ports_for(declared) as ports:
+        yield Site(
+            record=declared,
+            catalog=catalog,
+            ports=ports,
+            runs=Runs.beside(record),
+            clock=clock.now,
+            actor=f"{getpass.getuser()}@{socket.gethostname()}",
+        )
+
+
+@contextmanager
+def open_journal(folder: RunFolder) -> Iterator[Journal]:
+    """The journal of a run, verified row by row.
+
+    Raises:
+        JournalDamaged: it is not what was written.
+    """
+    journal = SqliteJournal(folder.journal)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+@contextmanager
+def hold(site: Site, run: RunId) -> Iterator[None]:
+    """Be the only one who works on the cloud for as long as the block runs; a kill frees it.
+
+    Raises:
+        RunHeld: another process works on it; the problem names it.
+    """
+    site.runs.make_home()
+    user, _, host = site.actor.partition("@")
+    with lease(site.runs.home, Holder(os.getpid(), host, user, milliseconds(site.clock()), run)):
+        yield
+
+
+def worker_on(runs: Runs) -> Holder | None:
+    """Who works on the cloud right now, if anyone does."""
+    return holder_of(runs.home) if runs.home.exists() else None

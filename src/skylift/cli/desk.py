@@ -12,6 +12,8 @@ import click
 
 from skylift.app.runs import Runs
 from skylift.model.codec import encode
+from skylift.model.goal import Upgrade
+from skylift.model.release import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,18 @@ def answer(lines: Iterable[str], document: Any, *, as_json: bool) -> None:
 def remark(line: str) -> None:
     """Say what goes on, on standard error, so that the answer stays clean."""
     click.echo(line, err=True)
+
+
+class _ReleaseWord(click.ParamType[Upgrade]):
+    name = "release"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Upgrade:
+        try:
+            return Upgrade(Release.parse(str(value)))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+goal_option = click.option(
+    "--to", "goal", required=True, type=_ReleaseWord(), metavar="RELEASE", help="The goal, such as 2024.1."
+)

@@ -1,0 +1,171 @@
+"""Run a plan: apply, resume, retry. Each opens or goes on with a journal, and drives it to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from skylift.app.inspect import observe_cloud
+from skylift.app.loss_budget import LossGuard
+from skylift.app.propose import verified
+from skylift.app.runs import RunFolder
+from skylift.app.site import Site
+from skylift.app.wiring import hold, open_journal
+from skylift.engine.drive import Guard, Surroundings, View, drive
+from skylift.engine.execute import Execution, Limits
+from skylift.engine.fold import Run
+from skylift.engine.journal import Journal
+from skylift.engine.operate import Asked, open_run, resume, retry
+from skylift.model.ids import Digest, RunId, StepId
+from skylift.model.problem import Fix, Refused, Remedy, Transient
+from skylift.planning.facts import Drift, drift, facts_of
+from skylift.planning.plan import Plan, Stage
+from skylift.planning.text import digest_of
+
+
+class CloudDrifted(Refused):
+    """The cloud is not what the plan was made for."""
+
+    code = "plan.drifted"
+
+    def __init__(self, changes: tuple[Drift, ...]) -> None:
+        super().__init__(
+            "the cloud has changed since this plan was made: " + "; ".join(map(str, changes)),
+            Remedy(Fix.RETRY, "plan from what it is now: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect"),
+        )
+
+
+class OtherRecord(Refused):
+    """A plan was made from another record, or from another state of this one."""
+
+    code = "plan.other-record"
+
+    def __init__(self, plan: Digest, here: Digest) -> None:
+        super().__init__(
+            f"this plan was made from another record: from {plan[:19]}, and this one is {here[:19]}",
+            Remedy(Fix.RETRY, "plan again from this record: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.REPAIR, "or name the record it was made from: skylift --cloud PATH apply FILE"),
+        )
+
+
+class NotApproved(Refused):
+    """A plan passes points of no return that nobody approved."""
+
+    code = "plan.not-approved"
+
+    def __init__(self, steps: tuple[StepId, ...]) -> None:
+        super().__init__(
+            f"this plan passes points of no return that were not approved: {', '.join(steps)}",
+            Remedy(Fix.ACCEPT, "read them (skylift why STEP), then approve: skylift apply FILE --yes"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How a run is waited for, shown, and asked to stop."""
+
+    pause: Callable[[], None]
+    asked_to_stop: Callable[[], bool]
+    view: Callable[[Plan, Run], View]
+    """Given the plan and the run as it begins, what is called after each tick."""
+    remark: Callable[[str], None]
+    """Told what is worth knowing and no problem."""
+
+
+def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) -> Run:
+    """Run the plan in ``text`` until it is complete, halted or paused.
+
+    Raises:
+        PlanChanged, PlanFormat, PlanUnsafe: it is not what was approved, or must not run.
+        OtherRecord, CloudDrifted: it is not for this cloud as it is now.
+        NotApproved: it has points of no return, and ``approved`` is false.
+        RunHeld: another process works on this cloud.
+    """
+    plan = verified(text)
+    if plan.record != site.digest:
+        raise OtherRecord(plan.record, site.digest)
+    if plan.no_returns and not approved:
+        raise NotApproved(plan.no_returns)
+    with hold(site, run):
+        now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
+        if changes := drift(plan, facts_of(now, site.record)):
+            raise CloudDrifted(changes)
+        return begin(site, run, plan, text, bench)
+
+
+def begin(site: Site, run: RunId, plan: Plan, text: bytes, bench: Bench) -> Run:
+    """Open a run of a plan that may run, and drive it. The caller holds the cloud."""
+    folder = site.runs.create(run, text)
+    with open_journal(folder) as journal:
+        asked = Asked(site.actor, site.clock())
+        open_run(journal, run, cloud=plan.cloud, plan=digest_of(plan), approved=plan.no_returns, asked=asked)
+        return _drive(site, plan, journal, folder, bench)
+
+
+def go_on(site: Site, folder: RunFolder, bench: Bench) -> Run:
+    """Resume a run that was paused, or whose process died.
+
+    Raises:
+        RunOver: it is completed.
+        RunHeld: another process works on this cloud.
+    """
+    plan = verified(folder.plan.read_bytes())
+    with hold(site, folder.id), open_journal(folder) as journal:
+        resume(journal, Asked(site.actor, site.clock()))
+        return _drive(site, plan, journal, folder, bench)
+
+
+def again(site: Site, folder: RunFolder, step: StepId | None, bench: Bench) -> Run:
+    """Retry what failed (or ``step`` alone), and let the run go on.
+
+    Raises:
+        NothingToRetry: nothing failed, or not this step.
+        RunHeld: another process works on this cloud.
+    """
+    plan = verified(folder.plan.read_bytes())
+    with hold(site, folder.id), open_journal(folder) as journal:
+        retry(journal, Asked(site.actor, site.clock()), step)
+        return _drive(site, plan, journal, folder, bench)
+
+
+def _drive(site: Site, plan: Plan, journal: Journal, folder: RunFolder, bench: Bench) -> Run:
+    policy = site.record.policy
+    limits = Limits(at_once=policy.at_once, unreachable=policy.timeouts.unreachable)
+    with ThreadPoolExecutor(policy.at_once) as pool:
+        execution = Execution(plan, journal, site.ports, limits=limits, pool=pool)
+        around = Surroundings(
+            clock=site.clock,
+            pause=bench.pause,
+            asked_to_stop=bench.asked_to_stop,
+            view=bench.view(plan, execution.run),
+        )
+        if all(step.stage is Stage.PREPARE for step in plan.steps):
+            return drive(execution, around)
+        with _measured(site, folder, bench) as guard:
+            return drive(execution, replace(around, guard=guard))
+
+
+@contextmanager
+def _measured(site: Site, folder: RunFolder, bench: Bench) -> Iterator[Guard]:
+    """Users' requests are made and counted for as long as the block runs, and what they met is kept."""
+    vantage, label = site.ports.vantage, str(folder.id)
+    vantage.start_probes(label)
+    try:
+        yield LossGuard(vantage, label, site.record.policy.loss, host=site.record.vantage.host)
+    finally:
+        try:
+            vantage.stop_probes(label)
+            fetch_samples(site, folder)
+        except Transient as unreached:
+            # The probes end by themselves and their samples stay there: report fetches what is missing.
+            bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
+
+
+def fetch_samples(site: Site, folder: RunFolder) -> None:
+    """Bring what the probes of a run wrote and is not here yet; whole lines only."""
+    with folder.samples.open("ab") as file:
+        while piece := site.ports.vantage.samples(str(folder.id), offset=file.tell()):
+            file.write(piece)

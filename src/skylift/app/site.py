@@ -1,0 +1,32 @@
+"""What every use case is given: one cloud's record, its ports, its runs, and the time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skylift.app.runs import Runs
+from skylift.catalog.catalog import Catalog
+from skylift.model.codec import canonical, encode
+from skylift.model.ids import Digest, Epoch
+from skylift.model.record import Record
+from skylift.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cloud, within reach."""
+
+    record: Record
+    catalog: Catalog
+    ports: Ports
+    runs: Runs
+    clock: Callable[[], Epoch]
+    actor: str
+    """Who works here, as ``user@host``."""
+
+    @property
+    def digest(self) -> Digest:
+        """Of what the record says; comments and order in its file do not change it."""
+        return Digest(f"sha256:{hashlib.sha256(canonical(encode(self.record))).hexdigest()}")
