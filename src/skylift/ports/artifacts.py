@@ -35,7 +35,9 @@ class Artifacts(Protocol):
     def migrations(self, host: HostName, folder: PurePosixPath) -> tuple[Revision, ...]:
         """The alembic revisions that the files under ``folder`` declare, read without running them.
 
+        A star in ``folder`` stands for a name that a catalog cannot know, such as the version of Python.
+
         Raises:
-            Refused: the folder is absent or a file cannot be read as a migration.
+            Refused: no folder or several match, or a file cannot be read as a migration.
         """
         ...
