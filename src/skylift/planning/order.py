@@ -22,7 +22,8 @@ _GRENADE = "grenade, README: resources made before an upgrade are verified after
 
 def witnesses_first(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Witnesses are older than the first change that they judge."""
-    for step in (*draft.stages.values(), *draft.backups):
+    unstaged = [p.readiness for p in draft.parts if p.readiness and p.left.bootstrap not in draft.stages]
+    for step in (*draft.stages.values(), *unstaged, *draft.backups):
         yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
 
 

@@ -83,4 +83,4 @@ def _component_notes(left: Left) -> Iterator[str]:
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
     if not any(p.phase.branch for p in left.phases):
-        yield f"the schema of {left.name} stays as it is: {left.target.release} brings no new migration"
+        yield f"the schema of {left.name} stays as it is: it has every migration of {left.target.release}"

@@ -17,8 +17,8 @@ def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
     """At most a batch of one pool's backends is out at once, and one always serves (row 87)."""
     batch = int(plan.facts["policy batch"])
     for pool, turns in _by_pool(plan).items():
-        states = _states(plan, pool)
-        usable = [server for server, state in states.items() if state == "up" or server in turns]
+        usable = [server for server, state in _states(plan, pool).items() if state == "up"]
+        usable += [server for server in _returning(plan, pool, turns) if server not in usable]
         out = _most_at_once(plan, tuple(turns.values()))
         if out > batch:
             yield f"{out} backends of pool {pool} may be out at once, and policy.batch allows {batch}"
@@ -59,6 +59,15 @@ def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:
             drain, undrain = turn["drain-backend"], turn["undrain-backend"]
             found.setdefault(str(drain.action["pool"]), {})[drain.host] = (drain, undrain)
     return found
+
+
+def _returning(plan: PlanSeen, pool: str, turns: Mapping[str, Turn]) -> Iterator[str]:
+    """Servers that their own turn brings back, or that are let back before any other goes out."""
+    yield from turns
+    for step in plan.of_kind("undrain-backend"):
+        first = all(plan.surely_before(step, drain) for drain, _ in turns.values())
+        if step.action["pool"] == pool and step.host not in turns and first:
+            yield step.host
 
 
 def _states(plan: PlanSeen, pool: str) -> Mapping[str, str]:

@@ -1,0 +1,31 @@
+"""Golden files: what a reviewer reads. ``pytest --update-golden`` rewrites them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+Golden = Callable[[str, bytes], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the files under tests/golden")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares bytes with the golden file of a name, or rewrites it when asked to."""
+
+    def compare(name: str, found: bytes) -> None:
+        file = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(found)
+        assert file.is_file(), f"{file} is not there: pytest --update-golden writes it"
+        assert found.decode() == file.read_text(encoding="utf-8")
+
+    return compare
