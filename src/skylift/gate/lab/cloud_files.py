@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from skylift.gate.lab.host import LabHost
     from skylift.gate.lab.passwords import Passwords
 
-PORTS = {"keystone": 5000, "glance": 9292, "placement": 8778, "galera_state": 9200}
+PORTS = {"keystone": 5000, "glance": 9292, "placement": 8778, "galera_state": 9200, "memcached": 11211}
 """Where controllers listen, on their own addresses; the APIs also on the VIP."""
 
-_MEMCACHED_PORT = 11211
+_RECYCLE_S = 10
+"""How old a service's connection to the database may get: so long a leaving member has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Api:
     title: str
     health: str
     """A path that answers 200 without a token, and cheaply."""
-    threads: int
-    """Requests one worker answers side by side."""
+    workers: str
+    """uWSGI's options for how many requests are answered side by side."""
 
     @property
     def port(self) -> int:
@@ -44,10 +45,16 @@ class Api:
         return PORTS[self.name]
 
 
+# Keystone makes its policy enforcer at the first request that needs one, and not so that another thread
+# may ask meanwhile: with threads, one of the first requests after a start is forbidden now and then. Its
+# processes are forked when it is loaded. Glance starts threads when it is made, which a fork would lose.
+_FORKED = "--processes 3 --threads 1"
+_THREADED = "--processes 1 --threads 4 --lazy-apps"
+
 APIS = (
-    Api("keystone", "Keystone", "/v3", threads=4),
-    Api("glance", "Glance", "/healthcheck", threads=4),
-    Api("placement", "Placement", "/", threads=4),
+    Api("keystone", "Keystone", "/v3", _FORKED),
+    Api("glance", "Glance", "/healthcheck", _THREADED),
+    Api("placement", "Placement", "/", _THREADED),
 )
 
 
@@ -79,6 +86,8 @@ def files_for(host: LabHost, cloud: CloudFacts) -> Mapping[str, HostFile]:
         "/etc/systemd/system/galera-state.service": _plain("galera-state.service", host, cloud),
         "/usr/local/sbin/galera-notify": _plain("galera-notify", host, cloud, mode=0o755),
         "/usr/local/sbin/galera-state": HostFile(host_program("galera_state")),
+        "/etc/systemd/system/leave-cloud.service": _plain("leave-cloud.service", host, cloud),
+        "/usr/local/sbin/leave-cloud": _plain("leave-cloud", host, cloud, mode=0o755),
         "/etc/memcached.conf": _plain("memcached.conf", host, cloud),
         "/etc/haproxy/haproxy.cfg": _plain("haproxy.cfg", host, cloud),
         "/etc/keepalived/keepalived.conf": _plain("keepalived.conf", host, cloud),
@@ -145,7 +154,8 @@ def _rendered(name: str, host: LabHost, cloud: CloudFacts, **more: object) -> st
         "apis": APIS,
         "ports": PORTS,
         "vip": VIP,
-        "memcached": ",".join(f"{other.address}:{_MEMCACHED_PORT}" for other in cloud.controllers),
+        "memcached": ",".join(f"{other.address}:{PORTS['memcached']}" for other in cloud.controllers),
+        "recycle_s": _RECYCLE_S,
         "secrets": cloud.passwords,
     }
     return _templates().get_template(f"{name}.j2").render(known | more)

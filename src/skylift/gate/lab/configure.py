@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 API_UNITS = tuple(f"{api.name}-api" for api in APIS)
 """The units that serve the APIs."""
 
-_UNITS = ("galera-state", "mariadb", "memcached", "haproxy", "keepalived", *API_UNITS)
+_UNITS = ("galera-state", "mariadb", "memcached", "haproxy", "keepalived", *API_UNITS, "leave-cloud")
 _MARK = "/etc/openstack-files.digest"
 
 _CONFIGURE = f"""

@@ -27,7 +27,8 @@ COMPONENTS = {
 
 _LAUNCHER = """\
 #!/bin/sh
-# Serves {component} with the artifact this file belongs to. Arguments go to uWSGI: say where to listen.
+# Serves {component} with the artifact this file belongs to. Arguments go to uWSGI: say where to listen,
+# and with how many workers.
 set -eu
 # Not through the link that may have led here: it changes while we run, and modules are loaded late.
 artifact=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -37,10 +38,9 @@ if [ -n "${{NOTIFY_SOCKET:-}}" ]; then
   ready="NOTIFY_SOCKET=$NOTIFY_SOCKET systemd-notify --ready"
   unset NOTIFY_SOCKET
 fi
-# The application is made in the worker, as threads do not survive a fork. On SIGTERM requests in flight
-# are answered before the worker ends.
+# On SIGTERM requests in flight are answered before their worker ends.
 exec "$artifact/bin/python" "$artifact/bin/pyuwsgi" {application} \\
-  --master --processes 1 --lazy-apps --enable-threads --need-app --die-on-term \\
+  --master --enable-threads --need-app --die-on-term \\
   --buffer-size 65535 --add-header 'Connection: close' --disable-logging \\
   --hook-master-start 'unix_signal:15 gracefully_kill_them_all' --worker-reload-mercy 30 \\
   --hook-accepting1-once "exec:$ready" \\

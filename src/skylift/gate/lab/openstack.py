@@ -107,7 +107,7 @@ def bootstrap(lab: Lab) -> None:
 
 def served(lab: Lab) -> bool:
     """Whether the units of the APIs run on every controller."""
-    return all(_active(host, *API_UNITS) for host in lab.controllers)
+    return all(_active(host, *API_UNITS, "leave-cloud") for host in lab.controllers)
 
 
 def serve(lab: Lab) -> None:
@@ -115,7 +115,9 @@ def serve(lab: Lab) -> None:
     with ThreadPoolExecutor(len(lab.controllers)) as pool:
         list(
             pool.map(
-                lambda host: run(host, f"systemctl start {' '.join(API_UNITS)}", timeout_s=_START_S),
+                lambda host: run(
+                    host, f"systemctl start {' '.join(API_UNITS)} leave-cloud", timeout_s=_START_S
+                ),
                 lab.controllers,
             )
         )

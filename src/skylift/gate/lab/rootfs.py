@@ -41,6 +41,7 @@ ROLE_PACKAGES: dict[str, tuple[str, ...]] = {
         "memcached",
         "haproxy",
         "keepalived",
+        "nftables",
     ),
     "client": (),
 }
