@@ -56,9 +56,9 @@ def _doctor(question: Question) -> Iterator[Complaint]:
         if answer is None:
             yield blocks(f"{name}'s doctor was not asked", again)
         elif answer.code == 1:
-            yield warns(f"{name}'s doctor found a symptom: {_last(answer.text)}", again)
+            yield warns(f"{name}'s doctor found a symptom: {_short(answer.text)}", again)
         elif answer.code != 0:
-            yield blocks(f"{name}'s doctor ended with {answer.code}: {_last(answer.text)}", again)
+            yield blocks(f"{name}'s doctor ended with {answer.code}: {_short(answer.text)}", again)
 
 
 def _command(
@@ -88,8 +88,13 @@ def _told(text: str) -> str:
 
 
 def _last(text: str) -> str:
+    """The last line: of a program that broke, the error itself."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:_TOLD_CHARS] if lines else "it printed nothing"
+    return _short(lines[-1] if lines else "")
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_TOLD_CHARS] or "it printed nothing"
 
 
 UPGRADE_CHECK = Check(
