@@ -5,27 +5,15 @@ from __future__ import annotations
 import click
 
 from skylift.app.conduct import begin
+from skylift.app.inspect_target import ArtifactUndeclared
 from skylift.app.wiring import hold, open_site
 from skylift.cli.bench import bench_of, run_id
 from skylift.cli.desk import Desk, goal_option, pass_desk
 from skylift.cli.exits import Exit
 from skylift.engine.fold import Standing
 from skylift.model.goal import Upgrade
-from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.staging import plan_staging
 from skylift.planning.text import write_plan
-
-
-class NoArtifact(Refused):
-    """The record names no artifact of a release."""
-
-    code = "artifact.undeclared"
-
-    def __init__(self, goal: Upgrade) -> None:
-        super().__init__(
-            f"nothing can be staged: the record declares no artifact of release {goal.to}",
-            Remedy(Fix.REPAIR, "declare it under artifacts: with its release, digest, source and path"),
-        )
 
 
 @click.command("stage")
@@ -36,7 +24,7 @@ def stage(desk: Desk, *, goal: Upgrade) -> Exit:
     with open_site(desk.record) as site, bench_of() as bench:
         artifact = site.record.artifact_for(goal.to)
         if artifact is None:
-            raise NoArtifact(goal)
+            raise ArtifactUndeclared(f"of release {goal.to}")
         plan = plan_staging(site.record, artifact, site.catalog, site.digest)
         run = run_id(site, "stage")
         with hold(site, run):
