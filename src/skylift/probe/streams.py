@@ -34,10 +34,10 @@ PLACEMENT_VERSION = "placement 1.20"
 
 DEFAULT_RATES: Mapping[str, float] = {
     "token-issue": 3.0,
-    "token-validate": 3.0,
-    "image-list": 3.0,
+    "token-validate": 4.0,
+    "image-list": 4.0,
     "image-cycle": 0.5,
-    "provider-list": 3.0,
+    "provider-list": 4.0,
     "provider-cycle": 0.5,
 }
 """Firings per second. An image cycle is five requests, a provider cycle three."""

@@ -1,0 +1,175 @@
+"""What users got while a run went on, told from samples alone (rows 3 and 23).
+
+Pure. Times are epochs in seconds of the vantage host's clock; durations are whole milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from skylift.model.sample import Sample
+
+UNWATCHED_S = 5.0
+"""No request due for so long, of any stream, means that nobody asked: such a time is no gap."""
+
+GAP_ALLOWED_MS = 1000
+"""How much longer than the slowest request before any change a gap may be, for a run to be seamless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A step under way from ``began`` to ``ended``; infinity while it is."""
+
+    step: str
+    began: float
+    ended: float
+
+    def meets(self, began: float, ended: float) -> bool:
+        """Whether the step was under way at some time between the two."""
+        return self.began <= ended and began <= self.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long good answers took; all zero if there were none."""
+
+    answers: int
+    p50_ms: int
+    p99_ms: int
+    slowest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The longest time an API's users were without a good answer, and the steps under way then."""
+
+    length_ms: int
+    began: float
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAvailability:
+    """One API, as its users met it."""
+
+    api: str
+    requests: int
+    failed: int
+    outcomes: Mapping[str, int]
+    """How many failed in which way."""
+    failed_by_step: Mapping[str, int]
+    """How many failed while each step was under way; one may count for several steps at once."""
+    gap: Gap
+    baseline: Latency
+    """Before the first change to the control plane."""
+    during: Latency
+
+    @property
+    def seamless(self) -> bool:
+        """No request failed, and no gap was much longer than the slowest baseline request."""
+        return self.failed == 0 and self.gap.length_ms <= self.baseline.slowest_ms + GAP_ALLOWED_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """All APIs, and the failed requests themselves, the earliest first."""
+
+    apis: tuple[ApiAvailability, ...]
+    failures: tuple[Sample, ...]
+
+    @property
+    def requests(self) -> int:
+        """How many were made."""
+        return sum(api.requests for api in self.apis)
+
+    @property
+    def longest_gap_ms(self) -> int:
+        """Of the API that had the longest; 0 if nothing was measured."""
+        return max((api.gap.length_ms for api in self.apis), default=0)
+
+    @property
+    def seamless(self) -> bool:
+        """Whether it was measured at all, and every API was seamless."""
+        return bool(self.apis) and all(api.seamless for api in self.apis)
+
+
+def availability(
+    samples: Iterable[Sample], spans: Sequence[Span] = (), *, changed_from: float | None = None
+) -> Availability:
+    """Sum up ``samples``; ``changed_from`` is when the control plane was first touched, none if never."""
+    ordered = sorted(samples, key=lambda sample: sample.ended)
+    pauses = _pauses(ordered)
+    by_api: dict[str, list[Sample]] = {}
+    for sample in ordered:
+        by_api.setdefault(sample.api, []).append(sample)
+    return Availability(
+        tuple(_api(api, by_api[api], spans, pauses, changed_from) for api in sorted(by_api)),
+        tuple(sample for sample in ordered if not sample.good),
+    )
+
+
+def steps_at(spans: Sequence[Span], began: float, ended: float) -> tuple[str, ...]:
+    """The steps that were under way at some time between the two, in their order."""
+    return tuple(dict.fromkeys(span.step for span in spans if span.meets(began, ended)))
+
+
+def latency(samples: Iterable[Sample]) -> Latency:
+    """The latencies of the good answers among ``samples``; percentiles by nearest rank."""
+    times = sorted(sample.latency_ms for sample in samples if sample.good)
+    if not times:
+        return Latency(0, 0, 0, 0)
+    return Latency(len(times), _rank(times, 50), _rank(times, 99), round(times[-1]))
+
+
+def _api(
+    api: str,
+    samples: Sequence[Sample],
+    spans: Sequence[Span],
+    pauses: Sequence[tuple[float, float]],
+    changed_from: float | None,
+) -> ApiAvailability:
+    border = float("inf") if changed_from is None else changed_from
+    failed = [sample for sample in samples if not sample.good]
+    began, ended = _longest(samples, pauses)
+    return ApiAvailability(
+        api=api,
+        requests=len(samples),
+        failed=len(failed),
+        outcomes=Counter(sample.outcome for sample in failed),
+        failed_by_step=Counter(
+            step for sample in failed for step in steps_at(spans, sample.scheduled, sample.ended)
+        ),
+        gap=Gap(round((ended - began) * 1000), began, steps_at(spans, began, ended)),
+        baseline=latency(sample for sample in samples if sample.ended < border),
+        during=latency(sample for sample in samples if sample.ended >= border),
+    )
+
+
+def _longest(samples: Sequence[Sample], pauses: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The longest time without a good answer; ``samples`` are of one API, in the order they ended."""
+    marks = [samples[0].scheduled, *(s.ended for s in samples if s.good), samples[-1].ended]
+    for began, ended in pauses:
+        marks = [m for m in marks if not began < m < ended] + [began, ended]
+    watched = [
+        pair for pair in pairwise(sorted(marks)) if not any(b <= pair[0] and pair[1] <= e for b, e in pauses)
+    ]
+    return max(watched, key=lambda pair: pair[1] - pair[0], default=(samples[0].scheduled,) * 2)
+
+
+def _pauses(samples: Iterable[Sample]) -> list[tuple[float, float]]:
+    """From the last answer to the next request, wherever nobody asked for long."""
+    pauses: list[tuple[float, float]] = []
+    busy_until, last_due = float("inf"), float("inf")
+    for sample in sorted(samples, key=lambda s: s.scheduled):
+        if sample.scheduled - last_due > UNWATCHED_S and sample.scheduled > busy_until:
+            pauses.append((busy_until, sample.scheduled))
+        last_due = sample.scheduled
+        busy_until = sample.ended if busy_until == float("inf") else max(busy_until, sample.ended)
+    return pauses
+
+
+def _rank(ordered: Sequence[float], percent: int) -> int:
+    return round(ordered[max(-(-len(ordered) * percent // 100), 1) - 1])
