@@ -40,7 +40,7 @@ class WrongArtifact(Refused):
 
     def __init__(self, unit: UnitName, host: HostName, running: str | None, wanted: PurePosixPath) -> None:
         super().__init__(
-            f"{unit} on {host} is not upgraded: its process runs {running or 'no known artifact'}, not {wanted}",
+            f"{unit} on {host} is not upgraded: it runs {running or 'no known artifact'}, not {wanted}",
             Remedy(Fix.REPAIR, f"see what starts it: ssh {host} systemctl cat {unit}"),
             Remedy(Fix.RETRY, f"ssh {host} systemctl stop {unit}, then: skylift retry"),
         )
