@@ -14,8 +14,8 @@ from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.fuse import Fuse, FusedJournal, Killed, fused
 from skylift.testing.memory_journal import MemoryJournal
-from skylift.testing.plans import Runner, upgrade_by_hand
-from skylift.testing.samples import R2024_1, sample_record
+from skylift.testing.plans import Runner, planned
+from skylift.testing.samples import sample_record
 
 DEAD_FOR_S = 7
 """Virtual seconds until somebody resumes; users go on asking meanwhile."""
@@ -70,9 +70,10 @@ def undisturbed(plan: Plan) -> tuple[FakeCloud, Snapshots]:
     return here, snapshots
 
 
+@pytest.mark.timeout(900)
 def test_an_upgrade_killed_anywhere_ends_like_one_that_was_not() -> None:
     """Issue 2, 3.3: die before each journal write and each port call, each in turn."""
-    plan = upgrade_by_hand(cloud(), R2024_1)
+    plan = planned(sample_record())
     expected, snapshots = undisturbed(plan)
 
     for frozen, where in snapshots.worlds.items():
@@ -85,14 +86,14 @@ def test_an_upgrade_killed_anywhere_ends_like_one_that_was_not() -> None:
         assert deeds(survivor) == deeds(expected), where
         assert max(deeds(survivor).values()) == 1, where
         assert survivor.failed == [], where
-    assert len(snapshots.touched) > 1000
+    assert len(snapshots.touched) > 700
     assert len(snapshots.worlds) > 250
 
 
 @pytest.mark.parametrize("generation", range(4))
 def test_a_run_killed_again_and_again_still_ends_like_one_that_was_not(generation: int) -> None:
     """Every death here is an exception no handler of ours catches, so the way out is exercised too."""
-    plan = upgrade_by_hand(cloud(), R2024_1)
+    plan = planned(sample_record())
     expected, _ = undisturbed(plan)
     here, journal = cloud(), MemoryJournal()
     deaths = 0
@@ -116,7 +117,7 @@ def test_a_run_killed_again_and_again_still_ends_like_one_that_was_not(generatio
 
 
 def test_the_fuse_reaches_every_kind_of_touch() -> None:
-    _, snapshots = undisturbed(upgrade_by_hand(cloud(), R2024_1))
+    _, snapshots = undisturbed(planned(sample_record()))
 
     kinds = set(snapshots.touched)
 

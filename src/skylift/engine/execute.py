@@ -79,6 +79,7 @@ class Execution:
         self._ports = ports
         self._limits = limits
         self._pool = pool
+        self._decided: tuple[Run, Decision] | None = None
         self._sights: dict[StepId, Sight] = {}
         self._flying: dict[StepId, Future[Push]] = {}
 
@@ -89,8 +90,10 @@ class Execution:
 
     @property
     def decision(self) -> Decision:
-        """What the next tick would work on."""
-        return decide(self._order, self.run, at_once=self._limits.at_once)
+        """What the next tick would work on; worked out again only once the journal has grown."""
+        if self._decided is None or self._decided[0] is not self.run:
+            self._decided = self.run, decide(self._order, self.run, at_once=self._limits.at_once)
+        return self._decided[1]
 
     def tick(self, now: Epoch) -> Run:
         """Start what may start, push what is under way once, and write down what came of it.

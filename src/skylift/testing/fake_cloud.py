@@ -62,6 +62,12 @@ class FakeCloud:
         """Every request that got no good answer."""
         return self.traffic.failed
 
+    def stage(self, release: Release) -> None:
+        """Let the artifact of ``release`` lie on every controller; nothing runs it yet."""
+        for artifact in self.record.artifacts.values():
+            for host in self.controllers if artifact.release == release else ():
+                self.hosts[host.name].staged[artifact.path] = artifact.digest
+
     def pass_time(self, seconds: float) -> None:
         """Let users ask, jobs end, services stop and hosts boot for this long."""
         for _ in range(max(round(seconds / MOMENT_S), 1)):

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from skylift.testing.fake_cloud import FakeCloud
 
 STOP_S = 1
-COMMAND_S = 15
+COMMAND_S = 4
 """How long a migration, a dump or a check takes."""
 START_S = 3
-STAGE_S = 20
+STAGE_S = 4
 
 FETCH, DUMP = "fetch-artifact", "dump-database"
 NOT_FOUND = 127
