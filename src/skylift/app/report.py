@@ -1,0 +1,232 @@
+"""The report of a run: what happened, what users got meanwhile, the verdict, and what to do about it.
+
+A pure fold of plan, journal, samples and the last validation; text, JSON and HTML are views of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from skylift.app.validate import Issue, Outcome, Validation
+from skylift.engine.fold import Run, Standing, fold
+from skylift.engine.journal import Event, Reported, RunPaused, StepDone, StepFailed, StepStarted
+from skylift.model.availability import ApiAvailability, Availability, Span, availability
+from skylift.model.ids import StepId
+from skylift.model.problem import Fix, Remedy
+from skylift.model.sample import Sample
+from skylift.planning.plan import Notice, Plan, Stage
+from skylift.ports import WitnessSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one step; ``ended_ms`` is none if nothing tells of its end."""
+
+    step: StepId
+    title: str
+    stage: Stage
+    number: int
+    began_ms: int
+    ended_ms: int | None
+    failed: bool
+    likely_s: int
+    """What the plan thought it would take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A problem that the run met, and whether the run got over it."""
+
+    at_ms: int
+    step: StepId | None
+    problem: Reported
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What the plan said users of one API would notice, beside what they did (row 3)."""
+
+    api: str
+    planned: str
+    measured: str
+    kept: bool
+    """Whether it was no worse than planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run, as its operator answers for it."""
+
+    run: Run
+    plan: Plan
+    attempts: tuple[Attempt, ...]
+    availability: Availability
+    impacts: tuple[Impact, ...]
+    troubles: tuple[Trouble, ...]
+    witnesses: tuple[WitnessSeen, ...]
+    validation: Validation | None
+    """None if the cloud was not looked at again."""
+    samples: tuple[Sample, ...]
+    changed_from: float | None
+    """When the control plane was first touched."""
+
+    @property
+    def verdict(self) -> str:
+        """In the words of ``validate``, or where the run stands if it is not complete."""
+        if self.run.standing is not Standing.COMPLETED:
+            return f"{self.run.standing.value}"
+        judged = self.validation.outcome if self.validation else Outcome.COMPLETED
+        if judged is Outcome.COMPLETED and self.issues:
+            judged = Outcome.WITH_ISSUES
+        return f"{judged.value}"
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What is not as it should be, each with what to do about it (row 10)."""
+        seen = self.validation.issues if self.validation else ()
+        return (*seen, *_witness_issues(self.witnesses), *_loss_issues(self.availability))
+
+    @property
+    def hurt(self) -> tuple[WitnessSeen, ...]:
+        """The witnesses that are not as they were made."""
+        return tuple(witness for witness in self.witnesses if not witness.intact)
+
+    @property
+    def summary(self) -> str:
+        """One line for a log: verdict, failed requests, longest gap, witnesses."""
+        seen = self.availability
+        parts = [self.verdict]
+        if seen.apis:
+            parts.append(f"{len(seen.failures)} failed of {seen.requests} requests")
+            parts.append(f"longest gap {seen.longest_gap_ms / 1000:.1f} s")
+        else:
+            parts.append("no requests were measured")
+        if self.witnesses:
+            parts.append(f"witnesses {len(self.witnesses) - len(self.hurt)} of {len(self.witnesses)}")
+        return ", ".join(parts)
+
+
+def report(
+    plan: Plan,
+    events: Sequence[Event],
+    samples: Iterable[Sample],
+    *,
+    witnesses: tuple[WitnessSeen, ...] = (),
+    validation: Validation | None = None,
+) -> Report:
+    """Fold what is known of a run; ``events`` are its journal, from the opening on."""
+    kept = tuple(samples)
+    attempts = _attempts(plan, events)
+    changed = [a.began_ms / 1000 for a in attempts if a.stage is Stage.CONTROL_PLANE]
+    changed_from = min(changed, default=None)
+    seen = availability(kept, [_span(attempt) for attempt in attempts], changed_from=changed_from)
+    return Report(
+        run=fold(events),
+        plan=plan,
+        attempts=attempts,
+        availability=seen,
+        impacts=tuple(_impact(plan, api) for api in seen.apis),
+        troubles=_troubles(events),
+        witnesses=witnesses,
+        validation=validation,
+        samples=kept,
+        changed_from=changed_from,
+    )
+
+
+def _attempts(plan: Plan, events: Iterable[Event]) -> tuple[Attempt, ...]:
+    """In the order they began. A retry that goes on watching the same job is the same attempt."""
+    steps = {step.id: step for step in plan.steps}
+    began: dict[tuple[StepId, int], int] = {}
+    ended: dict[tuple[StepId, int], tuple[int, bool]] = {}
+    for event in events:
+        match event:
+            case StepStarted(step, number, at_ms):
+                began.setdefault((step, number), at_ms)
+            case StepDone(step, number, at_ms):
+                ended[step, number] = (at_ms, False)
+            case StepFailed(step=step, attempt=number, at_ms=at_ms):
+                ended[step, number] = (at_ms, True)
+            case _:
+                pass
+    return tuple(
+        Attempt(
+            step=step,
+            title=steps[step].action.title,
+            stage=steps[step].stage,
+            number=number,
+            began_ms=at_ms,
+            ended_ms=ended.get((step, number), (None, False))[0],
+            failed=ended.get((step, number), (None, False))[1],
+            likely_s=steps[step].estimate.likely,
+        )
+        for (step, number), at_ms in began.items()
+    )
+
+
+def _span(attempt: Attempt) -> Span:
+    ended = float("inf") if attempt.ended_ms is None else attempt.ended_ms / 1000
+    return Span(attempt.step, attempt.began_ms / 1000, ended)
+
+
+def _troubles(events: Sequence[Event]) -> tuple[Trouble, ...]:
+    run = fold(events)
+    troubles: list[Trouble] = []
+    for event in events:
+        match event:
+            case StepFailed(step=step, problem=problem, at_ms=at_ms):
+                failed_at = run.steps[step].ended_ms if run.steps[step].problem else None
+                troubles.append(Trouble(at_ms, step, problem, over=failed_at != at_ms))
+            case RunPaused(problem=Reported() as problem, at_ms=at_ms):
+                still = run.pause is not None and run.pause.at_ms == at_ms
+                troubles.append(Trouble(at_ms, None, problem, over=not still))
+            case _:
+                pass
+    return tuple(troubles)
+
+
+def _impact(plan: Plan, api: ApiAvailability) -> Impact:
+    """Fewer backends or slow answers were announced, never a failed request or a gap."""
+    noticed = [s.impact.notice for s in plan.steps if s.impact.api == api.api]
+    planned = [
+        f"{n.value} in {noticed.count(n)} steps" for n in Notice if n is not Notice.NONE and n in noticed
+    ]
+    measured = (
+        f"{api.failed} of {api.requests} requests failed, longest gap {api.gap.length_ms / 1000:.2f} s, "
+        f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
+    )
+    return Impact(
+        api.api,
+        "no request fails; " + ("; ".join(planned) or "nothing to notice"),
+        measured,
+        kept=api.seamless,
+    )
+
+
+def _witness_issues(witnesses: Iterable[WitnessSeen]) -> Iterator[Issue]:
+    for witness in witnesses:
+        if not witness.intact:
+            yield Issue(
+                Outcome.WITH_ISSUES,
+                f"the witness {witness.name} is not as it was made: {witness.detail}",
+                (Remedy(Fix.REPAIR, "look whether users' own resources changed in the same way"),),
+            )
+
+
+def _loss_issues(seen: Availability) -> Iterator[Issue]:
+    """Lost requests cannot be given back: what is left is to find out why, and to tell users."""
+    for api in seen.apis:
+        if api.seamless:
+            continue
+        steps = ", ".join(api.failed_by_step or api.gap.steps) or "no step of this run"
+        told = (
+            f"{api.failed} of {api.requests} requests to {api.api} failed, and its longest gap was "
+            f"{api.gap.length_ms / 1000:.1f} s, during {steps}"
+        )
+        remedies = (
+            Remedy(Fix.REPAIR, "see which of its backends serve: skylift inspect"),
+            Remedy(Fix.ACCEPT, "tell users of it, with the times that skylift report --json has"),
+        )
+        yield Issue(Outcome.WITH_ISSUES, told, remedies)

@@ -1,0 +1,173 @@
+"""The report as text, as one JSON document, and as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from skylift.app.report import Attempt, Report
+from skylift.cli.views.columns import columns, indented
+from skylift.cli.views.report_chart import chart
+from skylift.engine.fold import Phase
+from skylift.model.codec import encode
+from skylift.model.problem import Remedy
+
+_HEADINGS = (
+    "api",
+    "requests",
+    "failed",
+    "longest gap",
+    "p50",
+    "p99 before",
+    "p99 during",
+    "slowest before",
+    "during",
+)
+
+
+def lines(report: Report) -> list[str]:
+    """For a terminal: the worst first, then figures, then every step."""
+    return [
+        *_heading(report),
+        *_section("problems", _troubles(report)),
+        *_section("issues", _issues(report)),
+        *_section("users' requests", _figures(report)),
+        *_section("planned and measured", _impacts(report)),
+        *_section(
+            "witnesses",
+            (f"{w.name}: {'intact' if w.intact else 'HURT'}: {w.detail}" for w in report.witnesses),
+        ),
+        *_section("steps", columns(*map(_step, report.attempts)) if report.attempts else ()),
+        "",
+        report.summary,
+    ]
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The same, for ``--json``; times are milliseconds since 1970-01-01 UTC."""
+    return {
+        "run": report.run.id,
+        "cloud": report.plan.cloud,
+        "source": str(report.plan.source),
+        "goal": str(report.plan.goal.to),
+        "opened_ms": report.run.opened_ms,
+        "last_ms": report.run.last_ms,
+        "standing": report.run.standing.value,
+        "verdict": report.verdict,
+        "seamless": report.availability.seamless,
+        "summary": report.summary,
+        "requests": report.availability.requests,
+        "failed": len(report.availability.failures),
+        "longest_gap_ms": report.availability.longest_gap_ms,
+        "apis": {api.api: encode(api) | {"seamless": api.seamless} for api in report.availability.apis},
+        "failures": [sample._asdict() for sample in report.availability.failures],
+        "impacts": encode(report.impacts),
+        "problems": encode(report.troubles),
+        "issues": encode(report.issues),
+        "witnesses": encode(report.witnesses),
+        "steps": encode(report.attempts),
+        "validation": encode(report.validation),
+    }
+
+
+def html(report: Report) -> str:
+    """One file without any reference to another; everything in it that is not ours is escaped."""
+    environment = Environment(
+        loader=PackageLoader("skylift.cli.views"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": moment, "span": span}
+    template = environment.get_template("report.html.j2")
+    return template.render(report=report, chart=chart(report), done=_done(report))
+
+
+def moment(ms: int) -> str:
+    """A time of day in UTC, to the second."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(ms: int) -> str:
+    """Minutes and seconds; tenths of a second below a minute."""
+    return f"{ms // 60_000} min {ms // 1000 % 60:02} s" if ms >= 60_000 else f"{ms / 1000:.1f} s"  # noqa: PLR2004
+
+
+def _heading(report: Report) -> Iterator[str]:
+    run, plan = report.run, report.plan
+    yield f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {report.verdict}"
+    yield (
+        f"  {_done(report)} of {len(plan.steps)} steps done in {span(run.last_ms - run.opened_ms)}, "
+        f"from {moment(run.opened_ms)}, by {run.actor}"
+    )
+
+
+def _done(report: Report) -> int:
+    return len(report.run.within(Phase.DONE))
+
+
+def _section(name: str, body: Iterable[str]) -> list[str]:
+    told = list(body)
+    return ["", name, *indented(told, 2)] if told else []
+
+
+def _troubles(report: Report) -> Iterator[str]:
+    for trouble in report.troubles:
+        state = "overcome" if trouble.over else "OPEN"
+        yield f"{moment(trouble.at_ms)} {trouble.step or 'the run'} ({state})"
+        yield f"  {trouble.problem.code}: {trouble.problem.sentence}"
+        yield from () if trouble.over else _remedies(trouble.problem.remedies)
+
+
+def _issues(report: Report) -> Iterator[str]:
+    for issue in report.issues:
+        yield issue.sentence
+        yield from _remedies(issue.remedies)
+
+
+def _remedies(remedies: Iterable[Remedy]) -> Iterator[str]:
+    for remedy in remedies:
+        yield f"    {remedy}"
+
+
+def _figures(report: Report) -> Iterator[str]:
+    apis = report.availability.apis
+    if not apis:
+        return
+    rows = [
+        (
+            api.api,
+            api.requests,
+            api.failed,
+            f"{api.gap.length_ms / 1000:.2f} s",
+            f"{api.during.p50_ms or api.baseline.p50_ms} ms",
+            f"{api.baseline.p99_ms} ms",
+            f"{api.during.p99_ms} ms",
+            f"{api.baseline.slowest_ms} ms",
+            f"{api.during.slowest_ms} ms",
+        )
+        for api in apis
+    ]
+    yield from columns(_HEADINGS, *rows)
+    for api in apis:
+        for step, count in api.failed_by_step.items():
+            yield f"{count} of the failed requests to {api.api} fell into {step}"
+
+
+def _impacts(report: Report) -> Iterator[str]:
+    for impact in report.impacts:
+        yield f"{impact.api}: {'kept' if impact.kept else 'NOT KEPT'}"
+        yield f"  planned:  {impact.planned}"
+        yield f"  measured: {impact.measured}"
+
+
+def _step(attempt: Attempt) -> tuple[str, ...]:
+    state = "failed" if attempt.failed else "done" if attempt.ended_ms else "open"
+    took = "" if attempt.ended_ms is None else span(attempt.ended_ms - attempt.began_ms)
+    again = f" (attempt {attempt.number})" if attempt.number > 1 else ""
+    began = f"{datetime.fromtimestamp(attempt.began_ms / 1000, UTC):%H:%M:%S}"
+    return began, state, took, f"planned {attempt.likely_s} s", f"{attempt.step}: {attempt.title}{again}"
