@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIMEOUT, Sample, read_samples
-from skylift.probe import watch
-from skylift.probe.access import Access
+from skylift.probe.access import TIME_LIMIT_S, Access
 from skylift.probe.folder import Folder
 from skylift.probe.streams import DEFAULT_RATES
 from skylift.probe.watch import Limits, Watch
@@ -31,11 +30,17 @@ def recorded(folder: Folder) -> list[Sample]:
 
 
 def watched(
-    apis: ApiStandIn, where: Path, rates: dict[str, float], seconds: float = ONE_ROUND
+    apis: ApiStandIn,
+    where: Path,
+    rates: dict[str, float],
+    *,
+    seconds: float = ONE_ROUND,
+    answer_s: float = TIME_LIMIT_S,
 ) -> list[Sample]:
     """What the streams record in ``seconds``; the first token was had before the fault began."""
     folder = Folder.of("run-1", where / "state", where / "run")
-    Watch(folder, access(apis), rates, Limits(seconds=seconds, in_flight=16)).run()
+    limits = Limits(seconds=seconds, in_flight=16, answer_s=answer_s)
+    Watch(folder, access(apis), rates, limits).run()
     return recorded(folder)
 
 
@@ -147,21 +152,16 @@ def test_another_image_than_the_one_uploaded_is_a_failure(apis: ApiStandIn, tmp_
     assert {(s.stream, s.outcome) for s in failed} == {("image-download", CONTENT)}
 
 
-def test_an_answer_that_does_not_come_is_a_timeout(
-    apis: ApiStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch, "TIME_LIMIT_S", 0.3)
+def test_an_answer_that_does_not_come_is_a_timeout(apis: ApiStandIn, tmp_path: Path) -> None:
     apis.fault = only("/image", hangs)
 
-    seen = watched(apis, tmp_path, {"image-list": 8.0})
+    seen = watched(apis, tmp_path, {"image-list": 8.0}, answer_s=0.3)
 
     assert {sample.outcome for sample in seen} == {TIMEOUT}
     assert all(sample.latency_ms > 290 for sample in seen)
 
 
-def test_a_server_that_trickles_meets_the_same_limit(
-    apis: ApiStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_trickles_meets_the_same_limit(apis: ApiStandIn, tmp_path: Path) -> None:
     def trickles(ex: Exchange) -> bool:
         ex.send_response(200)
         ex.send_header("Content-Length", "1000")
@@ -171,10 +171,9 @@ def test_a_server_that_trickles_meets_the_same_limit(
             time.sleep(0.05)
         return True
 
-    monkeypatch.setattr(watch, "TIME_LIMIT_S", 0.3)
     apis.fault = only("/image", trickles)
 
-    seen = watched(apis, tmp_path, {"image-list": 4.0})
+    seen = watched(apis, tmp_path, {"image-list": 4.0}, answer_s=0.3)
 
     assert {sample.outcome for sample in seen} == {TIMEOUT}
 
