@@ -21,6 +21,7 @@ HOST = HostName("ctl1")
 ADDRESS = "127.0.0.1"
 START_LIMIT_S = 20
 
+# With this SHLVL bash does not take itself for a login from afar, and reads no .bashrc of whoever tests.
 CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -30,6 +31,7 @@ PidFile none
 UsePAM no
 StrictModes no
 PasswordAuthentication no
+SetEnv SHLVL=2 HOME={folder}
 """
 
 

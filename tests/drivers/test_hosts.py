@@ -47,18 +47,15 @@ def test_only_repositories_that_are_there_have_a_digest() -> None:
     assert parse_look(HOST, RECORDED, middle=0).key_digests == {"fernet": "sha256:aa"}
 
 
-def test_the_digest_of_a_repository_depends_on_names_and_contents_alone(
-    ssh: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_digest_of_a_repository_depends_on_names_and_contents_alone(ssh: Ssh, tmp_path: Path) -> None:
     """Keys never leave the host: what travels is one digest of the whole folder."""
     (tmp_path / "10").write_text("older", encoding="ascii")
     (tmp_path / "9").write_text("newer", encoding="ascii")
-    monkeypatch.setattr("skylift.drivers.hosts._PRIVATE_KEYS", {"fernet": str(tmp_path)})
     lines = "".join(
         f"{hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()}  {name}\n" for name in ("10", "9")
     )
 
-    seen = SshHosts(ssh, PurePosixPath("/")).look(HOST)
+    seen = SshHosts(ssh, PurePosixPath("/"), key_repositories={"fernet": str(tmp_path)}).look(HOST)
 
     assert seen.key_digests == {"fernet": f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from skylift.drivers.ssh import Ssh, shell
@@ -15,7 +15,7 @@ _ASK_LIMIT_S = 25
 _GAVE_UP = 124
 """What ``timeout`` ends with when it ended the command."""
 
-_PRIVATE_KEYS = {"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"}
+KEY_REPOSITORIES = {"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"}
 
 # The clock is read first and last, so that their mean is the middle of the round trip.
 _LOOK = r"""
@@ -41,13 +41,19 @@ _TAIL = 'if [ -f "$1" ]; then tail -c "+$2" -- "$1" | head -c "$3"; fi'
 class SshHosts:
     """``Hosts`` over SSH. ``artifacts`` is the folder below which free disk matters."""
 
-    def __init__(self, ssh: Ssh, artifacts: PurePosixPath) -> None:
+    def __init__(
+        self,
+        ssh: Ssh,
+        artifacts: PurePosixPath,
+        *,
+        key_repositories: Mapping[str, str] = KEY_REPOSITORIES,
+    ) -> None:
         self._ssh = ssh
         self._artifacts = artifacts
+        self._key_repositories = [f"{kind}={folder}" for kind, folder in key_repositories.items()]
 
     def look(self, host: HostName) -> HostSeen:
-        kinds = [f"{kind}={folder}" for kind, folder in _PRIVATE_KEYS.items()]
-        said = self._ssh.run(host, shell(_LOOK, str(self._artifacts), *kinds))
+        said = self._ssh.run(host, shell(_LOOK, str(self._artifacts), *self._key_repositories))
         if said.code != 0:
             raise AnswerLost(host, said.complaint)
         return parse_look(host, said.text, middle=(said.asked_at + said.answered_at) / 2)
@@ -77,5 +83,5 @@ def parse_look(host: HostName, text: str, *, middle: float) -> HostSeen:
         clock_offset_ms=round((theirs - middle) * 1000),
         disk_free_bytes=int(said["disk_free"]),
         os_release=said["os_release"],
-        key_digests={kind: said[f"key_{kind}"] for kind in _PRIVATE_KEYS if f"key_{kind}" in said},
+        key_digests={n.removeprefix("key_"): said[n] for n in sorted(said) if n.startswith("key_")},
     )

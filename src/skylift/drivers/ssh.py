@@ -58,10 +58,15 @@ class Said:
 class Ssh:
     """The way to every host of a record. Thread-safe; ``close`` it when done."""
 
-    def __init__(self, access: SshAccess, addresses: Mapping[HostName, str]) -> None:
+    def __init__(
+        self, access: SshAccess, addresses: Mapping[HostName, str], *, connect_limit_s: float = 10
+    ) -> None:
         self._loop = asyncio.new_event_loop()
-        self._lines = {host: Line(host, address, access) for host, address in addresses.items()}
-        self._as_root = access.user != "root"
+        self._lines = {
+            host: Line(host, address, access, connect_limit_s=connect_limit_s)
+            for host, address in addresses.items()
+        }
+        self._user = access.user
         self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
         self._thread.start()
 
@@ -153,7 +158,7 @@ class Ssh:
         self, host: HostName, argv: Sequence[str], fed: bytes, *, changes: bool, limit_s: float
     ) -> Said:
         line = self._lines[host]
-        command = shlex.join(["sudo", "-n", "--", *argv] if self._as_root else argv)
+        command = shlex.join(as_root(argv, self._user))
         lost = ChangeUncertain if changes else AnswerLost
         try:
             async with asyncio.timeout(limit_s), line.slots:
@@ -174,3 +179,8 @@ class Ssh:
 def shell(script: str, *args: str) -> tuple[str, ...]:
     """The argument vector that runs ``script`` with ``sh``; ``args`` are its ``$1`` and on."""
     return ("sh", "-euc", script, "skylift", *args)
+
+
+def as_root(argv: Sequence[str], user: str) -> Sequence[str]:
+    """The argument vector that runs ``argv`` as root for one who logs in as ``user``; never asks back."""
+    return argv if user == "root" else ("sudo", "-n", "--", *argv)

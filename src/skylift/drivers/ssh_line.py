@@ -19,7 +19,6 @@ from skylift.model.ids import HostName
 from skylift.model.record import SshAccess
 from skylift.ports.hosts import HostUnreachable
 
-CONNECT_LIMIT_S = 10
 _CLOSING_S = 0.5
 _ALIVE_EVERY_S = 4
 _ALIVE_MISSED = 3
@@ -39,10 +38,11 @@ Process = asyncssh.SSHClientProcess[bytes]
 class Line:
     """Lives on the event loop; all methods must be called there."""
 
-    def __init__(self, host: HostName, address: str, access: SshAccess) -> None:
+    def __init__(self, host: HostName, address: str, access: SshAccess, *, connect_limit_s: float) -> None:
         self._host = host
         self._address = address
         self._access = access
+        self._limit_s = connect_limit_s
         self._connecting: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self.slots = asyncio.Semaphore(_SESSIONS)
 
@@ -118,13 +118,20 @@ class Line:
                 compression_algs=None,
                 keepalive_interval=_ALIVE_EVERY_S,
                 keepalive_count_max=_ALIVE_MISSED,
-                connect_timeout=CONNECT_LIMIT_S,
-                login_timeout=CONNECT_LIMIT_S,
+                connect_timeout=self._limit_s,
+                login_timeout=self._limit_s,
             )
         except asyncssh.HostKeyNotVerifiable:
             raise HostKeyRefused(self._host, self._address, self._access) from None
         except asyncssh.PermissionDenied:
             raise NotLetIn(self._host, self._address, self._access) from None
+        except asyncssh.ConnectionLost:
+            by = "the proxy command" if self._access.proxy_command else "it"
+            why = f"{by} ended the connection to {self._address} before we were let in"
+            raise HostUnreachable(self._host, why) from None
+        except TimeoutError:
+            why = f"{self._address} did not answer within {self._limit_s:g} s"
+            raise HostUnreachable(self._host, why) from None
         except (asyncssh.Error, OSError) as error:
             raise HostUnreachable(self._host, f"{self._address}: {_reason(error)}") from None
 
@@ -180,8 +187,6 @@ def _filled(word: str, values: dict[str, str]) -> str:
 
 def _reason(error: Exception) -> str:
     """Why, in words, without what a library may have put into its text beyond them."""
-    if isinstance(error, TimeoutError):
-        return f"it did not answer within {CONNECT_LIMIT_S} s"
     if isinstance(error, asyncssh.DisconnectError):
         return error.reason
     if isinstance(error, OSError) and error.strerror:
