@@ -162,12 +162,12 @@ B, W = Level.BLOCKS, Level.WARNS
 
 FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     "host out of reach": (
-        "hosts", B, lambda c: replace(c, hosts={**c.hosts, CTL2: Unreached(CTL2, "no route")}),
-        "ctl2 did not answer: no route", "ssh -i /etc/skylift/key",
+        "hosts", B, lambda c: replace(c, hosts={**c.hosts, CTL2: Unreached(CTL2, "ctl2 could not be reached: no route")}),
+        "ctl2 could not be reached: no route", "ssh -i /etc/skylift/key",
     ),
     "host not asked": (
         "hosts", B, lambda c: replace(c, hosts={h: s for h, s in c.hosts.items() if h != CTL3}),
-        "ctl3 did not answer: it was not asked", "ping -c 3 10.77.0.13",
+        "ctl3 was not asked", "ping -c 3 10.77.0.13",
     ),
     "failed unit": (
         "units", B, _unit(state=UnitState.FAILED),

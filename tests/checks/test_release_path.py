@@ -9,11 +9,12 @@ import pytest
 from skylift.catalog.catalog import load
 from skylift.checks.finding import Finding, Level
 from skylift.checks.registry import check_all
-from skylift.model.cloud import Cloud
+from skylift.model.cloud import Cloud, SchemaSeen
 from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName
 from skylift.model.release import Release
 from skylift.testing.samples import (
+    EXPANDED_2024_1,
     KEYSTONE,
     R2023_1,
     R2024_1,
@@ -64,6 +65,18 @@ def test_a_cloud_that_is_there_already_is_told_so() -> None:
 
     assert [f.level for f in findings] == [Level.WARNS]
     assert "every service runs 2024.1 already" in findings[0].sentence
+
+
+def test_a_run_that_stopped_before_contract_may_go_on() -> None:
+    cloud = sample_cloud(RECORD, release=R2024_1, goal=R2024_1)
+    expanded = SchemaSeen(KEYSTONE, EXPANDED_2024_1[KEYSTONE])
+    cloud = replace(cloud, schemas={**cloud.schemas, KEYSTONE: expanded})
+
+    findings = check_all(cloud, RECORD, Upgrade(R2024_1), load())
+
+    assert not any(f.blocks for f in findings)
+    (schema,) = [f for f in findings if f.check == "schema"]
+    assert "it lacks 99de3849d860, c88cdce8f248, and a plan brings it there" in schema.sentence
 
 
 def test_a_run_that_stopped_half_way_may_go_on() -> None:

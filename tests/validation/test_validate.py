@@ -27,6 +27,7 @@ RECORD = sample_record()
 GOAL = Upgrade(R2024_1)
 CTL1, CTL2, CLIENT = HostName("ctl1"), HostName("ctl2"), HostName("client")
 OLD = str(RECORD.artifacts[artifact_name(R2023_1)].path)
+GONE = "client could not be reached: no route"
 
 Change = Callable[[Cloud], Cloud]
 
@@ -97,8 +98,10 @@ CASES: dict[str, tuple[Outcome, Change, str]] = {
     "a link to something else": (ISSUES, _unit(linked=OLD), "but its next start would run"),
     "a host outside that is gone": (
         ISSUES,
-        lambda c: replace(c, hosts={**c.hosts, CLIENT: Unreached(CLIENT, "no route")}),
-        "client did not answer: no route",
+        lambda c: replace(
+            c, hosts={**c.hosts, CLIENT: Unreached(CLIENT, "client could not be reached: no route")}
+        ),
+        GONE,
     ),
     "a database short of a server": (
         ISSUES,

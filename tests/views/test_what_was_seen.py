@@ -50,7 +50,7 @@ def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
     unit = replace(cloud.units[GLANCE, CTL2], running="/srv/by-hand", started_at=None)
     cloud = replace(
         cloud,
-        hosts={**cloud.hosts, CTL1: Unreached(CTL1, "no route")},
+        hosts={**cloud.hosts, CTL1: Unreached(CTL1, "ctl1 could not be reached: no route")},
         units={(GLANCE, CTL2): unit},
         answers={(GLANCE, CTL2): None},
         schemas={GLANCE: SchemaSeen(GLANCE, frozenset({"zed_expand01"}))},
@@ -60,7 +60,7 @@ def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
 
     told = inspect.lines(cloud, RECORD)
 
-    assert "ctl1    az1   -          -      did not answer: no route" in told
+    assert "ctl1    az1   -          -      ctl1 could not be reached: no route" in told
     assert any(
         line.endswith("-        -        -      /srv/by-hand, next start /opt/openstack/artifacts/2023.1")
         for line in told

@@ -92,7 +92,7 @@ def blocks(sentence: str, *repairs: str) -> Complaint:
 
 def warns(sentence: str, *repairs: str) -> Complaint:
     """The operator should know; she may also accept it."""
-    accept = Remedy(Fix.ACCEPT, "go on: this does not keep the upgrade from starting")
+    accept = Remedy(Fix.ACCEPT, "leave it as it is, and go on")
     return Complaint(Level.WARNS, sentence, (*(Remedy(Fix.REPAIR, how) for how in repairs), accept))
 
 

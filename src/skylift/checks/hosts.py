@@ -17,7 +17,7 @@ def _answer(question: Question) -> Iterator[Complaint]:
         seen = question.cloud.hosts.get(name)
         if not isinstance(seen, HostSeen):
             yield blocks(
-                f"{name} did not answer: {seen.why if seen else 'it was not asked'}",
+                seen.why if seen else f"{name} was not asked",
                 f"try it as Skylift does: {_ssh(question, name)} true",
                 f"see whether it is on the network: ping -c 3 {entry.address}",
             )

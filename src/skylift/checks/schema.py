@@ -39,7 +39,12 @@ def _one(question: Question, name: ComponentName, source: Artifact) -> Iterator[
     ahead = question.cloud.migrations.get((name, target.name), ()) if target else ()
     lacking = {r.id for r in declared} - applied((*declared, *ahead), seen.rows)
     foreign = unknown((*declared, *ahead), seen.rows)
-    if lacking:
+    if lacking and source.release == question.goal.to:
+        yield warns(
+            f"the schema of {name} is on its way to {source.release}, which runs everywhere: "
+            f"it lacks {listed(lacking)}, and a plan brings it there"
+        )
+    elif lacking:
         yield blocks(
             f"the schema of {name} is not at the head of {source.release}: it lacks {listed(lacking)} "
             f"and is at {listed(seen.rows) or 'nothing'}",

@@ -34,6 +34,7 @@ class Unreached:
 
     host: HostName
     why: str
+    """A sentence that names the host."""
 
 
 class UnitState(Enum):

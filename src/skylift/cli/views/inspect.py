@@ -50,7 +50,7 @@ def _hosts(cloud: Cloud, record: Record) -> list[str]:
                 free = f"{seen.disk_free_bytes / _GIB:.1f} GiB"
                 rows.append((name, zone, free, f"{seen.clock_offset_ms:+d} ms", seen.os_release))
             case Unreached():
-                rows.append((name, zone, _NOTHING, _NOTHING, f"did not answer: {seen.why}"))
+                rows.append((name, zone, _NOTHING, _NOTHING, seen.why))
             case None:
                 rows.append((name, zone, _NOTHING, _NOTHING, "was not asked"))
     return columns(*rows)
