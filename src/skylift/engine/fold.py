@@ -158,17 +158,18 @@ def _changed(
             _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
             return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms))
         case StepDone(step, attempt, at_ms):
-            running = _running(run, step, attempt)
+            running = _in(run, step, Phase.RUNNING)
+            _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
             return _with(run, step, replace(running, phase=Phase.DONE, ended_ms=at_ms))
         case StepFailed(step, attempt, problem, ended, at_ms):
-            running = _running(run, step, attempt)
+            running = _in(run, step, Phase.RUNNING)
+            _must(attempt == running.attempt, f"{step} failed as attempt {attempt}, which did not run")
             failed = replace(running, phase=Phase.FAILED, ended_ms=at_ms, problem=problem, job_ended=ended)
             return _with(run, step, failed)
         case StepRetried(step, attempt, _, _):
-            failed = run.steps[step]
-            _must(failed.phase is Phase.FAILED, f"{step} was retried but had not failed")
-            _must(attempt == next_attempt(failed), f"{step} was retried out of turn")
-            waiting = StepRun(Phase.WAITING, attempt, failed.started_ms, failed.clock_ms)
+            before = _in(run, step, Phase.FAILED)
+            _must(attempt == next_attempt(before), f"{step} was retried out of turn")
+            waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms)
             return _with(run, step, waiting)
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
@@ -184,10 +185,10 @@ def next_attempt(failed: StepRun) -> int:
     return failed.attempt + 1 if failed.job_ended else failed.attempt
 
 
-def _running(run: Run, step: StepId, attempt: int) -> StepRun:
+def _in(run: Run, step: StepId, phase: Phase) -> StepRun:
     found = run.steps.get(step)
-    if found is None or found.phase is not Phase.RUNNING or found.attempt != attempt:
-        msg = f"{step} ended as attempt {attempt}, which was not running"
+    if found is None or found.phase is not phase:
+        msg = f"the journal contradicts itself: {step} was not {phase.value}"
         raise AssertionError(msg)
     return found
 
