@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from skylift.model.ids import HostName
 from skylift.model.record import SshAccess
 from skylift.ports.hosts import HostUnreachable
 
-_CLOSING_S = 0.5
+_ATTEMPTS = 8
+_MOMENT_S = 0.5
 _ALIVE_EVERY_S = 4
 _ALIVE_MISSED = 3
-_SESSIONS = 8
+_SESSIONS = 6
 """At once on one connection; OpenSSH's ``MaxSessions`` is 10."""
 
 _HOST_KEY_KINDS = "+ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"
@@ -53,15 +55,14 @@ class Line:
             HostUnreachable: nothing was sent.
             AnswerLost, ChangeUncertain: the connection broke with the command on its way.
         """
-        for _ in ("the held connection", "a fresh one"):
+        for _ in range(_ATTEMPTS):
             connection = await self._connected()
             try:
                 return await connection.create_process(command, encoding=None)
             except asyncssh.ChannelOpenError as error:
                 if error.code != asyncssh.OPEN_CONNECT_FAILED:
                     raise lost(self._host, error.reason) from None
-                if not await _closes(connection):
-                    break
+                await _let_close(connection)
             except (asyncssh.Error, OSError) as error:
                 raise lost(self._host, _reason(error)) from None
         raise HostUnreachable(self._host, f"{self._address} let us in, but opens no session")
@@ -142,13 +143,14 @@ def _is_over(connecting: asyncio.Task[asyncssh.SSHClientConnection]) -> bool:
     return connecting.cancelled() or connecting.exception() is not None or connecting.result().is_closed()
 
 
-async def _closes(connection: asyncssh.SSHClientConnection) -> bool:
-    """Whether it is gone, and not just out of sessions: it may be told so a little before it is closed."""
-    try:
-        await asyncio.wait_for(connection.wait_closed(), _CLOSING_S)
-    except TimeoutError:
-        return False
-    return True
+async def _let_close(connection: asyncssh.SSHClientConnection) -> None:
+    """Return when the connection is closed, or after a moment in which the host may end old sessions.
+
+    A broken connection refuses sessions a little before it says that it is closed; a host that is slow
+    to end sessions counts them against ``MaxSessions`` after we have seen their end.
+    """
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(connection.wait_closed(), _MOMENT_S)
 
 
 def _usable_key(key: Path, known: Path) -> asyncssh.SSHKey:
