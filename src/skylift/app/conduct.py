@@ -93,16 +93,16 @@ def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) 
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
-        return begin(site, run, plan, text, bench)
+        return begin(site, run, plan, text=text, bench=bench)
 
 
-def begin(site: Site, run: RunId, plan: Plan, text: bytes, bench: Bench) -> Run:
+def begin(site: Site, run: RunId, plan: Plan, *, text: bytes, bench: Bench) -> Run:
     """Open a run of a plan that may run, and drive it. The caller holds the cloud."""
     folder = site.runs.create(run, text)
     with open_journal(folder) as journal:
         asked = Asked(site.actor, site.clock())
         open_run(journal, run, cloud=plan.cloud, plan=digest_of(plan), approved=plan.no_returns, asked=asked)
-        return _drive(site, plan, journal, folder, bench)
+        return _drive(site, plan, journal, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench) -> Run:
@@ -115,7 +115,7 @@ def go_on(site: Site, folder: RunFolder, bench: Bench) -> Run:
     plan = verified(folder.plan.read_bytes())
     with hold(site, folder.id), open_journal(folder) as journal:
         resume(journal, Asked(site.actor, site.clock()))
-        return _drive(site, plan, journal, folder, bench)
+        return _drive(site, plan, journal, folder=folder, bench=bench)
 
 
 def again(site: Site, folder: RunFolder, step: StepId | None, bench: Bench) -> Run:
@@ -128,10 +128,10 @@ def again(site: Site, folder: RunFolder, step: StepId | None, bench: Bench) -> R
     plan = verified(folder.plan.read_bytes())
     with hold(site, folder.id), open_journal(folder) as journal:
         retry(journal, Asked(site.actor, site.clock()), step)
-        return _drive(site, plan, journal, folder, bench)
+        return _drive(site, plan, journal, folder=folder, bench=bench)
 
 
-def _drive(site: Site, plan: Plan, journal: Journal, folder: RunFolder, bench: Bench) -> Run:
+def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     policy = site.record.policy
     limits = Limits(at_once=policy.at_once, unreachable=policy.timeouts.unreachable)
     with ThreadPoolExecutor(policy.at_once) as pool:

@@ -28,5 +28,5 @@ def stage(desk: Desk, *, goal: Upgrade) -> Exit:
         plan = plan_staging(site.record, artifact, site.catalog, site.digest)
         run = run_id(site, "stage")
         with hold(site, run):
-            ended = begin(site, run, plan, write_plan(plan), bench)
+            ended = begin(site, run, plan, text=write_plan(plan), bench=bench)
     return Exit.OK if ended.standing is Standing.COMPLETED else Exit.FAILED

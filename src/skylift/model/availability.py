@@ -106,7 +106,7 @@ def availability(
     for sample in ordered:
         by_api.setdefault(sample.api, []).append(sample)
     return Availability(
-        tuple(_api(api, by_api[api], spans, pauses, changed_from) for api in sorted(by_api)),
+        tuple(_api(api, by_api[api], spans, pauses, changed_from=changed_from) for api in sorted(by_api)),
         tuple(sample for sample in ordered if not sample.good),
     )
 
@@ -129,6 +129,7 @@ def _api(
     samples: Sequence[Sample],
     spans: Sequence[Span],
     pauses: Sequence[tuple[float, float]],
+    *,
     changed_from: float | None,
 ) -> ApiAvailability:
     border = float("inf") if changed_from is None else changed_from

@@ -145,7 +145,7 @@ def image_cycle(session: Session, due: float) -> None:
     }
     binary = {"Content-Type": "application/octet-stream"}
     create = _with_token(token, "POST", url, json.dumps(declared).encode())
-    upload = _with_token(token, "PUT", f"{url}/{image}/file", content, binary)
+    upload = _with_token(token, "PUT", f"{url}/{image}/file", content, headers=binary)
     download = _with_token(token, "GET", f"{url}/{image}/file")
     delete = _with_token(token, "DELETE", f"{url}/{image}")
 
@@ -195,7 +195,7 @@ STREAMS: Mapping[str, Callable[[Session, float], None]] = {
 
 
 def _with_token(
-    token: Token, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    token: Token, method: str, url: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
 ) -> Request:
     sent = {
         "X-Auth-Token": token.id,

@@ -51,7 +51,7 @@ class Log:
         """How many were recorded under this label."""
         return self._count.requests
 
-    def add(self, call: Call, due: float, outcome: str, status: int, detail: str) -> None:
+    def add(self, call: Call, due: float, outcome: str, *, status: int, detail: str) -> None:
         """Record one request that ended now."""
         latency_ms = (time.monotonic() - due) * 1000
         sample = Sample(due + self._offset, latency_ms, call.stream, call.api, outcome, status, detail)
@@ -148,14 +148,14 @@ class Watch:
         try:
             answer = exchange(call.request, due + self._limits.answer_s, self._tls)
         except Unanswered as failure:
-            self._log.add(call, due, failure.outcome, 0, str(failure))
+            self._log.add(call, due, failure.outcome, status=0, detail=str(failure))
             return None
         if answer.status != call.expected:
             said = f"expected {call.expected}; {answer.body[:120].decode(errors='replace')}"
-            self._log.add(call, due, STATUS, answer.status, said)
+            self._log.add(call, due, STATUS, status=answer.status, detail=said)
             return None
         fault = call.fault(answer)
-        self._log.add(call, due, CONTENT if fault else OK, answer.status, fault)
+        self._log.add(call, due, CONTENT if fault else OK, status=answer.status, detail=fault)
         return None if fault else answer
 
     def _first_token(self) -> Token:

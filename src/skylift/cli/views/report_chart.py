@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from skylift.app.report import Attempt, Report
 from skylift.model.sample import Sample
+from skylift.planning.plan import Stage
 
 WIDTH = 1000
-LEFT = 110
-"""Room for the names of stages and APIs."""
+LEFT = 165
+"""Room for the names of stages, of what their steps are about, and of APIs."""
+_SECOND = 88
+"""Where the second column of names begins."""
 _RIGHT = 14
 _BAR = 15
 _LANE = 19
@@ -32,13 +35,15 @@ class Bar:
     y: float
     width: float
     label: str
-    """The step's id as far as it fits; empty if it does not."""
+    """What of the step's id fits into it; empty if nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A stage's part of the picture."""
+    """The steps of one stage that are about the same thing: a component, a backup."""
 
+    stage: str
+    """Empty if the lane above has the same."""
     name: str
     y: float
     height: float
@@ -87,6 +92,7 @@ class Chart:
     changed_x: float | None
     width: int = WIDTH
     left: int = LEFT
+    second: int = _SECOND
     bar: int = _BAR
     strip: int = _STRIP
 
@@ -96,8 +102,8 @@ class _Scale:
     began: float
     ended: float
 
-    def x(self, at: float) -> float:
-        share = (min(max(at, self.began), self.ended) - self.began) / (self.ended - self.began)
+    def x(self, moment: float) -> float:
+        share = (min(max(moment, self.began), self.ended) - self.began) / (self.ended - self.began)
         return round(LEFT + share * (WIDTH - LEFT - _RIGHT), 1)
 
 
@@ -127,11 +133,18 @@ def chart(report: Report) -> Chart | None:
 def _lanes(report: Report, scale: _Scale) -> list[Lane]:
     lanes: list[Lane] = []
     y = float(_TOP)
-    for stage in dict.fromkeys(attempt.stage for attempt in report.attempts):
-        bars, rows = _packed((a for a in report.attempts if a.stage is stage), scale, y)
-        lanes.append(Lane(stage.value, y, rows * _LANE, bars))
-        y += rows * _LANE + _GAP / 2
+    for stage in Stage:
+        own = [attempt for attempt in report.attempts if attempt.stage is stage]
+        for place, name in enumerate(dict.fromkeys(map(_about, own))):
+            bars, rows = _packed((a for a in own if _about(a) == name), scale, y)
+            lanes.append(Lane(stage.value if place == 0 else "", name, y, rows * _LANE, bars))
+            y += rows * _LANE
+        y += _GAP / 2 if own else 0
     return lanes
+
+
+def _about(attempt: Attempt) -> str:
+    return attempt.step.partition(":")[0]
 
 
 def _packed(attempts: Iterable[Attempt], scale: _Scale, y: float) -> tuple[tuple[Bar, ...], int]:
@@ -141,13 +154,19 @@ def _packed(attempts: Iterable[Attempt], scale: _Scale, y: float) -> tuple[tuple
     for attempt in attempts:
         x = scale.x(attempt.began_ms / 1000)
         end = scale.ended if attempt.ended_ms is None else attempt.ended_ms / 1000
-        width = max(scale.x(end) - x, 2.0)
         row = next((n for n, free in enumerate(free_at) if free <= x), len(free_at))
-        free_at[row : row + 1] = [x + width + 1]
+        free_at[row : row + 1] = [scale.x(end)]
+        width = max(scale.x(end) - x - 1, 2.0)
         fits = int((width - 6) / _LABEL_PX)
-        label = attempt.step if len(attempt.step) <= fits else ""
+        label = next((text for text in _labels(attempt) if len(text) <= fits), "")
         bars.append(Bar(attempt, x, y + row * _LANE, round(width, 1), label))
     return tuple(bars), len(free_at)
+
+
+def _labels(attempt: Attempt) -> tuple[str, ...]:
+    """What to write into a bar, the longest first: its lane says what it is about."""
+    what = attempt.step.partition(":")[2] or attempt.step
+    return what, what.partition("@")[0], what.partition("@")[2]
 
 
 def _strip(api: str, samples: Sequence[Sample], scale: _Scale, y: float) -> Strip:

@@ -38,13 +38,12 @@ def cloud_stages(
         hosts: the stage after which the hosts answer.
         published: the stages after which those artifacts are in the depot.
     """
-    controllers = lab.controllers
     return (
         _stage(_CONFIGURED, partial(configured, lab), partial(configure, lab, present), hosts),
         _stage(
             _DATABASE,
-            partial(cluster.whole, controllers),
-            partial(cluster.gather, controllers),
+            partial(cluster.whole, lab.controllers),
+            partial(cluster.gather, lab.controllers),
             _CONFIGURED,
         ),
         _stage(_BALANCERS, partial(openstack.balanced, lab), partial(openstack.balance, lab), _DATABASE),
@@ -81,13 +80,12 @@ def cloud_stages(
             _CATALOG,
             _METADEFS,
         ),
-        _stage(
-            "cloud.yaml",
-            partial(written.there, lab),
-            partial(written.write, lab, present, made),
-            *(_ANSWERS, *published),
-        ),
+        _record_stage(lab, partial(written.write, lab, present, made), _ANSWERS, *published),
     )
+
+
+def _record_stage(lab: Lab, write: Callable[[], None], *after: str) -> Stage:
+    return _stage("cloud.yaml", partial(written.there, lab), write, *after)
 
 
 def _schema_stage(lab: Lab, component: str) -> Stage:
