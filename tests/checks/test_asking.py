@@ -93,6 +93,25 @@ def test_a_kind_that_is_unread_as_a_whole_is_one_complaint() -> None:
     assert "skylift check --to 2024.1" in findings[0].remedies[-1].how
 
 
+@pytest.mark.parametrize("kind", ["unit", "grants", "upgrade-check"])
+def test_what_is_told_as_unread_is_not_told_again_as_missing(kind: str) -> None:
+    whole = sample_cloud(RECORD)
+    cloud = replace(
+        whole,
+        units={key: unit for key, unit in whole.units.items() if key != ("glance", "ctl2")},
+        grants={name: facts for name, facts in whole.grants.items() if name != "glance"},
+        upgrade_checks={name: a for name, a in whole.upgrade_checks.items() if name != "glance"},
+        unread={SUBJECTS[kind]: "the moon was full"},
+    )
+    wanting = [check for check in CHECKS if kind in check.needs]
+
+    findings = _asked(cloud, *wanting)
+
+    assert {f.sentence for f in findings if f.blocks} == {
+        f"{kind} of {SUBJECTS[kind].partition(' ')[2]} could not be read: the moon was full"
+    }
+
+
 def test_subjects_that_are_unread_for_one_reason_are_one_complaint() -> None:
     unread = {"backup glance": "no disk", "backup keystone": "no disk", "backup placement": "no host"}
 

@@ -10,12 +10,13 @@ from skylift.app.inspect import observe_cloud
 from skylift.catalog.catalog import load
 from skylift.checks.finding import blocked
 from skylift.checks.registry import check_all
-from skylift.model.cloud import Answer, Cloud, HostSeen, Unreached
+from skylift.model.cloud import Answer, Cloud, HostSeen, UnitSeen, Unreached
 from skylift.model.goal import Upgrade
-from skylift.model.ids import Epoch, HostName
+from skylift.model.ids import Digest, Epoch, HostName, UnitName
+from skylift.model.problem import Refused
 from skylift.model.record import Record
 from skylift.testing.fake_cloud import FakeCloud
-from skylift.testing.fake_ports import FakeHosts, ports_of
+from skylift.testing.fake_ports import FakeArtifacts, FakeHosts, FakeServices, ports_of
 from skylift.testing.samples import (
     COMPONENTS,
     GLANCE,
@@ -109,6 +110,44 @@ def test_a_host_out_of_reach_hides_only_itself() -> None:
     assert {f"staged {name} ctl2" for name in RECORD.artifacts} <= cloud.unread.keys()
     assert "backends" in cloud.unread
     assert cloud.schemas.keys() == set(COMPONENTS)
+
+
+class Locked(Refused):
+    """A subject that its owner does not show."""
+
+    code = "test.locked"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedServices(FakeServices):
+    """Services of which nothing may be read."""
+
+    def unit(self, host: HostName, unit: UnitName, link: PurePosixPath) -> UnitSeen:
+        raise Locked(f"{unit} on {host} is not shown, nor is {link}")
+
+    def answers(self, host: HostName, port: int, path: str) -> int | None:
+        raise Locked(f"port {port} on {host} is filtered for {path}")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedArtifacts(FakeArtifacts):
+    """Artifacts in a folder that may not be read."""
+
+    def staged(self, host: HostName, path: PurePosixPath) -> Digest | None:
+        raise Locked(f"{path} on {host} is not readable")
+
+
+def test_each_subject_of_a_host_is_read_though_another_cannot_be() -> None:
+    fake = _whole()
+    ports = replace(ports_of(fake), services=LockedServices(fake), artifacts=LockedArtifacts(fake))
+
+    cloud = observe_cloud(RECORD, load(), ports, now=NOW)
+
+    assert isinstance(cloud.hosts[CTL2], HostSeen)
+    assert cloud.unread["unit glance ctl2"].startswith("glance-api.service on ctl2 is not shown")
+    assert cloud.unread["answer glance ctl2"] == "port 9292 on ctl2 is filtered for /healthcheck"
+    assert cloud.unread[f"staged {SOURCE} ctl2"].endswith("on ctl2 is not readable")
+    assert len(cloud.backends) == 27
 
 
 def test_a_cloud_that_is_down_is_a_list_of_gaps_and_no_crash() -> None:
