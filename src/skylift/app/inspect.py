@@ -20,8 +20,8 @@ from skylift.ports import Ports
 K = TypeVar("K")
 T = TypeVar("T")
 
-_AT_ONCE = 16
-"""Reads in flight at once: enough to hide the network, few enough for a bastion's limit on sessions."""
+_AT_ONCE = 8
+"""Reads in flight at once. All may fall on the bootstrap host, and sshd opens 10 sessions on a connection."""
 
 
 @dataclass(frozen=True, slots=True)
