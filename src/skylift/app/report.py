@@ -191,7 +191,9 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
     """Fewer backends or slow answers were announced, never a failed request or a gap."""
     noticed = [s.impact.notice for s in plan.steps if s.impact.api == api.api]
     planned = [
-        f"{n.value} in {noticed.count(n)} steps" for n in Notice if n is not Notice.NONE and n in noticed
+        f"{n.value} in {noticed.count(n)} of {len(plan.steps)} steps"
+        for n in Notice
+        if n is not Notice.NONE and n in noticed
     ]
     measured = (
         f"{api.failed} of {api.requests} requests failed, longest gap {api.gap.length_ms / 1000:.2f} s, "

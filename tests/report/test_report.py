@@ -1,0 +1,195 @@
+"""The report says what happened, what users got, whether that was planned, and what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+from tests.report.reported import INTACT, broken, finished, told, touched_at, traffic
+
+from skylift.app.validate import Issue, Outcome, Validation
+from skylift.cli.views import report as view
+from skylift.engine.journal import Event, Reported, RunClosed, RunPaused, StepDone, StepFailed, Why
+from skylift.model.goal import Upgrade
+from skylift.model.problem import Fix, Remedy
+from skylift.model.sample import STATUS
+from skylift.planning.plan import Plan
+from skylift.ports import WitnessSeen
+
+NASTY = "<script>alert('x')</script>&"
+STUCK = Reported(
+    "service.start-failed",
+    f"keystone on ctl1 did not start: {NASTY}",
+    (Remedy(Fix.REPAIR, "read its journal"), Remedy(Fix.RETRY, "then: skylift retry")),
+)
+
+
+@cache
+def run() -> tuple[Plan, tuple[Event, ...]]:
+    return finished()
+
+
+def halted() -> tuple[Plan, tuple[Event, ...]]:
+    """The same run, cut off where its first keystone was started, which failed."""
+    plan, events = run()
+    cut = next(n for n, e in enumerate(events) if isinstance(e, StepDone) and e.step == "keystone:start@ctl1")
+    done = events[cut]
+    assert isinstance(done, StepDone)
+    failed = StepFailed(done.step, done.attempt, STUCK, ended=True, at_ms=done.at_ms)
+    return plan, (*events[:cut], failed)
+
+
+def test_a_run_without_loss_is_completed_and_kept_what_was_planned() -> None:
+    """Rows 3 and 9."""
+    plan, events = run()
+
+    report = told(plan, events, traffic(events))
+
+    assert report.verdict == "completed"
+    assert report.issues == ()
+    assert {impact.api: impact.kept for impact in report.impacts} == {
+        "glance": True,
+        "keystone": True,
+        "placement": True,
+    }
+    assert re.fullmatch(
+        r"completed, 0 failed of \d+ requests, longest gap 0\.\d s, witnesses 4 of 4", report.summary
+    )
+
+
+def test_lost_requests_are_an_issue_with_the_steps_they_fell_into_and_what_to_do() -> None:
+    """Rows 3 and 10."""
+    plan, events = run()
+    touched = touched_at(plan, events)
+
+    report = told(plan, events, broken(traffic(events), "glance", touched + 4, touched + 7, STATUS))
+
+    assert report.verdict == "completed with issues"
+    assert [impact.api for impact in report.impacts if not impact.kept] == ["glance"]
+    assert "12 of" in report.issues[0].sentence
+    assert "keystone:start@ctl1" in report.issues[0].sentence
+    assert report.issues[0].remedies
+
+
+def test_a_hurt_witness_is_an_issue() -> None:
+    plan, events = run()
+    hurt = WitnessSeen("image", intact=False, detail="its content has another checksum")
+
+    report = told(plan, events, traffic(events), witnesses=(*INTACT[:3], hurt))
+
+    assert report.verdict == "completed with issues"
+    assert report.summary.endswith("witnesses 3 of 4")
+
+
+def test_the_verdict_of_validation_stands_above_a_run_without_loss() -> None:
+    plan, events = run()
+    issue = Issue(Outcome.FAILED, "glance on ctl2 runs 2023.1", (Remedy(Fix.RETRY, "skylift resume"),))
+    failed = Validation(plan.goal.to, Outcome.FAILED, (), (issue,))
+
+    report = told(plan, events, traffic(events), validation=failed)
+
+    assert isinstance(plan.goal, Upgrade)
+    assert report.verdict == "failed"
+    assert issue in report.issues
+
+
+def test_a_run_that_halted_says_so_and_shows_the_ways_out() -> None:
+    """Row 10."""
+    plan, events = halted()
+
+    report = told(plan, events, traffic(events))
+    text = "\n".join(view.lines(report))
+
+    assert report.verdict == "halted"
+    assert [(t.step, t.over) for t in report.troubles] == [("keystone:start@ctl1", False)]
+    assert "service.start-failed" in text
+    assert "repair: read its journal" in text
+    assert "fix and retry: then: skylift retry" in text
+
+
+def test_a_pause_by_the_loss_budget_is_a_problem_of_the_run() -> None:
+    plan, events = run()
+    cut = [e for e in events if not isinstance(e, RunClosed)]
+    spent = Reported("loss-budget.spent", "the run was paused to protect users", ())
+
+    report = told(plan, [*cut, RunPaused(Why.LOSS_BUDGET, spent, cut[-1].at_ms)], [])
+
+    assert report.verdict == "paused"
+    assert [(t.step, t.problem.code, t.over) for t in report.troubles] == [(None, "loss-budget.spent", False)]
+
+
+def test_a_run_that_nobody_measured_claims_nothing_of_its_users() -> None:
+    plan, events = run()
+
+    report = told(plan, events, [])
+
+    assert "no requests were measured" in report.summary
+    assert report.impacts == ()
+
+
+def test_the_document_is_json_with_every_failed_request() -> None:
+    plan, events = run()
+    touched = touched_at(plan, events)
+
+    report = told(plan, events, broken(traffic(events), "glance", touched + 4, touched + 7, STATUS))
+    document = json.loads(json.dumps(view.document(report)))
+
+    assert document["failed"] == len(document["failures"]) == 12
+    assert document["apis"]["glance"]["failed_by_step"]
+    assert not document["seamless"]
+
+
+class Page(HTMLParser):
+    """What a page is made of, as far as these claims need it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href"}]
+
+
+@pytest.mark.parametrize("events", [run, halted])
+def test_the_page_needs_nothing_but_itself(events: object) -> None:
+    plan, told_of = run() if events is run else halted()
+    page = view.html(told(plan, told_of, traffic(told_of)))
+
+    assert Page(page).links == []
+    assert "url(" not in page
+    assert "@import" not in page
+    assert {"script", "link", "iframe", "img"}.isdisjoint(Page(page).tags)
+
+
+def test_whatever_a_service_said_is_text_on_the_page() -> None:
+    plan, events = halted()
+    samples = [s._replace(outcome=STATUS, detail=NASTY) for s in traffic(events)[:5]]
+    witnesses = (WitnessSeen(NASTY, intact=False, detail=NASTY),)
+
+    page = view.html(told(plan, events, samples, witnesses=witnesses))
+
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_picture_has_words_for_those_who_cannot_see_it() -> None:
+    plan, events = run()
+    page = view.html(told(plan, events, traffic(events)))
+
+    assert 'role="img" aria-labelledby="c-title c-desc"' in page
+    assert "prefers-color-scheme: dark" in page
+    assert Page(page).tags.count("table") >= 4
+
+
+def test_a_page_of_a_run_that_has_just_begun_has_no_picture() -> None:
+    plan, events = run()
+
+    page = view.html(told(plan, events[:1], []))
+
+    assert "<svg" not in page
