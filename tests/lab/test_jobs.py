@@ -13,15 +13,11 @@ from uuid import uuid4
 
 import pytest
 
-from skylift.app.record_file import load_record
-from skylift.app.wiring import ports_for
-from skylift.catalog.catalog import load
 from skylift.drivers.jobs import unit_name
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import default_folder
 from skylift.model.ids import HostName
 from skylift.model.problem import Transient
-from skylift.model.record import Record
 from skylift.ports import Command, Ended, NoJob, Ports, Running
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -43,16 +39,10 @@ with ports_for(load_record(Path(sys.argv[1]), load().components)) as ports:
 """
 
 
-@pytest.fixture(scope="module")
-def record() -> Record:
-    return load_record(default_folder() / "cloud.yaml", load().components)
-
-
-@pytest.fixture(scope="module")
-def ports(record: Record) -> Iterator[Ports]:
-    with ports_for(record) as ports:
-        yield ports
-        ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-*"])
+@pytest.fixture(scope="module", autouse=True)
+def _leave_no_jobs(ports: Ports) -> Iterator[None]:
+    yield
+    ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-*"])
 
 
 @pytest.fixture
