@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -32,10 +33,12 @@ def step(name: str, script: Script, deadline: int = 60) -> Step:
     return step_of(Scripted(name, script), name=name, deadline=deadline)
 
 
-def opened(plan: Plan, journal: MemoryJournal, pool: ThreadPoolExecutor | None = None) -> Execution:
+def opened(
+    plan: Plan, journal: MemoryJournal, pool: ThreadPoolExecutor | None = None, *, limits: Limits = LIMITS
+) -> Execution:
     if not journal.events():
         open_run(journal, RUN, cloud="sample", plan=PLAN_DIGEST, approved=(), asked=Asked("rey", T0))
-    return Execution(plan, journal, PORTS, limits=LIMITS, pool=pool)
+    return Execution(plan, journal, PORTS, limits=limits, pool=pool)
 
 
 def at(seconds: float) -> Epoch:
@@ -304,14 +307,12 @@ def test_the_pushes_of_a_tick_are_made_at_the_same_time(pool: ThreadPoolExecutor
     assert execution.left == dict.fromkeys(("a", "b", "c"), "no answer yet: they met")
 
 
-def test_a_host_that_is_slow_to_answer_does_not_hold_up_the_others(
-    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("skylift.engine.execute.PATIENCE_S", 0.2)
+def test_a_host_that_is_slow_to_answer_does_not_hold_up_the_others(pool: ThreadPoolExecutor) -> None:
     answered = threading.Event()
     script = Script(raises={"slow": _waiting(answered)})
     slow, a, b = step("slow", script), step("a", script), step("b", script)
-    execution = opened(plan_of([slow, a, b], [(a, b)]), MemoryJournal(), pool)
+    brisk = replace(LIMITS, patience_s=0.2)
+    execution = opened(plan_of([slow, a, b], [(a, b)]), MemoryJournal(), pool, limits=brisk)
 
     for _ in range(50):
         run = execution.tick(T0)

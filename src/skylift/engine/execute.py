@@ -32,16 +32,15 @@ from skylift.model.problem import Problem, Transient, Uncertain
 from skylift.planning.plan import Plan, Step
 from skylift.ports import Ports
 
-PATIENCE_S = 2
-"""How long a tick waits for its pushes: a host that is slow to answer must not hold up the others."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once, and for how long a silent host is waited for; from the record's policy."""
+    """How much at once, and for how long a silent host is waited for: from the record's policy."""
 
     at_once: int
     unreachable: Seconds
+    patience_s: float = 2
+    """How long a tick waits for its pushes: a host that is slow to answer must not hold up the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,14 @@ class Sight:
 
     left: str
     silent_since: Epoch | None = None
+    """Since when it gives no answer; none if it gave one last."""
+    silent_ms: int = 0
+    """How long it was silent before that, in all."""
+
+    def silence_ms(self, now: Epoch) -> int:
+        """How long it was silent until ``now``, in all."""
+        since = now if self.silent_since is None else self.silent_since
+        return self.silent_ms + milliseconds(now) - milliseconds(since)
 
 
 class Execution:
@@ -98,7 +105,7 @@ class Execution:
     def tick(self, now: Epoch) -> Run:
         """Start what may start, push what is under way once, and write down what came of it.
 
-        Waits for its pushes at most ``PATIENCE_S``; one still under way is looked at by a later tick.
+        Waits for its pushes at most ``limits.patience_s``; one still under way is looked at by a later tick.
 
         Raises:
             BaseException: whatever a bug in an action or a driver raises, on purpose unhandled.
@@ -107,8 +114,9 @@ class Execution:
         for step in decision.start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
             self._write(StepStarted(step.id, attempt, milliseconds(now)))
-            self._sights[step.id] = Sight("just started")
         under_way = (*decision.watch, *decision.start)
+        for step in under_way:
+            self._sights.setdefault(step.id, Sight("just started"))
         came = self._push_all(under_way, now)
         for step in under_way:
             if step.id in came:
@@ -130,7 +138,7 @@ class Execution:
             if step.id not in self._flying:
                 overdue = self._overdue(step, now)
                 self._flying[step.id] = self._pool.submit(push, step, self._lent(step), overdue=overdue)
-        landed = wait(self._flying.values(), timeout=PATIENCE_S).done
+        landed = wait(self._flying.values(), timeout=self._limits.patience_s).done
         ids = [step for step, flight in self._flying.items() if flight in landed]
         return {step: self._flying.pop(step).result() for step in ids}
 
@@ -138,30 +146,33 @@ class Execution:
         return self._ports.under(f"{self.run.id}.{step.id}.{self.run.steps[step.id].attempt}")
 
     def _overdue(self, step: Step, now: Epoch) -> bool:
-        return milliseconds(now) - self.run.steps[step.id].clock_ms > step.deadline * 1000
+        # A host that reboots must not use up the time of the step that waits for it; but one that comes
+        # and goes must not prolong it for ever either.
+        silence_ms = min(self._sights[step.id].silence_ms(now), self._limits.unreachable * 1000)
+        return milliseconds(now) - self.run.steps[step.id].clock_ms - silence_ms > step.deadline * 1000
 
     def _settle(self, step: Step, came: Push, now: Epoch) -> None:
         attempt, at_ms = self.run.steps[step.id].attempt, milliseconds(now)
+        sight = self._sights[step.id]
         match came:
             case Done():
                 self._write(StepDone(step.id, attempt, at_ms))
             case Pending(left):
-                self._sights[step.id] = Sight(left)
+                self._sights[step.id] = Sight(left, silent_ms=sight.silence_ms(now))
                 return
             case Overdue(left):
                 problem = Reported.of(StepOverdue(step.action.title, step.deadline, left))
                 self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Transient() | Uncertain():
-                before = self._sights.get(step.id, Sight("")).silent_since
-                since = now if before is None else before
+                since = now if sight.silent_since is None else sight.silent_since
                 if now - since <= self._limits.unreachable:
-                    self._sights[step.id] = Sight(f"no answer yet: {came}", since)
+                    self._sights[step.id] = Sight(f"no answer yet: {came}", since, sight.silent_ms)
                     return
                 problem = lasting(came, step.action.title, round(now - since))
                 self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Problem():
                 self._write(StepFailed(step.id, attempt, Reported.of(came), ended=True, at_ms=at_ms))
-        self._sights.pop(step.id, None)
+        del self._sights[step.id]
 
     def _write(self, event: Event) -> None:
         # Judged before it is written: an event that cannot follow must not become a fact.
