@@ -170,6 +170,15 @@ def test_two_hops_are_refused_with_the_first_of_them() -> None:
     assert "skylift plan --to 2024.1" in refused.value.remedies[0].how
 
 
+def test_migrations_that_lie_nowhere_yet_are_got_by_staging() -> None:
+    cloud, record, goal = with_unread_migrations()
+
+    with pytest.raises(NotRead) as refused:
+        planned(cloud, record, goal)
+
+    assert "skylift stage --to 2024.1" in refused.value.remedies[0].how
+
+
 def test_a_jump_without_a_proof_is_refused() -> None:
     """A jump that upstream tests for schemas is not thereby one that serves side by side."""
     cloud, record, goal = over_an_unproved_jump()

@@ -10,7 +10,7 @@ from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBac
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
-from skylift.actions.service_run import AwaitHealthy, StartService, StopService
+from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.catalog.catalog import Catalog, Phase, filled
 from skylift.model.ids import HostName, Seconds, StepId
@@ -32,6 +32,7 @@ class Turn:
     switch: Step
     start: Step
     healthy: Step
+    warm_up: Step
     undrain: Step
 
     @property
@@ -44,6 +45,7 @@ class Turn:
             self.switch,
             self.start,
             self.healthy,
+            self.warm_up,
             self.undrain,
         )
 
@@ -233,6 +235,7 @@ class _Maker:
             switch=step("switch", switch),
             start=step("start", start),
             healthy=step("healthy", healthy),
+            warm_up=step("warm-up", WarmUpBackend(host, left.name, entry.port, left.known.ask)),
             undrain=self._undrain(left, host),
         )
 
@@ -247,7 +250,7 @@ def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
             return timeouts.drain
         case StopService():
             return timeouts.stop
-        case SwitchArtifact() | StartService() | AwaitHealthy() | VerifyComponent():
+        case SwitchArtifact() | StartService() | AwaitHealthy() | WarmUpBackend() | VerifyComponent():
             return timeouts.start
         case StageArtifact():
             return timeouts.stage

@@ -107,7 +107,8 @@ def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
             "a running process must not find another release's files under it",
             "a service starts on what its link points to",
             "only what was started can answer",
-            "users get a backend back only when it answers, and on the new artifact",
+            "only what is healthy is worth a request",
+            "the first requests to a service that was just started may fail, so they must not be a user's",
         )
         for (first, then), because in zip(pairwise(turn.steps), reasons, strict=True):
             yield _edge(first, then, because, _OURS)

@@ -67,11 +67,15 @@ class NotRead(Refused):
 
     code = "plan.unread"
 
-    def __init__(self, what: str, why: str) -> None:
+    def __init__(self, what: str, why: str, goal: Release) -> None:
+        staging = Remedy(
+            Fix.REPAIR, f"stage the artifact, which touches no service: skylift stage --to {goal}"
+        )
+        looking = Remedy(Fix.REPAIR, f"see all that could not be read: skylift check --to {goal}")
         super().__init__(
             f"cannot plan: {what} could not be read: {why}",
-            Remedy(Fix.REPAIR, "see all that could not be read: skylift check --to RELEASE"),
-            _PLAN_AGAIN,
+            staging if what.startswith("migrations ") else looking,
+            Remedy(Fix.RETRY, f"then plan again: skylift plan --to {goal} -o FILE"),
         )
 
 

@@ -84,7 +84,7 @@ def survey(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Sur
         if name not in catalog.components:
             raise UnknownComponent(name)
     names = catalog.sequence(frozenset(record.components))
-    running = {name: _running(cloud, record, name) for name in names}
+    running = {name: _running(cloud, record, name, goal.to) for name in names}
     source = min((a.release for on in running.values() for a in on.values()), default=goal.to)
     _refuse_no_path(source, goal.to)
     found = tuple(_left(cloud, record, catalog.components[name], (target, running[name])) for name in names)
@@ -96,13 +96,13 @@ def _refuse_no_path(source: Release, goal: Release) -> None:
         raise NoPath(source, goal, hops(source, goal)[0] if source < goal else None)
 
 
-def _running(cloud: Cloud, record: Record, name: ComponentName) -> dict[HostName, Artifact]:
+def _running(cloud: Cloud, record: Record, name: ComponentName, goal: Release) -> dict[HostName, Artifact]:
     """What each host runs; of a service that is stopped, what it would run if it were started."""
     found: dict[HostName, Artifact] = {}
     for host in record.hosts_in(record.components[name].role):
         unit = cloud.units.get((name, host.name))
         if unit is None:
-            raise _not_read(cloud, f"unit {name} {host.name}")
+            raise _not_read(cloud, f"unit {name} {host.name}", goal)
         path = unit.running or unit.linked
         artifact = record.artifact_at(path)
         if artifact is None:
@@ -150,10 +150,10 @@ def _phases(
 ) -> tuple[PhaseLeft, ...]:
     schema = cloud.schemas.get(known.name)
     if schema is None:
-        raise _not_read(cloud, f"schema {known.name}")
+        raise _not_read(cloud, f"schema {known.name}", target.release)
     revisions = cloud.migrations.get((known.name, target.name))
     if revisions is None:
-        raise _not_read(cloud, f"migrations {known.name} {target.name}")
+        raise _not_read(cloud, f"migrations {known.name} {target.name}", target.release)
     return phases_left(known, (target.name, revisions), schema.rows, old_code=old, new_code=new)
 
 
@@ -191,5 +191,5 @@ def _refuse_unproved(known: KnownComponent, start: Release, goal: Release) -> No
         )
 
 
-def _not_read(cloud: Cloud, subject: str) -> NotRead:
-    return NotRead(subject, cloud.unread.get(subject, "the inspection did not look for it"))
+def _not_read(cloud: Cloud, subject: str, goal: Release) -> NotRead:
+    return NotRead(subject, cloud.unread.get(subject, "the inspection did not look for it"), goal)
