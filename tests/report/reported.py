@@ -48,7 +48,7 @@ def traffic(events: Sequence[Event], *, seed: int = 1) -> list[Sample]:
     ]
 
 
-def broken(samples: Iterable[Sample], api: str, began: float, ended: float, outcome: str) -> list[Sample]:
+def broken(samples: Iterable[Sample], api: str, began: float, ended: float, *, outcome: str) -> list[Sample]:
     """The same requests, those of ``api`` between the two times failed."""
     return [
         s._replace(outcome=outcome, status=503, detail="<b>503</b> no server is available")

@@ -65,7 +65,7 @@ def test_lost_requests_are_an_issue_with_the_steps_they_fell_into_and_what_to_do
     plan, events = run()
     touched = touched_at(plan, events)
 
-    report = told(plan, events, broken(traffic(events), "glance", touched + 4, touched + 7, STATUS))
+    report = told(plan, events, broken(traffic(events), "glance", touched + 4, touched + 7, outcome=STATUS))
 
     assert report.verdict == "completed with issues"
     assert [impact.api for impact in report.impacts if not impact.kept] == ["glance"]
@@ -134,7 +134,7 @@ def test_the_document_is_json_with_every_failed_request() -> None:
     plan, events = run()
     touched = touched_at(plan, events)
 
-    report = told(plan, events, broken(traffic(events), "glance", touched + 4, touched + 7, STATUS))
+    report = told(plan, events, broken(traffic(events), "glance", touched + 4, touched + 7, outcome=STATUS))
     document = json.loads(json.dumps(view.document(report)))
 
     assert document["failed"] == len(document["failures"]) == 12
