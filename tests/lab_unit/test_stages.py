@@ -140,3 +140,13 @@ def test_an_interrupt_lets_what_runs_end_and_begins_nothing_new() -> None:
 
     assert works.there == {"debian"}
     assert works.pushed == []
+
+
+def test_a_failure_begins_nothing_that_waits_for_a_thread() -> None:
+    works = Works()
+    works.failing = {"roots"}
+
+    with pytest.raises(OSError, match="roots failed"):
+        build((works.stage("roots"), works.stage("artifact"), works.stage("network")), Told(), at_once=1)
+
+    assert works.pushed == ["roots"]

@@ -24,6 +24,15 @@ _ADDRESSES = {
     "client": "10.77.0.20",
 }
 _TAIL_CHARS = 2000
+_MARK = "SKYLIFT_LAB_SCRIPT_OF"
+_COUNT_ORPHANS = f"""
+found=0
+for place in /proc/[0-9]*; do
+  owner=$(tr '\\0' '\\n' < "$place/environ" 2>/dev/null | sed -n 's/^{_MARK}=//p' || true)
+  if [ -n "$owner" ] && [ "$owner" != "${_MARK}" ]; then found=$((found + 1)); fi
+done
+echo $found
+"""
 
 
 class LabProblem(Uncertain):
@@ -178,7 +187,8 @@ def run(host: LabHost, script: str, *, input: bytes | None = None, timeout_s: in
         LabProblem: it ended with another code than 0 (the end of its stderr is in the sentence), the
             host could not be reached, or ``timeout_s`` passed.
     """
-    command = [*ssh_command(host), shlex.join(["sh", "-euc", script])]
+    # Marked, so that the next one can tell what a killed one left running there: see orphans().
+    command = [*ssh_command(host), shlex.join(["env", f"{_MARK}={os.getpid()}", "sh", "-euc", script])]
     try:
         ended = subprocess.run(
             command, input=input or b"", capture_output=True, timeout=timeout_s, check=False
@@ -191,6 +201,18 @@ def run(host: LabHost, script: str, *, input: bytes | None = None, timeout_s: in
         said = ended.stderr.decode(errors="replace")[-_TAIL_CHARS:].strip()
         raise LabProblem(f"a script on {host.name} ended with code {ended.returncode}: {said}")
     return ended.stdout.decode(errors="replace")
+
+
+def orphans(host: LabHost) -> int:
+    """How many of the scripts on ``host`` were started by :func:`run` in another process than this.
+
+    A script goes on when the connection that started it is cut. Two of the same kind at once could hurt
+    each other, so whoever finds some lets them end first.
+
+    Raises:
+        LabProblem: the host cannot be reached.
+    """
+    return int(run(host, _COUNT_ORPHANS, timeout_s=15))
 
 
 def _first_line(script: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REGION = "RegionOne"
 IDENTITY_URL = f"http://{VIP}:{PORTS['keystone']}/v3"
 
+_HALF = "half_made_"
 _SCHEMA_S = 180
 _START_S = 150
 _ANSWER_S = 60
@@ -67,17 +68,34 @@ def make_databases(lab: Lab) -> None:
         f"GRANT ALL PRIVILEGES ON {name}.* TO {name}@'{_FROM}';\n"
         for name in _SCHEMAS
     )
-    run(lab.controllers[0], "mariadb --batch", input=statements.encode(), timeout_s=60)
+    _tell(lab, statements)
 
 
 def schema_made(lab: Lab, component: str) -> bool:
-    """Whether its database has a schema, of whatever release: a cloud that was upgraded stays so."""
-    return _count(lab, f"SELECT COUNT(*) FROM {component}.alembic_version") > 0  # noqa: S608 - our own words
+    """Whether its database has a schema, whole and of whatever release: one that was upgraded stays so."""
+    stamped = _count(lab, f"SELECT COUNT(*) FROM {component}.alembic_version") > 0  # noqa: S608 - our own words
+    return stamped and not _half_made(lab, component)
 
 
 def make_schema(lab: Lab, component: str) -> None:
-    """Run the component's own migrations from nothing to the head of its artifact."""
+    """Run the component's own migrations from nothing to the head of its artifact.
+
+    What a killed one left is dropped first: MariaDB takes no schema change back, and the first of the
+    migrations trips over its own tables. A database named after the component tells, while it is there,
+    that they have not come to their end; nothing else is ever dropped.
+    """
+    afresh = f"DROP DATABASE {component}; CREATE DATABASE {component} CHARACTER SET utf8mb3; "
+    _tell(
+        lab,
+        (afresh if _half_made(lab, component) else "") + f"CREATE DATABASE IF NOT EXISTS {_HALF}{component};",
+    )
     _as(lab.controllers[0], component, _SCHEMAS[component])
+    _tell(lab, f"DROP DATABASE {_HALF}{component};")
+
+
+def _half_made(lab: Lab, component: str) -> bool:
+    query = f"SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{_HALF}{component}'"  # noqa: S608 - our own words
+    return int(_ask(lab, query)) > 0
 
 
 def metadefs_loaded(lab: Lab) -> bool:
@@ -196,6 +214,10 @@ def _active(host: LabHost, *units: str) -> bool:
     except LabProblem:
         return False
     return True
+
+
+def _tell(lab: Lab, statements: str) -> None:
+    run(lab.controllers[0], "mariadb --batch", input=statements.encode(), timeout_s=60)
 
 
 def _ask(lab: Lab, query: str) -> str:

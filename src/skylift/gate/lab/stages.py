@@ -9,7 +9,8 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections import deque
+from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,13 @@ def build(stages: Sequence[Stage], progress: Progress, *, at_once: int = 2) -> i
     pushed = 0
     failure: BaseException | None = None
     running: dict[Future[bool], str] = {}
-    pool = ThreadPoolExecutor(max_workers=at_once)
-    try:
+    ready: deque[str] = deque()
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         while order.is_active() and failure is None:
-            for name in order.get_ready():
+            ready.extend(order.get_ready())
+            # None waits in the pool: it would begin even after a failure, or after Ctrl-C.
+            while ready and len(running) < at_once:
+                name = ready.popleft()
                 running[pool.submit(_bring_about, by_name[name], progress)] = name
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
@@ -78,9 +82,6 @@ def build(stages: Sequence[Stage], progress: Progress, *, at_once: int = 2) -> i
                     continue
                 pushed += future.result()
                 order.done(name)
-    finally:
-        # Also when we are interrupted: what runs ends, what waits for a thread does not begin.
-        pool.shutdown(wait=True, cancel_futures=True)
     if failure is not None:
         raise failure
     return pushed

@@ -18,7 +18,7 @@ from skylift.gate.lab import (
 )
 from skylift.gate.lab.cloud import cloud_stages
 from skylift.gate.lab.commands import poll
-from skylift.gate.lab.host import LabProblem, run
+from skylift.gate.lab.host import LabProblem, orphans, run
 from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
 from skylift.gate.lab.stages import Stage, build
 from skylift.gate.lab.state import LabRefused, LabState, locked, read_state, write_state
@@ -35,7 +35,9 @@ HOSTS = "hosts"
 
 _PACKAGES = "packages of this machine"
 _DEBIAN = "Debian for the hosts"
+_QUIET = "scripts of an earlier up"
 _BOOT_S = 120
+_QUIET_S = 300
 _REBUILD_GIB = 1
 """What has to be free for a lab that stands already."""
 
@@ -71,7 +73,7 @@ def stages(lab: Lab, wanted: LabState) -> tuple[Stage, ...]:
         *host_stages(lab, present),
         *(_build_stage(one) for one in made.values()),
         *publish,
-        *cloud_stages(lab, present, made, hosts=HOSTS, published=published),
+        *cloud_stages(lab, present, made, hosts=_QUIET, published=published),
     )
 
 
@@ -116,6 +118,7 @@ def host_stages(lab: Lab, present: Artifact) -> tuple[Stage, ...]:
             lambda: _boot(lab),
             after=("network", "root file systems"),
         ),
+        Stage(_QUIET, lambda: _quiet(lab), lambda: _await_quiet(lab), after=(HOSTS,)),
     )
 
 
@@ -180,6 +183,15 @@ def _artifact_name(one: Artifact) -> str:
 
 def _layer_name(role: str) -> str:
     return f"layer {role}"
+
+
+def _quiet(lab: Lab) -> bool:
+    return not any(orphans(host) for host in lab.hosts)
+
+
+def _await_quiet(lab: Lab) -> None:
+    if not poll(lambda: _quiet(lab), limit_s=_QUIET_S, every_s=1):
+        raise LabProblem(f"scripts of an earlier lab up still run on the hosts after {_QUIET_S} s")
 
 
 def refuse_other(lab: Lab, there: LabState | None, wanted: LabState) -> None:
