@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
-from skylift.drivers.ssh import Said, Ssh
+from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.model.cloud import Backend, BackendState
 from skylift.model.ids import HostName, PoolName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
@@ -22,6 +22,10 @@ _GETS_REQUESTS = {"1", "2"}
 """``srv_op_state``: starting (slow start) and running."""
 _STOPPING = "3"
 _QUESTION = b"show servers state; show stat -1 4 -1\n"
+_TELL = ("socat", "-t", "10", "-")
+
+# Of a hundred columns of statistics, names and current sessions; lines without a comma pass whole.
+_ASK = 'said=$(socat -t 10 - "$1") && printf "%s\\n" "$said" | cut -d, -f1,2,5'
 
 
 class BalancerSilent(Transient):
@@ -57,21 +61,22 @@ class HaproxyBalancer:
     def __init__(self, ssh: Ssh, hosts: Iterable[HostName], socket: PurePosixPath) -> None:
         self._ssh = ssh
         self._hosts = tuple(hosts)
-        self._argv = ("socat", "-t", "10", "-", f"UNIX-CONNECT:{socket}")
+        self._socket = f"UNIX-CONNECT:{socket}"
 
     def backends(self) -> tuple[Backend, ...]:
-        answers = self._tell(_QUESTION, changes=False)
+        answers = self._tell(shell(_ASK, self._socket), _QUESTION, changes=False)
         return tuple(seen for host, text in answers.items() for seen in parse_backends(host, text))
 
     def set_state(self, pool: PoolName, server: HostName, state: Literal["drain", "ready"]) -> None:
-        answers = self._tell(f"set server {pool}/{server} state {state}\n".encode(), changes=True)
+        line = f"set server {pool}/{server} state {state}\n"
+        answers = self._tell((*_TELL, self._socket), line.encode(), changes=True)
         for host, text in answers.items():
             if text.strip():
                 raise BalancerRefuses(pool, server, host, text.strip().splitlines()[0])
 
-    def _tell(self, line: bytes, *, changes: bool) -> Mapping[HostName, str]:
+    def _tell(self, argv: Sequence[str], line: bytes, *, changes: bool) -> Mapping[HostName, str]:
         """What each instance answers to ``line``; a repeated change is harmless, so none is uncertain."""
-        said = self._ssh.on_each(self._hosts, self._argv, input=line, changes=changes)
+        said = self._ssh.on_each(self._hosts, argv, input=line, changes=changes)
         silent = {host: _silence(each) for host, each in said.items() if _silence(each)}
         if silent:
             raise BalancerSilent(silent)
