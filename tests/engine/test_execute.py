@@ -9,7 +9,7 @@ import pytest
 
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Phase, Run, Standing
-from skylift.engine.journal import Outcome, RunClosed, StepDone, StepStarted, Why
+from skylift.engine.journal import Outcome, RunClosed, StepDone, StepStarted, Why, milliseconds
 from skylift.engine.operate import Asked, open_run, resume, retry
 from skylift.engine.problems import NothingToRetry, RunOver
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
@@ -157,6 +157,34 @@ def test_a_silence_without_a_way_out_of_its_own_gets_one() -> None:
     run = execution.tick(at(301))
 
     assert problem_of(run, "a")[0] == "uncertain"
+
+
+def test_a_silence_does_not_use_up_the_time_of_the_step_that_waits_for_it() -> None:
+    script = Script(left={"a": 99}, raises={"a": lambda: Transient("it reboots")})
+    execution = opened(plan_of([step("a", script, deadline=60)]), MemoryJournal())
+    execution.tick(T0)
+    script.raises.clear()
+
+    back = execution.tick(at(250))
+    in_time = execution.tick(at(250 + 60))
+    late = execution.tick(at(250 + 61))
+
+    assert back.steps[StepId("a")].phase is Phase.RUNNING
+    assert in_time.steps[StepId("a")].phase is Phase.RUNNING
+    assert problem_of(late, "a")[0] == "step.deadline"
+
+
+def test_silences_together_prolong_a_step_only_by_what_the_policy_allows() -> None:
+    script = Script(left={"a": 9999})
+    execution = opened(plan_of([step("a", script, deadline=60)]), MemoryJournal())
+
+    for seconds in range(0, 2000, 20):
+        script.raises = {} if seconds % 100 == 0 else {"a": lambda: Transient("it flaps")}
+        if execution.tick(at(seconds)).standing is Standing.HALTED:
+            break
+
+    assert execution.run.last_ms == milliseconds(at(400))
+    assert problem_of(execution.run, "a")[0] == "step.deadline"
 
 
 def test_one_answer_ends_a_silence() -> None:
