@@ -9,23 +9,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from skylift.app.report import Attempt, Report
+from skylift.cli.views import availability
 from skylift.cli.views.columns import columns, indented
 from skylift.cli.views.report_chart import chart
 from skylift.engine.fold import Phase
 from skylift.model.codec import encode
 from skylift.model.problem import Remedy
-
-_HEADINGS = (
-    "api",
-    "requests",
-    "failed",
-    "longest gap",
-    "p50",
-    "p99 before",
-    "p99 during",
-    "slowest before",
-    "during",
-)
 
 
 def lines(report: Report) -> list[str]:
@@ -34,7 +23,7 @@ def lines(report: Report) -> list[str]:
         *_heading(report),
         *_section("problems", _troubles(report)),
         *_section("issues", _issues(report)),
-        *_section("users' requests", _figures(report)),
+        *_section("users' requests", availability.lines(report.availability)),
         *_section("planned and measured", _impacts(report)),
         *_section(
             "witnesses",
@@ -132,30 +121,6 @@ def _issues(report: Report) -> Iterator[str]:
 def _remedies(remedies: Iterable[Remedy]) -> Iterator[str]:
     for remedy in remedies:
         yield f"    {remedy}"
-
-
-def _figures(report: Report) -> Iterator[str]:
-    apis = report.availability.apis
-    if not apis:
-        return
-    rows = [
-        (
-            api.api,
-            api.requests,
-            api.failed,
-            f"{api.gap.length_ms / 1000:.2f} s",
-            f"{api.during.p50_ms or api.baseline.p50_ms} ms",
-            f"{api.baseline.p99_ms} ms",
-            f"{api.during.p99_ms} ms",
-            f"{api.baseline.slowest_ms} ms",
-            f"{api.during.slowest_ms} ms",
-        )
-        for api in apis
-    ]
-    yield from columns(_HEADINGS, *rows)
-    for api in apis:
-        for step, count in api.failed_by_step.items():
-            yield f"{count} of the failed requests to {api.api} fell into {step}"
 
 
 def _impacts(report: Report) -> Iterator[str]:

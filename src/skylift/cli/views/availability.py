@@ -1,0 +1,44 @@
+"""What users got, as a table."""
+
+from __future__ import annotations
+
+from skylift.cli.views.columns import columns
+from skylift.model.availability import Availability
+
+_HEADINGS = (
+    "api",
+    "requests",
+    "failed",
+    "longest gap",
+    "p50",
+    "p99 before",
+    "p99 during",
+    "slowest before",
+    "slowest during",
+)
+
+
+def lines(seen: Availability) -> list[str]:
+    """One row per API, then into which steps its failed requests fell; nothing if nothing was measured."""
+    if not seen.apis:
+        return []
+    rows = [
+        (
+            api.api,
+            api.requests,
+            api.failed,
+            f"{api.gap.length_ms / 1000:.2f} s",
+            f"{api.during.p50_ms or api.baseline.p50_ms} ms",
+            f"{api.baseline.p99_ms} ms",
+            f"{api.during.p99_ms} ms",
+            f"{api.baseline.slowest_ms} ms",
+            f"{api.during.slowest_ms} ms",
+        )
+        for api in seen.apis
+    ]
+    attributed = [
+        f"{count} of the failed requests to {api.api} fell into {step}"
+        for api in seen.apis
+        for step, count in api.failed_by_step.items()
+    ]
+    return [*columns(_HEADINGS, *rows), *attributed]
