@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +10,6 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections import deque
 from collections.abc import Callable, Sequence
 
 
