@@ -61,7 +61,7 @@ def start_before_switch(plan: Document) -> None:
     drop_edges(plan, into="keystone:start@ctl3", out_of="keystone:switch")
 
 
-def undrain_before_healthy(plan: Document) -> None:
+def undrain_before_warm_up(plan: Document) -> None:
     drop_edges(plan, into="placement:undrain@ctl1")
     add_edge(plan, "placement:start@ctl1", "placement:undrain@ctl1")
 
@@ -91,7 +91,7 @@ def all_out_at_once(plan: Document) -> None:
 
 
 def forgotten_host(plan: Document) -> None:
-    for verb in ("drain", "quiet", "stop", "switch", "start", "healthy", "undrain"):
+    for verb in ("drain", "quiet", "stop", "switch", "start", "healthy", "warm-up", "undrain"):
         drop_step(plan, f"placement:{verb}@ctl2")
 
 
@@ -299,7 +299,7 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (stop_before_quiet, "glance on ctl1 may be stopped before it is quiet"),
     (switch_while_running, "keystone on ctl3 may be switched before it is stopped"),
     (start_before_switch, "keystone on ctl3 may be started before it is switched"),
-    (undrain_before_healthy, "placement on ctl1 may be undrained before it is seen healthy"),
+    (undrain_before_warm_up, "placement on ctl1 may be undrained before it is warmed up"),
     (never_undrained, "glance on ctl2 is never undrained"),
     (taken_down_twice, "glance on ctl2 is stopped twice"),
     (two_out_at_once, "2 backends of pool keystone may be out at once, and policy.batch allows 1"),

@@ -166,6 +166,7 @@ def _measured(site: Site, folder: RunFolder, bench: Bench) -> Iterator[Guard]:
 
 def fetch_samples(site: Site, folder: RunFolder) -> None:
     """Bring what the probes of a run wrote and is not here yet; whole lines only."""
+    folder.samples.touch(mode=0o600)
     with folder.samples.open("ab") as file:
         while piece := site.ports.vantage.samples(str(folder.id), offset=file.tell()):
             file.write(piece)

@@ -44,7 +44,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
             artifacts=SshArtifacts(ssh),
             balancer=HaproxyBalancer(ssh, _named(record, record.balancer.role), record.balancer.socket),
             database=MariadbDatabase(ssh, _named(record, record.database.role)),
-            vantage=SshVantage(ssh, record.vantage),
+            vantage=SshVantage(ssh, record.vantage, addresses),
         )
 
 

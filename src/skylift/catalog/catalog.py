@@ -52,6 +52,8 @@ class KnownComponent:
     """Its type in keystone's catalog."""
     health: str
     """Path of a URL that answers below 500 without a token when the service is well."""
+    ask: str
+    """Path of a URL that any user with a token may read; it makes the service load all it needs."""
     migrations: PurePosixPath
     """Folder of migration files in an artifact; a ``*`` in a name stands for anything."""
     privileges: tuple[str, ...]
@@ -162,6 +164,7 @@ def _component(document: Mapping[str, Any]) -> KnownComponent:
         name=ComponentName(document["name"]),
         service=document["service"],
         health=document["health"],
+        ask=document["ask"],
         migrations=PurePosixPath(schema["migrations"]),
         privileges=tuple(schema["privileges"]),
         triggers=schema.get("triggers", ""),

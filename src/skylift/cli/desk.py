@@ -56,6 +56,7 @@ class _ReleaseWord(click.ParamType[Upgrade]):
             self.fail(str(error), param, ctx)
 
 
-goal_option = click.option(
-    "--to", "goal", required=True, type=_ReleaseWord(), metavar="RELEASE", help="The goal, such as 2024.1."
-)
+_GOAL: dict[str, Any] = {"type": _ReleaseWord(), "metavar": "RELEASE", "help": "The goal, such as 2024.1."}
+
+goal_option = click.option("--to", "goal", required=True, **_GOAL)
+optional_goal_option = click.option("--to", "goal", **_GOAL)

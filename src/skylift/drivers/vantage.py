@@ -14,7 +14,7 @@ from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.drivers.ssh_problems import AnswerLost
 from skylift.drivers.vantage_agent import FOLDER, agent
 from skylift.model.cloud import Endpoint
-from skylift.model.ids import Epoch, HostName
+from skylift.model.ids import ComponentName, Epoch, HostName
 from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.model.record import VantageEntry
 from skylift.ports.vantage import ProbeTally, WitnessSeen
@@ -66,8 +66,16 @@ class ApiRefused(Refused):
 class SshVantage:
     """``Vantage`` over SSH. ``rates`` are firings per second by stream; the agent's own if none."""
 
-    def __init__(self, ssh: Ssh, entry: VantageEntry, *, rates: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        ssh: Ssh,
+        entry: VantageEntry,
+        addresses: Mapping[HostName, str],
+        *,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         self._ssh = ssh
+        self._addresses = addresses
         self._entry = entry
         self._host = entry.host
         self._rates = dict(rates or {})
@@ -75,6 +83,10 @@ class SshVantage:
     def endpoints(self) -> tuple[Endpoint, ...]:
         listed = self._tell("catalog")
         return tuple(Endpoint(end["service"], end["interface"], end["url"]) for end in listed)
+
+    def ask_backend(self, component: ComponentName, host: HostName, port: int, path: str) -> str:
+        backend = f"http://{self._addresses[host]}:{port}"
+        return str(self._tell("ask", component, backend, path)["complaint"])
 
     def start_probes(self, label: str) -> None:
         self._tell("launch", f"--label={label}", f"--rates={json.dumps(self._rates)}", changes=True)

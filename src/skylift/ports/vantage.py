@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skylift.model.cloud import Endpoint
-from skylift.model.ids import Epoch
+from skylift.model.ids import ComponentName, Epoch, HostName
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,14 @@ class Vantage(Protocol):
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The catalog, read with a fresh token."""
+        ...
+
+    def ask_backend(self, component: ComponentName, host: HostName, port: int, path: str) -> str:
+        """Get ``path`` from one backend past the balancers, with a token; what was wrong, or nothing.
+
+        A user's request, made alone: a backend that answers it well has loaded what it loads when it
+        is first asked.
+        """
         ...
 
     def start_probes(self, label: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from skylift.probe import sweep, witness, witness_check
 from skylift.probe.access import Access, endpoints, fresh_token
+from skylift.probe.backend import ask_backend
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import RUNTIME, STATE, Folder, write_whole
 from skylift.probe.streams import DEFAULT_RATES, STREAMS
@@ -33,6 +34,15 @@ def catalog(_folder: Folder | None, _options: argparse.Namespace) -> object:
     """The endpoints, with a fresh token."""
     access = _credentials()
     return endpoints(fresh_token(access, access.tls()))
+
+
+def ask(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """One backend, asked past the balancers; the complaint is empty if it answered well."""
+    try:
+        ask_backend(_credentials(), options.component, options.backend, options.path)
+    except Unanswered as failure:
+        return {"complaint": str(failure)}
+    return {"complaint": ""}
 
 
 def launch(folder: Folder, options: argparse.Namespace) -> object:
@@ -133,6 +143,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(label="")
     verbs = parser.add_subparsers(required=True)
     verbs.add_parser("catalog").set_defaults(run=catalog)
+    asking = verbs.add_parser("ask")
+    asking.set_defaults(run=ask)
+    for word in ("component", "backend", "path"):
+        asking.add_argument(word)
     runs: dict[str, Callable[[Folder, argparse.Namespace], object]] = {"launch": launch, "probe": probe}
     runs |= {"stop": stop, "tally": tally, "witness": witnesses}
     for name, run in runs.items():

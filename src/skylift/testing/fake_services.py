@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
-from skylift.model.ids import Epoch, HostName, PoolName
+from skylift.model.ids import ComponentName, Epoch, HostName, PoolName
 from skylift.model.problem import Fix, Remedy, Transient
 from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
@@ -98,6 +98,10 @@ class FakeVantage:
             for entry in self.cloud.record.components.values()
             for interface in ("admin", "internal", "public")
         )
+
+    def ask_backend(self, component: ComponentName, host: HostName, port: int, path: str) -> str:  # noqa: ARG002 - the port's words
+        self._reach()
+        return self.cloud.traffic.complaint(self.cloud.record.components[component].pool, host)
 
     def start_probes(self, label: str) -> None:
         self._reach()

@@ -81,6 +81,11 @@ class FakeTraffic:
         used = [p for p in self._places if p[0] == pool and self._used(p) and _serves(self._cloud, p)]
         return any(not _fault(self._cloud, place) for place in used)
 
+    def complaint(self, pool: PoolName, server: HostName) -> str:
+        """What is wrong with a server that is asked past the balancers; empty if it answers well."""
+        place = (pool, server)
+        return _fault(self._cloud, place) if _serves(self._cloud, place) else "nothing answers"
+
     def cut(self, place: Place) -> None:
         """End a service with what it has in hand: those requests fail."""
         pool, server = place

@@ -15,6 +15,7 @@ TURN = (
     "switch-artifact",
     "start-service",
     "await-healthy",
+    "warm-up-backend",
     "undrain-backend",
 )
 """What happens to one component on one host, in this order."""

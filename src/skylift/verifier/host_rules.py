@@ -14,13 +14,14 @@ _DONE = {
     "switch-artifact": "switched",
     "start-service": "started",
     "await-healthy": "seen healthy",
+    "warm-up-backend": "warmed up",
     "undrain-backend": "undrained",
 }
 _FEWER = "one backend fewer"
 
 
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
-    """Drain, quiet, stop, switch, start, healthy, undrain: all of it and in this order."""
+    """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all of it and in this order."""
     for (component, host), turn in plan.turns.items():
         for kind in TURN:
             if kind not in turn:

@@ -1,0 +1,83 @@
+"""What can be said of a run and of the cloud after it: status, validation, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skylift.actions.prove import CreateWitnesses
+from skylift.app.conduct import fetch_samples
+from skylift.app.inspect import observe_cloud
+from skylift.app.propose import verified
+from skylift.app.report import Report, report
+from skylift.app.runs import RunFolder, Runs
+from skylift.app.site import Site
+from skylift.app.validate import Validation, validate
+from skylift.app.wiring import open_journal, worker_on
+from skylift.engine.fold import Run, fold
+from skylift.engine.problems import Holder
+from skylift.model.goal import Upgrade
+from skylift.model.problem import Problem
+from skylift.model.sample import read_samples
+from skylift.planning.plan import Plan
+from skylift.ports import WitnessSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run is, and who works on it."""
+
+    plan: Plan
+    run: Run
+    holder: Holder | None
+
+
+def standing(runs: Runs, folder: RunFolder) -> Standing:
+    """Where a run is; told from this machine alone, so it works while the cloud cannot be reached."""
+    plan = verified(folder.plan.read_bytes())
+    with open_journal(folder) as journal:
+        run = fold(journal.events())
+    holder = worker_on(runs)
+    return Standing(plan, run, holder if holder is not None and holder.run == folder.id else None)
+
+
+def judge(site: Site, goal: Upgrade) -> Validation:
+    """Look at the cloud now, and say whether it is at ``goal`` (row 9)."""
+    cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock())
+    return validate(cloud, site.record, goal, site.catalog)
+
+
+def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Report:
+    """Everything that is known of a run, the cloud as it is now included.
+
+    What cannot be fetched is left out and told to ``remark``.
+    """
+    plan = verified(folder.plan.read_bytes())
+    try:
+        fetch_samples(site, folder)
+    except Problem as problem:
+        remark(f"newer samples could not be fetched: {problem}")
+    with open_journal(folder) as journal:
+        events = journal.events()
+    return report(
+        plan,
+        events,
+        read_samples(folder.samples.read_text(encoding="utf-8").splitlines()),
+        witnesses=witnesses(site, plan, remark),
+        validation=judge(site, plan.goal),
+    )
+
+
+def witnesses(site: Site, plan: Plan, remark: Callable[[str], None]) -> tuple[WitnessSeen, ...]:
+    """The witnesses of a plan as they are now; none if it has none or they cannot be seen."""
+    label = witness_label(plan)
+    try:
+        return site.ports.vantage.witnesses(label) if label else ()
+    except Problem as problem:
+        remark(f"the witnesses could not be seen: {problem}")
+        return ()
+
+
+def witness_label(plan: Plan) -> str:
+    """The name that a plan's witnesses bear; empty if it makes none."""
+    return next((s.action.label for s in plan.steps if isinstance(s.action, CreateWitnesses)), "")

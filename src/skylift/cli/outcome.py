@@ -1,0 +1,70 @@
+"""``skylift status``, ``validate`` and ``report``: what became of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from skylift.app.account import account, judge, standing, witness_label
+from skylift.app.propose import verified
+from skylift.app.validate import Outcome
+from skylift.app.wiring import open_site
+from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
+from skylift.cli.exits import Exit
+from skylift.cli.views import report as report_view
+from skylift.cli.views import run as run_view
+from skylift.cli.views import validation as validation_view
+from skylift.model.goal import Upgrade
+
+
+@click.command("status")
+@click.argument("run", required=False)
+@json_option
+@pass_desk
+def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
+    """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
+    seen = standing(desk.runs, desk.runs.find(run))
+    answer(
+        run_view.lines(seen.plan, seen.run, seen.holder),
+        run_view.document(seen.plan, seen.run, seen.holder),
+        as_json=as_json,
+    )
+    return Exit.OK
+
+
+@click.command("validate")
+@optional_goal_option
+@click.option("--clean-up", is_flag=True, help="Remove the witnesses of the newest run, once it is whole.")
+@json_option
+@pass_desk
+def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
+    """Judge from what is observed whether the cloud is at the goal: the newest run's, or RELEASE."""
+    plan = verified(desk.runs.find(None).plan.read_bytes()) if goal is None or clean_up else None
+    with open_site(desk.record) as site:
+        wanted = goal or (plan.goal if plan else None)
+        if wanted is None:
+            raise click.UsageError("name the goal: --to RELEASE")
+        judged = judge(site, wanted)
+        if clean_up and plan is not None and judged.outcome is not Outcome.FAILED and witness_label(plan):
+            site.ports.vantage.destroy_witnesses(witness_label(plan))
+            remark("the witnesses were removed")
+    answer(validation_view.lines(judged), validation_view.document(judged), as_json=as_json)
+    return Exit.FAILED if judged.outcome is Outcome.FAILED else Exit.OK
+
+
+@click.command("report")
+@click.argument("run", required=False)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write one HTML file.")
+@json_option
+@pass_desk
+def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> Exit:
+    """Tell what RUN (or the newest) did, what users got meanwhile, and what to do about problems."""
+    folder = desk.runs.find(run)
+    with open_site(desk.record) as site:
+        told = account(site, folder, remark)
+    answer(report_view.lines(told), report_view.document(told), as_json=as_json)
+    if html is not None:
+        html.write_text(report_view.html(told), encoding="utf-8")
+        remark(f"wrote {html}")
+    return Exit.OK if told.verdict == Outcome.COMPLETED.value else Exit.FAILED
