@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,9 @@ from skylift.ports import Command, Ended, NoJob, Running
 
 
 def run(folder: Path, command: Command) -> int:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
+    (folder / "rc.new").write_text("   \n", encoding="ascii")
+    (folder / "rc.new").chmod(0o600)
     script = command_script("run.step.1", PurePosixPath(folder), command)
     return subprocess.run(["sh", "-c", script], check=False, timeout=20).returncode
 
@@ -39,7 +42,7 @@ def test_the_script_leaves_code_output_and_the_mark_that_it_began(tmp_path: Path
     code = run(tmp_path / "job", Command(("sh", "-c", "echo out; echo err >&2; exit 3")))
 
     assert code == 3
-    assert (tmp_path / "job/rc").read_text() == "3\n"
+    assert (tmp_path / "job/rc").read_text() == "3  \n"
     assert (tmp_path / "job/output").read_text() == "out\nerr\n"
     assert (tmp_path / "job/started").exists()
 
@@ -69,13 +72,31 @@ def test_another_user_is_entered_by_runuser_without_a_shell() -> None:
     assert "exec runuser -u keystone -- prog 'a b'" in script
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_disk_that_fills_up_meanwhile_hides_neither_the_end_nor_the_reason(tmp_path: Path) -> None:
+    """Issue 2, fault: full disk on one host."""
+    folder = tmp_path / "job"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128K", "small", folder], check=True)
+    try:
+        (folder / "output").touch()
+        subprocess.run(["fallocate", "--keep-size", "--length", "65536", folder / "output"], check=True)
+        fill = f"head -c 1M /dev/zero >{folder}/filler; echo no room; exit 1"
+
+        assert run(folder, Command(("sh", "-c", fill))) == 1
+        assert (folder / "rc").read_text().split() == ["1"]
+        assert (folder / "output").read_text().endswith("no room\n")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 @pytest.mark.parametrize(
     ("said", "state"),
     [
         ("none\n", NoJob()),
         ("running\n", Running("")),
         ("running\nfirst\nsecond 40 %\n", Running("second 40 %")),
-        ("ended 0\nall well\n", Ended(0, "all well\n")),
+        ("ended 0  \nall well\n", Ended(0, "all well\n")),
         ("ended 255\nfailed\n", Ended(255, "failed\n")),
         ("ended 137\n", Ended(255, "cut short by signal 9\n")),
         ("ended 143\nhalf", Ended(255, "half\ncut short by signal 15\n")),

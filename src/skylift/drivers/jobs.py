@@ -14,8 +14,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from skylift.drivers.ssh import Ssh
+from skylift.drivers.ssh import Ssh, shell
+from skylift.drivers.ssh_problems import ChangeUncertain
 from skylift.model.ids import HostName
+from skylift.model.problem import Fix, Refused, Remedy
 from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
 
 FOLDER = PurePosixPath("/var/lib/skylift/jobs")
@@ -24,17 +26,20 @@ _CUT_SHORT = 255
 _SIGNALS_FROM = 128
 _NAME_CHARS = 150
 
-# Answers 0 whether it started the job or found it: both are what was wanted.
+_NO_ROOM = 74
+
+# Answers 0 whether it started the job or found it: both are what was wanted. What the job has to write
+# at its end gets its place on disk now, so that a disk that fills up meanwhile does not hide the end.
 _START = r"""
 umask 077
-mkdir -p "$1"
+mkdir -p "$1" || exit 74
 exec 9>"$1/.lock"
 flock -w 15 9
 cd "$1"
 state=$(systemctl show -p ActiveState --value "$3")
 if [ -e "$2/started" ] || [ "$state" != inactive ]; then exit 0; fi
-mkdir -p "$2"
-cat >"$2/command.new"
+mkdir -p "$2" && printf '   \n' >"$2/rc.new" && cat >"$2/command.new" && : >>"$2/output" || exit 74
+fallocate --keep-size --length 65536 "$2/output" 2>/dev/null || :
 mv -fT "$2/command.new" "$2/command"
 systemd-run --quiet --collect --no-ask-password --unit="$3" --description="Skylift job $4" \
     --service-type=exec --property=KillMode=control-group --property=OOMPolicy=continue \
@@ -62,15 +67,30 @@ _COMMAND = """\
 # Skylift job {key}: run by systemd, once.
 cd {folder} || exit
 umask 077
-exec >output 2>&1 </dev/null
+exec >>output 2>&1 </dev/null
 : >started && sync started . || exit
 umask 022
 (cd / && exec {command})
 rc=$?
 umask 077
-echo $rc >rc.new && sync rc.new && mv -fT rc.new rc && sync .
+printf '%-3d\n' $rc 1<>rc.new && sync rc.new && mv -fT rc.new rc && sync .
 exit $rc
 """
+
+
+class NoRoomForJob(Refused):
+    """A host's disk takes not even a job's own files."""
+
+    code = "job.no-room"
+
+    def __init__(self, host: HostName, why: str) -> None:
+        super().__init__(
+            f"nothing could be started on {host}: {FOLDER} cannot be written ({why})",
+            Remedy(
+                Fix.REPAIR, f"see what fills the disk: ssh {host} 'df -h /var/lib; du -xh / | sort -h | tail'"
+            ),
+            Remedy(Fix.RETRY, "make room, then: skylift retry"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,12 @@ class SshJobs:
     def start(self, host: HostName, command: Command) -> None:
         name = folder_name(self._bound)
         script = command_script(self.key, FOLDER / name, command)
-        self.ssh.change(host, _START, str(FOLDER), name, unit_name(self.key), self.key, input=script.encode())
+        what = (str(FOLDER), name, unit_name(self.key), self.key)
+        said = self.ssh.run(host, shell(_START, *what), input=script.encode(), changes=True)
+        if said.code == _NO_ROOM:
+            raise NoRoomForJob(host, said.complaint)
+        if said.code != 0:
+            raise ChangeUncertain(host, said.complaint)
 
     def state(self, host: HostName) -> JobState:
         folder = FOLDER / folder_name(self._bound)
