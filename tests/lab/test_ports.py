@@ -25,6 +25,12 @@ NOBODY = HostName("ctl9")
 LIMIT_S = 60
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _leave_no_jobs(ports: Ports) -> Iterator[None]:
+    yield
+    ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-*"])
+
+
 @pytest.fixture
 def placement(record: Record, ports: Ports) -> Iterator[ComponentEntry]:
     entry = record.components[ComponentName("placement")]
