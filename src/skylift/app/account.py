@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from skylift.actions.prove import CreateWitnesses
 from skylift.app.conduct import fetch_samples
 from skylift.app.inspect import observe_cloud
-from skylift.app.propose import verified
 from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
@@ -20,6 +19,7 @@ from skylift.model.goal import Upgrade
 from skylift.model.problem import Problem
 from skylift.model.sample import read_samples
 from skylift.planning.plan import Plan
+from skylift.planning.text import read_plan
 from skylift.ports import WitnessSeen
 
 
@@ -34,7 +34,7 @@ class Standing:
 
 def standing(runs: Runs, folder: RunFolder) -> Standing:
     """Where a run is; told from this machine alone, so it works while the cloud cannot be reached."""
-    plan = verified(folder.plan.read_bytes())
+    plan = read_plan(folder.plan.read_bytes())
     with open_journal(folder) as journal:
         run = fold(journal.events())
     holder = worker_on(runs)
@@ -52,7 +52,7 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
 
     What cannot be fetched is left out and told to ``remark``.
     """
-    plan = verified(folder.plan.read_bytes())
+    plan = read_plan(folder.plan.read_bytes())
     try:
         fetch_samples(site, folder)
     except Problem as problem:
@@ -62,7 +62,7 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
     return report(
         plan,
         events,
-        read_samples(folder.samples.read_text(encoding="utf-8").splitlines()),
+        read_samples(folder.samples.read_text(encoding="utf-8").splitlines(keepends=True)),
         witnesses=witnesses(site, plan, remark),
         validation=judge(site, plan.goal),
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from skylift.app.account import account, judge, standing, witness_label
-from skylift.app.propose import verified
 from skylift.app.validate import Outcome
 from skylift.app.wiring import open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
@@ -16,6 +15,7 @@ from skylift.cli.views import report as report_view
 from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
 from skylift.model.goal import Upgrade
+from skylift.planning.text import read_plan
 
 
 @click.command("status")
@@ -40,7 +40,7 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 @pass_desk
 def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
     """Judge from what is observed whether the cloud is at the goal: the newest run's, or RELEASE."""
-    plan = verified(desk.runs.find(None).plan.read_bytes()) if goal is None or clean_up else None
+    plan = read_plan(desk.runs.find(None).plan.read_bytes()) if goal is None or clean_up else None
     with open_site(desk.record) as site:
         wanted = goal or (plan.goal if plan else None)
         if wanted is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from skylift.app.propose import propose, verified
+from skylift.app.propose import propose
 from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
 from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk, remark
@@ -15,6 +15,7 @@ from skylift.cli.views import findings as findings_view
 from skylift.cli.views import plan as plan_view
 from skylift.model.goal import Upgrade
 from skylift.model.ids import StepId
+from skylift.planning.text import read_plan
 from skylift.planning.why import why as reasons
 
 
@@ -56,7 +57,7 @@ def plan(desk: Desk, *, goal: Upgrade, output: Path | None, as_json: bool) -> Ex
 @pass_desk
 def why(desk: Desk, step: str, *, plan_file: Path | None) -> Exit:
     """Say why STEP is in a plan and where it stands, how users notice it, and the way back."""
-    found = verified((plan_file or desk.runs.find(None).plan).read_bytes())
+    found = read_plan((plan_file or desk.runs.find(None).plan).read_bytes())
     try:
         told = reasons(found, StepId(step))
     except KeyError:
