@@ -42,8 +42,8 @@ fi
 # after that gains nothing, and hangs for many seconds now and then: it begins in a signal handler.
 exec "$artifact/bin/python" "$artifact/bin/pyuwsgi" {application} \\
   --master --enable-threads --need-app --die-on-term \\
-  --buffer-size 65535 --add-header 'Connection: close' --disable-logging \\
-  --hook-master-start 'unix_signal:15 gracefully_kill_them_all' --worker-reload-mercy 30 --skip-atexit-teardown \\
+  --buffer-size 65535 --add-header 'Connection: close' --disable-logging --skip-atexit-teardown \\
+  --hook-master-start 'unix_signal:15 gracefully_kill_them_all' --worker-reload-mercy 30 \\
   --hook-accepting1-once "exec:$ready" \\
   "$@"
 """

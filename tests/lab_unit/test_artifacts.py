@@ -1,0 +1,125 @@
+"""Claims about artifacts and their launchers, none of which builds one."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skylift.gate.lab import artifacts
+from skylift.gate.lab.artifacts import HOME, artifact, broken, build_broken, releases
+from skylift.gate.lab.host import LabProblem
+from skylift.gate.lab.launchers import COMPONENTS, launcher
+from skylift.gate.lab.manifest import write_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_there_are_pins_for_both_hops() -> None:
+    assert releases() == ("2023.1", "2024.1", "2025.1")
+
+
+def test_an_unknown_release_is_refused_with_those_there_are() -> None:
+    with pytest.raises(LabProblem, match=r"2019\.1: it has pins for 2023\.1, 2024\.1, 2025\.1"):
+        artifact("2019.1")
+
+
+def test_the_name_begins_with_the_release_and_is_the_place_on_the_host() -> None:
+    one = artifact("2024.1")
+
+    assert one.name.startswith("2024.1-")
+    assert len(one.name) == len("2024.1-") + 16
+    assert one.path == f"{HOME}/{one.name}"
+    assert one.archive.name == f"{one.name}.tar.zst"
+
+
+def test_the_name_is_the_same_each_time() -> None:
+    assert artifact("2024.1").name == artifact("2024.1").name
+
+
+def test_a_release_of_its_own_has_a_name_of_its_own() -> None:
+    assert len({artifact(release).name[7:] for release in releases()}) == len(releases())
+
+
+@pytest.mark.parametrize(
+    ("what", "changed"),
+    [
+        ("_pins", lambda _: "keystone==0\n"),
+        ("launcher", lambda *_, **__: "#!/bin/sh\n"),
+        ("_python_version", lambda: "3.99"),
+        ("_FORMAT", -1),
+    ],
+)
+def test_whatever_it_is_built_from_changes_the_name(
+    monkeypatch: pytest.MonkeyPatch, what: str, changed: object
+) -> None:
+    before = artifact("2024.1").name
+
+    monkeypatch.setattr(artifacts, what, changed)
+
+    assert artifact("2024.1").name != before
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_broken_artifact_has_a_name_of_its_own_of_the_same_length(component: str) -> None:
+    """Its files name its path: a name of another length could not take the other's place."""
+    whole = artifact("2024.1")
+
+    ill = broken(whole, component=component)
+
+    assert ill.name != whole.name
+    assert len(ill.path) == len(whole.path)
+
+
+def test_a_broken_artifact_differs_in_its_launcher_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKYLIFT_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(artifacts, "run_sealed", lambda *_, **__: "")
+    whole = artifact("2024.1")
+    (whole.tree / "libexec").mkdir(parents=True)
+    (whole.tree / "libexec/serve-keystone").write_text("#!/bin/sh\nexec keystone\n")
+    (whole.tree / "libexec/serve-glance").write_text(f"#!{whole.path}/bin/python\n")
+    write_manifest(whole.tree)
+    ill = broken(whole, component="keystone")
+
+    build_broken(ill, whole, component="keystone")
+
+    assert (ill.tree / "libexec/serve-glance").read_text() == f"#!{ill.path}/bin/python\n"
+    ended = subprocess.run([ill.tree / "libexec/serve-keystone"], check=False, capture_output=True)
+    assert ended.returncode == 1
+    assert b"broken on purpose" in ended.stderr
+    assert ill.digest != whole.digest
+
+
+@pytest.mark.parametrize("module", [True, False])
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_launcher_is_a_shell_script_that_parses(component: str, *, module: bool) -> None:
+    script = launcher(component, module=module).encode()
+
+    ended = subprocess.run(["sh", "-n"], input=script, check=False, capture_output=True)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_launcher_serves_the_module_where_there_is_one() -> None:
+    assert "--module glance.wsgi.api:application" in launcher("glance", module=True)
+    assert '--wsgi-file "$artifact/bin/glance-wsgi-api"' in launcher("glance", module=False)
+
+
+def test_a_launcher_stays_with_its_artifact_when_the_link_to_it_moves(tmp_path: Path) -> None:
+    """Row 98: what runs is the artifact it was started from."""
+    first, current = tmp_path / "first", tmp_path / "current"
+    (first / "libexec").mkdir(parents=True)
+    (first / "bin").mkdir()
+    (first / "bin/python").write_text('#!/bin/sh\necho "$1"\n')
+    (first / "libexec/serve-glance").write_text(launcher("glance", module=True))
+    for program in ("bin/python", "libexec/serve-glance"):
+        (first / program).chmod(0o755)
+    current.symlink_to(first)
+
+    ended = subprocess.run([current / "libexec/serve-glance"], check=True, capture_output=True, text=True)
+
+    assert ended.stdout.strip() == f"{first}/bin/pyuwsgi"
