@@ -66,6 +66,10 @@ def undrain_before_warm_up(plan: Document) -> None:
     add_edge(plan, "placement:start@ctl1", "placement:undrain@ctl1")
 
 
+def never_warmed_up(plan: Document) -> None:
+    drop_step(plan, "keystone:warm-up@ctl2")
+
+
 def never_undrained(plan: Document) -> None:
     drop_step(plan, "glance:undrain@ctl2")
 
@@ -300,6 +304,7 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (switch_while_running, "keystone on ctl3 may be switched before it is stopped"),
     (start_before_switch, "keystone on ctl3 may be started before it is switched"),
     (undrain_before_warm_up, "placement on ctl1 may be undrained before it is warmed up"),
+    (never_warmed_up, "keystone on ctl2 is never warmed up"),
     (never_undrained, "glance on ctl2 is never undrained"),
     (taken_down_twice, "glance on ctl2 is stopped twice"),
     (two_out_at_once, "2 backends of pool keystone may be out at once, and policy.batch allows 1"),
