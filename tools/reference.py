@@ -137,7 +137,9 @@ def _options(verb: click.Command, context: click.Context) -> list[str]:
     rows = [
         (f"`{told[0]}`", plain(told[1]))
         for parameter in verb.get_params(context)
-        if (told := parameter.get_help_record(context)) and "--help" not in told[0]
+        if isinstance(parameter, click.Option)
+        and (told := parameter.get_help_record(context))
+        and "--help" not in told[0]
     ]
     return table(("option", "meaning"), rows) if rows else []
 
