@@ -33,9 +33,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Artifact]
 def lab(tmp_path: Path) -> Lab:
     lab = Lab(tmp_path / "lab")
     lab.folder.mkdir()
-    for path in (lab.key, lab.known_hosts):
-        path.write_text("")
-        path.chmod(0o600)
+    lab.key.touch(0o600)
+    lab.known_hosts.write_text("".join(f"{host.address} ssh-ed25519 AAAA\n" for host in lab.hosts))
     return lab
 
 
