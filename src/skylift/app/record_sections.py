@@ -124,7 +124,7 @@ def _component(name: str, section: Section) -> ComponentEntry:
 
 def _balancer(section: Section) -> BalancerEntry:
     entry = BalancerEntry(
-        kind=section.text("kind", form="haproxy", means="haproxy: the one kind supported"),
+        kind=section.text("kind", default="haproxy", form="haproxy", means="haproxy: the one kind supported"),
         role=_name(section, "role"),
         socket=_path(section, "socket"),
         vip=_address(section, "vip"),
@@ -135,7 +135,7 @@ def _balancer(section: Section) -> BalancerEntry:
 
 def _database(section: Section) -> DatabaseEntry:
     entry = DatabaseEntry(
-        kind=section.text("kind", form="galera", means="galera: the one kind supported"),
+        kind=section.text("kind", default="galera", form="galera", means="galera: the one kind supported"),
         role=_name(section, "role"),
         size=section.number("size", 1, 99),
         backups=_path(section, "backups"),
@@ -162,6 +162,7 @@ def _policy(section: Section) -> Policy:
         backup_max_age_h=section.number("backup_max_age_h", 1, _YEAR_H, default=usual.backup_max_age_h),
         clock_skew_max_ms=section.number("clock_skew_max_ms", 1, 60_000, default=usual.clock_skew_max_ms),
         disk_free_min_gib=section.number("disk_free_min_gib", 1, 100_000, default=usual.disk_free_min_gib),
+        baseline=_seconds(section, "baseline", usual.baseline),
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )

@@ -93,6 +93,7 @@ class BalancerEntry:
     vip: str
     """The address that users reach, on whichever of them holds it."""
     kind: str = "haproxy"
+    """The one kind there is a driver for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class DatabaseEntry:
     backups: PurePosixPath
     """Folder on the bootstrap host for dumps, mode 0700."""
     kind: str = "galera"
+    """The one kind there is a driver for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,8 @@ class Policy:
     """How far apart clocks may be, in milliseconds."""
     disk_free_min_gib: int = 2
     """Free space that every host needs where artifacts lie."""
+    baseline: Seconds = Seconds(30)
+    """For how long users' requests are measured before the first step, to compare the run with."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
