@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-fast test-lab demo demo-naive docs clean
+.PHONY: help check test test-lab demo demo-naive figures docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,10 +28,14 @@ test-lab: $(READY) ## the whole matrix in the lab: both hops, all faults (root)
 	$(BIN)/python -m skylift.gate.matrix
 
 demo: $(READY) ## build a cloud at 2023.1, upgrade it live to 2024.1, print the report (root)
-	$(BIN)/python -m skylift.gate.demo
+	$(BIN)/python -m skylift.gate.demo $(DEMO)
 
 demo-naive: $(READY) ## the same probes over a plain stop-all, sync, start: the outage it causes (root)
-	$(BIN)/python -m skylift.gate.demo --naive
+	$(BIN)/python -m skylift.gate.demo --naive $(DEMO)
+
+figures: ## measure both again and write their tables into the README (root)
+	$(MAKE) demo DEMO=--readme
+	$(MAKE) demo-naive DEMO=--readme
 
 docs: $(READY) ## regenerate the reference from the code it describes
 	$(BIN)/python -m tools.reference

@@ -144,16 +144,18 @@ def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench
         )
         if all(step.stage is Stage.PREPARE for step in plan.steps):
             return drive(execution, around)
-        with _measured(site, folder, bench) as guard:
+        with _measured(site, folder, bench, resumed=bool(execution.run.steps)) as guard:
             return drive(execution, replace(around, guard=guard))
 
 
 @contextmanager
-def _measured(site: Site, folder: RunFolder, bench: Bench) -> Iterator[Guard]:
+def _measured(site: Site, folder: RunFolder, bench: Bench, *, resumed: bool) -> Iterator[Guard]:
     """Users' requests are made and counted for as long as the block runs, and what they met is kept."""
     vantage, label = site.ports.vantage, str(folder.id)
     vantage.start_probes(label)
     try:
+        if not resumed:
+            _let_pass(site, bench)
         yield LossGuard(vantage, label, site.record.policy.loss, host=site.record.vantage.host)
     finally:
         try:
@@ -162,6 +164,14 @@ def _measured(site: Site, folder: RunFolder, bench: Bench) -> Iterator[Guard]:
         except Transient as unreached:
             # The probes end by themselves and their samples stay there: report fetches what is missing.
             bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
+
+
+def _let_pass(site: Site, bench: Bench) -> None:
+    baseline = site.record.policy.baseline
+    bench.remark(f"measuring for {baseline} s what users get before anything changes")
+    until = site.clock() + baseline
+    while site.clock() < until and not bench.asked_to_stop():
+        bench.pause()
 
 
 def fetch_samples(site: Site, folder: RunFolder) -> None:

@@ -107,6 +107,7 @@ vantage:
 # policy:
 #   batch: 1                    # backends of one API that may be out at once
 #   at_once: 6                  # steps in flight at once
+#   baseline: 30                # seconds that users' requests are measured before the first step
 #   backup_max_age_h: 24        # a plan needs a backup no older than this
 #   clock_skew_max_ms: 2000
 #   disk_free_min_gib: 2        # on every host, after staging

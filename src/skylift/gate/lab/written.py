@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from skylift.gate.lab.host import Lab
 
 _CLOUD = "lab"
+_BASELINE_S = 120
+"""Long beside what an upgrade of a cloud this small takes, so that its tail latencies can be compared."""
 
 
 def there(lab: Lab) -> bool:
@@ -91,6 +93,7 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "backups": "/var/backups/skylift",
         },
         "vantage": {"host": lab.client.name, "clouds_yaml": "clouds.yaml", "cloud": _CLOUD},
+        "policy": {"baseline": _BASELINE_S},
     }
 
 
