@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -96,7 +97,7 @@ def complaints(report: dict[str, Any]) -> list[str]:
 def markdown(apis: Iterable[dict[str, Any]], summary: str, command: str) -> str:
     """The measured table as the README shows it."""
     rows = [
-        "| API | requests | failed | longest gap | p99 before | p99 during | slowest before | slowest during |",
+        "| API | requests | failed | longest gap | p99 before | during | slowest before | during |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for api in apis:
@@ -107,7 +108,7 @@ def markdown(apis: Iterable[dict[str, Any]], summary: str, command: str) -> str:
             f"| {before['slowest_ms']} ms | {during['slowest_ms']} ms |"
         )
     day = datetime.fromtimestamp(time.time(), UTC).date()
-    return "\n".join([*rows, "", f"`{summary}` ({command}, {day}, 2 cores)"])
+    return "\n".join([*rows, "", f"`{summary}` ({command}, {day}, {os.cpu_count()} cores)"])
 
 
 def write_into_readme(name: str, text: str) -> None:
@@ -137,13 +138,17 @@ def demo(*, readme: bool) -> int:
 def demo_naive(*, readme: bool) -> int:
     """The upgrade by hand; ends with 0 if the probes saw the outage it causes."""
     record = fresh_lab(SOURCE)
-    seen = naive.run(record, GOAL, lambda line: sys.stderr.write(f"{line}\n"))
+    seen = naive.run(record, GOAL, _remark)
     summary = f"demo-naive: {naive.summary(seen)}"
     sys.stdout.write("\n".join([*table.lines(seen), summary]) + "\n")
     if readme and seen.failures:
         apis = [encode(api) for api in seen.apis]
         write_into_readme("naive", markdown(apis, summary, "make demo-naive"))
     return 0 if seen.failures else 1
+
+
+def _remark(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def main(argv: list[str] | None = None) -> int:
