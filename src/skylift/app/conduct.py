@@ -15,14 +15,14 @@ from skylift.app.site import Site
 from skylift.app.wiring import hold, open_journal
 from skylift.engine.drive import Guard, Surroundings, View, drive
 from skylift.engine.execute import Execution, Limits
-from skylift.engine.fold import Run
+from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, open_run, resume, retry
 from skylift.model.ids import Digest, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
-from skylift.planning.text import digest_of
+from skylift.planning.text import PlanChanged, digest_of, read_plan
 
 
 class CloudDrifted(Refused):
@@ -109,11 +109,12 @@ def go_on(site: Site, folder: RunFolder, bench: Bench) -> Run:
     """Resume a run that was paused, or whose process died.
 
     Raises:
+        PlanChanged: its plan is not the one that was approved.
         RunOver: it is completed.
         RunHeld: another process works on this cloud.
     """
-    plan = verified(folder.plan.read_bytes())
     with hold(site, folder.id), open_journal(folder) as journal:
+        plan = _approved(folder, journal)
         resume(journal, Asked(site.actor, site.clock()))
         return _drive(site, plan, journal, folder=folder, bench=bench)
 
@@ -125,10 +126,22 @@ def again(site: Site, folder: RunFolder, step: StepId | None, bench: Bench) -> R
         NothingToRetry: nothing failed, or not this step.
         RunHeld: another process works on this cloud.
     """
-    plan = verified(folder.plan.read_bytes())
     with hold(site, folder.id), open_journal(folder) as journal:
+        plan = _approved(folder, journal)
         retry(journal, Asked(site.actor, site.clock()), step)
         return _drive(site, plan, journal, folder=folder, bench=bench)
+
+
+def _approved(folder: RunFolder, journal: Journal) -> Plan:
+    """The plan that this run was opened with.
+
+    Raises:
+        PlanChanged: the run's folder holds another.
+    """
+    plan = read_plan(folder.plan.read_bytes())
+    if digest_of(plan) != fold(journal.events()).plan:
+        raise PlanChanged(f"run {folder.id} was opened with another")
+    return plan
 
 
 def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:

@@ -19,6 +19,7 @@ from skylift.cli.views import run as run_view
 from skylift.engine.fold import Run, Standing
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
+from skylift.planning.text import read_plan
 
 _EXITS = {
     Standing.COMPLETED: Exit.OK,
@@ -53,7 +54,7 @@ def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
 def resume(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Let a run go on that was paused, or whose process died: RUN, or the newest."""
     folder = desk.runs.find(run)
-    plan = verified(folder.plan.read_bytes())
+    plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record) as site, bench_of() as bench:
         ended = go_on(site, folder, bench)
     return _told(plan, ended, as_json=as_json)
@@ -67,7 +68,7 @@ def resume(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 def retry(desk: Desk, step: str | None, *, run: str | None, as_json: bool) -> Exit:
     """Try STEP again after a repair, or every failed step, and let the run go on."""
     folder = desk.runs.find(run)
-    plan = verified(folder.plan.read_bytes())
+    plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record) as site, bench_of() as bench:
         ended = again(site, folder, StepId(step) if step else None, bench)
     return _told(plan, ended, as_json=as_json)

@@ -30,6 +30,7 @@ ENOUGH = 5000
 """Requests below which a zero says little."""
 _LIMIT_S = 3600
 _README = Path("README.md")
+_COMPARED = ("p99 before", "p99 during", "slowest before", "slowest during")
 
 
 def skylift(*words: str) -> str:
@@ -124,7 +125,7 @@ def demo(*, readme: bool) -> int:
     """The live upgrade; its exit code says what its last line says."""
     record = fresh_lab(SOURCE)
     report = upgrade(record, GOAL, record.parent)
-    against = complaints(report)
+    summary, against = f"demo: {report['summary']}", complaints(report)
     for line in against:
         sys.stdout.write(f"not as it should be: {line}\n")
     if readme and not against:
@@ -133,6 +134,10 @@ def demo(*, readme: bool) -> int:
         )
     sys.stdout.write(f"demo: {report['summary']}\n")
     return 1 if against else 0
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def demo_naive(*, readme: bool) -> int:
