@@ -50,7 +50,7 @@ def test_every_server_of_every_pool_is_seen_with_its_sessions() -> None:
         (2, 0x00, BackendState.UP),
         (1, 0x00, BackendState.UP),
         (0, 0x00, BackendState.DOWN),
-        (3, 0x00, BackendState.DRAIN),
+        (3, 0x00, BackendState.DOWN),
         (2, 0x08, BackendState.DRAIN),
         (0, 0x01, BackendState.MAINT),
         (0, 0x20, BackendState.MAINT),

@@ -19,8 +19,8 @@ from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 _MAINT_BITS = 0x01 | 0x02 | 0x04 | 0x20
 _DRAIN_BITS = 0x08 | 0x10
 _GETS_REQUESTS = {"1", "2"}
-"""``srv_op_state``: starting (slow start) and running."""
-_STOPPING = "3"
+"""``srv_op_state``: starting (slow start) and running. Stopping (a health check that said 404) counts as
+down: nobody told it to drain, and it comes back by itself."""
 _QUESTION = b"show servers state; show stat -1 4 -1\n"
 _TELL = ("socat", "-t", "10", "-")
 
@@ -117,7 +117,7 @@ def _sessions(stats: str) -> dict[tuple[str, str], int]:
 def _state(operation: str, admin: int) -> BackendState:
     if admin & _MAINT_BITS:
         return BackendState.MAINT
-    if admin & _DRAIN_BITS or operation == _STOPPING:
+    if admin & _DRAIN_BITS:
         return BackendState.DRAIN
     return BackendState.UP if operation in _GETS_REQUESTS else BackendState.DOWN
 
