@@ -129,15 +129,9 @@ def demo(*, readme: bool) -> int:
     for line in against:
         sys.stdout.write(f"not as it should be: {line}\n")
     if readme and not against:
-        write_into_readme(
-            "demo", markdown(report["apis"].values(), f"demo: {report['summary']}", "make demo")
-        )
-    sys.stdout.write(f"demo: {report['summary']}\n")
+        write_into_readme("demo", markdown(report["apis"].values(), summary, "make demo"))
+    sys.stdout.write(f"{summary}\n")
     return 1 if against else 0
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 def demo_naive(*, readme: bool) -> int:
