@@ -12,6 +12,7 @@ import pytest
 
 from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIMEOUT, Sample, read_samples
 from skylift.probe.access import TIME_LIMIT_S, Access
+from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder
 from skylift.probe.streams import DEFAULT_RATES
 from skylift.probe.watch import Limits, Watch
@@ -231,3 +232,19 @@ def test_streams_keep_their_share_of_the_default_rates(apis: ApiStandIn, tmp_pat
     seen = Counter(s.api for s in watched(apis, tmp_path, dict(DEFAULT_RATES), seconds=2.0))
 
     assert all(seen[api] >= 6 for api in ("keystone", "glance", "placement"))
+
+
+def test_before_there_is_a_first_token_each_try_counts(apis: ApiStandIn, tmp_path: Path) -> None:
+    """Probes that are started in an outage see it."""
+    apis.fault = refuses
+
+    seen = watched(apis, tmp_path, ALL, seconds=1.5)
+
+    assert [(s.stream, s.outcome, s.status) for s in seen] == [("token-issue", STATUS, 503)] * 2
+
+
+def test_credentials_that_are_refused_are_no_outage(apis: ApiStandIn, tmp_path: Path) -> None:
+    apis.users["admin"]["password"] = "another"
+
+    with pytest.raises(Unanswered):
+        watched(apis, tmp_path, ALL)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
 from skylift.model.sample import CONTENT, OK, STATUS, Sample, read_samples
-from skylift.probe.access import TIME_LIMIT_S, Access, Token, fresh_token
+from skylift.probe.access import KEYSTONE, TIME_LIMIT_S, Access, Token, fresh_token, token_request
 from skylift.probe.counting import Count
 from skylift.probe.exchange import Answer, Unanswered, exchange
 from skylift.probe.folder import Folder, write_whole
@@ -21,7 +21,6 @@ from skylift.probe.streams import STREAMS, Call, Session
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 _TALLY_EVERY_S = 1.0
-_FIRST_TOKEN_TRIES = 30
 
 
 class Limits(NamedTuple):
@@ -103,10 +102,16 @@ class Watch:
         The caller blocks ``STOPS``, so that they are waited for here.
 
         Raises:
-            Unanswered: no first token was to be had.
+            Unanswered: keystone answered that the credentials are none.
         """
-        token = self._first_token()
-        session = Session(self._access, token, self._folder.label, self._attempt)
+        try:
+            token = self._first_token()
+            if token is not None:
+                self._stream(Session(self._access, token, self._folder.label, self._attempt))
+        finally:
+            self._log.close()
+
+    def _stream(self, session: Session) -> None:
         workers = [
             threading.Thread(target=self._work, args=(session,), daemon=True)
             for _ in range(self._limits.in_flight)
@@ -120,7 +125,6 @@ class Watch:
         end = time.monotonic() + self._limits.answer_s + 1
         for worker in workers:
             worker.join(max(end - time.monotonic(), 0.0))
-        self._log.close()
 
     def _fire(self) -> None:
         start = time.monotonic()
@@ -158,15 +162,28 @@ class Watch:
         self._log.add(call, due, CONTENT if fault else OK, status=answer.status, detail=fault)
         return None if fault else answer
 
-    def _first_token(self) -> Token:
-        """The token that tells where the APIs are: nothing can be counted before it."""
-        for _ in range(_FIRST_TOKEN_TRIES - 1):
+    def _first_token(self) -> Token | None:
+        """The token that tells where the APIs are; none if told to stop before there was one.
+
+        Until then nothing else can be asked, but each try is a user's request, and counts.
+
+        Raises:
+            Unanswered: keystone answered that these credentials are none.
+        """
+        call = Call("token-issue", KEYSTONE, token_request(self._access), 201)
+        end = time.monotonic() + self._limits.seconds
+        while time.monotonic() < end:
+            due = time.monotonic()
             try:
                 return fresh_token(self._access, self._tls)
-            except Unanswered:
-                if _stopped_within(1.0):
-                    break
-        return fresh_token(self._access, self._tls)
+            except Unanswered as failure:
+                if not failure.passing:
+                    raise
+                self._log.add(call, due, failure.outcome, status=failure.status, detail=str(failure))
+                self._log.publish()
+            if _stopped_within(1.0):
+                break
+        return None
 
 
 def _stopped_within(seconds: float) -> bool:
