@@ -1,0 +1,91 @@
+"""The real drivers keep the ports' promises on a real cloud: the same tests that the fakes pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from skylift.app.wiring import ports_for
+from skylift.gate.lab.commands import poll
+from skylift.model.ids import ArtifactName, ComponentName, HostName
+from skylift.model.record import HostEntry, Record
+from skylift.ports import Command, Ports
+from skylift.testing.contracts import (
+    ArtifactsContract,
+    BalancerContract,
+    DatabaseContract,
+    HostsContract,
+    JobsContract,
+    Scene,
+    ServicesContract,
+    VantageContract,
+)
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+HOST, GONE = HostName("ctl2"), HostName("ctl9")
+PLACEMENT = ComponentName("placement")
+LIMIT_S = 60
+
+
+def as_it_runs(record: Record, ports: Ports) -> Record:
+    """The record with the artifact that placement's link shows, for a lab may have been upgraded since."""
+    entry = record.components[PLACEMENT]
+    path = ports.services.linked(HOST, entry.link)
+    names = [ArtifactName(name) for name, artifact in record.artifacts.items() if artifact.path == path]
+    lost = HostEntry(GONE, "10.77.0.99", frozenset({"spare"}))
+    return replace(
+        record,
+        hosts={**record.hosts, GONE: lost},
+        components={**record.components, PLACEMENT: replace(entry, artifact=names[0])},
+    )
+
+
+@pytest.fixture(scope="module")
+def scene(record: Record) -> Iterator[Scene]:
+    with ports_for(record) as ports:
+        known = as_it_runs(record, ports)
+    with ports_for(known) as ports:
+        yield Scene(
+            ports=ports,
+            record=known,
+            entry=known.components[PLACEMENT],
+            host=HOST,
+            gone=GONE,
+            until=lambda holds: poll(holds, limit_s=LIMIT_S, every_s=0.5),
+            good=Command(("true",)),
+            bad=Command(("ls", "/no/such/place")),
+            label=f"test-{uuid4()}",
+        )
+        ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-* /var/tmp/test-*"])
+
+
+class TestSshHosts(HostsContract):
+    """Over SSH."""
+
+
+class TestSshJobs(JobsContract):
+    """Transient units."""
+
+
+class TestSystemdServices(ServicesContract):
+    """Units and links."""
+
+
+class TestSshArtifacts(ArtifactsContract):
+    """Folders with manifests."""
+
+
+class TestHaproxyBalancer(BalancerContract):
+    """Three admin sockets."""
+
+
+class TestMariadbDatabase(DatabaseContract):
+    """Galera of three."""
+
+
+class TestSshVantage(VantageContract):
+    """The agent on the client host."""
