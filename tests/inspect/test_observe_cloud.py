@@ -42,7 +42,8 @@ def _whole() -> FakeCloud:
     fake = FakeCloud(RECORD)
     target = RECORD.artifacts[TARGET]
     fake.hosts[CTL1].staged[target.path] = target.digest
-    fake.backups = {(CTL1, entry.database): Epoch(NOW - 60) for entry in RECORD.components.values()}
+    names = [entry.database for entry in RECORD.components.values()]
+    fake.backups = {(CTL1, RECORD.database.backups / f"{n}-old.sql.zst"): Epoch(NOW - 60) for n in names}
     return fake
 
 

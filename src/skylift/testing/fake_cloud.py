@@ -16,7 +16,7 @@ from skylift.model.record import Artifact, Record
 from skylift.model.release import Release
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
-from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeUnit
+from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
 from skylift.testing.fake_traffic import FakeTraffic, with_branches
 from skylift.testing.fake_work import run_host, run_unit
 from skylift.testing.samples import MIGRATIONS, NOW, ROWS
@@ -42,11 +42,11 @@ class FakeCloud:
         """Paths of artifacts whose services end as soon as they start."""
         self.upgrade_check_code = 0
         self.deeds: list[Deed] = []
-        self.backups: dict[tuple[HostName, str], Epoch] = {}
+        self.backups: dict[tuple[HostName, PurePosixPath], Epoch] = {}
+        """When each dump was finished, by its path."""
         self.witnesses: dict[str, bool] = {}
         """Whether those of each label are intact."""
-        self.probes: dict[str, tuple[int, int]] = {}
-        """Per label, the requests and failures there were when its probes were started."""
+        self.probes: dict[str, FakeProbes] = {}
         self._lost: Counter[str] = Counter()
         self.pids = 1000
         """The newest process on any host."""

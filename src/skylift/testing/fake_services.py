@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -12,6 +12,7 @@ from skylift.model.problem import Fix, Remedy, Transient
 from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_state import FakeProbes
 from skylift.testing.fake_work import DUMP
 
 _WITNESSES = ("user", "project", "image", "resource provider")
@@ -71,7 +72,12 @@ class FakeDatabase:
 
     def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
         self.cloud.reach(host)
-        return self.cloud.backups.get((host, database)) if folder.is_absolute() else None
+        found = [
+            at
+            for (where, path), at in self.cloud.backups.items()
+            if where == host and path.parent == folder and path.name.startswith(f"{database}-")
+        ]
+        return max(found, default=None)
 
     def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
         return Command((DUMP, database, str(folder / f"{database}-{label}.sql.zst")))
@@ -105,18 +111,18 @@ class FakeVantage:
 
     def start_probes(self, label: str) -> None:
         self._reach()
-        traffic = self.cloud.traffic
-        self.cloud.probes.setdefault(label, (traffic.requests, len(traffic.failed)))
+        requests, failed, _ = self._counted()
+        self.cloud.probes.setdefault(label, FakeProbes(requests, failed))
 
     def tally(self, label: str) -> ProbeTally:
         self._reach()
-        traffic = self.cloud.traffic
-        since = self.cloud.probes.get(label)
-        if since is None:
+        probes = self.cloud.probes.get(label)
+        if probes is None:
             return ProbeTally(0, 0, {}, None, alive=False)
-        gaps = {str(pool): gap for pool, gap in traffic.longest_gap_s.items()}
+        requests, failed, at = probes.ended or self._counted()
+        gaps = {str(pool): gap for pool, gap in self.cloud.traffic.longest_gap_s.items()}
         return ProbeTally(
-            traffic.requests - since[0], len(traffic.failed) - since[1], gaps, self.cloud.now, alive=True
+            requests - probes.requests, failed - probes.failed, gaps, Epoch(at), alive=probes.ended is None
         )
 
     def samples(self, label: str, *, offset: int) -> bytes:  # noqa: ARG002 - the port's words
@@ -126,7 +132,9 @@ class FakeVantage:
 
     def stop_probes(self, label: str) -> None:
         self._reach()
-        self.cloud.probes.pop(label, None)
+        probes = self.cloud.probes.get(label)
+        if probes is not None and probes.ended is None:
+            self.cloud.probes[label] = replace(probes, ended=self._counted())
 
     def create_witnesses(self, label: str) -> None:
         self._ask()
@@ -143,6 +151,10 @@ class FakeVantage:
     def destroy_witnesses(self, label: str) -> None:
         self._ask()
         self.cloud.witnesses.pop(label, None)
+
+    def _counted(self) -> tuple[int, int, float]:
+        """Requests and failures of all users until now."""
+        return self.cloud.traffic.requests, len(self.cloud.traffic.failed), self.cloud.now
 
     def _reach(self) -> None:
         self.cloud.reach(self.cloud.record.vantage.host)

@@ -85,3 +85,13 @@ class FailedRequest:
     at: float
     pool: PoolName
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FakeProbes:
+    """The probes of one label: what had been counted when they were started, and when they were stopped."""
+
+    requests: int
+    failed: int
+    ended: tuple[int, int, float] | None = None
+    """Requests, failures and time at their end; none while they run."""

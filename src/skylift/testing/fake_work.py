@@ -75,7 +75,9 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
     """Take a command's effect, and say how it ended."""
     program, *words = command.argv
     if program == "systemctl":
-        unit = host.units[UnitName(words[-1])]
+        unit = host.units.get(UnitName(words[-1]))
+        if unit is None:
+            return Ended(5, f"Failed to start {words[-1]}: Unit {words[-1]} not found.")
         runs = unit.state is UnitState.ACTIVE or run_unit(cloud, host, unit)
         return Ended(0, "") if runs else Ended(1, "Job failed. See 'journalctl -xe' for details.")
     if program == FETCH:
@@ -84,7 +86,7 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
         host.staged[PurePosixPath(words[0])] = Digest(words[1])
         return Ended(0, "all files agree with the manifest")
     if program == DUMP:
-        cloud.backups[host.name, words[0]] = Epoch(cloud.now)
+        cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
         return Ended(0, words[1])
     if program.endswith("-manage"):
         return _migrate(cloud, host, command)

@@ -1,0 +1,31 @@
+"""What each port promises, as tests: run on the fakes always, and on real drivers on a real cloud.
+
+A module that runs them has a fixture ``scene`` and a subclass of each contract that it keeps::
+
+    class TestJobs(JobsContract):
+        ...
+
+The cloud must be whole, and is whole again after each test.
+"""
+
+from __future__ import annotations
+
+from skylift.testing.contracts.on_cloud import BalancerContract, DatabaseContract, VantageContract
+from skylift.testing.contracts.on_hosts import (
+    ArtifactsContract,
+    HostsContract,
+    JobsContract,
+    ServicesContract,
+)
+from skylift.testing.contracts.scene import Scene
+
+__all__ = [
+    "ArtifactsContract",
+    "BalancerContract",
+    "DatabaseContract",
+    "HostsContract",
+    "JobsContract",
+    "Scene",
+    "ServicesContract",
+    "VantageContract",
+]

@@ -1,0 +1,140 @@
+"""The contracts of the ports that work on a whole cloud: balancer, database, vantage."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from skylift.model.cloud import BackendState
+from skylift.model.problem import Transient
+from skylift.testing.contracts.scene import Scene
+
+
+def seen(scene: Scene) -> set[BackendState]:
+    """How all balancers see the backend that may be touched."""
+    place = scene.entry.pool, scene.host
+    return {b.state for b in scene.ports.balancer.backends() if (b.pool, b.server) == place}
+
+
+class BalancerContract:
+    """All balancers at once, for any of them may get the VIP."""
+
+    def test_every_balancer_sees_every_backend(self, scene: Scene) -> None:
+        balancers = {host.name for host in scene.record.hosts_in(scene.record.balancer.role)}
+        servers = {host.name for host in scene.record.hosts_in(scene.entry.role)}
+
+        pairs = {
+            (b.balancer, b.server) for b in scene.ports.balancer.backends() if b.pool == scene.entry.pool
+        }
+
+        assert pairs == {(balancer, server) for balancer in balancers for server in servers}
+
+    def test_a_drain_is_seen_at_once_everywhere_and_may_be_repeated(self, scene: Scene) -> None:
+        scene.ports.balancer.set_state(scene.entry.pool, scene.host, "drain")
+        scene.ports.balancer.set_state(scene.entry.pool, scene.host, "drain")
+        drained = seen(scene)
+        quiet = scene.until(lambda: _in_flight(scene) == 0)
+
+        scene.ports.balancer.set_state(scene.entry.pool, scene.host, "ready")
+        scene.ports.balancer.set_state(scene.entry.pool, scene.host, "ready")
+
+        assert drained == {BackendState.DRAIN}
+        assert quiet
+        assert scene.until(lambda: seen(scene) == {BackendState.UP})
+
+
+class DatabaseContract:
+    """Reads of the cluster, and a dump."""
+
+    def test_each_schema_has_rows_and_an_unknown_one_has_none(self, scene: Scene) -> None:
+        database = scene.ports.database
+
+        assert all(database.rows(entry.database) for entry in scene.record.components.values())
+        assert database.rows("no_such_database") == frozenset()
+
+    def test_every_server_of_a_whole_cluster_is_primary_synced_and_sees_all(self, scene: Scene) -> None:
+        nodes = scene.ports.database.nodes()
+
+        assert len(nodes) == scene.record.database.size
+        assert {(n.status, n.state, n.size) for n in nodes} == {("Primary", "Synced", len(nodes))}
+
+    def test_grants_are_sql_and_variables_follow(self, scene: Scene) -> None:
+        facts = scene.ports.database.grants(scene.entry.database)
+
+        assert facts[0].startswith("GRANT ")
+        assert any(fact.startswith("log_bin_trust_function_creators=") for fact in facts)
+        assert not any("IDENTIFIED" in fact for fact in facts)
+
+    def test_a_dump_is_found_once_it_is_whole_and_only_where_it_is(self, scene: Scene) -> None:
+        database, name = scene.ports.database, scene.entry.database
+        folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
+        before = database.newest_backup(scene.host, folder, name)
+
+        ended = scene.run(database.dump_command(name, folder, "contract"))
+
+        assert before is None
+        assert ended.code == 0
+        assert database.newest_backup(scene.host, folder, name) is not None
+        assert database.newest_backup(scene.host, folder, "no_such_database") is None
+        assert database.newest_backup(scene.host, folder / "elsewhere", name) is None
+
+
+class VantageContract:
+    """The APIs as users reach them."""
+
+    def test_the_catalog_has_the_identity_service(self, scene: Scene) -> None:
+        assert "identity" in {endpoint.service for endpoint in scene.ports.vantage.endpoints()}
+
+    def test_witnesses_are_made_once_found_again_and_removed(self, scene: Scene) -> None:
+        vantage, label = scene.ports.vantage, scene.label
+        before = vantage.witnesses(label)
+
+        vantage.create_witnesses(label)
+        first = vantage.witnesses(label)
+        vantage.create_witnesses(label)
+        second = vantage.witnesses(label)
+        vantage.destroy_witnesses(label)
+        vantage.destroy_witnesses(label)
+
+        assert before == ()
+        assert [w.intact for w in first] == [True] * 4
+        assert [w.name for w in second] == [w.name for w in first]
+        assert not [w for w in vantage.witnesses(label) if w.intact]
+
+    def test_probes_count_from_their_start_to_their_end(self, scene: Scene) -> None:
+        vantage, label = scene.ports.vantage, scene.label
+
+        vantage.start_probes(label)
+        vantage.start_probes(label)
+        counted = scene.until(lambda: vantage.tally(label).requests > 0)
+        alive = vantage.tally(label).alive
+        vantage.stop_probes(label)
+        vantage.stop_probes(label)
+        ended = scene.until(lambda: not vantage.tally(label).alive)
+        after = vantage.tally(label)
+
+        assert counted
+        assert alive
+        assert ended
+        assert after.requests > 0
+        assert after.failed == 0
+        assert vantage.tally(label) == after
+
+    def test_a_backend_that_serves_answers_a_users_request(self, scene: Scene) -> None:
+        entry = scene.entry
+
+        def served() -> bool:
+            return scene.ports.vantage.ask_backend(entry.name, scene.host, entry.port, "/") == ""
+
+        assert scene.until(served)
+
+    def test_a_backend_out_of_reach_does_not(self, scene: Scene) -> None:
+        try:
+            said = scene.ports.vantage.ask_backend(scene.entry.name, scene.gone, scene.entry.port, "/")
+        except Transient:
+            return
+        assert said
+
+
+def _in_flight(scene: Scene) -> int:
+    place = scene.entry.pool, scene.host
+    return sum(b.sessions for b in scene.ports.balancer.backends() if (b.pool, b.server) == place)

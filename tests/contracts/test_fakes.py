@@ -1,0 +1,85 @@
+"""The fakes keep the ports' promises; so what is proved on them holds for whatever keeps them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from skylift.model.ids import HostName
+from skylift.model.record import HostEntry
+from skylift.ports import Command
+from skylift.testing.contracts import (
+    ArtifactsContract,
+    BalancerContract,
+    DatabaseContract,
+    HostsContract,
+    JobsContract,
+    Scene,
+    ServicesContract,
+    VantageContract,
+)
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
+from skylift.testing.fake_work import DUMP
+from skylift.testing.samples import PLACEMENT, sample_record
+
+GONE = HostName("ctl9")
+LIMIT_S = 60
+
+
+@pytest.fixture
+def scene() -> Scene:
+    whole = sample_record()
+    lost = HostEntry(GONE, "10.77.0.99", frozenset({"spare"}))
+    record = replace(whole, hosts={**whole.hosts, GONE: lost})
+    cloud = FakeCloud(record)
+    cloud.hosts[GONE].reachable = False
+
+    def until(holds: Callable[[], bool]) -> bool:
+        for _ in range(LIMIT_S):
+            if holds():
+                return True
+            cloud.pass_time(1)
+        return False
+
+    return Scene(
+        ports=ports_of(cloud),
+        record=record,
+        entry=record.components[PLACEMENT],
+        host=HostName("ctl2"),
+        gone=GONE,
+        until=until,
+        good=Command((DUMP, "nothing", "/dev/null")),
+        bad=Command(("/no/such/program",)),
+        label="contract",
+    )
+
+
+class TestFakeHosts(HostsContract):
+    pass
+
+
+class TestFakeJobs(JobsContract):
+    pass
+
+
+class TestFakeServices(ServicesContract):
+    pass
+
+
+class TestFakeArtifacts(ArtifactsContract):
+    pass
+
+
+class TestFakeBalancer(BalancerContract):
+    pass
+
+
+class TestFakeDatabase(DatabaseContract):
+    pass
+
+
+class TestFakeVantage(VantageContract):
+    pass
