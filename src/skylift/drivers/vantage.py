@@ -6,7 +6,6 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from skylift.drivers.clouds_yaml import credentials
@@ -136,13 +135,10 @@ class SshVantage:
         command = shell(_RUN, str(path), *words)
         said = self._ssh.run(self._host, command, input=fed, changes=changes)
         if said.code == _ABSENT:
-            self._ship(path)
+            self._ssh.change(self._host, _SHIP, str(path), agent().sha256, input=agent().content)
             said = self._ssh.run(self._host, command, input=fed, changes=changes)
         self._judge(said)
         return json.loads(said.text)
-
-    def _ship(self, path: PurePosixPath) -> None:
-        self._ssh.change(self._host, _SHIP, str(path), agent().sha256, input=agent().content)
 
     def _judge(self, said: Said) -> None:
         if said.code == _TRY_LATER:

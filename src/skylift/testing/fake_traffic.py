@@ -89,8 +89,8 @@ class FakeTraffic:
     def cut(self, place: Place) -> None:
         """End a service with what it has in hand: those requests fail."""
         pool, server = place
-        for _ in range(self.in_flight(place)):
-            self._fail(pool, f"in flight on {server} when its service was stopped")
+        why = f"in flight on {server} when its service was stopped"
+        self.failed += [FailedRequest(self._cloud.now, pool, why)] * self.in_flight(place)
         self._busy_until.pop(place, None)
 
     def pass_moment(self) -> None:
@@ -122,10 +122,10 @@ class FakeTraffic:
         faults = [_fault(self._cloud, place) for place in serving]
         self.requests += max(len(serving), 1)
         if not serving:
-            self._fail(pool, "no backend serves")
+            self.failed.append(FailedRequest(self._cloud.now, pool, "no backend serves"))
         for fault in faults:
             if fault:
-                self._fail(pool, fault)
+                self.failed.append(FailedRequest(self._cloud.now, pool, fault))
         if serving and not all(faults):
             gap = self._cloud.now - self._last_good[pool]
             self.longest_gap_s[pool] = max(gap, self.longest_gap_s.get(pool, 0.0))
@@ -136,9 +136,6 @@ class FakeTraffic:
             return False
         seen = self.servers[self.vip_holder][place]
         return seen.told == "ready" and seen.healthy
-
-    def _fail(self, pool: PoolName, why: str) -> None:
-        self.failed.append(FailedRequest(self._cloud.now, pool, why))
 
 
 def _serves(cloud: FakeCloud, place: Place) -> bool:
