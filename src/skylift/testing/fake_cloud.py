@@ -106,7 +106,8 @@ class FakeCloud:
             if isinstance(job.state, Running):
                 job.state = Ended(255, "cut short")
         found.up_at, found.booting = self.now + BOOT_S, True
-        self.traffic.forget(host)
+        if host in self.traffic.servers:
+            self.traffic.forget(host)
         self.traffic.move_vip()
 
     def lose_answer(self, call: str, times: int = 1) -> None:

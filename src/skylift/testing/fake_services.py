@@ -112,7 +112,11 @@ class FakeVantage:
     def start_probes(self, label: str) -> None:
         self._reach()
         requests, failed, _ = self._counted()
-        self.cloud.probes.setdefault(label, FakeProbes(requests, failed))
+        before = self.cloud.probes.setdefault(label, FakeProbes(requests, failed))
+        if before.ended is not None:
+            counted, lost, _ = before.ended
+            again = FakeProbes(requests - counted + before.requests, failed - lost + before.failed)
+            self.cloud.probes[label] = again
 
     def tally(self, label: str) -> ProbeTally:
         self._reach()

@@ -1,0 +1,205 @@
+"""Apply, resume and retry: what is refused before anything is touched, and how a run comes to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from skylift.app.account import standing
+from skylift.app.conduct import Bench, CloudDrifted, NotApproved, OtherRecord, again, apply, go_on
+from skylift.app.propose import PlanUnsafe, propose
+from skylift.app.runs import Runs
+from skylift.app.site import Site
+from skylift.app.wiring import hold
+from skylift.catalog.catalog import load
+from skylift.engine.drive import View
+from skylift.engine.fold import Run, Standing
+from skylift.engine.journal import Why
+from skylift.engine.problems import RunHeld, RunOver
+from skylift.model.goal import Upgrade
+from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.record import Policy
+from skylift.model.release import Release
+from skylift.planning.plan import Plan
+from skylift.planning.text import PlanChanged, write_plan
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
+from skylift.testing.samples import sample_record
+
+GOAL = Upgrade(Release(2024, 1))
+RUN = RunId("20260101-000000-run-0001")
+
+
+@dataclass
+class Desk:
+    """A cloud, a site on it, and an operator who may press Ctrl-C."""
+
+    cloud: FakeCloud
+    site: Site
+    asked: bool = False
+    remarks: list[str] = field(default_factory=list)
+    at_each_look: Callable[[Run], None] = lambda _run: None
+
+    @property
+    def bench(self) -> Bench:
+        def view(_plan: Plan, _begun: Run) -> View:
+            return lambda run, _left: self.at_each_look(run)
+
+        return Bench(lambda: self.cloud.pass_time(1), lambda: self.asked, view, self.remarks.append)
+
+    def plan(self) -> bytes:
+        return propose(self.site, GOAL).text
+
+    def apply(self, text: bytes) -> Run:
+        return apply(self.site, RUN, text, self.bench, approved=True)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    record = sample_record(policy=Policy(baseline=Seconds(10)))
+    cloud = FakeCloud(record)
+    cloud.stage(GOAL.to)
+    site = Site(
+        record=record,
+        catalog=load(),
+        ports=ports_of(cloud),
+        runs=Runs(tmp_path / ".skylift"),
+        clock=lambda: cloud.now,
+        actor="rey@console",
+    )
+    return Desk(cloud, site)
+
+
+def test_an_upgrade_from_looking_to_completion_fails_no_request(desk: Desk) -> None:
+    """Rows 3, 11, 98: the plan is made, approved and run; users notice nothing."""
+    ended = desk.apply(desk.plan())
+
+    assert ended.standing is Standing.COMPLETED
+    assert desk.cloud.failed == []
+    assert desk.remarks == ["measuring for 10 s what users get before anything changes"]
+
+
+def test_a_plan_with_one_byte_changed_is_refused(desk: Desk) -> None:
+    """Issue 2, 3.5: every byte counts; a sample of places over the whole file."""
+    text = desk.plan()
+
+    for place in range(0, len(text), len(text) // 60):
+        spoilt = bytearray(text)
+        spoilt[place] ^= 1
+        with pytest.raises(PlanChanged):
+            desk.apply(bytes(spoilt))
+    assert desk.cloud.deeds == []
+
+
+def test_a_drift_that_the_plan_relies_on_is_named(desk: Desk) -> None:
+    text = desk.plan()
+    entry = next(iter(desk.site.record.components.values()))
+    host = desk.cloud.hosts[desk.cloud.controllers[1].name]
+    host.links[entry.link] = desk.site.record.artifacts[next(iter(desk.site.record.artifacts))].path.parent
+
+    with pytest.raises(CloudDrifted, match=f"link {entry.name} {host.name} was"):
+        desk.apply(text)
+
+
+def test_a_drift_that_the_plan_does_not_rely_on_is_tolerated(desk: Desk) -> None:
+    """A reboot of the vantage host between planning and running is nobody's business."""
+    text = desk.plan()
+    desk.cloud.reboot(desk.site.record.vantage.host)
+    desk.cloud.pass_time(60)
+
+    assert desk.apply(text).standing is Standing.COMPLETED
+
+
+def test_points_of_no_return_need_an_approval(desk: Desk) -> None:
+    text = desk.plan()
+
+    with pytest.raises(NotApproved, match="keystone:contract"):
+        apply(desk.site, RUN, text, desk.bench, approved=False)
+    assert desk.site.runs.known() == ()
+
+
+def test_a_plan_of_another_record_is_refused(desk: Desk) -> None:
+    text = desk.plan()
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=Policy(at_once=1)))
+
+    with pytest.raises(OtherRecord):
+        desk.apply(text)
+
+
+def test_a_plan_that_the_verifier_refuses_never_runs(desk: Desk) -> None:
+    plan = propose(desk.site, GOAL).plan
+    without = StepId("keystone:drain@ctl1")
+    spoilt = replace(
+        plan,
+        steps=tuple(s for s in plan.steps if s.id != without),
+        edges=tuple(e for e in plan.edges if without not in {e.before, e.after}),
+    )
+
+    with pytest.raises(PlanUnsafe, match="keystone on ctl1 is never drained"):
+        desk.apply(write_plan(spoilt))
+
+
+def test_a_second_run_is_refused_and_told_who_works(desk: Desk) -> None:
+    text = desk.plan()
+
+    with hold(desk.site, RunId("20260101-000000-run-0000")), pytest.raises(RunHeld, match="rey") as held:
+        desk.apply(text)
+
+    assert held.value.holder is not None
+    assert held.value.holder.run == "20260101-000000-run-0000"
+
+
+def test_ctrl_c_lets_running_steps_finish_and_resume_goes_on(desk: Desk) -> None:
+    def press_once(run: Run) -> None:
+        desk.asked = desk.asked or len(run.steps) > 20
+
+    desk.at_each_look = press_once
+    paused = desk.apply(desk.plan())
+    desk.asked, desk.at_each_look = False, lambda _run: None
+    told = standing(desk.site.runs, desk.site.runs.find(None))
+
+    resumed = go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+    assert paused.pause is not None
+    assert paused.pause.why is Why.SIGNAL
+    assert told.run.standing is Standing.PAUSED
+    assert told.holder is None
+    assert resumed.standing is Standing.COMPLETED
+    assert desk.cloud.failed == []
+
+
+def test_an_artifact_that_cannot_run_halts_the_run_and_a_retry_goes_on_after_the_repair(desk: Desk) -> None:
+    """Issue 2, 3.4: halt, the API still whole, and a way out."""
+    target = desk.site.record.artifact_for(GOAL.to)
+    assert target is not None
+    desk.cloud.broken.add(target.path)
+    halted = desk.apply(desk.plan())
+    desk.cloud.broken.clear()
+
+    repaired = again(desk.site, desk.site.runs.find(None), None, desk.bench)
+
+    assert halted.standing is Standing.HALTED
+    assert {at.problem.code for at in halted.steps.values() if at.problem} == {"service.died"}
+    assert repaired.standing is Standing.COMPLETED
+    assert desk.cloud.failed == []
+
+
+def test_a_run_whose_plan_was_swapped_does_not_go_on(desk: Desk) -> None:
+    desk.asked = True
+    desk.apply(desk.plan())
+    folder = desk.site.runs.find(None)
+    plan = propose(desk.site, GOAL).plan
+    folder.plan.write_bytes(write_plan(replace(plan, notes=("another",))))
+
+    with pytest.raises(PlanChanged, match="was opened with another"):
+        go_on(desk.site, folder, desk.bench)
+
+
+def test_a_completed_run_cannot_go_on(desk: Desk) -> None:
+    desk.apply(desk.plan())
+
+    with pytest.raises(RunOver):
+        go_on(desk.site, desk.site.runs.find(None), desk.bench)
