@@ -35,12 +35,13 @@ def power_on(host: LabHost) -> None:
     lab = host.lab
     bind = [f"--bind={lab.shared}:/srv/shared"] if host.role == "controller" else []
     lab.shared.mkdir(exist_ok=True)
+    # A console that nobody reads (passive) fills up, and then systemd waits for ever to write to it.
     command = [
         *("nsenter", f"--net={lab.namespace}", "systemd-nspawn", "--quiet", "--settings=no"),
         *("--register=no", "--keep-unit", "--boot", f"--machine={lab.name}-{host.name}"),
         *(f"--hostname={host.name}", f"--directory={host.root}"),
         *("--network-veth", f"--network-bridge={BRIDGE}", "--resolv-conf=off", "--timezone=off"),
-        *("--link-journal=no", "--console=passive", *bind),
+        *("--link-journal=no", "--console=read-only", *bind),
     ]
     _keep(lab, host.name, command, again=_ASKED_TO_REBOOT)
 
