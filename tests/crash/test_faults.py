@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -13,11 +14,13 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Why
 from skylift.engine.operate import Asked, retry
-from skylift.model.cloud import BackendState
+from skylift.model.cloud import BackendState, GaleraNode
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.planning.plan import Edge, Plan, Stage, Step
+from skylift.ports import Command, Database
 from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
 from skylift.testing.memory_journal import MemoryJournal
 from skylift.testing.plans import Runner, host_chain, plan_of, planned, step_of
 from skylift.testing.samples import (
@@ -203,6 +206,78 @@ def test_a_full_disk_on_one_host_halts_before_anything_stops_and_a_retry_goes_on
     assert failure(halted)[0] == "job.failed"
     assert stopped == []
     assert after.standing is Standing.COMPLETED
+
+
+def test_an_upgrade_check_that_fails_is_asked_again_by_a_retry() -> None:
+    site = Site()
+    site.cloud.upgrade_check_code = 2
+    halted = site.run()
+
+    site.cloud.upgrade_check_code = 0
+    after = site.retry()
+
+    codes = {at.problem.code for at in halted.steps.values() if at.problem}
+    assert codes == {"service.not-ready"}
+    assert after.standing is Standing.COMPLETED
+
+
+def test_a_schema_that_somebody_else_moved_is_migrated_again_by_a_retry() -> None:
+    site = Site()
+    source = site.cloud.rows["keystone"]
+    expanding = StepId("keystone:expand")
+
+    def guard(run: Run, _now: Epoch) -> Problem | None:
+        if expanding in run.within(Phase.RUNNING) and run.steps[expanding].attempt == 1:
+            site.cloud.rows["keystone"] = source
+        return None
+
+    halted = replace(site.runner, guard=guard).run(site.plan)
+    after = site.retry()
+
+    assert failure(halted)[0] == "schema.not-reached"
+    assert after.standing is Standing.COMPLETED
+    assert site.cloud.failed == []
+
+
+def test_a_host_key_that_changed_while_a_job_ran_does_not_run_the_job_again() -> None:
+    """A refusal that is not the job's own says nothing of the job."""
+    site = Site()
+    ports = ports_of(site.cloud)
+    barred = _Barred(ports.database)
+    runner = replace(site.runner, ports=replace(ports, database=barred))
+    halted = runner.run(site.plan)
+    barred.refuses = False
+    retry(site.journal, Asked("rey", site.cloud.now))
+    after = runner.go_on(site.plan)
+
+    assert halted.standing is Standing.HALTED
+    assert after.standing is Standing.COMPLETED
+    assert max(site.times_done().values()) == 1
+
+
+class _Barred:
+    """A database whose rows nobody may read for now."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.refuses = True
+
+    def rows(self, database: str) -> frozenset[str]:
+        if self.refuses:
+            raise Refused("the host key of ctl1 is not the pinned one")
+        return self._database.rows(database)
+
+    def nodes(self) -> tuple[GaleraNode, ...]:
+        return self._database.nodes()
+
+    def grants(self, user: str) -> tuple[str, ...]:
+        return self._database.grants(user)
+
+    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+        return self._database.newest_backup(host, folder, database)
+
+    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
+        return self._database.dump_command(database, folder, label)
 
 
 def test_a_job_that_outlasts_its_deadline_is_watched_on_and_not_started_twice() -> None:

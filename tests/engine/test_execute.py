@@ -253,16 +253,23 @@ def test_a_resumed_step_has_its_whole_deadline_again() -> None:
     assert run.steps[StepId("a")].phase is Phase.RUNNING
 
 
+class Ended(Refused):
+    """A problem that tells of a job's end."""
+
+    code = "test.ended"
+    job_ended = True
+
+
 class TestRetry:
     @staticmethod
-    def failed(journal: MemoryJournal) -> tuple[Plan, Script]:
-        script = Script(raises={"a": lambda: Refused("no"), "b": lambda: Refused("no")})
+    def failed(journal: MemoryJournal, kind: type[Problem] = Ended) -> tuple[Plan, Script]:
+        script = Script(raises={"a": lambda: kind("no"), "b": lambda: kind("no")})
         plan = plan_of([step("a", script), step("b", script)])
         opened(plan, journal).tick(T0)
         script.raises.clear()
         return plan, script
 
-    def test_all_that_failed_start_again_as_a_new_attempt(self) -> None:
+    def test_steps_whose_jobs_have_ended_start_again_as_a_new_attempt(self) -> None:
         journal = MemoryJournal()
         plan, _ = self.failed(journal)
 
@@ -272,6 +279,18 @@ class TestRetry:
         assert {s: (r.phase, r.attempt) for s, r in run.steps.items()} == {
             "a": (Phase.DONE, 2),
             "b": (Phase.DONE, 2),
+        }
+
+    def test_a_step_whose_job_may_still_run_keeps_its_attempt_and_so_its_job(self) -> None:
+        journal = MemoryJournal()
+        plan, _ = self.failed(journal, Refused)
+
+        retry(journal, Asked("rey", at(9)))
+        run = opened(plan, journal).tick(at(9))
+
+        assert {s: (r.phase, r.attempt) for s, r in run.steps.items()} == {
+            "a": (Phase.DONE, 1),
+            "b": (Phase.DONE, 1),
         }
 
     def test_one_step_alone_starts_again_if_it_is_named(self) -> None:

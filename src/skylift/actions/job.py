@@ -12,6 +12,7 @@ class JobFailed(Refused):
     """A long command ended with a code that means failure."""
 
     code = "job.failed"
+    job_ended = True
 
     def __init__(self, what: str, host: HostName, ended: Ended) -> None:
         said = ended.tail.strip().splitlines()

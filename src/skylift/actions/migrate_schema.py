@@ -16,6 +16,7 @@ class SchemaNotReached(Refused):
     """A migration command reported success, but the database does not have the schema it promised."""
 
     code = "schema.not-reached"
+    job_ended = True
 
     def __init__(
         self, component: ComponentName, phase: str, rows: frozenset[str], wanted: frozenset[str]

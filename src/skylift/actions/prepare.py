@@ -19,6 +19,7 @@ class NotReady(Refused):
     """A service's own upgrade check, run from the target artifact, speaks against the upgrade."""
 
     code = "service.not-ready"
+    job_ended = True
 
     def __init__(self, component: ComponentName, host: HostName, ended: Ended) -> None:
         meaning = {2: "a failure", 255: "an unexpected error"}.get(ended.code, "a code it does not document")

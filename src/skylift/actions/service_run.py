@@ -20,6 +20,7 @@ class ServiceDied(Refused):
     """A service that was started ended by itself."""
 
     code = "service.died"
+    job_ended = True
 
     def __init__(self, unit: UnitName, host: HostName, linked: str | None) -> None:
         super().__init__(

@@ -171,7 +171,8 @@ class Execution:
                 problem = lasting(came, step.action.title, round(now - since))
                 self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Problem():
-                self._write(StepFailed(step.id, attempt, Reported.of(came), ended=True, at_ms=at_ms))
+                failed = StepFailed(step.id, attempt, Reported.of(came), ended=came.job_ended, at_ms=at_ms)
+                self._write(failed)
         del self._sights[step.id]
 
     def _write(self, event: Event) -> None:

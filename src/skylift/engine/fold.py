@@ -56,7 +56,7 @@ class StepRun:
     ended_ms: int | None = None
     problem: Reported | None = None
     job_ended: bool = False
-    """Whether a failed attempt's job cannot still be running."""
+    """Whether the job of a failed attempt has ended."""
 
     def __post_init__(self) -> None:
         ended = self.phase in {Phase.DONE, Phase.FAILED}

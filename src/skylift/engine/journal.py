@@ -97,10 +97,10 @@ class StepFailed:
     attempt: int
     problem: Reported
     ended: bool
-    """Whether its job cannot still be running.
+    """Whether its job has ended, as the problem says.
 
-    After a refusal it cannot; after a deadline or a long silence it can, and a retry then watches the
-    same job under the same key instead of starting a second one beside it.
+    A retry then starts a new one; otherwise it watches the same job under the same key, for a second
+    one must never start beside it.
     """
     at_ms: int
 

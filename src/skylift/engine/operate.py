@@ -50,8 +50,8 @@ def resume(journal: Journal, asked: Asked) -> Run:
 def retry(journal: Journal, asked: Asked, step: StepId | None = None) -> Run:
     """Let failed steps (or this one) start again, and the run go on.
 
-    A step whose job has ended gets a new attempt, so a new job; one that ran out of time goes on
-    watching the job it has.
+    A step whose job has ended gets a new attempt, so a new job; any other goes on watching the job it
+    has, for that may still run.
 
     Raises:
         NothingToRetry: no step has failed, or not this one.

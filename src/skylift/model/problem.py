@@ -45,6 +45,9 @@ class Problem(Exception):  # noqa: N818 - a problem, not an error: an operator c
     """
 
     code: ClassVar[str] = "problem"
+    job_ended: ClassVar[bool] = False
+    """Whether it tells of a job that has ended, so that a retry needs a new one. Any other problem
+    leaves a step's job as it is, perhaps running: a retry goes on watching it."""
 
     def __init__(self, sentence: str, *remedies: Remedy) -> None:
         super().__init__(sentence)
