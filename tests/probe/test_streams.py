@@ -248,3 +248,17 @@ def test_credentials_that_are_refused_are_no_outage(apis: ApiStandIn, tmp_path: 
 
     with pytest.raises(Unanswered):
         watched(apis, tmp_path, ALL)
+
+
+def test_waiting_for_the_last_answers_is_no_gap(apis: ApiStandIn, tmp_path: Path) -> None:
+    """Two APIs: while the slow one's last answer is awaited, nobody asks the other."""
+
+    def hangs_long(ex: Exchange) -> bool:
+        time.sleep(1.5 if "/image" in ex.path else 0)
+        return False
+
+    apis.fault = hangs_long
+    watched(apis, tmp_path, {"image-list": 10.0, "provider-list": 10.0})
+
+    tally = json.loads((tmp_path / "state/run-1/tally.json").read_text())
+    assert tally["longest_gap_s"]["placement"] < 1.0

@@ -59,16 +59,20 @@ class Log:
                 self._file.write(sample.line())
                 self._count.add(sample)
 
-    def publish(self) -> None:
-        """Let readers see all samples so far, and their count."""
+    def publish(self, asked_until: float | None = None) -> None:
+        """Let readers see all samples so far, and their count.
+
+        ``asked_until`` is when the last request was due, if no more are: the time since is no gap.
+        """
+        until = time.monotonic() if asked_until is None else asked_until
         with self._lock:
             self._file.flush()
-            count = self._count.document(time.monotonic() + self._offset)
+            count = self._count.document(until + self._offset)
         write_whole(self._folder.tally, json.dumps(count) + "\n")
 
-    def close(self) -> None:
+    def close(self, asked_until: float) -> None:
         """Publish for the last time; what is still in flight is not recorded any more."""
-        self.publish()
+        self.publish(asked_until)
         with self._lock:
             self._file.close()
 
@@ -95,6 +99,7 @@ class Watch:
         self._tls: ssl.SSLContext = access.tls()
         self._log = Log(folder, time.time() - time.monotonic())
         self._firings: queue.SimpleQueue[Firing | None] = queue.SimpleQueue()
+        self._asked_until = time.monotonic()
 
     def run(self) -> None:
         """Fire the streams until told to stop or a limit is met; then wait for what is in flight.
@@ -109,7 +114,7 @@ class Watch:
             if token is not None:
                 self._stream(Session(self._access, token, self._folder.label, self._attempt))
         finally:
-            self._log.close()
+            self._log.close(self._asked_until)
 
     def _stream(self, session: Session) -> None:
         workers = [
@@ -119,6 +124,7 @@ class Watch:
         for worker in workers:
             worker.start()
         self._fire()
+        self._asked_until = time.monotonic()
         for _ in workers:
             self._firings.put(None)
         # Each request in flight meets its own limit by then; the rest of a cycle need not be made.
