@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab import cluster, openstack, written
+from skylift.gate.lab import backup, cluster, openstack, written
 from skylift.gate.lab.configure import configure, configured
 from skylift.gate.lab.stages import Stage
 
@@ -24,6 +24,7 @@ _METADEFS = "metadata definitions"
 _APIS = "APIs"
 _CATALOG = "catalog"
 _ANSWERS = "cloud answers"
+_BACKUPS = "backups"
 
 
 def cloud_stages(
@@ -80,7 +81,8 @@ def cloud_stages(
             _CATALOG,
             _METADEFS,
         ),
-        _record_stage(lab, partial(written.write, lab, present, made), _ANSWERS, *published),
+        _stage(_BACKUP, partial(backup.backed_up, lab), partial(backup.back_up, lab), _ANSWERS),
+        _record_stage(lab, partial(written.write, lab, present, made), _BACKUP, *published),
     )
 
 
