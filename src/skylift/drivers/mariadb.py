@@ -48,7 +48,7 @@ echo "$newest"
 """
 
 # The dump is read back: only its own last line tells that nothing was cut off.
-_DUMP = r"""
+DUMP = r"""
 set -eu
 database=$1 folder=$2 name=$1-$3.sql.zst doing=begin
 ended() {
@@ -83,6 +83,7 @@ mv -fT -- ".$name.new" "$name"
 sync -- .
 echo "$folder/$name has $(stat -c %s -- "$name") bytes"
 """
+"""What ``sh -c`` dumps a database with; its arguments are the database, the folder and a label."""
 
 
 class NoSyncedNode(Transient):
@@ -149,7 +150,7 @@ class MariadbDatabase:
 
     def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
         return Command(
-            ("nice", "ionice", "-c", "idle", "sh", "-c", _DUMP, "skylift", database, str(folder), label)
+            ("nice", "ionice", "-c", "idle", "sh", "-c", DUMP, "skylift", database, str(folder), label)
         )
 
     def _query(self, sql: str) -> tuple[HostName, Said]:

@@ -81,8 +81,8 @@ def cloud_stages(
             _CATALOG,
             _METADEFS,
         ),
-        _stage(_BACKUP, partial(backup.backed_up, lab), partial(backup.back_up, lab), _ANSWERS),
-        _record_stage(lab, partial(written.write, lab, present, made), _BACKUP, *published),
+        _stage(_BACKUPS, partial(backup.backed_up, lab), partial(backup.back_up, lab), _ANSWERS),
+        _record_stage(lab, partial(written.write, lab, present, made), _BACKUPS, *published),
     )
 
 

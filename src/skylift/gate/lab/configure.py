@@ -32,8 +32,14 @@ for component in $COMPONENTS; do
   link=/opt/openstack/current/$component
   [ -e "$link" ] || ln -sfn "$ARTIFACT" "$link"
 done
+# As systemctl enable would, but for Debian's scripts for older systems, which take seconds for each unit.
+for unit in $UNITS; do
+  for folder in /etc/systemd/system /lib/systemd/system; do
+    [ ! -e "$folder/$unit.service" ] ||
+      ln -sfn "$folder/$unit.service" "/etc/systemd/system/multi-user.target.wants/$unit.service"
+  done
+done
 systemctl daemon-reload
-systemctl enable --quiet $UNITS
 echo "$DIGEST" > {_MARK}
 """
 

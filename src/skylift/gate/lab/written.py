@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
+from skylift.gate.lab import backup
 from skylift.gate.lab.cloud_files import APIS
 from skylift.gate.lab.configure import cloud_facts
 from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP
@@ -90,7 +91,7 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "kind": "galera",
             "role": "controller",
             "size": len(lab.controllers),
-            "backups": "/var/backups/skylift",
+            "backups": str(backup.FOLDER),
         },
         "vantage": {"host": lab.client.name, "clouds_yaml": "clouds.yaml", "cloud": _CLOUD},
         "policy": {"baseline": _BASELINE_S},
