@@ -7,8 +7,6 @@ method and not of a download. A probe that sees nothing here would prove nothing
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +16,6 @@ from types import MappingProxyType
 
 from skylift.app.record_file import load_record
 from skylift.catalog.catalog import load as load_catalog
-from skylift.cli.views import availability as table
-from skylift.cli.views import problem as problem_view
 from skylift.drivers.artifacts import SshArtifacts
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.vantage import SshVantage
@@ -127,29 +123,8 @@ def outage(record: Record, ssh: Ssh, goal: Release, tell: Tell) -> Availability:
     return availability(_samples(vantage, label), hand.spans, changed_from=hand.spans[0].began)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run it on the cloud of a record; ends with 0 if the probes saw the outage, else with 1."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("record", type=Path, help="cloud.yaml of a cloud that may be interrupted")
-    parser.add_argument("--to", type=Release.parse, required=True, metavar="RELEASE")
-    options = parser.parse_args(argv)
-    began = time.monotonic()
-
-    def tell(line: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - began:6.1f} s {line}\n")
-
-    try:
-        seen = run(options.record, options.to, tell)
-    except Problem as problem:
-        sys.stderr.write("\n".join(problem_view.lines(problem)) + "\n")
-        return 1
-    sys.stdout.write("\n".join(table.lines(seen)) + "\n")
-    sys.stdout.write(f"demo-naive: {summary(seen)}\n")
-    return 0 if seen.failures else 1
-
-
 def run(path: Path, goal: Release, tell: Tell) -> Availability:
-    """``outage`` on the cloud that the record at ``path`` declares."""
+    """``outage`` on the cloud that the record at ``path`` declares, which may be interrupted."""
     record = load_record(path, load_catalog().components)
     with Ssh(record.ssh, addresses(record)) as ssh:
         return outage(record, ssh, goal, tell)
@@ -177,7 +152,3 @@ def _samples(vantage: SshVantage, label: str) -> list[Sample]:
 
 def _wait(seconds: float) -> None:
     poll(lambda: False, limit_s=seconds, every_s=1.0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
