@@ -18,6 +18,7 @@ from skylift.engine.journal import (
     FORMAT,
     Event,
     JournalDamaged,
+    JournalUnwritable,
     Outcome,
     Reported,
     RunClosed,
@@ -205,6 +206,32 @@ def test_no_byte_of_the_file_can_change_what_the_journal_says_unnoticed(tmp_path
             refused += 1
 
     assert refused > 50
+
+
+def test_an_event_that_finds_no_room_is_not_half_written_and_the_run_can_go_on_later(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal")
+    journal.append(EVENTS[0])
+    (pages,) = journal._db.execute("PRAGMA page_count").fetchone()  # noqa: SLF001 - a full disk in small
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
+
+    def fill() -> None:
+        for at in range(1000):
+            journal.append(RunResumed("rey" * 100, at))
+
+    with pytest.raises(JournalUnwritable, match="full") as caught:
+        fill()
+    kept = journal.events()
+    journal._db.execute(f"PRAGMA max_page_count = {pages + 100}")  # noqa: SLF001
+    journal.append(EVENTS[1])
+    journal.close()
+
+    assert any("skylift resume" in remedy.how for remedy in caught.value.remedies)
+    assert read_journal(tmp_path / "journal") == (*kept, EVENTS[1])
+
+
+def test_a_journal_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    with pytest.raises(JournalUnwritable, match="No such file or directory"):
+        SqliteJournal(tmp_path / "nowhere" / "journal")
 
 
 WRITER = """

@@ -12,7 +12,14 @@ import os
 import sqlite3
 from pathlib import Path
 
-from skylift.engine.journal import FORMAT, Event, JournalDamaged, decode_event, encode_event
+from skylift.engine.journal import (
+    FORMAT,
+    Event,
+    JournalDamaged,
+    JournalUnwritable,
+    decode_event,
+    encode_event,
+)
 from skylift.model.codec import Malformed
 
 _GENESIS = hashlib.sha256(f"skylift journal {FORMAT}".encode()).digest()
@@ -29,6 +36,7 @@ class SqliteJournal:
 
     Raises:
         JournalDamaged: a row is not what was appended, or the file is no journal; it names the row.
+        JournalUnwritable: there is no such file and none can be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,10 +57,15 @@ class SqliteJournal:
         body = encode_event(event)
         chain = _link(self._chain, body)
         row = len(self._events) + 1
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("INSERT INTO event (row, body, chain) VALUES (?, ?, ?)", (row, body, chain))
-        self._db.execute("UPDATE head SET rows = ?, chain = ?", (row, chain))
-        self._db.execute("COMMIT")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT INTO event (row, body, chain) VALUES (?, ?, ?)", (row, body, chain))
+            self._db.execute("UPDATE head SET rows = ?, chain = ?", (row, chain))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalUnwritable(str(self._path), str(error)) from error
         self._chain = chain
         self._events = (*self._events, event)
 
@@ -103,6 +116,8 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         return
+    except OSError as error:
+        raise JournalUnwritable(str(path), error.strerror or "no reason given") from error
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

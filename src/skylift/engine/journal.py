@@ -157,7 +157,11 @@ class Journal(Protocol):
     """The only memory of a run. One writer at a time: whoever holds the cloud's lease."""
 
     def append(self, event: Event) -> None:
-        """Add ``event``; when this returns, a power cut can no longer take it away."""
+        """Add ``event``; when this returns, a power cut can no longer take it away.
+
+        Raises:
+            JournalUnwritable: it was not added.
+        """
         ...
 
     def events(self) -> tuple[Event, ...]:
@@ -186,6 +190,19 @@ class JournalDamaged(Refused):
                 Fix.RETRY,
                 "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
             ),
+        )
+
+
+class JournalUnwritable(Refused):
+    """A fact could not be written down, so nothing more may be done."""
+
+    code = "journal.unwritable"
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"the journal {where} could not be written: {why}",
+            Remedy(Fix.REPAIR, f"see what fills its disk or bars it: df -h {where}; ls -l {where}"),
+            Remedy(Fix.RETRY, "then let the run go on: skylift resume"),
         )
 
 
