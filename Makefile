@@ -9,7 +9,8 @@ READY := $(VENV)/.ready
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(READY): pyproject.toml requirements.lock
+$(READY): pyproject.toml requirements.lock tools/machine.sh
+	tools/machine.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,lab]'
 	touch $(READY)
@@ -22,7 +23,7 @@ check: $(READY) ## format, lint, types, imports, fast tests (under 90 s)
 	$(BIN)/pytest -q -m 'not lab'
 
 test: check ## everything that a change must pass, a real upgrade included (root; under 40 min)
-	$(BIN)/pytest -q -m 'lab and not matrix' tests/lab
+	$(BIN)/pytest -q -p no:randomly -m 'lab and not matrix' tests/lab
 
 test-lab: $(READY) ## the whole matrix in the lab: both hops, all faults (root)
 	$(BIN)/python -m skylift.gate.matrix

@@ -1,0 +1,23 @@
+#!/bin/sh
+# What the tests and the lab's build need of the machine before Python can be asked. Installs what is
+# missing as root on Debian; elsewhere it says what that is. The lab installs its own packages later.
+set -eu
+
+missing=""
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"; }
+need sshd openssh-server
+need ssh-keygen openssh-client
+need socat socat
+need curl curl
+need zstd zstd
+/usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
+
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+  echo "this machine lacks:$missing; install them, or run this as root on Debian" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of package names
+apt-get install -qq -y --no-install-recommends $missing
