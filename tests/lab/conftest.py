@@ -1,25 +1,77 @@
-"""The lab that runs, as any cloud: its record, and the ports of its drivers."""
+"""One lab for all tests of a session, and the order in which they take it from release to release."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from skylift.app.record_file import load_record
 from skylift.app.wiring import ports_for
 from skylift.catalog.catalog import load
-from skylift.gate.lab.host import default_folder
+from skylift.gate.lab.host import Lab
 from skylift.model.record import Record
 from skylift.ports import Ports
 
+_ORDER = (
+    "test_jobs",
+    "test_ports",
+    "test_contracts",
+    "test_upgrade",
+    "test_faults",
+    "test_lifecycle",
+    "test_tutorial",
+)
+"""Those that share the cloud come first, each finding it as the one before left it."""
 
-@pytest.fixture(scope="module")
-def record() -> Record:
-    return load_record(default_folder() / "cloud.yaml", load().components)
+_UP_S = 1500
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lab tests run last and in the order they are written: an upgrade cannot be shuffled."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> tuple[int, int]:
+    if item.path.parent != Path(__file__).parent or item.path.stem not in _ORDER:
+        return (-1, 0)
+    return (_ORDER.index(item.path.stem), item.reportinfo()[1] or 0)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A new lab at 2023.1, taken down at the end; ``SKYLIFT_TEST_LAB`` names one to use and to leave up."""
+    told = os.environ.get("SKYLIFT_TEST_LAB")
+    place = Lab(Path(told).absolute() if told else tmp_path_factory.mktemp("cloud") / "lab")
+    try:
+        _lab(place, "up", "--release", "2023.1")
+        yield place
+    finally:
+        if not told:
+            _lab(place, "down")
+
+
+@pytest.fixture(scope="session")
+def record_path(lab: Lab) -> Path:
+    return lab.folder / "cloud.yaml"
+
+
+@pytest.fixture(scope="session")
+def record(record_path: Path) -> Record:
+    return load_record(record_path, load().components)
 
 
 @pytest.fixture(scope="module")
 def ports(record: Record) -> Iterator[Ports]:
     with ports_for(record) as ports:
         yield ports
+
+
+def _lab(place: Lab, verb: str, *words: str) -> None:
+    command = [sys.executable, "-m", "skylift.cli.main", "lab", verb, "--dir", str(place.folder), *words]
+    subprocess.run(command, check=True, timeout=_UP_S)

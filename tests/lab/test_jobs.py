@@ -15,7 +15,6 @@ import pytest
 
 from skylift.drivers.jobs import unit_name
 from skylift.gate.lab.commands import poll
-from skylift.gate.lab.host import default_folder
 from skylift.model.ids import HostName
 from skylift.model.problem import Transient
 from skylift.ports import Command, Ended, NoJob, Ports, Running
@@ -100,10 +99,12 @@ def test_twelve_starts_at_once_are_one(ports: Ports, key: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["begun", "started"])
-def test_a_job_outlives_its_caller_and_is_not_started_again(ports: Ports, key: str, word: str) -> None:
+def test_a_job_outlives_its_caller_and_is_not_started_again(
+    ports: Ports, record_path: Path, key: str, word: str
+) -> None:
     """Issue 2, crash: the caller is killed in the middle of the call, and after it."""
     caller = subprocess.Popen(
-        [sys.executable, "-c", _CALLER, default_folder() / "cloud.yaml", key],
+        [sys.executable, "-c", _CALLER, record_path, key],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

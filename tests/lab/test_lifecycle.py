@@ -24,7 +24,7 @@ from skylift.gate.lab.status import status
 from skylift.gate.lab.supervisor import serve_depot
 from skylift.gate.lab.up import answers
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(1800)]
 
 UP_S = 1500
 BOOT_S = 60
