@@ -126,7 +126,7 @@ class Line:
             raise HostKeyRefused(self._host, self._address, self._access) from None
         except asyncssh.PermissionDenied:
             raise NotLetIn(self._host, self._address, self._access) from None
-        except asyncssh.ConnectionLost:
+        except (asyncssh.ConnectionLost, BrokenPipeError, ConnectionResetError):
             by = "the proxy command" if self._access.proxy_command else "it"
             why = f"{by} ended the connection to {self._address} before we were let in"
             raise HostUnreachable(self._host, why) from None
