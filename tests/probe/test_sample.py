@@ -20,7 +20,7 @@ samples = st.builds(
 )
 
 
-@given(st.lists(samples))
+@given(st.lists(samples, max_size=12))
 def test_what_was_written_is_read(written: list[Sample]) -> None:
     assert list(read_samples(sample.line() for sample in written)) == written
 

@@ -33,7 +33,7 @@ def steady(api: str, began: float, ended: float, *, every: float = 0.25, outcome
     return [Sample(began + n * every, 20.0, "list", api, outcome, 200) for n in range(count)]
 
 
-@given(st.lists(requests), st.lists(steps), st.floats(1e9, 1e9 + 60) | st.none())
+@given(st.lists(requests, max_size=25), st.lists(steps, max_size=6), st.floats(1e9, 1e9 + 60) | st.none())
 def test_every_request_is_counted_once(
     samples: list[Sample], spans: list[Span], border: float | None
 ) -> None:
@@ -45,7 +45,7 @@ def test_every_request_is_counted_once(
     assert sum(a.baseline.answers + a.during.answers for a in seen.apis) == sum(s.good for s in samples)
 
 
-@given(st.lists(requests, min_size=1), st.lists(steps))
+@given(st.lists(requests, min_size=1, max_size=25), st.lists(steps, max_size=6))
 def test_a_failure_counts_for_each_step_that_was_under_way(samples: list[Sample], spans: list[Span]) -> None:
     by_step = {
         step: sum(api.failed_by_step.get(step, 0) for api in availability(samples, spans).apis)
@@ -58,7 +58,7 @@ def test_a_failure_counts_for_each_step_that_was_under_way(samples: list[Sample]
         assert count == len(met)
 
 
-@given(st.lists(requests, min_size=1))
+@given(st.lists(requests, min_size=1, max_size=25))
 def test_the_agent_and_the_report_agree_on_gaps(samples: list[Sample]) -> None:
     """Where nobody paused: what halts a run is what its report shows."""
     beat = [Sample(1e9 + n * 4, 1.0, "beat", "beat", OK, 200) for n in range(19)]

@@ -32,8 +32,7 @@ _STOP_S = 20
 
 def catalog(_folder: Folder | None, _options: argparse.Namespace) -> object:
     """The endpoints, with a fresh token."""
-    access = _credentials()
-    return endpoints(fresh_token(access, access.tls()))
+    return endpoints(fresh_token(_credentials()))
 
 
 def ask(_folder: Folder | None, options: argparse.Namespace) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -54,10 +53,6 @@ class Access(NamedTuple):
         plain = self.auth_url.rstrip("/")
         return plain if plain.endswith("/v3") else f"{plain}/v3"
 
-    def tls(self) -> ssl.SSLContext:
-        """How the APIs' certificates are verified."""
-        return ssl.create_default_context(cadata=self.ca_pem or None)
-
 
 class Token(NamedTuple):
     """A token, who it stands for, and the catalog that came with it."""
@@ -99,13 +94,13 @@ def read_token(answer: Answer) -> Token | None:
         return None
 
 
-def ask(request: Request, expected: tuple[int, ...], tls: ssl.SSLContext | None) -> Answer:
+def ask(request: Request, expected: tuple[int, ...], ca_pem: str) -> Answer:
     """One request outside the counted streams.
 
     Raises:
         Unanswered: there was no whole answer, or one with another status than those expected.
     """
-    answer = exchange(request, time.monotonic() + TIME_LIMIT_S, tls)
+    answer = exchange(request, time.monotonic() + TIME_LIMIT_S, ca_pem)
     if answer.status not in expected:
         said = answer.body[:200].decode(errors="replace")
         detail = f"{request.method} {request.url} answered {answer.status}: {said}"
@@ -113,13 +108,13 @@ def ask(request: Request, expected: tuple[int, ...], tls: ssl.SSLContext | None)
     return answer
 
 
-def fresh_token(access: Access, tls: ssl.SSLContext | None) -> Token:
+def fresh_token(access: Access) -> Token:
     """A new token.
 
     Raises:
         Unanswered: none was issued.
     """
-    token = read_token(ask(token_request(access), (201,), tls))
+    token = read_token(ask(token_request(access), (201,), access.ca_pem))
     if token is None:
         raise Unanswered(CONTENT, "the answer to a token request holds no token")
     return token

@@ -18,11 +18,10 @@ def ask_backend(access: Access, component: str, backend: str, path: str) -> None
     Raises:
         Unanswered: an answer was missing, or another than 200.
     """
-    tls = access.tls()
     issuer = access
     if component == KEYSTONE:
         identity = urlsplit(access.identity_url)
         issuer = access._replace(auth_url=f"{backend}{identity.path}")
-    token = fresh_token(issuer, tls)
+    token = fresh_token(issuer)
     headers = {"X-Auth-Token": token.id, "X-Subject-Token": token.id}
-    ask(Request("GET", f"{backend}{path}", headers), (_OK,), tls)
+    ask(Request("GET", f"{backend}{path}", headers), (_OK,), access.ca_pem)

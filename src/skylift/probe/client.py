@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -21,8 +20,8 @@ class Client:
     """
 
     def __init__(self, access: Access) -> None:
-        self._tls: ssl.SSLContext = access.tls()
-        self.token: Token = fresh_token(access, self._tls)
+        self._ca_pem = access.ca_pem
+        self.token: Token = fresh_token(access)
         self._urls = api_urls(access, self.token)
 
     def get(self, api: str, path: str, *expected: int) -> Answer:
@@ -49,7 +48,7 @@ class Client:
             "OpenStack-API-Version": PLACEMENT_VERSION,
             "Content-Type": kind,
         }
-        return ask(Request(method, self._urls[api] + path, headers, sent), expected, self._tls)
+        return ask(Request(method, self._urls[api] + path, headers, sent), expected, self._ca_pem)
 
     def named(self, kind: str, name: str) -> list[dict[str, Any]]:
         """The users or projects called ``name`` in the default domain; ``kind`` is the singular."""

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -56,8 +57,10 @@ class Unanswered(Exception):  # noqa: N818 - named for what happened to the user
         return self.outcome in {CONNECTION, TIMEOUT} or self.status >= _SERVER_FAULT
 
 
-def exchange(request: Request, deadline: float, tls: ssl.SSLContext | None = None) -> Answer:
+def exchange(request: Request, deadline: float, ca_pem: str = "") -> Answer:
     """Send ``request`` and read the whole answer before ``deadline``, a time of the monotonic clock.
+
+    ``ca_pem`` has the certificates that an https server's must be signed by; the system's if empty.
 
     Raises:
         Unanswered: the connection failed or was cut, or the deadline passed.
@@ -65,7 +68,7 @@ def exchange(request: Request, deadline: float, tls: ssl.SSLContext | None = Non
     left = deadline - time.monotonic()
     if left <= 0:
         raise Unanswered(TIMEOUT, "not sent: too many requests were in flight")
-    connection = _connection(request.url, left, tls)
+    connection = _connection(request.url, left, ca_pem)
     try:
         return _speak(connection, request, deadline)
     except socket.timeout as error:  # noqa: UP041 - not yet an alias of TimeoutError in Python 3.9
@@ -76,12 +79,18 @@ def exchange(request: Request, deadline: float, tls: ssl.SSLContext | None = Non
         connection.close()
 
 
-def _connection(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+def _connection(url: str, timeout_s: float, ca_pem: str) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https":
-        return http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=tls)
+        return http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=_trust(ca_pem))
     return http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
+
+
+@lru_cache
+def _trust(ca_pem: str) -> ssl.SSLContext:
+    """Made once, and only where it is needed: it costs more CPU than ten requests."""
+    return ssl.create_default_context(cadata=ca_pem or None)
 
 
 def _speak(connection: http.client.HTTPConnection, request: Request, deadline: float) -> Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import queue
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -96,7 +95,6 @@ class Watch:
         self._folder = folder
         self._rates = rates
         self._limits = limits
-        self._tls: ssl.SSLContext = access.tls()
         self._log = Log(folder, time.time() - time.monotonic())
         self._firings: queue.SimpleQueue[Firing | None] = queue.SimpleQueue()
         self._asked_until = time.monotonic()
@@ -156,7 +154,7 @@ class Watch:
     def _attempt(self, call: Call, due: float | None) -> Answer | None:
         due = time.monotonic() if due is None else due
         try:
-            answer = exchange(call.request, due + self._limits.answer_s, self._tls)
+            answer = exchange(call.request, due + self._limits.answer_s, self._access.ca_pem)
         except Unanswered as failure:
             self._log.add(call, due, failure.outcome, status=0, detail=str(failure))
             return None
@@ -181,7 +179,7 @@ class Watch:
         while time.monotonic() < end:
             due = time.monotonic()
             try:
-                return fresh_token(self._access, self._tls)
+                return fresh_token(self._access)
             except Unanswered as failure:
                 if not failure.passing:
                     raise

@@ -36,6 +36,7 @@ class ApiStandIn(ThreadingHTTPServer):
         self.inventories: dict[str, Any] = {}
         self.asked: list[tuple[str, str]] = []
         """Method and path of every request, in the order they came."""
+        self.connections = 0
 
     @property
     def url(self) -> str:
@@ -78,6 +79,7 @@ class Exchange(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Serve one connection; a client that went away is no error of ours."""
+        self.server.connections += 1
         with suppress(BrokenPipeError, ConnectionResetError):
             super().handle()
 
