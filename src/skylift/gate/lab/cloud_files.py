@@ -154,7 +154,6 @@ def _rendered(name: str, host: LabHost, cloud: CloudFacts, **more: object) -> st
         "apis": APIS,
         "ports": PORTS,
         "vip": VIP,
-        "memcached": ",".join(f"{other.address}:{PORTS['memcached']}" for other in cloud.controllers),
         "recycle_s": _RECYCLE_S,
         "secrets": cloud.passwords,
     }
