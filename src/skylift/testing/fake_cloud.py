@@ -21,7 +21,7 @@ from skylift.testing.fake_traffic import FakeTraffic, with_branches
 from skylift.testing.fake_work import run_host, run_unit
 from skylift.testing.samples import MIGRATIONS, NOW, ROWS
 
-MOMENT_S = 0.5
+MOMENT_S = 1
 """The grain of time."""
 BOOT_S = 30
 
