@@ -166,7 +166,7 @@ def _packed(attempts: Iterable[Attempt], scale: _Scale, y: float) -> tuple[tuple
 def _labels(attempt: Attempt) -> tuple[str, ...]:
     """What to write into a bar, the longest first: its lane says what it is about."""
     what = attempt.step.partition(":")[2] or attempt.step
-    return what, what.partition("@")[0], what.partition("@")[2]
+    return what, what.partition("@")[0]
 
 
 def _strip(api: str, samples: Sequence[Sample], scale: _Scale, y: float) -> Strip:
