@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from skylift.drivers.vantage_agent import agent
 from skylift.model.sample import read_samples
+from skylift.probe.folder import Folder
 from skylift.testing.api_standin import ApiStandIn
 
 OLDEST = (3, 9)
@@ -143,3 +145,17 @@ def test_a_label_that_is_no_file_name_is_refused(shipped: Path, apis: ApiStandIn
 
     assert said.returncode == 2
     assert not (shipped.parent / "etc").exists()
+
+
+def test_two_agents_never_make_the_same_witnesses_at_once(shipped: Path, apis: ApiStandIn) -> None:
+    """An operator's machine that gave a slow agent up starts another one beside it."""
+    folder = Folder.of("run-1", shipped.parent / "state", shipped.parent / "run")
+    lock = folder.lock()
+    assert lock is not None
+
+    second = told(shipped, apis, "witness", "create", "--label=run-1")
+    os.close(lock)
+
+    assert second.returncode == 75
+    assert "the witnesses are being changed already" in second.stderr
+    assert told(shipped, apis, "witness", "create", "--label=run-1").returncode == 0

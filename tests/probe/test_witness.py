@@ -148,3 +148,15 @@ def test_removing_what_is_gone_has_no_effect(apis: ApiStandIn, folder: Folder) -
     witness.destroy(folder, access(apis))
 
     assert witness_check.verify(folder, access(apis)) == []
+
+
+def test_an_upload_that_still_goes_on_is_waited_for(apis: ApiStandIn, folder: Folder) -> None:
+    """A second upload would be refused with 409, as seen on a machine at load 50."""
+    witness.create(folder, access(apis))
+    image = next(iter(apis.images.values()))
+    image["status"] = "saving"
+
+    with pytest.raises(Unanswered, match="still being uploaded") as late:
+        witness.create(folder, access(apis))
+
+    assert late.value.passing

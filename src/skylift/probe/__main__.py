@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from skylift.model.sample import TIMEOUT
 from skylift.probe import sweep, witness, witness_check
 from skylift.probe.access import Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
@@ -98,12 +99,13 @@ def witnesses(folder: Folder, options: argparse.Namespace) -> object:
     if options.verb == "verify-noapi":
         return [seen._asdict() for seen in witness_check.verify_noapi(folder)]
     access = _credentials()
-    if options.verb == "create":
-        witness.create(folder, access)
-    elif options.verb == "destroy":
-        witness.destroy(folder, access)
-    else:
+    if options.verb == "verify":
         return [seen._asdict() for seen in witness_check.verify(folder, access)]
+    # Whoever started one that is slow may have given it up and started another.
+    if folder.lock() is None:
+        raise Unanswered(TIMEOUT, "the witnesses are being changed already")
+    change = witness.create if options.verb == "create" else witness.destroy
+    change(folder, access)
     return {}
 
 

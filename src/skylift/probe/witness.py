@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from skylift.model.sample import CONTENT
+from skylift.model.sample import CONTENT, TIMEOUT
 from skylift.probe.access import GLANCE, KEYSTONE, PLACEMENT, Access
 from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
@@ -138,7 +138,10 @@ def _image(own: Client, image: Mapping[str, str]) -> None:
             "container_format": "bare",
         }
         found = own.call("POST", GLANCE, "/v2/images", (201,), body=declared)
-    if found.json().get("status") != "active":
+    status = found.json().get("status")
+    if status == "saving":
+        raise Unanswered(TIMEOUT, f"image {image['id']} is still being uploaded: an answer was late")
+    if status != "active":
         own.call("PUT", GLANCE, f"{path}/file", (204,), body=_content(image["seed"]))
 
 
