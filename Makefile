@@ -20,7 +20,7 @@ check: $(READY) ## format, lint, types, imports, fast tests (under 90 s)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -m 'not lab'
+	$(BIN)/pytest -q -n auto -m 'not lab'
 
 test: check ## everything that a change must pass, a real upgrade included (root; under 40 min)
 	$(BIN)/pytest -q -p no:randomly -m 'lab and not matrix' tests/lab
