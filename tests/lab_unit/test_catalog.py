@@ -1,0 +1,65 @@
+"""Claims about filling a new Keystone, against one that is played."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from skylift.gate.lab.hostside.catalog import Keystone, populate
+
+_WANTED = {
+    "region": "RegionOne",
+    "services": [
+        {"user": "glance", "password": "planted", "type": "image", "url": "http://vip:9292"},
+        {"user": "placement", "password": "planted", "type": "placement", "url": "http://vip:8778"},
+    ],
+}
+
+
+@dataclass(slots=True)
+class Played(Keystone):
+    """Keeps what is made, and finds it by the fields of a query."""
+
+    kept: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    granted: set[str] = field(default_factory=set)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+        kind, _, query = path.lstrip("/").partition("?")
+        if method == "PUT":
+            self.granted.add(path)
+            return {}, ""
+        things = self.kept.setdefault(kind, [])
+        if body is not None:
+            (one,) = body.values()
+            things.append({**one, "id": str(next(self.numbers))})
+            return {kind.removesuffix("s"): things[-1]}, ""
+        wanted = dict(parse_qsl(query))
+        return {kind: [one for one in things if wanted.items() <= one.items()]}, ""
+
+
+def test_every_service_gets_its_user_its_roles_and_its_endpoints() -> None:
+    keystone = Played("http://vip:5000/v3")
+
+    populate(keystone, _WANTED)
+
+    endpoints = {(one["interface"], one["url"]) for one in keystone.kept["endpoints"]}
+    assert endpoints == {
+        (interface, url)
+        for interface in ("public", "internal", "admin")
+        for url in ("http://vip:9292", "http://vip:8778")
+    }
+    assert [one["name"] for one in keystone.kept["users"]] == ["glance", "placement"]
+    assert len(keystone.granted) == 4
+
+
+def test_a_second_time_makes_nothing() -> None:
+    keystone = Played("http://vip:5000/v3")
+    populate(keystone, _WANTED)
+    made = keystone.changed
+
+    populate(keystone, _WANTED)
+
+    assert keystone.changed == made

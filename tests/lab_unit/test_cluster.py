@@ -1,0 +1,104 @@
+"""Claims about bringing the database cluster together, on members that are played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skylift.gate.lab import cluster
+from skylift.gate.lab.cluster import Member, gather, member, whole
+from skylift.gate.lab.host import Lab, LabProblem
+
+if TYPE_CHECKING:
+    from skylift.gate.lab.host import LabHost
+
+_HOSTS = Lab(Path("/nowhere/lab")).controllers
+_NOT_THERE = "inactive\n"
+
+
+@dataclass(slots=True)
+class Played:
+    """Three members: a member that is started joins the cluster if there is one."""
+
+    seqnos: dict[str, int]
+    primary: set[str] = field(default_factory=set)
+    founders: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+
+    def run(self, host: LabHost, script: str, *, timeout_s: int) -> str:
+        assert timeout_s > 0
+        if "galera_new_cluster" in script:
+            self.founders.append(host.name)
+            self.primary.add(host.name)
+        elif "wsrep-recover" in script:
+            return f"{self.seqnos[host.name]}\n"
+        elif "restart mariadb" in script:
+            assert self.primary, "nobody to join"
+            self.started.append(host.name)
+            self.primary.add(host.name)
+        elif host.name in self.primary:
+            return (
+                "active\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\n"
+                f"wsrep_cluster_size\t{len(self.primary)}\n"
+            )
+        return _NOT_THERE
+
+
+def _play(monkeypatch: pytest.MonkeyPatch, played: Played) -> Played:
+    monkeypatch.setattr(cluster, "run", played.run)
+    return played
+
+
+def test_a_new_cluster_is_founded_by_the_first_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = _play(monkeypatch, Played({"ctl1": -1, "ctl2": -1, "ctl3": -1}))
+
+    gather(_HOSTS)
+
+    assert played.founders == ["ctl1"]
+    assert played.started == ["ctl2", "ctl3"]
+
+
+def test_after_all_went_down_the_one_that_saw_most_founds_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything else would lose what the others had not seen."""
+    played = _play(monkeypatch, Played({"ctl1": 40, "ctl2": 42, "ctl3": 41}))
+
+    gather(_HOSTS)
+
+    assert played.founders == ["ctl2"]
+
+
+def test_a_member_that_fell_out_joins_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = _play(monkeypatch, Played({}, primary={"ctl1", "ctl2"}))
+
+    gather(_HOSTS)
+
+    assert played.founders == []
+    assert played.started == ["ctl3"]
+
+
+def test_a_cluster_is_whole_when_all_members_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = _play(monkeypatch, Played({}, primary={"ctl1", "ctl2"}))
+
+    before = whole(_HOSTS)
+    played.primary.add("ctl3")
+
+    assert (before, whole(_HOSTS)) == (False, True)
+
+
+def test_a_member_that_does_not_run_is_in_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    _play(monkeypatch, Played({}))
+
+    assert member(_HOSTS[0]) == Member("inactive", primary=False, synced=False, size=0)
+
+
+def test_a_cluster_that_does_not_become_whole_is_told_member_by_member(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _play(monkeypatch, Played({}, primary={"ctl1", "ctl2", "ctl3"}))
+    monkeypatch.setattr(cluster, "poll", lambda *_, **__: False)
+
+    with pytest.raises(LabProblem, match=r"did not become whole: ctl1 .*ctl2 .*ctl3"):
+        gather(_HOSTS)
