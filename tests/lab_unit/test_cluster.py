@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skylift.gate.lab import cluster
-from skylift.gate.lab.cluster import Member, gather, member, whole
+from skylift.gate.lab.cluster import Cluster, Member
 from skylift.gate.lab.host import Lab, LabProblem
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Played:
     founders: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
 
-    def run(self, host: LabHost, script: str, *, timeout_s: int) -> str:
+    def __call__(self, host: LabHost, script: str, *, timeout_s: int) -> str:
         assert timeout_s > 0
         if "galera_new_cluster" in script:
             self.founders.append(host.name)
@@ -47,58 +46,50 @@ class Played:
         return _NOT_THERE
 
 
-def _play(monkeypatch: pytest.MonkeyPatch, played: Played) -> Played:
-    monkeypatch.setattr(cluster, "run", played.run)
-    return played
+def test_a_new_cluster_is_founded_by_the_first_member() -> None:
+    played = Played({"ctl1": -1, "ctl2": -1, "ctl3": -1})
 
-
-def test_a_new_cluster_is_founded_by_the_first_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = _play(monkeypatch, Played({"ctl1": -1, "ctl2": -1, "ctl3": -1}))
-
-    gather(_HOSTS)
+    Cluster(_HOSTS, played).gather()
 
     assert played.founders == ["ctl1"]
     assert played.started == ["ctl2", "ctl3"]
 
 
-def test_after_all_went_down_the_one_that_saw_most_founds_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_all_went_down_the_one_that_saw_most_founds_it_anew() -> None:
     """Anything else would lose what the others had not seen."""
-    played = _play(monkeypatch, Played({"ctl1": 40, "ctl2": 42, "ctl3": 41}))
+    played = Played({"ctl1": 40, "ctl2": 42, "ctl3": 41})
 
-    gather(_HOSTS)
+    Cluster(_HOSTS, played).gather()
 
     assert played.founders == ["ctl2"]
 
 
-def test_a_member_that_fell_out_joins_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = _play(monkeypatch, Played({}, primary={"ctl1", "ctl2"}))
+def test_a_member_that_fell_out_joins_those_that_are_there() -> None:
+    played = Played({}, primary={"ctl1", "ctl2"})
 
-    gather(_HOSTS)
+    Cluster(_HOSTS, played).gather()
 
     assert played.founders == []
     assert played.started == ["ctl3"]
 
 
-def test_a_cluster_is_whole_when_all_members_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = _play(monkeypatch, Played({}, primary={"ctl1", "ctl2"}))
+def test_a_cluster_is_whole_when_all_members_agree() -> None:
+    played = Played({}, primary={"ctl1", "ctl2"})
 
-    before = whole(_HOSTS)
+    before = Cluster(_HOSTS, played).whole()
     played.primary.add("ctl3")
 
-    assert (before, whole(_HOSTS)) == (False, True)
+    assert (before, Cluster(_HOSTS, played).whole()) == (False, True)
 
 
-def test_a_member_that_does_not_run_is_in_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    _play(monkeypatch, Played({}))
+def test_a_member_that_does_not_run_is_in_no_cluster() -> None:
+    cluster = Cluster(_HOSTS, Played({}))
 
-    assert member(_HOSTS[0]) == Member("inactive", primary=False, synced=False, size=0)
+    assert cluster.member(_HOSTS[0]) == Member("inactive", primary=False, synced=False, size=0)
 
 
-def test_a_cluster_that_does_not_become_whole_is_told_member_by_member(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    _play(monkeypatch, Played({}, primary={"ctl1", "ctl2", "ctl3"}))
-    monkeypatch.setattr(cluster, "poll", lambda *_, **__: False)
+def test_a_cluster_that_does_not_become_whole_is_told_member_by_member() -> None:
+    played = Played({}, primary={"ctl1", "ctl2", "ctl3", "ctl4"})
 
     with pytest.raises(LabProblem, match=r"did not become whole: ctl1 .*ctl2 .*ctl3"):
-        gather(_HOSTS)
+        Cluster(_HOSTS, played, gather_s=0).gather()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab import backup, cluster, openstack, written
+from skylift.gate.lab import backup, openstack, written
+from skylift.gate.lab.cluster import Cluster
 from skylift.gate.lab.configure import configure, configured
 from skylift.gate.lab.stages import Stage
 
@@ -39,14 +40,10 @@ def cloud_stages(
         hosts: the stage after which the hosts answer.
         published: the stages after which those artifacts are in the depot.
     """
+    cluster = Cluster(lab.controllers)
     return (
         _stage(_CONFIGURED, partial(configured, lab), partial(configure, lab, present), hosts),
-        _stage(
-            _DATABASE,
-            partial(cluster.whole, lab.controllers),
-            partial(cluster.gather, lab.controllers),
-            _CONFIGURED,
-        ),
+        _stage(_DATABASE, cluster.whole, cluster.gather, _CONFIGURED),
         _stage(_BALANCERS, partial(openstack.balanced, lab), partial(openstack.balance, lab), _DATABASE),
         _stage(
             _DATABASES,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import LabProblem, run
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from skylift.gate.lab.host import LabHost
 
 _START_S = 240
-_GATHER_S = 25
+_FIND_S = 25
 """How long members that are starting get to find each other before the cluster is made anew."""
 
 _ASK = """
@@ -45,6 +44,14 @@ galera_new_cluster
 """
 
 
+class Ask(Protocol):
+    """As :func:`skylift.gate.lab.host.run`."""
+
+    def __call__(self, host: LabHost, script: str, *, timeout_s: int) -> str:
+        """What the script printed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """How one member sees itself and the cluster."""
@@ -56,57 +63,62 @@ class Member:
     size: int
 
 
-def member(host: LabHost) -> Member:
-    """Ask the member on ``host``; one that does not run has size 0.
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The members on ``hosts``, the first of equals first; ``ask`` runs a script on one, as root."""
 
-    Raises:
-        LabProblem: the host cannot be reached.
-    """
-    unit, _, told = run(host, _ASK, timeout_s=30).partition("\n")
-    values = dict(re.findall(r"^(wsrep_\w+)\t(.*)$", told, re.MULTILINE))
-    return Member(
-        unit=unit,
-        primary=values.get("wsrep_cluster_status") == "Primary",
-        synced=values.get("wsrep_local_state_comment") == "Synced",
-        size=int(values.get("wsrep_cluster_size", 0)),
-    )
+    hosts: Sequence[LabHost]
+    ask: Ask = run
+    gather_s: float = 60
+    """How long members that were started get to agree."""
 
+    def member(self, host: LabHost) -> Member:
+        """Ask the member on ``host``; one that does not run has size 0.
 
-def whole(hosts: Sequence[LabHost]) -> bool:
-    """Whether all members are in one primary cluster and synced."""
-    told = [member(host) for host in hosts]
-    return all(one.primary and one.synced and one.size == len(hosts) for one in told)
+        Raises:
+            LabProblem: the host cannot be reached.
+        """
+        unit, _, told = self.ask(host, _ASK, timeout_s=30).partition("\n")
+        values = dict(re.findall(r"^(wsrep_\w+)\t(.*)$", told, re.MULTILINE))
+        return Member(
+            unit=unit,
+            primary=values.get("wsrep_cluster_status") == "Primary",
+            synced=values.get("wsrep_local_state_comment") == "Synced",
+            size=int(values.get("wsrep_cluster_size", 0)),
+        )
 
+    def whole(self) -> bool:
+        """Whether all members are in one primary cluster and synced."""
+        told = [self.member(host) for host in self.hosts]
+        return all(one.primary and one.synced and one.size == len(self.hosts) for one in told)
 
-def gather(hosts: Sequence[LabHost]) -> None:
-    """Bring all members into one cluster; safe to repeat, and right after any of them crashed.
+    def gather(self) -> None:
+        """Bring all members into one cluster; safe to repeat, and right after any of them crashed.
 
-    If none is in a primary cluster, the one that has seen most of the data starts it anew, the first
-    of equals.
+        If none is in a primary cluster, the one that has seen most of the data starts it anew, the
+        first of equals.
 
-    Raises:
-        LabProblem: a member did not start, or did not become synced.
-    """
-    if not _some_primary(hosts) and _starting(hosts):
-        poll(partial(_some_primary, hosts), limit_s=_GATHER_S, every_s=1)
-    if not _some_primary(hosts):
-        seen = [(int(run(host, _POSITION, timeout_s=180)), -place) for place, host in enumerate(hosts)]
-        run(hosts[seen.index(max(seen))], _FOUND, timeout_s=_START_S)
-    for host in hosts:
-        if not member(host).primary:
-            # Waits: two at once would want the same donor.
-            run(host, "systemctl restart mariadb", timeout_s=_START_S)
-    if not poll(partial(whole, hosts), limit_s=60, every_s=1):
-        raise LabProblem(f"the database cluster did not become whole: {_told(hosts)}")
+        Raises:
+            LabProblem: a member did not start, or did not become synced.
+        """
+        if not self._some_primary() and self._starting():
+            poll(self._some_primary, limit_s=_FIND_S, every_s=1)
+        if not self._some_primary():
+            self.ask(self._most_advanced(), _FOUND, timeout_s=_START_S)
+        for host in self.hosts:
+            if not self.member(host).primary:
+                # Waits: two at once would want the same donor.
+                self.ask(host, "systemctl restart mariadb", timeout_s=_START_S)
+        if not poll(self.whole, limit_s=self.gather_s, every_s=1):
+            told = ", ".join(f"{host.name} {self.member(host)}" for host in self.hosts)
+            raise LabProblem(f"the database cluster did not become whole: {told}")
 
+    def _most_advanced(self) -> LabHost:
+        seen = [int(self.ask(host, _POSITION, timeout_s=180)) for host in self.hosts]
+        return self.hosts[seen.index(max(seen))]
 
-def _some_primary(hosts: Sequence[LabHost]) -> bool:
-    return any(member(host).primary for host in hosts)
+    def _some_primary(self) -> bool:
+        return any(self.member(host).primary for host in self.hosts)
 
-
-def _starting(hosts: Sequence[LabHost]) -> bool:
-    return any(member(host).unit in ("active", "activating") for host in hosts)
-
-
-def _told(hosts: Sequence[LabHost]) -> str:
-    return ", ".join(f"{host.name} {member(host)}" for host in hosts)
+    def _starting(self) -> bool:
+        return any(self.member(host).unit in ("active", "activating") for host in self.hosts)
