@@ -263,3 +263,16 @@ def test_nothing_used_from_outside_has_gone() -> None:
     ]
 
     assert not gone, told(gone)
+
+
+def test_everything_the_makefile_starts_exists() -> None:
+    started = re.findall(r"-m ((?:skylift|tools)[\w.]*)", (ROOT / "Makefile").read_text())
+
+    gone = [
+        name
+        for name in started
+        if not any((top / name.replace(".", "/")).with_suffix(".py").exists() for top in (SRC, ROOT))
+    ]
+
+    assert started
+    assert not gone, told(gone)
