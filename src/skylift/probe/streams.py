@@ -33,14 +33,14 @@ TOKEN_AGE_S = 30.0
 PLACEMENT_VERSION = "placement 1.20"
 
 DEFAULT_RATES: Mapping[str, float] = {
-    "token-issue": 4.0,
-    "token-validate": 5.0,
-    "image-list": 5.0,
+    "token-issue": 3.0,
+    "token-validate": 4.0,
+    "image-list": 4.0,
     "image-cycle": 0.5,
-    "provider-list": 5.0,
+    "provider-list": 4.0,
     "provider-cycle": 0.5,
 }
-"""Firings per second. An image cycle is five requests, a provider cycle three: 23 requests a second.
+"""Firings per second. An image cycle is five requests, a provider cycle three: 19 requests a second.
 
 Measured in the lab (three controllers on two busy cores): about 35 ms of CPU per request on the whole
 control plane, 1.3 ms on the vantage host.
