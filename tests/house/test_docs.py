@@ -20,6 +20,7 @@ from skylift.cli.main import skylift as command
 from skylift.engine.journal import EVENTS
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget, Policy, Timeouts
+from skylift.probe.streams import DEFAULT_RATES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -213,6 +214,13 @@ def test_every_decision_says_what_was_refused_and_what_it_costs(page: Path) -> N
         r"Date: \d{4}-\d\d-\d\d\. Status: (?:accepted|superseded by \[\d{4}\]\(.+\))\.", status
     )
     assert sections(page) == ADR_SECTIONS
+
+
+def test_the_page_on_measuring_names_every_stream_and_its_rate() -> None:
+    page = words_of("explanation/zero-failed-requests.md")
+
+    for stream, rate in DEFAULT_RATES.items():
+        assert f"| `{stream}` | {rate:g} |" in page, stream
 
 
 def test_every_dependency_has_its_reason() -> None:
