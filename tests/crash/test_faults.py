@@ -14,7 +14,7 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Why
 from skylift.engine.operate import Asked, retry
-from skylift.model.cloud import BackendState, GaleraNode
+from skylift.model.cloud import BackendState, GaleraNode, UnitState
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.planning.plan import Edge, Plan, Stage, Step
@@ -69,9 +69,13 @@ def failure(run: Run) -> tuple[str, tuple[Remedy, ...]]:
     return problem.code, problem.remedies
 
 
-def test_an_artifact_that_cannot_start_halts_the_run_with_the_api_whole_and_a_retry_goes_on() -> None:
-    """Issue 2, 3.4, first fault."""
+@pytest.mark.parametrize("died", [UnitState.FAILED, UnitState.ACTIVATING])
+def test_an_artifact_that_cannot_start_halts_the_run_with_the_api_whole_and_a_retry_goes_on(
+    died: UnitState,
+) -> None:
+    """Issue 2, 3.4, first fault; also if systemd starts the unit again and again."""
     site = Site()
+    site.cloud.died = died
     site.cloud.broken.add(NEW.path)
     halted = site.run()
     code, remedies = failure(halted)

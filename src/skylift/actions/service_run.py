@@ -14,6 +14,7 @@ from skylift.ports import Ended, Ports
 
 _DEAD = {UnitState.INACTIVE, UnitState.FAILED}
 _HTTP_SERVER_ERROR = 500
+_CUT_SHORT = 255
 
 
 class ServiceDied(Refused):
@@ -184,11 +185,14 @@ def observe_started(ports: Ports, host: HostName, unit: UnitName, link: PurePosi
     """Done if ``unit`` is active; pending if it still may become so.
 
     Raises:
-        ServiceDied: this step's own start of it has ended, and so has the unit.
+        ServiceDied: this step's own start of it has failed, or has ended, and so has the unit.
     """
     seen = ports.services.unit(host, unit, link)
     if seen.state is UnitState.ACTIVE:
         return Done()
-    if seen.state in _DEAD and isinstance(ports.jobs.state(host), Ended):
+    job = ports.jobs.state(host)
+    # systemd may be told to start a unit again for ever: what our start came to is what counts, unless
+    # a reboot cut it short, after which the unit starts with the host.
+    if isinstance(job, Ended) and (seen.state in _DEAD or job.code not in {0, _CUT_SHORT}):
         raise ServiceDied(unit, host, seen.linked)
     return Pending(f"{unit} is {seen.state.value}")

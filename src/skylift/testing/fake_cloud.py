@@ -40,6 +40,8 @@ class FakeCloud:
         self.rows: dict[str, frozenset[str]] = {}
         self.broken: set[PurePosixPath] = set()
         """Paths of artifacts whose services end as soon as they start."""
+        self.died = UnitState.FAILED
+        """What a unit is whose service ended so: activating if systemd is told to start it for ever."""
         self.upgrade_check_code = 0
         self.deeds: list[Deed] = []
         self.backups: dict[tuple[HostName, PurePosixPath], Epoch] = {}

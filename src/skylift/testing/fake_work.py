@@ -50,7 +50,7 @@ def run_unit(cloud: FakeCloud, host: FakeHost, unit: FakeUnit) -> bool:
     """Let a unit run what its link points to; whether that could run."""
     path = host.links.get(unit.link)
     if path is None or path not in host.staged or path in cloud.broken:
-        unit.state, unit.running, unit.pid = UnitState.FAILED, None, None
+        unit.state, unit.running, unit.pid = cloud.died, None, None
         return False
     cloud.pids += 1
     unit.state, unit.running, unit.pid, unit.started_at = UnitState.ACTIVE, path, cloud.pids, cloud.now
