@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skylift.gate.lab.host import Lab
 
 _CLOUD = "lab"
-_BASELINE_S = 150
+_BASELINE_S = 200
 """Long beside what an upgrade of a cloud this small takes, so that its tail latencies can be compared."""
 
 
