@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -123,6 +124,15 @@ def test_an_unknown_predecessor_is_a_bug_that_is_told() -> None:
         build((Works().stage("hosts", "network"),), Told())
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as Python has it, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_lets_what_runs_end_and_begins_nothing_new() -> None:
     works = Works()
     never = threading.Event()
