@@ -11,7 +11,7 @@ help: ## what can be made
 
 $(READY): pyproject.toml requirements.lock tools/machine.sh
 	tools/machine.sh
-	$(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,lab]'
 	touch $(READY)
 
