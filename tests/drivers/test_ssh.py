@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import socket
@@ -16,6 +17,7 @@ import pytest
 from tests.drivers.loopback import ADDRESS, HOST, Sshd, free_port, make_key, reached
 
 from skylift.drivers.ssh import Said, Ssh, as_root, shell
+from skylift.drivers.ssh_line import Line
 from skylift.drivers.ssh_problems import (
     AnswerLost,
     ChangeUncertain,
@@ -37,6 +39,20 @@ def test_output_code_and_input_are_those_of_the_command(ssh: Ssh) -> None:
     said = ssh.run(HOST, shell("cat; echo complaint >&2; exit 7"), input=b"\0fed\xff")
 
     assert (said.code, said.out, said.complaint) == (7, b"\0fed\xff", "complaint")
+
+
+def test_a_command_that_ends_before_it_is_fed_has_its_own_code(sshd: Sshd) -> None:
+    """Seen in the lab: the answer was taken for lost, because its input met a closed channel."""
+
+    async def fed_too_late() -> int:
+        line = Line(HOST, ADDRESS, sshd.access, connect_limit_s=10)
+        process = await line.begin("exit 7", AnswerLost)
+        await process.channel.wait_closed()
+        code, _, _ = await line.finish(process, b"fed", AnswerLost)
+        await line.close()
+        return code
+
+    assert asyncio.run(fed_too_late()) == 7
 
 
 def test_a_script_gets_its_arguments_and_stops_at_the_first_failure(ssh: Ssh) -> None:

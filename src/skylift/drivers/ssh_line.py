@@ -70,9 +70,11 @@ class Line:
     async def finish(self, process: Process, fed: bytes, lost: Lost) -> tuple[int, bytes, bytes]:
         """Feed the command and wait for its end: its code, standard output and standard error."""
         try:
-            if not fed:
+            # A command that has ended before it was fed answers by its code; one that was cut off has none.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(fed)
                 process.stdin.write_eof()
-            out, err = await process.communicate(fed or None)
+            out, err = await process.communicate()
         except asyncio.CancelledError:
             process.close()
             raise
