@@ -39,3 +39,4 @@ def test_the_page_has_a_row_per_test_with_what_it_measured() -> None:
 
     assert "| upgrade | no request failed | passed | 422 s | 0 failed / all good |" in told
     assert f"{ENOUGH} requests" in told
+    assert "Not as it should be: faults: c failed." in told

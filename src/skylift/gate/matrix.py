@@ -77,6 +77,7 @@ def page(cases: Sequence[Case], when: datetime) -> str:
         "",
         told,
         "",
+        *(f"Not as it should be: {line}.\n" for line in verdict(cases)),
         "| tests | claim | outcome | time | measured |",
         "| --- | --- | --- | --: | --- |",
         *rows,
