@@ -32,6 +32,7 @@ from skylift.engine.journal import Event, RunResumed, StepDone, StepStarted
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import Lab
 from skylift.gate.lab.host import run as on_host
+from skylift.model.availability import GAP_ALLOWED_MS
 from skylift.model.goal import Upgrade
 from skylift.model.ids import StepId
 from skylift.model.release import Release
