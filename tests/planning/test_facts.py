@@ -70,6 +70,20 @@ def test_a_backend_that_one_balancer_drains_is_drift_and_named() -> None:
     assert drifted(cloud) == ["backend keystone/ctl2 was up, and is drain now"]
 
 
+def test_a_database_cluster_that_lost_a_member_is_drift_and_named() -> None:
+    """A plan changes schemas, and a cluster that is not whole bears no schema change."""
+    cloud = sample_cloud(sample_record())
+    galera = {
+        host: dataclasses.replace(node, size=2) for host, node in cloud.galera.items() if host != "ctl3"
+    }
+
+    assert drifted(dataclasses.replace(cloud, galera=galera)) == [
+        "galera ctl1 was Primary Synced 3, and is Primary Synced 2 now",
+        "galera ctl2 was Primary Synced 3, and is Primary Synced 2 now",
+        "galera ctl3 was Primary Synced 3, and is not there now",
+    ]
+
+
 def test_a_new_controller_and_another_batch_are_drift() -> None:
     record = sample_record(controllers=4, policy=Policy(batch=2))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.planning.planned import planned, sample_plan, with_backend, with_rows
 
+from skylift.cli.views import why as why_view
 from skylift.cli.views.plan import lines
 from skylift.model.cloud import BackendState
 from skylift.model.ids import HostName, StepId
@@ -95,7 +96,7 @@ def test_a_plan_file_has_the_bytes_that_were_reviewed(golden: Callable[[str, byt
 
 @pytest.mark.parametrize("step", ["keystone:contract", "glance:start@ctl1", "placement:drain@ctl1"])
 def test_a_step_says_why_it_is_where_it_is(step: str, golden: Callable[[str, bytes], None]) -> None:
-    text = "\n".join(why(whole_upgrade(), StepId(step))) + "\n"
+    text = "\n".join(why_view.lines(why(whole_upgrade(), StepId(step)))) + "\n"
 
     golden(f"why/{step.replace(':', '-')}.txt", text.encode())
 

@@ -12,9 +12,10 @@ from skylift.model.schema import heads
 from skylift.planning.plan import Plan
 
 _GIB = 2**30
-_RELIED_ON = ("artifact", "backend", "hosts", "link", "policy", "schema", "unit")
-"""Kinds of fact that decide which steps a plan has. Free disk, boots, clocks and backups do not: what is
-left of them at the time of the run is for the checks to judge again."""
+_RELIED_ON = ("artifact", "backend", "galera", "hosts", "link", "policy", "schema", "unit")
+"""Kinds of fact that decide which steps a plan has, or whether one may be begun: a database cluster that lost
+a member since bears no schema change. Free disk, boots, clocks and backups do not decide: what is left of
+them at the time of the run is for the checks to judge again."""
 
 
 @dataclass(frozen=True, slots=True)
