@@ -13,6 +13,7 @@ from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk, 
 from skylift.cli.exits import Exit
 from skylift.cli.views import findings as findings_view
 from skylift.cli.views import plan as plan_view
+from skylift.cli.views import why as why_view
 from skylift.model.goal import Upgrade
 from skylift.model.ids import StepId
 from skylift.planning.text import read_plan
@@ -54,8 +55,9 @@ def plan(desk: Desk, *, goal: Upgrade, output: Path | None, as_json: bool) -> Ex
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="The plan file; without it, the plan of the newest run.",
 )
+@json_option
 @pass_desk
-def why(desk: Desk, step: str, *, plan_file: Path | None) -> Exit:
+def why(desk: Desk, step: str, *, plan_file: Path | None, as_json: bool) -> Exit:
     """Say why STEP is in a plan and where it stands, how users notice it, and the way back."""
     found = read_plan((plan_file or desk.runs.find(None).plan).read_bytes())
     try:
@@ -64,5 +66,5 @@ def why(desk: Desk, step: str, *, plan_file: Path | None) -> Exit:
         near = [s.id for s in found.steps if step in s.id]
         known = ", ".join(near[:8]) or f"{found.steps[0].id} to {found.steps[-1].id}"
         raise click.UsageError(f"the plan has no step {step}; it has {known}") from None
-    answer(told, None, as_json=False)
+    answer(why_view.lines(told), why_view.document(told), as_json=as_json)
     return Exit.OK

@@ -8,8 +8,9 @@ from skylift.app.conduct import begin
 from skylift.app.inspect_target import ArtifactUndeclared
 from skylift.app.wiring import hold, open_site
 from skylift.cli.bench import bench_of, run_id
-from skylift.cli.desk import Desk, goal_option, pass_desk
+from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk
 from skylift.cli.exits import Exit
+from skylift.cli.views import run as run_view
 from skylift.engine.fold import Standing
 from skylift.model.goal import Upgrade
 from skylift.planning.staging import plan_staging
@@ -18,8 +19,9 @@ from skylift.planning.text import write_plan
 
 @click.command("stage")
 @goal_option
+@json_option
 @pass_desk
-def stage(desk: Desk, *, goal: Upgrade) -> Exit:
+def stage(desk: Desk, *, goal: Upgrade, as_json: bool) -> Exit:
     """Fetch the goal's artifact to every host and verify each file of it there. No service is touched."""
     with open_site(desk.record) as site, bench_of() as bench:
         artifact = site.record.artifact_for(goal.to)
@@ -29,4 +31,5 @@ def stage(desk: Desk, *, goal: Upgrade) -> Exit:
         run = run_id(site, "stage")
         with hold(site, run):
             ended = begin(site, run, plan, text=write_plan(plan), bench=bench)
+    answer(run_view.lines(plan, ended, None), run_view.document(plan, ended, None), as_json=as_json)
     return Exit.OK if ended.standing is Standing.COMPLETED else Exit.FAILED

@@ -1,34 +1,43 @@
-"""Why a step is in a plan, and why there: ``skylift why STEP``."""
+"""Why a step is in a plan, and why there: what ``skylift why STEP`` tells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 from skylift.actions.action import NothingToUndo, NoWayBack, Reversal, Undo
 from skylift.model.ids import StepId
-from skylift.planning.plan import Edge, Notice, Plan
+from skylift.planning.plan import Edge, Impact, Plan, Stage
 
 
-def why(plan: Plan, step: StepId) -> tuple[str, ...]:
-    """What a step does, what it waits for and what waits for it, each with its reason; impact; way back.
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """A step as an operator asks for it: what it does, what users notice, what it waits for and why."""
+
+    step: StepId
+    title: str
+    stage: Stage
+    impact: Impact
+    way_back: str
+    waits_for: tuple[Edge, ...]
+    then: tuple[Edge, ...]
+    """The edges to what waits for it."""
+
+
+def why(plan: Plan, step: StepId) -> Reasons:
+    """The reasons for ``step``, in the plan's order of edges.
 
     Raises:
         KeyError: the plan has no such step.
     """
     found = plan.step(step)
-    before = [e for e in plan.edges if e.after == step]
-    after = [e for e in plan.edges if e.before == step]
-    impact = found.impact
-    notice = "nothing" if impact.notice is Notice.NONE else f"{impact.notice.value} ({impact.api})"
-    return (
-        f"{step}: {found.action.title}",
-        f"  stage      {found.stage.value}",
-        f"  users see  {notice}",
-        f"  way back   {way_back(found.action.reversal())}",
-        "  waits for" if before else "  waits for nothing",
-        *_reasons([(e.before, e) for e in before]),
-        "  then" if after else "  nothing waits for it",
-        *_reasons([(e.after, e) for e in after]),
+    return Reasons(
+        step=step,
+        title=found.action.title,
+        stage=found.stage,
+        impact=found.impact,
+        way_back=way_back(found.action.reversal()),
+        waits_for=tuple(e for e in plan.edges if e.after == step),
+        then=tuple(e for e in plan.edges if e.before == step),
     )
 
 
@@ -41,8 +50,3 @@ def way_back(reversal: Reversal) -> str:
             return f"nothing to undo: {why_not}"
         case NoWayBack(why_not):
             return f"NO WAY BACK: {why_not}"
-
-
-def _reasons(edges: list[tuple[StepId, Edge]]) -> Iterator[str]:
-    for other, edge in edges:
-        yield f"    {other}, because {edge.because} [{edge.source}]"
