@@ -98,3 +98,25 @@ def test_a_malformed_document_is_refused_at_its_place(change: dict[str, object],
 def test_what_has_no_form_is_refused() -> None:
     with pytest.raises(TypeError, match="no form"):
         encode(object())
+
+
+@dataclass(frozen=True)
+class _Note:
+    text: str
+    by: str = "nobody"
+
+
+def test_what_people_write_may_leave_out_what_has_a_default() -> None:
+    assert decode(_Note, {"text": "x"}, defaults=True) == _Note("x", "nobody")
+    assert decode(_Note, {"text": "x", "by": "rey"}, defaults=True) == _Note("x", "rey")
+
+
+@pytest.mark.parametrize("document", [{"by": "rey"}, {"text": "x", "bye": "rey"}])
+def test_what_has_no_default_and_what_is_not_known_is_refused_all_the_same(document: dict[str, str]) -> None:
+    with pytest.raises(Malformed, match="exactly the keys text, by"):
+        decode(_Note, document, defaults=True)
+
+
+def test_what_machines_write_leaves_nothing_out() -> None:
+    with pytest.raises(Malformed, match="look at by"):
+        decode(_Note, {"text": "x"})

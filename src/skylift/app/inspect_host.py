@@ -66,7 +66,7 @@ def _read_service(
     except Problem as problem:
         read.unread[f"unit {entry.name} {host}"] = str(problem)
     try:
-        health = catalog.components[entry.name].health
+        health = catalog.components[entry.name].services[0].health
         read.answers[entry.name, host] = ports.services.answers(host, entry.port, health)
     except Problem as problem:
         read.unread[f"answer {entry.name} {host}"] = str(problem)

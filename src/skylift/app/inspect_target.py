@@ -68,7 +68,7 @@ class Target:
         """
         component, name = of
         artifact = self.record.artifacts[name]
-        folder = artifact.path / self.catalog.components[component].migrations
+        folder = artifact.path / self.catalog.components[component].schemas[0].migrations
         return self.ports.artifacts.migrations(self._host_with(component, artifact), folder)
 
     def obtainable_subjects(self) -> dict[tuple[ArtifactName, HostName], str]:
@@ -97,12 +97,14 @@ class Target:
         if self.artifact is None:
             raise ArtifactUndeclared(f"of {self.goal.to if self.goal else 'any goal'}")
         host = self._host_with(component, self.artifact)
-        argv = filled(self.catalog.components[component].upgrade_check, self.artifact.path)
+        argv = filled(self.catalog.components[component].commands.upgrade_check, self.artifact.path)
         return self._ask(host, component, argv)
 
     def doctor_subjects(self) -> dict[ComponentName, str]:
         """The component that has a doctor, if a goal asks for it."""
-        with_doctor = [name for name in self.record.components if self.catalog.components[name].doctor]
+        with_doctor = [
+            name for name in self.record.components if self.catalog.components[name].commands.doctor
+        ]
         return dict.fromkeys(with_doctor[:1], "doctor") if self.goal else {}
 
     def doctor(self, component: ComponentName) -> Answer:
@@ -114,7 +116,7 @@ class Target:
         running = self._running(component)
         if not running:
             raise ArtifactUndeclared(f"at the path that {component} runs from, if it runs at all")
-        argv = filled(self.catalog.components[component].doctor, running[0].path)
+        argv = filled(self.catalog.components[component].commands.doctor, running[0].path)
         host = self._host_with(component, running[0])
         return self._ask(host, component, argv)
 

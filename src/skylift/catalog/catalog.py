@@ -1,92 +1,35 @@
-"""What is known of OpenStack, as data with its sources: typed, and loaded from the TOML files beside."""
+"""What is known of OpenStack, as data with its sources: typed, and loaded from the TOML files beside.
+
+Third parties add a component by a file of their own in the same form (row 66).
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import PurePosixPath
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from skylift.model.ids import ComponentName, Seconds
+from skylift.catalog.component import Constraint, KnownComponent
+from skylift.model.codec import Malformed, decode
+from skylift.model.ids import ComponentName, Seconds, ServiceName
+from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.release import Release
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One command that brings a component's database further, and when it may run."""
+class CatalogInvalid(Refused):
+    """A file of the catalog is not what its format says."""
 
-    name: str
-    stage: Literal["expand", "converge"]
-    """``expand``: while old code serves, before any new; ``converge``: when no old code is left."""
-    branch: str
-    """Branch of migrations that it runs; ``all`` for every one, empty if it moves rows only."""
-    argv: tuple[str, ...]
-    """The command, with ``{artifact}`` for the path of the target artifact."""
-    destructive: bool
-    """Whether old code cannot run on what it leaves behind."""
-    because: str
-    """Why the order between this phase and the code is as it is."""
-    beside_old: str
-    """Why old code may serve while it runs; empty if it may not."""
-    source: str
+    code = "catalog.invalid"
 
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """A proof that two releases of one component may serve side by side."""
-
-    start: Release
-    goal: Release
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class KnownComponent:
-    """One OpenStack component, as upstream ships it."""
-
-    name: ComponentName
-    service: str
-    """Its type in keystone's catalog."""
-    health: str
-    """Path of a URL that answers below 500 without a token when the service is well."""
-    ask: str
-    """Path of a URL that any user with a token may read; it makes the service load all it needs."""
-    migrations: PurePosixPath
-    """Folder of migration files in an artifact; a ``*`` in a name stands for anything."""
-    privileges: tuple[str, ...]
-    """What the service's own database user needs on its database for all phases."""
-    triggers: str
-    """Source of the rule that its phases may make triggers, which a binary log hinders; empty if none."""
-    upgrade_check: tuple[str, ...]
-    """``COMPONENT-status upgrade check``, with ``{artifact}``."""
-    doctor: tuple[str, ...]
-    """A command that looks for mistakes in the deployment, with ``{artifact}``; empty if it has none."""
-    phases: tuple[Phase, ...]
-    """In their order."""
-    adjacent: str
-    """Source of the rule that a release and its next may serve side by side."""
-    jumps: tuple[Jump, ...]
-
-    def rolling_proof(self, start: Release, goal: Release) -> str | None:
-        """Who says that both releases may serve at the same time; none if nobody does."""
-        if start == goal:
-            return "the release stays the same"
-        if goal == start.following:
-            return self.adjacent
-        return next((j.source for j in self.jumps if (j.start, j.goal) == (start, goal)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRule:
-    """``before`` is on new code everywhere before ``after`` begins."""
-
-    before: ComponentName
-    after: ComponentName
-    because: str
-    source: str
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            f"{file} cannot be read as a component: {why}",
+            Remedy(Fix.REPAIR, "correct it as the page 'Add a service' of the documentation says"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +49,46 @@ class Catalog:
     releases: Mapping[Release, str]
     """Known releases and their names."""
     components: Mapping[ComponentName, KnownComponent]
-    order: tuple[OrderRule, ...]
     durations: Mapping[str, Duration]
+
+    @property
+    def order(self) -> tuple[Constraint, ...]:
+        """Every component's constraints, component by component."""
+        return tuple(rule for name in sorted(self.components) for rule in self.components[name].order)
+
+    def component_of(self, service: ServiceName) -> ComponentName | None:
+        """The component that ``service`` belongs to; none if no component has it."""
+        return next(
+            (c.name for c in self.components.values() if any(s.name == service for s in c.services)), None
+        )
 
     def duration(self, kind: str, subject: str = "") -> Duration:
         """The figure for ``subject`` (such as ``glance:expand``), else for the kind of step."""
         return self.durations.get(subject) or self.durations[kind]
 
     def sequence(self, wanted: frozenset[ComponentName]) -> tuple[ComponentName, ...]:
-        """``wanted`` in an order that keeps every rule; those no rule speaks of by name.
+        """``wanted`` in an order that keeps every rule between whole components; others by name.
 
         Raises:
             ValueError: the rules contradict each other.
         """
+        rules = [pair for pair in self._between_components() if wanted.issuperset(pair)]
         left, ordered = set(wanted), list[ComponentName]()
         while left:
-            free = [c for c in left if not any(r.after == c and r.before in left for r in self.order)]
+            free = [c for c in left if not any(after == c and before in left for before, after in rules)]
             if not free:
                 msg = f"the order of {', '.join(sorted(left))} contradicts itself"
                 raise ValueError(msg)
             ordered.append(min(free))
             left.remove(min(free))
         return tuple(ordered)
+
+    def _between_components(self) -> Iterator[tuple[ComponentName, ComponentName]]:
+        for rule in self.order:
+            (verb, before), (then, after) = rule.before.split(" "), rule.after.split(" ")
+            pair = (ComponentName(before), ComponentName(after))
+            if verb == then == "upgrade" and self.components.keys() >= set(pair):
+                yield pair
 
 
 def filled(argv: tuple[str, ...], artifact: PurePosixPath) -> tuple[str, ...]:
@@ -136,56 +97,35 @@ def filled(argv: tuple[str, ...], artifact: PurePosixPath) -> tuple[str, ...]:
 
 
 @cache
-def load() -> Catalog:
-    """The catalog that ships with Skylift.
+def load(more: tuple[Path, ...] = ()) -> Catalog:
+    """The catalog that ships with Skylift, and ``more`` components from files of that form.
+
+    A file may speak of a component that ships with Skylift: it takes its place.
 
     Raises:
-        KeyError: a file lacks what its format asks for: a bug, found by the tests.
+        CatalogInvalid: a file is not what its format says.
     """
-    components = [_component(_read(f"components/{name}.toml")) for name in _COMPONENTS]
+    shipped = sorted(
+        Path(str(file)) for file in (files("skylift.catalog") / "components").iterdir() if _is_toml(file.name)
+    )
+    components = [_component(file) for file in (*shipped, *more)]
     return Catalog(
         releases={Release.parse(r["release"]): r["name"] for r in _read("releases.toml")["releases"]},
         components={component.name: component for component in components},
-        order=tuple(OrderRule(**rule) for rule in _read("order.toml")["order"]),
         durations={kind: Duration(**d) for kind, d in _read("estimates.toml")["estimates"].items()},
     )
 
 
-_COMPONENTS = ("keystone", "glance", "placement")
+def _is_toml(name: str) -> bool:
+    return name.endswith(".toml")
 
 
 def _read(path: str) -> dict[str, Any]:
     return tomllib.loads((files("skylift.catalog") / path).read_text(encoding="utf-8"))
 
 
-def _component(document: Mapping[str, Any]) -> KnownComponent:
-    schema, commands, rolling = document["schema"], document["commands"], document["rolling"]
-    return KnownComponent(
-        name=ComponentName(document["name"]),
-        service=document["service"],
-        health=document["health"],
-        ask=document["ask"],
-        migrations=PurePosixPath(schema["migrations"]),
-        privileges=tuple(schema["privileges"]),
-        triggers=schema.get("triggers", ""),
-        upgrade_check=tuple(commands["upgrade_check"]),
-        doctor=tuple(commands.get("doctor", ())),
-        phases=tuple(_phase(phase) for phase in document["phases"]),
-        adjacent=rolling["adjacent"],
-        jumps=tuple(
-            Jump(Release.parse(j["from"]), Release.parse(j["to"]), j["source"]) for j in rolling["jumps"]
-        ),
-    )
-
-
-def _phase(document: Mapping[str, Any]) -> Phase:
-    return Phase(
-        name=document["name"],
-        stage=document["stage"],
-        branch=document.get("branch", ""),
-        argv=tuple(document["argv"]),
-        destructive=document.get("destructive", False),
-        because=document["because"],
-        beside_old=document.get("beside_old", ""),
-        source=document["source"],
-    )
+def _component(file: Path) -> KnownComponent:
+    try:
+        return decode(KnownComponent, tomllib.loads(file.read_text(encoding="utf-8")), defaults=True)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Malformed) as error:
+        raise CatalogInvalid(file, str(error)) from None

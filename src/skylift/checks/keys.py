@@ -14,7 +14,7 @@ _HOLDER = "identity"
 
 def _ask(question: Question) -> Iterator[Complaint]:
     for name in question.record.components:
-        if question.catalog.components[name].service != _HOLDER:
+        if question.catalog.components[name].type != _HOLDER:
             continue
         for repository in _REPOSITORIES:
             yield from _one(question, repository, question.hosts_of(name))

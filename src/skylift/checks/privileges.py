@@ -22,7 +22,7 @@ def _ask(question: Question) -> Iterator[Complaint]:
         if facts is None:
             yield blocks(f"the grants of {entry.user} were not read", "look again: skylift inspect")
             continue
-        wanted = set(question.catalog.components[name].privileges)
+        wanted = set(question.catalog.components[name].schemas[0].privileges)
         held = _held(facts, entry.database)
         missing = set() if "ALL PRIVILEGES" in held else wanted - held
         if missing:
@@ -36,7 +36,7 @@ def _ask(question: Question) -> Iterator[Complaint]:
 
 
 def _triggers(question: Question, name: ComponentName, facts: Iterable[str]) -> Iterator[Complaint]:
-    source = question.catalog.components[name].triggers
+    source = question.catalog.components[name].schemas[0].triggers
     variables = dict(fact.split("=", 1) for fact in facts if not fact.startswith("GRANT ") and "=" in fact)
     logs = variables.get("log_bin", "ON").upper() in _ON
     trusts = variables.get("log_bin_trust_function_creators", "OFF").upper() in _ON

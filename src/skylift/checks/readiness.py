@@ -47,7 +47,7 @@ def _judged(name: ComponentName, answer: Answer, command: str) -> Iterator[Compl
 
 def _doctor(question: Question) -> Iterator[Complaint]:
     for name in question.record.components:
-        doctor = question.catalog.components[name].doctor
+        doctor = question.catalog.components[name].commands.doctor
         if not doctor:
             continue
         answer, running = question.cloud.doctor, question.running(name)
@@ -66,7 +66,7 @@ def _command(
 ) -> str:
     if artifact is None:
         return "skylift inspect"
-    wanted = filled(argv or question.catalog.components[name].upgrade_check, artifact.path)
+    wanted = filled(argv or question.catalog.components[name].commands.upgrade_check, artifact.path)
     user, host = question.record.components[name].user, question.hosts_of(name)[0]
     return f"ssh {host} runuser -u {user} -- {' '.join(wanted)}"
 

@@ -66,22 +66,37 @@ def _encode_dataclass(value: Any) -> dict[str, Any]:
     return {"kind": kind, **fields} if isinstance(kind, str) else fields
 
 
-def decode(wanted: type[T], document: object, *, kinds: Mapping[str, type[Any]] = NO_KINDS) -> T:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Form:
+    """How a document is read."""
+
+    kinds: Mapping[str, type[Any]]
+    defaults: bool
+
+
+def decode(
+    wanted: type[T],
+    document: object,
+    *,
+    kinds: Mapping[str, type[Any]] = NO_KINDS,
+    defaults: bool = False,
+) -> T:
     """The value of type ``wanted`` that ``document`` is the JSON form of.
 
-    ``kinds`` names the dataclasses that a ``kind`` in the document may stand for.
+    ``kinds`` names the dataclasses that a ``kind`` in the document may stand for. With ``defaults``, as for
+    files that people write, a key may be left out if its field has a default.
 
     Raises:
         Malformed: the document has another form; the message names the place as a path.
     """
-    value: T = _decode(wanted, document, "$", kinds)
+    value: T = _decode(wanted, document, "$", _Form(kinds, defaults))
     return value
 
 
-def _decode(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+def _decode(wanted: Any, document: Any, at: str, form: _Form) -> Any:
     origin, args = typing.get_origin(wanted), typing.get_args(wanted)
     if origin in (Union, types.UnionType):
-        return _decode_union(args, document, at, kinds)
+        return _decode_union(args, document, at, form)
     if origin is Literal:
         return _expect(document in args, document, at, f"one of {args}")
     if origin is tuple:
@@ -89,18 +104,18 @@ def _decode(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]])
         items = [args[0]] * len(document) if len(args) == 2 and args[1] is Ellipsis else list(args)  # noqa: PLR2004
         _expect(len(items) == len(document), document, at, f"{len(items)} items")
         return tuple(
-            _decode(t, d, f"{at}[{i}]", kinds) for i, (t, d) in enumerate(zip(items, document, strict=True))
+            _decode(t, d, f"{at}[{i}]", form) for i, (t, d) in enumerate(zip(items, document, strict=True))
         )
     if origin is frozenset:
         _expect(isinstance(document, list), document, at, "a list")
-        return frozenset(_decode(args[0], d, f"{at}[{i}]", kinds) for i, d in enumerate(document))
+        return frozenset(_decode(args[0], d, f"{at}[{i}]", form) for i, d in enumerate(document))
     if origin in (dict, Mapping):
         _expect(isinstance(document, dict), document, at, "an object")
-        return {k: _decode(args[1], d, f"{at}.{k}", kinds) for k, d in document.items()}
-    return _decode_plain(wanted, document, at, kinds)
+        return {k: _decode(args[1], d, f"{at}.{k}", form) for k, d in document.items()}
+    return _decode_plain(wanted, document, at, form)
 
 
-def _decode_plain(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+def _decode_plain(wanted: Any, document: Any, at: str, form: _Form) -> Any:
     while hasattr(wanted, "__supertype__"):  # a NewType
         wanted = wanted.__supertype__
     if wanted is float:
@@ -116,14 +131,18 @@ def _decode_plain(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[
             return wanted(document)
     except ValueError as error:
         raise Malformed(f"{at}: {error}") from None
-    return _decode_dataclass(wanted, document, at, kinds)
+    return _decode_dataclass(wanted, document, at, form)
 
 
-def _decode_dataclass(wanted: Any, document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+def _decode_dataclass(wanted: Any, document: Any, at: str, form: _Form) -> Any:
     _expect(isinstance(document, dict), document, at, "an object")
     chosen: Any = wanted
-    if "kind" in document and document["kind"] in kinds and issubclass(kinds[document["kind"]], wanted):
-        chosen = kinds[document["kind"]]
+    if (
+        "kind" in document
+        and document["kind"] in form.kinds
+        and issubclass(form.kinds[document["kind"]], wanted)
+    ):
+        chosen = form.kinds[document["kind"]]
     if not hasattr(chosen, "__dataclass_fields__"):
         raise Malformed(f"{at}: {document.get('kind')!r} is not a known kind of {wanted.__name__}")
     given = dict(document)
@@ -131,17 +150,22 @@ def _decode_dataclass(wanted: Any, document: Any, at: str, kinds: Mapping[str, t
         _expect(given.pop("kind", None) == chosen.kind, document, at, f"kind {chosen.kind}")
     hints = _hints(chosen)
     names = [f.name for f in dataclasses.fields(chosen)]
-    wrong = sorted(set(given) ^ set(names))
+    may_lack = {f.name for f in dataclasses.fields(chosen) if form.defaults and _has_default(f)}
+    wrong = sorted((set(given) ^ set(names)) - (may_lack - set(given)))
     _expect(not wrong, document, at, f"exactly the keys {', '.join(names)}; look at {', '.join(wrong)}")
-    return chosen(**{n: _decode(hints[n], given[n], f"{at}.{n}", kinds) for n in names})
+    return chosen(**{n: _decode(hints[n], given[n], f"{at}.{n}", form) for n in names if n in given})
 
 
-def _decode_union(args: tuple[Any, ...], document: Any, at: str, kinds: Mapping[str, type[Any]]) -> Any:
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _decode_union(args: tuple[Any, ...], document: Any, at: str, form: _Form) -> Any:
     """The member that the document fits; members are told apart by ``kind`` or by their JSON type."""
     errors: list[str] = []
     for member in args:
         try:
-            return _decode(member, document, at, kinds)
+            return _decode(member, document, at, form)
         except Malformed as error:
             errors.append(str(error))
     raise Malformed(errors[0] if len(set(errors)) == 1 else f"{at}: fits none of: " + "; ".join(errors))

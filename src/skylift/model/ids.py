@@ -6,6 +6,8 @@ from typing import NewType
 
 HostName = NewType("HostName", str)
 ComponentName = NewType("ComponentName", str)
+ServiceName = NewType("ServiceName", str)
+"""A kind of process of a component, such as ``nova-conductor``."""
 ArtifactName = NewType("ArtifactName", str)
 UnitName = NewType("UnitName", str)
 PoolName = NewType("PoolName", str)

@@ -12,7 +12,8 @@ from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifac
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
-from skylift.catalog.catalog import Catalog, Phase, filled
+from skylift.catalog.catalog import Catalog, filled
+from skylift.catalog.component import Phase
 from skylift.model.ids import HostName, Seconds, StepId
 from skylift.model.record import Record, Timeouts
 from skylift.planning.plan import Estimate, Impact, Notice, Stage, Step
@@ -187,7 +188,7 @@ class _Maker:
         )
 
     def _readiness(self, left: Left) -> Step:
-        check = Command(filled(left.known.upgrade_check, left.target.path), left.entry.user)
+        check = Command(filled(left.known.commands.upgrade_check, left.target.path), left.entry.user)
         action = CheckReadiness(left.bootstrap, left.name, check)
         return self.step(f"readiness:{left.name}", Stage.PREPARE, action)
 
@@ -221,7 +222,7 @@ class _Maker:
         entry, path = left.entry, left.target.path
         start = StartService(host, entry.unit, entry.link)
         switch = SwitchArtifact(host, left.name, entry.link, old=left.running[host].path, new=path)
-        healthy = AwaitHealthy(host, entry.unit, entry.link, path, entry.port, left.known.health)
+        healthy = AwaitHealthy(host, entry.unit, entry.link, path, entry.port, left.known.services[0].health)
         fewer = Impact(Notice.FEWER_BACKENDS, left.name)
 
         def step(verb: str, action: Action) -> Step:
@@ -235,7 +236,7 @@ class _Maker:
             switch=step("switch", switch),
             start=step("start", start),
             healthy=step("healthy", healthy),
-            warm_up=step("warm-up", WarmUpBackend(host, left.name, entry.port, left.known.ask)),
+            warm_up=step("warm-up", WarmUpBackend(host, left.name, entry.port, left.known.services[0].ask)),
             undrain=self._undrain(left, host),
         )
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from skylift.catalog.catalog import Catalog
+from skylift.model.ids import ComponentName
 from skylift.planning.draft import Draft, Part, Turn
 from skylift.planning.plan import Edge, Step
 
@@ -142,9 +143,10 @@ def components_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """One component is on new code everywhere before the next begins."""
     parts = {p.left.name: p for p in draft.parts if p.turns}
     for rule in catalog.order:
-        if rule.before in parts and rule.after in parts:
-            for turn in _last(parts[rule.before]):
-                first = parts[rule.after].turns[0]
+        before, after = (event.removeprefix("upgrade ") for event in (rule.before, rule.after))
+        if before in parts and after in parts:
+            for turn in _last(parts[ComponentName(before)]):
+                first = parts[ComponentName(after)].turns[0]
                 yield _edge(turn.undrain, first.drain, rule.because, rule.source)
 
 

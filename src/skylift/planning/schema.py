@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skylift.catalog.catalog import KnownComponent, Phase
+from skylift.catalog.component import KnownComponent, Phase
 from skylift.model.cloud import Revision
 from skylift.model.ids import ArtifactName
 from skylift.model.schema import applied, branch_of, rows_after, unknown

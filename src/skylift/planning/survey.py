@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from skylift.catalog.catalog import Catalog, KnownComponent
+from skylift.catalog.catalog import Catalog
+from skylift.catalog.component import KnownComponent
 from skylift.model.cloud import BackendState, Cloud
 from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, HostName

@@ -167,7 +167,7 @@ class ArtifactsContract:
         assert scene.ports.artifacts.staged(scene.host, scene.artifact.path) == scene.artifact.digest
 
     def test_a_whole_schema_is_at_the_heads_of_the_migrations_of_what_runs(self, scene: Scene) -> None:
-        folder = load().components[scene.entry.name].migrations
+        folder = load().components[scene.entry.name].schemas[0].migrations
 
         found = scene.ports.artifacts.migrations(scene.host, scene.artifact.path / folder)
 

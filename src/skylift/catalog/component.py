@@ -1,0 +1,252 @@
+"""What a component's TOML file may say: each class here is a table of it, each field a key.
+
+A key without a default must be there, one that is not here is refused, and every statement has its
+source beside it: a document with its section, a file of a release's own source, or a measurement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import Literal
+
+from skylift.model.ids import ComponentName, ServiceName
+from skylift.model.release import Release
+
+
+class Plane(Enum):
+    """What is touched when it is (row 14): who runs the cloud, or what carries users' resources."""
+
+    CONTROL = "control"
+    DATA = "data"
+
+
+class Front(Enum):
+    """How work reaches a service."""
+
+    BALANCED = "balanced"
+    """HTTP, behind the balancer."""
+    RPC = "rpc"
+    """Messages from the bus."""
+    OWN = "own"
+    """A protocol of its own, that knows its peers itself."""
+    NONE = "none"
+    """It looks for work by itself."""
+
+
+class Tag(Enum):
+    """The last upgrade tag that governance knew of a component; each holds what stands above it."""
+
+    NONE = "none"
+    UPGRADE = "upgrade"
+    ACCESSIBLE = "accessible"
+    ROLLING = "rolling"
+
+
+class Ends(Enum):
+    """What becomes of the work that a service has in hand when it is stopped (rows 96, 97)."""
+
+    FINISHES = "finishes"
+    """It ends what it has, and takes nothing new."""
+    HANDS_OVER = "hands-over"
+    """Another one goes on with it."""
+    LOSES = "loses"
+    """It is lost unless something is done about it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownService:
+    """One kind of process of a component."""
+
+    name: ServiceName
+    front: Front
+    ends: Ends
+    ends_because: str
+    ends_source: str
+    plane: Plane = Plane.CONTROL
+    health: str = ""
+    """Balanced only: path of a URL that answers below 500 without a token when the service is well."""
+    health_source: str = ""
+    ask: str = ""
+    """Balanced only: path of a URL that any user with a token may read; it makes the service load all it
+    needs."""
+    ask_source: str = ""
+    park: tuple[ServiceName, ...] = ()
+    """Balanced services whose requests wait while this one is restarted: it cannot hand its work over."""
+    close: bool = False
+    """Whether its host is closed to new work before it is stopped, and opened when it is back."""
+    since: Release | None = None
+    """First release that has it; none if every release of the component does."""
+    until: Release | None = None
+    """Last release that has it; none if every release since does."""
+
+    def is_in(self, release: Release) -> bool:
+        """Whether ``release`` has this service."""
+        return (self.since is None or self.since <= release) and (self.until is None or release <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSchema:
+    """One database of a component."""
+
+    migrations: PurePosixPath
+    """Folder of migration files in an artifact; a ``*`` in a name stands for anything."""
+    privileges: tuple[str, ...]
+    """What the service's own database user needs on it for all phases."""
+    privileges_source: str
+    name: str = ""
+    """Its name among the component's databases; empty where there is just one."""
+    table: str = "alembic_version"
+    per_cell: bool = False
+    """Whether there is one in every cell."""
+    triggers: str = ""
+    """Source of the rule that its phases may make triggers, which a binary log hinders; empty if none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One command that brings a component's database further, and when it may run."""
+
+    name: str
+    stage: Literal["expand", "cold", "converge"]
+    """``expand``: while old code serves, before any new; ``cold``: while no code runs at all;
+    ``converge``: when no old code is left."""
+    argv: tuple[str, ...]
+    """The command, with ``{artifact}`` for the path of the target artifact."""
+    because: str
+    """Why the order between this phase and the code is as it is."""
+    source: str
+    beside_old: str = ""
+    """Why old code may serve while it runs; empty if it may not."""
+    schema: str = ""
+    """Which of the component's databases it moves."""
+    branch: str = ""
+    """Branch of migrations that it runs; ``all`` for every one, empty if it moves rows only."""
+    destructive: bool = False
+    """Whether old code cannot run on what it leaves behind."""
+    again: int | None = None
+    """Return code that says more rows are left: it is run in batches then, with ``{batch}`` for how many
+    rows at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """How a component keeps to the old form of its messages while both releases run (row 90)."""
+
+    mechanism: Literal["services-table", "option"]
+    """``services-table``: the lowest version that its services' rows show; ``option``: set by an operator."""
+    option: str
+    """The option in its configuration that decides, with its section."""
+    unpin: Literal["restart", "reload"]
+    """What makes a service look again: a restart, or SIGHUP where that is known to work."""
+    services: tuple[ServiceName, ...]
+    """Those that must look again, in their order."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class AfterStep:
+    """A command that is due when every service is new, before the component is verified."""
+
+    name: str
+    argv: tuple[str, ...]
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """``before`` ends before ``after`` begins, for every pair of events that they match.
+
+    An event is a verb and a subject: ``stop``, ``start``, ``upgrade``, ``close`` or ``open`` with a
+    service or a component; ``run`` with ``COMPONENT:PHASE``; ``pin`` and ``unpin`` with a component.
+    """
+
+    before: str
+    after: str
+    because: str
+    source: str
+    within: Literal["cloud", "cell", "host"] = "cloud"
+    """Whether it holds across the cloud, or in each cell or on each host by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A proof that two releases of one component may serve side by side."""
+
+    start: Release
+    goal: Release
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """Who says that two releases of a component may serve at the same time."""
+
+    adjacent: str = ""
+    """Source of the rule that a release and its next may; empty if nobody says so."""
+    jumps: tuple[Jump, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Programs of an artifact that answer questions, with ``{artifact}``; empty if it has none."""
+
+    upgrade_check: tuple[str, ...] = ()
+    """``COMPONENT-status upgrade check``."""
+    doctor: tuple[str, ...] = ()
+    """A command that looks for mistakes in the deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownComponent:
+    """One OpenStack component, as upstream ships it."""
+
+    name: ComponentName
+    type: str
+    """Its type in keystone's catalog; empty if it has no endpoint."""
+    plane: Plane
+    releases: tuple[Release, Release]
+    """First and last release that the file speaks of."""
+    tag: Tag
+    tag_source: str
+    data_plane: str
+    """What users of existing resources notice while it is upgraded."""
+    data_plane_source: str
+    rollback: str
+    """How far its own steps lead back, and from where nothing but a backup does."""
+    rollback_source: str
+    services: tuple[KnownService, ...]
+    schemas: tuple[KnownSchema, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    """In their order."""
+    commands: Commands = field(default_factory=Commands)
+    pin: Pin | None = None
+    after: tuple[AfterStep, ...] = ()
+    order: tuple[Constraint, ...] = ()
+    rolling: Rolling = field(default_factory=Rolling)
+
+    def service(self, name: ServiceName) -> KnownService:
+        """The service called ``name``.
+
+        Raises:
+            KeyError: the component has none.
+        """
+        return {found.name: found for found in self.services}[name]
+
+    def schema(self, name: str) -> KnownSchema:
+        """The database called ``name``.
+
+        Raises:
+            KeyError: the component has none.
+        """
+        return {found.name: found for found in self.schemas}[name]
+
+    def rolling_proof(self, start: Release, goal: Release) -> str | None:
+        """Who says that both releases may serve at the same time; none if nobody does."""
+        if start == goal:
+            return "the release stays the same"
+        if goal == start.following:
+            return self.rolling.adjacent or None
+        return next((j.source for j in self.rolling.jumps if (j.start, j.goal) == (start, goal)), None)
