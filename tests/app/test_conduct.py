@@ -96,7 +96,7 @@ def test_a_plan_with_one_byte_changed_is_refused(desk: Desk) -> None:
 
 def test_a_drift_that_the_plan_relies_on_is_named(desk: Desk) -> None:
     text = desk.plan()
-    entry = next(iter(desk.site.record.components.values()))
+    entry = next(iter(desk.site.record.services.values()))
     host = desk.cloud.hosts[desk.cloud.controllers[1].name]
     host.links[entry.link] = desk.site.record.artifacts[next(iter(desk.site.record.artifacts))].path.parent
 

@@ -28,7 +28,7 @@ from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest, Epoch, HostName
 from skylift.testing.samples import (
     EXPANDED_2024_1,
-    GLANCE,
+    GLANCE_API,
     KEYSTONE,
     NOW,
     PLACEMENT,
@@ -71,9 +71,9 @@ def _host(name: HostName, **changed: object) -> Change:
 
 def _unit(**changed: object) -> Change:
     def change(cloud: Cloud) -> Cloud:
-        unit = cloud.units[GLANCE, CTL2]
+        unit = cloud.units[GLANCE_API, CTL2]
         fields = {f: getattr(unit, f) for f in type(unit).__slots__} | changed
-        return replace(cloud, units={**cloud.units, (GLANCE, CTL2): type(unit)(**fields)})
+        return replace(cloud, units={**cloud.units, (GLANCE_API, CTL2): type(unit)(**fields)})
 
     return change
 
@@ -107,7 +107,7 @@ def _grants(*facts: str) -> Change:
 
 
 def _rows(*rows: str) -> Change:
-    seen = SchemaSeen(KEYSTONE, frozenset(rows))
+    seen = SchemaSeen(KEYSTONE, "", frozenset(rows))
     return lambda cloud: replace(cloud, schemas={**cloud.schemas, KEYSTONE: seen})
 
 
@@ -133,7 +133,7 @@ def _backup(at: Epoch | None) -> Change:
 
 
 def _answers(status: int | None) -> Change:
-    return lambda cloud: replace(cloud, answers={**cloud.answers, (GLANCE, CTL2): status})
+    return lambda cloud: replace(cloud, answers={**cloud.answers, (GLANCE_API, CTL2): status})
 
 
 def _without(field: str) -> Change:
@@ -174,14 +174,14 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
         "glance-api.service on ctl2 is failed", "journalctl -u glance-api.service",
     ),
     "unit not seen": (
-        "units", B, lambda c: replace(c, units={k: u for k, u in c.units.items() if k != (GLANCE, CTL2)}),
-        "glance on ctl2 was not seen", "ssh ctl2",
+        "units", B, lambda c: replace(c, units={k: u for k, u in c.units.items() if k != (GLANCE_API, CTL2)}),
+        "glance-api on ctl2 was not seen", "ssh ctl2",
     ),
     "service that answers nothing": (
-        "units", B, _answers(None), "glance on ctl2 is up but answers nothing", "journalctl",
+        "units", B, _answers(None), "glance-api on ctl2 is up but answers nothing", "journalctl",
     ),
     "service that answers an error": (
-        "units", B, _answers(503), "glance on ctl2 is up but answers 503", "journalctl",
+        "units", B, _answers(503), "glance-api on ctl2 is up but answers 503", "journalctl",
     ),
     "unknown artifact": (
         "units", B, _unit(running="/srv/by-hand"),
@@ -193,7 +193,7 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     ),
     "one backend left": (
         "backends", B, _backends(BackendState.DOWN, CTL2, CTL3),
-        "the balancer on ctl1 has 1 of 3 backends of glance up; an upgrade needs 2", "curl -si http://10.77.0.12:9292/",
+        "the balancer on ctl1 has 1 of 3 backends of glance-api up; an upgrade needs 2", "curl -si http://10.77.0.12:9292/",
     ),
     "backend in maintenance": (
         "backends", W, _backends(BackendState.MAINT, CTL3, balancers=(CTL2,)),

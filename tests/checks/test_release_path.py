@@ -69,7 +69,7 @@ def test_a_cloud_that_is_there_already_is_told_so() -> None:
 
 def test_a_run_that_stopped_before_contract_may_go_on() -> None:
     cloud = sample_cloud(RECORD, release=R2024_1, goal=R2024_1)
-    expanded = SchemaSeen(KEYSTONE, EXPANDED_2024_1[KEYSTONE])
+    expanded = SchemaSeen(KEYSTONE, "", EXPANDED_2024_1[KEYSTONE])
     cloud = replace(cloud, schemas={**cloud.schemas, KEYSTONE: expanded})
 
     findings = check_all(cloud, RECORD, Upgrade(R2024_1), load())

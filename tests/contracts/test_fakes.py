@@ -23,7 +23,7 @@ from skylift.testing.contracts import (
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.fake_work import DUMP
-from skylift.testing.samples import PLACEMENT, sample_record
+from skylift.testing.samples import PLACEMENT, sample_record, service_name
 
 GONE = HostName("ctl9")
 LIMIT_S = 60
@@ -47,7 +47,8 @@ def scene() -> Scene:
     return Scene(
         ports=ports_of(cloud),
         record=record,
-        entry=record.components[PLACEMENT],
+        entry=record.services[service_name(PLACEMENT)],
+        database=PLACEMENT,
         host=HostName("ctl2"),
         gone=GONE,
         until=until,

@@ -31,6 +31,7 @@ from skylift.testing.samples import (
     R2024_1,
     artifact_name,
     sample_record,
+    service_name,
 )
 
 CTL1, CTL2, CTL3 = HostName("ctl1"), HostName("ctl2"), HostName("ctl3")
@@ -97,7 +98,7 @@ def test_an_artifact_that_cannot_start_halts_the_run_with_the_api_whole_and_a_re
 def test_a_failure_lets_another_components_backend_get_back_into_its_pool() -> None:
     broken, going = (host_chain(RECORD, name, host, NEW) for name, host in ((KEYSTONE, CTL1), (GLANCE, CTL2)))
     chains = [[step_of(action) for action in chain] for chain in (broken, going)]
-    other = step_of(DrainBackend(RECORD.components[PLACEMENT].pool, CTL3))
+    other = step_of(DrainBackend(RECORD.services[service_name(PLACEMENT)].pool, CTL3))
     edges = [pair for chain in chains for pair in pairwise(chain)]
     site = Site(plan_of([*chains[0], *chains[1], other], [*edges, (chains[1][-1], other)]))
     site.cloud.stage(R2024_1)
@@ -266,10 +267,10 @@ class _Barred:
         self._database = database
         self.refuses = True
 
-    def rows(self, database: str) -> frozenset[str]:
+    def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
         if self.refuses:
             raise Refused("the host key of ctl1 is not the pinned one")
-        return self._database.rows(database)
+        return self._database.rows(database, table)
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         return self._database.nodes()

@@ -6,6 +6,7 @@ A format that changes gets a new number and a new file beside the old one.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from skylift.actions.registry import KINDS
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
 from skylift.engine.journal import EVENTS, RunOpened
-from skylift.planning.text import digest_of, read_plan, write_plan
+from skylift.planning.text import PlanFormat, read_plan, write_plan
 
 HERE = Path(__file__).parent
-PLAN, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite"
+OLD_PLAN, PLAN, JOURNAL = HERE / "plan-1.plan", HERE / "plan-2.plan", HERE / "journal-1.sqlite"
 WRITTEN = {
-    PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
+    PLAN: "bf6aad2a72ac0fe0abe8dd20a72d9dae830b36e9b073cb9939d6ea503205fdfa",
+    OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
 }
 
@@ -30,13 +32,18 @@ def test_a_file_of_a_released_format_is_never_rewritten(file: Path) -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() == WRITTEN[file]
 
 
-def test_a_plan_of_format_1_is_read_and_written_again_as_the_same_bytes() -> None:
+def test_a_plan_of_format_1_is_refused_in_words_for_it_does_not_know_a_components_services() -> None:
+    with pytest.raises(PlanFormat, match="cannot be read by this version of Skylift"):
+        read_plan(OLD_PLAN.read_bytes())
+
+
+def test_a_plan_of_format_2_is_read_and_written_again_as_the_same_bytes() -> None:
     text = PLAN.read_bytes()
 
     assert write_plan(read_plan(text)) == text
 
 
-def test_the_plan_of_format_1_shows_every_kind_of_action_an_upgrade_has() -> None:
+def test_the_plan_of_format_2_shows_every_kind_of_action_an_upgrade_has() -> None:
     kinds = {step.action.kind for step in read_plan(PLAN.read_bytes()).steps}
 
     assert kinds == KINDS.keys()
@@ -51,6 +58,6 @@ def test_a_journal_of_format_1_tells_the_same_story(tmp_path: Path) -> None:
 
     assert {event.kind for event in events} == EVENTS.keys()
     assert run.standing is Standing.COMPLETED
-    assert run.plan == digest_of(read_plan(PLAN.read_bytes()))
+    assert run.plan == json.loads(OLD_PLAN.read_bytes())["digest"]
     assert isinstance(events[0], RunOpened)
     assert events[0].format == 1

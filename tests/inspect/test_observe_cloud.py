@@ -20,7 +20,9 @@ from skylift.testing.fake_ports import FakeArtifacts, FakeHosts, FakeServices, p
 from skylift.testing.samples import (
     COMPONENTS,
     GLANCE,
+    GLANCE_API,
     KEYSTONE,
+    KEYSTONE_SERVICE,
     MIGRATIONS,
     NOW,
     PLACEMENT,
@@ -42,8 +44,9 @@ def _whole() -> FakeCloud:
     fake = FakeCloud(RECORD)
     target = RECORD.artifacts[TARGET]
     fake.hosts[CTL1].staged[target.path] = target.digest
-    names = [entry.database for entry in RECORD.components.values()]
-    fake.backups = {(CTL1, RECORD.database.backups / f"{n}-old.sql.zst"): Epoch(NOW - 60) for n in names}
+    fake.backups = {
+        (CTL1, RECORD.database.backups / f"{n}-old.sql.zst"): Epoch(NOW - 60) for n in RECORD.databases
+    }
     return fake
 
 
@@ -57,8 +60,8 @@ def test_a_healthy_cloud_is_read_without_a_gap() -> None:
     assert cloud.unread == {}
     assert cloud.observed_at == NOW
     assert {h for h, seen in cloud.hosts.items() if isinstance(seen, HostSeen)} == set(RECORD.hosts)
-    assert cloud.units.keys() == {(name, host) for name in COMPONENTS for host in (CTL1, CTL2, CTL3)}
-    assert cloud.units[GLANCE, CTL2].running == str(RECORD.artifacts[SOURCE].path)
+    assert cloud.units.keys() == {(name, host) for name in RECORD.services for host in (CTL1, CTL2, CTL3)}
+    assert cloud.units[GLANCE_API, CTL2].running == str(RECORD.artifacts[SOURCE].path)
     assert set(cloud.answers.values()) == {200}
     assert {name: seen.rows for name, seen in cloud.schemas.items()} == dict(ROWS[R2023_1])
     assert cloud.galera.keys() == {CTL1, CTL2, CTL3}
@@ -73,7 +76,7 @@ def test_a_healthy_cloud_is_read_without_a_gap() -> None:
 def test_without_a_goal_only_what_runs_is_asked_for_its_migrations() -> None:
     cloud = _observed(_whole())
 
-    assert cloud.migrations.keys() == {(name, SOURCE) for name in COMPONENTS}
+    assert cloud.migrations.keys() == {(name, "", SOURCE) for name in COMPONENTS}
     assert cloud.upgrade_checks == {}
     assert cloud.doctor is None
     assert cloud.obtainable == {}
@@ -83,7 +86,7 @@ def test_with_a_goal_the_target_artifact_is_asked_as_well() -> None:
     cloud = _observed(_whole(), GOAL)
 
     assert cloud.unread == {}
-    assert cloud.migrations[GLANCE, TARGET][-1].id == MIGRATIONS[R2024_1][GLANCE][-1].id
+    assert cloud.migrations[GLANCE, "", TARGET][-1].id == MIGRATIONS[R2024_1][GLANCE][-1].id
     assert cloud.upgrade_checks == dict.fromkeys(COMPONENTS, Answer(0, "Upgrade Check Results"))
     assert cloud.doctor == Answer(0, "")
     assert cloud.obtainable == {(TARGET, CTL2): True, (TARGET, CTL3): True}
@@ -103,10 +106,10 @@ def test_a_host_out_of_reach_hides_only_itself() -> None:
     cloud = _observed(fake, GOAL)
 
     assert cloud.hosts[CTL2] == Unreached(CTL2, "ctl2 could not be reached: no answer on port 22")
-    assert (KEYSTONE, CTL1) in cloud.units
-    assert (KEYSTONE, CTL2) not in cloud.units
+    assert (KEYSTONE_SERVICE, CTL1) in cloud.units
+    assert (KEYSTONE_SERVICE, CTL2) not in cloud.units
     assert {
-        f"{kind} {name} ctl2" for kind in ("unit", "answer") for name in COMPONENTS
+        f"{kind} {name} ctl2" for kind in ("unit", "answer") for name in RECORD.services
     } <= cloud.unread.keys()
     assert {f"staged {name} ctl2" for name in RECORD.artifacts} <= cloud.unread.keys()
     assert "backends" in cloud.unread
@@ -145,8 +148,8 @@ def test_each_subject_of_a_host_is_read_though_another_cannot_be() -> None:
     cloud = observe_cloud(RECORD, load(), ports, now=NOW)
 
     assert isinstance(cloud.hosts[CTL2], HostSeen)
-    assert cloud.unread["unit glance ctl2"].startswith("glance-api.service on ctl2 is not shown")
-    assert cloud.unread["answer glance ctl2"] == "port 9292 on ctl2 is filtered for /healthcheck"
+    assert cloud.unread["unit glance-api ctl2"].startswith("glance-api.service on ctl2 is not shown")
+    assert cloud.unread["answer glance-api ctl2"] == "port 9292 on ctl2 is filtered for /healthcheck"
     assert cloud.unread[f"staged {SOURCE} ctl2"].endswith("on ctl2 is not readable")
     assert len(cloud.backends) == 27
 
@@ -189,14 +192,14 @@ def test_a_goal_without_an_artifact_is_said_once_per_question() -> None:
 
 def test_a_service_on_an_unknown_artifact_leaves_its_doctor_unasked() -> None:
     fake = _whole()
-    unit = RECORD.components[KEYSTONE].unit
+    unit = RECORD.services[KEYSTONE_SERVICE].unit
     for host in (CTL1, CTL2, CTL3):
         fake.hosts[host].units[unit].running = PurePosixPath("/srv/by-hand")
 
     cloud = _observed(fake, GOAL)
 
     assert "no artifact at the path that keystone runs from" in cloud.unread["doctor"]
-    assert (KEYSTONE, SOURCE) not in cloud.migrations
+    assert (KEYSTONE, "", SOURCE) not in cloud.migrations
 
 
 def test_an_artifact_with_another_digest_is_not_asked() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from skylift.app.record_file import load_record
 from skylift.app.wiring import ports_for
-from skylift.catalog.catalog import load
 from skylift.gate.lab.host import Lab
 from skylift.model.record import Record
 from skylift.ports import Ports
@@ -64,7 +63,7 @@ def record_path(lab: Lab) -> Path:
 
 @pytest.fixture(scope="session")
 def record(record_path: Path) -> Record:
-    return load_record(record_path, load().components)
+    return load_record(record_path)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from skylift.app.wiring import ports_for
 from skylift.gate.lab.commands import poll
-from skylift.model.ids import ArtifactName, ComponentName, HostName
+from skylift.model.ids import ArtifactName, ComponentName, HostName, ServiceName
 from skylift.model.record import HostEntry, Record
 from skylift.ports import Command, Ports
 from skylift.testing.contracts import (
@@ -27,14 +27,14 @@ from skylift.testing.contracts import (
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 HOST, GONE = HostName("ctl2"), HostName("ctl9")
-PLACEMENT = ComponentName("placement")
+PLACEMENT, PLACEMENT_API = ComponentName("placement"), ServiceName("placement-api")
 LIMIT_S = 60
 
 
 def as_it_runs(record: Record, ports: Ports) -> Record:
     """The record with the artifact that placement's link shows, for a lab may have been upgraded since."""
     entry = record.components[PLACEMENT]
-    path = ports.services.linked(HOST, entry.link)
+    path = ports.services.linked(HOST, record.services[PLACEMENT_API].link)
     names = [ArtifactName(name) for name, artifact in record.artifacts.items() if artifact.path == path]
     lost = HostEntry(GONE, "10.77.0.99", frozenset({"spare"}))
     return replace(
@@ -52,7 +52,8 @@ def scene(record: Record) -> Iterator[Scene]:
         yield Scene(
             ports=ports,
             record=known,
-            entry=known.components[PLACEMENT],
+            entry=known.services[PLACEMENT_API],
+            database="placement",
             host=HOST,
             gone=GONE,
             until=lambda holds: poll(holds, limit_s=LIMIT_S, every_s=0.5),

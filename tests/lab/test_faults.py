@@ -273,7 +273,7 @@ def test_after_the_repair_a_retry_brings_keystone_over(hop: Hop) -> None:
 def test_a_host_that_loses_its_power_fails_its_step_and_is_named(hop: Hop) -> None:
     assert hop.verb is not None
     run, host = hop.operator.runs.find(None), hop.lab.host("ctl3")
-    await_event(run, hop.verb, lambda e: isinstance(e, StepStarted) and e.step == "glance:stop@ctl3")
+    await_event(run, hop.verb, lambda e: isinstance(e, StepStarted) and e.step == "glance-api:stop@ctl3")
 
     hop.away.append((time.time(), math.inf))
     power_off(host)
@@ -297,7 +297,7 @@ def test_once_it_has_power_again_a_retry_goes_on(hop: Hop, record_property: Any)
 
     hop.verb = hop.operator.start("retry")
 
-    await_event(run, hop.verb, lambda e: isinstance(e, StepDone) and e.step == "glance:undrain@ctl3")
+    await_event(run, hop.verb, lambda e: isinstance(e, StepDone) and e.step == "glance-api:undrain@ctl3")
 
 
 def test_the_holder_of_the_vip_may_reboot_mid_run(hop: Hop, record_property: Any) -> None:
@@ -306,7 +306,7 @@ def test_the_holder_of_the_vip_may_reboot_mid_run(hop: Hop, record_property: Any
     run, holder = hop.operator.runs.find(None), status(hop.lab).vip_holder
     assert holder is not None
     host = hop.lab.host(holder)
-    await_event(run, hop.verb, lambda e: isinstance(e, StepStarted) and e.step == "placement:drain@ctl2")
+    await_event(run, hop.verb, lambda e: isinstance(e, StepStarted) and e.step == "placement-api:drain@ctl2")
     before = boot_id(host)
 
     began = time.time()

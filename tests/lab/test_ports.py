@@ -13,8 +13,8 @@ from skylift.drivers.mariadb import MariadbDatabase
 from skylift.drivers.ssh import Ssh
 from skylift.gate.lab.commands import poll
 from skylift.model.cloud import BackendState, UnitState
-from skylift.model.ids import ComponentName, HostName
-from skylift.model.record import ComponentEntry, Record
+from skylift.model.ids import HostName, ServiceName
+from skylift.model.record import Record, ServiceEntry
 from skylift.ports import Command, Ended, Ports
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -31,8 +31,8 @@ def _leave_no_jobs(ports: Ports) -> Iterator[None]:
 
 
 @pytest.fixture
-def placement(record: Record, ports: Ports) -> Iterator[ComponentEntry]:
-    entry = record.components[ComponentName("placement")]
+def placement(record: Record, ports: Ports) -> Iterator[ServiceEntry]:
+    entry = record.services[ServiceName("placement-api")]
     yield entry
     run(ports, ports.services.start_command(entry.unit))
     ports.balancer.set_state(entry.pool, HOST, "ready")
@@ -57,7 +57,7 @@ def run(ports: Ports, command: Command) -> Ended:
     return ended
 
 
-def states(ports: Ports, entry: ComponentEntry) -> set[BackendState]:
+def states(ports: Ports, entry: ServiceEntry) -> set[BackendState]:
     """How all balancers see the backend on ``HOST``."""
     return {b.state for b in ports.balancer.backends() if (b.pool, b.server) == (entry.pool, HOST)}
 
@@ -70,7 +70,7 @@ def test_controllers_have_equal_keys_and_the_client_none(record: Record, ports: 
     assert ports.hosts.look(record.vantage.host).key_digests == {}
 
 
-def test_a_backend_is_drained_stopped_started_and_used_again(ports: Ports, placement: ComponentEntry) -> None:
+def test_a_backend_is_drained_stopped_started_and_used_again(ports: Ports, placement: ServiceEntry) -> None:
     def unit_state() -> UnitState:
         return ports.services.unit(HOST, placement.unit, placement.link).state
 
@@ -96,7 +96,7 @@ def test_a_backend_is_drained_stopped_started_and_used_again(ports: Ports, place
 
 
 def test_a_balancer_that_is_out_of_reach_is_named_and_the_others_are_set(
-    record: Record, ports: Ports, ssh: Ssh, placement: ComponentEntry
+    record: Record, ports: Ports, ssh: Ssh, placement: ServiceEntry
 ) -> None:
     controllers = [host.name for host in record.hosts_in("controller")]
     balancer = HaproxyBalancer(ssh, [*controllers, NOBODY], record.balancer.socket)
@@ -133,10 +133,10 @@ def test_grants_come_without_password_hashes(ports: Ports) -> None:
     ids=["backends", "unit", "rows", "job"],
 )
 def test_a_poll_costs_little_cpu(
-    record: Record, ports: Ports, question: Callable[[Ports, ComponentEntry], object]
+    record: Record, ports: Ports, question: Callable[[Ports, ServiceEntry], object]
 ) -> None:
     """The engine's own CPU stays below 3 % of a run; three balancers are asked by three commands."""
-    entry = record.components[ComponentName("placement")]
+    entry = record.services[ServiceName("placement-api")]
     question(ports, entry)
     before = resource.getrusage(resource.RUSAGE_SELF)
 

@@ -66,8 +66,8 @@ DEATHS = (
     Death(StepId("stage:openstack-2024.1@ctl2"), "at work", "ctl2"),
     Death(StepId("keystone:expand"), "at work", "ctl1"),
     Death(StepId("keystone:stop@ctl1"), "done"),
-    Death(StepId("glance:drain@ctl1"), "started"),
-    Death(StepId("placement:start@ctl2"), "at work", "ctl2"),
+    Death(StepId("glance-api:drain@ctl1"), "started"),
+    Death(StepId("placement-api:start@ctl2"), "at work", "ctl2"),
     Death(StepId("glance:contract"), "at work", "ctl1"),
 )
 """In the order a run comes to them."""

@@ -31,7 +31,7 @@ def sample_plan(*, controllers: int = 3, components: Collection[ComponentName] =
 
 
 def with_rows(cloud: Cloud, component: ComponentName, rows: Iterable[str]) -> Cloud:
-    schemas = {**cloud.schemas, component: SchemaSeen(component, frozenset(rows))}
+    schemas = {**cloud.schemas, component: SchemaSeen(component, "", frozenset(rows))}
     return dataclasses.replace(cloud, schemas=schemas)
 
 

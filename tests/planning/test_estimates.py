@@ -43,7 +43,7 @@ def test_what_is_directly_before_a_step_leaves_out_what_that_implies() -> None:
 
     before = directly_before(plan)
 
-    assert before[StepId("glance:start@ctl1")] == ("glance:switch@ctl1",)
+    assert before[StepId("glance-api:start@ctl1")] == ("glance-api:switch@ctl1",)
     assert before[StepId("keystone:contract")] == ("witnesses:look",)
 
 

@@ -10,7 +10,7 @@ from skylift.model.cloud import BackendState, Cloud, HostSeen, UnitSeen, UnitSta
 from skylift.model.ids import Epoch, HostName
 from skylift.model.record import Policy, Record
 from skylift.planning.facts import drift, facts_of
-from skylift.testing.samples import GLANCE, KEYSTONE, sample_cloud, sample_record
+from skylift.testing.samples import GLANCE, KEYSTONE, KEYSTONE_SERVICE, sample_cloud, sample_record
 
 CTL2 = HostName("ctl2")
 
@@ -23,7 +23,7 @@ def drifted(cloud: Cloud, record: Record | None = None) -> list[str]:
 
 
 def with_unit(cloud: Cloud, unit: UnitSeen) -> Cloud:
-    return dataclasses.replace(cloud, units={**cloud.units, (KEYSTONE, CTL2): unit})
+    return dataclasses.replace(cloud, units={**cloud.units, (KEYSTONE_SERVICE, CTL2): unit})
 
 
 def test_an_unchanged_cloud_has_not_drifted() -> None:
@@ -37,14 +37,14 @@ def test_a_reboot_a_fuller_disk_and_a_restart_are_no_drift() -> None:
     assert isinstance(host, HostSeen)
     other = dataclasses.replace(host, boot_id="another", disk_free_bytes=5 * 2**30, clock_offset_ms=900)
     cloud = dataclasses.replace(cloud, hosts={**cloud.hosts, CTL2: other}, observed_at=Epoch(2e9))
-    unit = dataclasses.replace(cloud.units[KEYSTONE, CTL2], pid=77, started_at=Epoch(2e9))
+    unit = dataclasses.replace(cloud.units[KEYSTONE_SERVICE, CTL2], pid=77, started_at=Epoch(2e9))
 
     assert drifted(with_unit(cloud, unit)) == []
 
 
 def test_another_artifact_is_drift_and_named() -> None:
     cloud = sample_cloud(sample_record())
-    unit = dataclasses.replace(cloud.units[KEYSTONE, CTL2], running="/opt/other")
+    unit = dataclasses.replace(cloud.units[KEYSTONE_SERVICE, CTL2], running="/opt/other")
 
     assert drifted(with_unit(cloud, unit)) == [
         "artifact keystone ctl2 was /opt/openstack/artifacts/2023.1, and is /opt/other now"
@@ -53,7 +53,7 @@ def test_another_artifact_is_drift_and_named() -> None:
 
 def test_a_failed_unit_is_drift_and_named() -> None:
     cloud = sample_cloud(sample_record())
-    unit = dataclasses.replace(cloud.units[KEYSTONE, CTL2], state=UnitState.FAILED)
+    unit = dataclasses.replace(cloud.units[KEYSTONE_SERVICE, CTL2], state=UnitState.FAILED)
 
     assert drifted(with_unit(cloud, unit)) == ["unit keystone ctl2 was active, and is failed now"]
 
@@ -95,7 +95,7 @@ def test_a_new_controller_and_another_batch_are_drift() -> None:
 
 def test_what_cannot_be_read_any_more_is_drift_with_its_reason() -> None:
     cloud = sample_cloud(sample_record())
-    units = {key: unit for key, unit in cloud.units.items() if key != (KEYSTONE, CTL2)}
+    units = {key: unit for key, unit in cloud.units.items() if key != (KEYSTONE_SERVICE, CTL2)}
     unread = {"unit keystone ctl2": "ctl2 does not answer"}
 
     found = drifted(dataclasses.replace(cloud, units=units, unread=unread))

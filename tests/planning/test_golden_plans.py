@@ -94,7 +94,7 @@ def test_a_plan_file_has_the_bytes_that_were_reviewed(golden: Callable[[str, byt
     golden("glance_on_two/plan.json", write_plan(plan))
 
 
-@pytest.mark.parametrize("step", ["keystone:contract", "glance:start@ctl1", "placement:drain@ctl1"])
+@pytest.mark.parametrize("step", ["keystone:contract", "glance-api:start@ctl1", "placement-api:drain@ctl1"])
 def test_a_step_says_why_it_is_where_it_is(step: str, golden: Callable[[str, bytes], None]) -> None:
     text = "\n".join(why_view.lines(why(whole_upgrade(), StepId(step)))) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skylift.catalog.catalog import load
 from skylift.model.ids import ArtifactName, ComponentName
-from skylift.planning.schema import phases_left
+from skylift.planning.schema import Databases, phases_left
 from skylift.testing.samples import (
     EXPANDED_2024_1,
     GLANCE,
@@ -20,9 +20,15 @@ from skylift.testing.samples import (
 def left(
     component: ComponentName, rows: frozenset[str], *, old_code: bool = True, new_code: bool = False
 ) -> dict[str, frozenset[str]]:
-    target = (ArtifactName("openstack-2024.1"), MIGRATIONS[R2024_1][component])
-    found = phases_left(load().components[component], target, rows, old_code=old_code, new_code=new_code)
-    return {item.phase.name: item.rows for item in found}
+    databases = Databases(
+        known=load().components[component],
+        artifact=ArtifactName("openstack-2024.1"),
+        named={"": component},
+        rows={component: rows},
+        revisions={"": MIGRATIONS[R2024_1][component]},
+    )
+    found = phases_left(databases, old_code=old_code, new_code=new_code)
+    return {item.phase.name: head.rows for item in found for head in item.heads}
 
 
 def test_keystone_expands_then_contracts_each_branch_on_its_own() -> None:

@@ -51,9 +51,9 @@ def test_a_plan_with_another_digest_is_refused() -> None:
 
 def test_a_plan_of_another_format_is_refused_as_such() -> None:
     document = json.loads(TEXT)
-    document["plan"]["format"] = 2
+    document["plan"]["format"] = 3
 
-    with pytest.raises(PlanFormat, match="format is 2, and this version reads 1"):
+    with pytest.raises(PlanFormat, match="format is 3, and this version reads 2"):
         read_plan(canonical(document))
 
 

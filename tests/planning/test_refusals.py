@@ -25,6 +25,7 @@ from skylift.planning.refusals import (
 )
 from skylift.testing.samples import (
     KEYSTONE,
+    KEYSTONE_SERVICE,
     R2023_1,
     R2024_1,
     R2025_1,
@@ -59,8 +60,8 @@ def without_artifact() -> Site:
 
 def with_a_stranger_running() -> Site:
     cloud, record, goal = site()
-    unit = dataclasses.replace(cloud.units[KEYSTONE, CTL2], running="/usr")
-    return dataclasses.replace(cloud, units={**cloud.units, (KEYSTONE, CTL2): unit}), record, goal
+    unit = dataclasses.replace(cloud.units[KEYSTONE_SERVICE, CTL2], running="/usr")
+    return dataclasses.replace(cloud, units={**cloud.units, (KEYSTONE_SERVICE, CTL2): unit}), record, goal
 
 
 def with_an_unknown_component() -> Site:
@@ -72,7 +73,7 @@ def with_an_unknown_component() -> Site:
 
 def with_an_unread_unit() -> Site:
     cloud, record, goal = site()
-    units = {key: unit for key, unit in cloud.units.items() if key != (KEYSTONE, CTL3)}
+    units = {key: unit for key, unit in cloud.units.items() if key != (KEYSTONE_SERVICE, CTL3)}
     unread = {"unit keystone ctl3": "ctl3 does not answer"}
     return dataclasses.replace(cloud, units=units, unread=unread), record, goal
 
@@ -100,9 +101,9 @@ def with_an_empty_schema() -> Site:
 
 def with_an_expand_that_needs_a_contract() -> Site:
     cloud, record, goal = site()
-    of = (KEYSTONE, artifact_name(R2024_1))
+    of = (KEYSTONE, "", artifact_name(R2024_1))
     late = Revision("late", ("47147121",), ("c88cdce8f248",), "expand")
-    migrations: Mapping[tuple[ComponentName, ArtifactName], tuple[Revision, ...]] = {
+    migrations: Mapping[tuple[ComponentName, str, ArtifactName], tuple[Revision, ...]] = {
         **cloud.migrations,
         of: (*cloud.migrations[of], late),
     }
@@ -115,9 +116,9 @@ def with_one_controller() -> Site:
 
 def with_one_backend_up() -> Site:
     cloud, record, goal = site(sample_record(controllers=2))
-    unit = dataclasses.replace(cloud.units[KEYSTONE, CTL2], running="/opt/openstack/artifacts/2024.1")
+    unit = dataclasses.replace(cloud.units[KEYSTONE_SERVICE, CTL2], running="/opt/openstack/artifacts/2024.1")
     unit = dataclasses.replace(unit, linked=unit.running)
-    cloud = dataclasses.replace(cloud, units={**cloud.units, (KEYSTONE, CTL2): unit})
+    cloud = dataclasses.replace(cloud, units={**cloud.units, (KEYSTONE_SERVICE, CTL2): unit})
     return with_backend(cloud, KEYSTONE, CTL2, BackendState.DOWN), record, goal
 
 

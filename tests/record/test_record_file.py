@@ -17,8 +17,6 @@ from skylift.app.record_starter import starter
 from skylift.model.record import LossBudget, Policy, Timeouts
 from skylift.model.release import Release
 
-KNOWN = ("keystone", "glance", "placement")
-
 WHOLE = """\
 skylift: 1
 name: lab
@@ -37,14 +35,16 @@ artifacts:
 components:
   keystone:
     artifact: openstack-2023.1
-    role: controller
-    unit: keystone-api.service
-    link: /opt/openstack/current/keystone
-    port: 5000
-    pool: keystone
-    database: keystone
     user: keystone
-  glance: {artifact: openstack-2023.1, role: controller, unit: glance-api.service, link: /opt/openstack/current/glance, port: 9292, pool: glance, database: glance, user: glance}
+    database: keystone
+    services:
+      keystone:
+        role: controller
+        unit: keystone-api.service
+        link: /opt/openstack/current/keystone
+        port: 5000
+        pool: keystone
+  glance: {artifact: openstack-2023.1, user: glance, database: glance, services: {glance-api: {role: controller, unit: glance-api.service, link: /opt/openstack/current/glance, port: 9292, pool: glance}}}
 balancer: {kind: haproxy, role: controller, socket: /run/haproxy/admin.sock, vip: 10.77.0.10}
 database: {kind: galera, role: controller, size: 3, backups: /var/backups/skylift}
 vantage: {host: client, clouds_yaml: clouds.yaml, cloud: lab}
@@ -72,12 +72,12 @@ def _write(file: Path, text: str, *, mode: int) -> None:
 
 def _mistakes(file: Path) -> list[str]:
     with pytest.raises(RecordInvalid) as caught:
-        load_record(file, KNOWN)
+        load_record(file)
     return [mistake.told(file.name) for mistake in caught.value.mistakes]
 
 
 def test_a_whole_record_is_read_with_its_paths_resolved(file: Path) -> None:
-    record = load_record(file, KNOWN)
+    record = load_record(file)
 
     assert record.ssh.key == PurePosixPath(file.parent / "id_ed25519")
     assert record.vantage.clouds_yaml == PurePosixPath(file.parent / "clouds.yaml")
@@ -91,7 +91,7 @@ def test_a_policy_of_the_operators_own_is_read(file: Path) -> None:
     told = "policy:\n  batch: 2\n  loss: {gap: 9}\n  timeouts: {drain: 7}\n"
     file.write_text(WHOLE.replace("policy:\n  batch: 1\n", told))
 
-    policy = load_record(file, KNOWN).policy
+    policy = load_record(file).policy
 
     assert policy.batch == 2
     assert policy.loss.gap == 9
@@ -101,13 +101,13 @@ def test_a_policy_of_the_operators_own_is_read(file: Path) -> None:
 def test_a_release_without_quotes_is_still_a_release(file: Path) -> None:
     file.write_text(WHOLE.replace('release: "2023.1"', "release: 2023.1"))
 
-    assert load_record(file, KNOWN).artifact_for(Release(2023, 1)) is not None
+    assert load_record(file).artifact_for(Release(2023, 1)) is not None
 
 
 MISTAKES = {
     "another format": ("skylift: 1", "skylift: 2", "cloud.yaml:1: skylift: is 2; write a whole number from 1 to 1"),
-    "unknown key": ("    port: 5000", "    prot: 5000", "components.keystone.prot: is not a key here; did you mean port?"),
-    "missing key": ("    port: 5000\n", "", "cloud.yaml:16: components.keystone.port: is missing"),
+    "unknown key": ("    port: 5000", "    prot: 5000", "services.keystone.prot: is not a key here; did you mean port?"),
+    "missing key": ("        port: 5000\n", "", "cloud.yaml:21: components.keystone.services.keystone: keystone is reached through the balancer, and has no port; add its port"),
     "missing section": ("balancer: {", "balancers: {", "balancer: is missing; add a section 'balancer:'"),
     "no value": ("name: lab", "name:", "cloud.yaml:2: name: has no value; write a name of letters"),
     "empty text": ("name: lab", 'name: ""', "cloud.yaml:2: name: is empty"),
@@ -117,7 +117,7 @@ MISTAKES = {
         "ssh.proxy_command: is 12, which YAML does not read as text; put it in quotes",
     ),
     "a list for a text": ("name: lab", "name: [lab]", "cloud.yaml:2: name: is not a single value"),
-    "a text for a number": ("port: 5000", "port: five", "cloud.yaml:21: components.keystone.port: is 'five'; write a whole"),
+    "a text for a number": ("port: 5000", "port: five", "cloud.yaml:25: components.keystone.services.keystone.port: is 'five'; write a whole"),
     "port out of range": ("port: 5000", "port: 70000", "port: is 70000; write a whole number from 1 to 65535"),
     "policy out of range": ("batch: 1", "batch: 0", "policy.batch: is 0; write a whole number from 1 to 1000"),
     "batch as large as the API": (
@@ -142,7 +142,11 @@ MISTAKES = {
                                "database: galera", "database: is not a mapping; write indented lines"),
     "duplicate key": ("name: lab", "name: lab\nname: lab2", "cloud.yaml:3: name: stands here twice, first on line 2"),
     "same address twice": ("10.77.0.12", "10.77.0.11", "hosts.ctl2.address: is 10.77.0.11, as that of ctl1 is"),
-    "same port twice": ("port: 9292", "port: 5000", "components.glance.port: is 5000, as that of keystone is"),
+    "same port twice": ("port: 9292", "port: 5000", "components.glance.services.glance-api.port: is 5000, as that of keystone is"),
+    "a service of another component": ("      keystone:\n", "      nova-api:\n", "nova-api is no service of keystone; write one of: keystone"),
+    "no database": ("    database: keystone\n", "", "components.keystone: has no database; add database: the name of that database"),
+    "a database too many": ("database: keystone", "database: keystone\n    databases: {cell1: x}", "components.keystone: names cell1, which keystone does not have"),
+    "a catalog file that is not there": ("name: lab", "name: lab\ncatalog: [ours.toml]", "ours.toml, which is not a file"),
     "Galera smaller than its hosts": ("size: 3", "size: 2", "database.size: is 2, but 3 hosts have the role controller"),
     "kind of balancer": ("kind: haproxy", "kind: nginx", "balancer.kind: is 'nginx'; write haproxy: the one kind"),
     "key file missing": ("key: id_ed25519", "key: id_rsa", "id_rsa, which is not a file; create it, or correct the path"),
@@ -181,14 +185,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(file: Path) -
         "name",
         "nmae",
         "hosts.ctl3.zone",
-        "components.keystone.port",
+        "components.keystone.services.keystone.port",
     ]
     assert len(str(_problem(file)).splitlines()) == 1 + len(mistakes)
 
 
 def _problem(file: Path) -> RecordInvalid:
     with pytest.raises(RecordInvalid) as caught:
-        load_record(file, KNOWN)
+        load_record(file)
     return caught.value
 
 
@@ -241,7 +245,7 @@ def test_pinned_keys_are_found_by_list_pattern_port_and_hash(file: Path) -> None
     (file.parent / "known_hosts").write_text("".join(f"{line} ssh-ed25519 AAAA\n" for line in lines))
     file.write_text(WHOLE.replace("user: root", "user: root, port: 2222"))
 
-    assert load_record(file, KNOWN).ssh.port == 2222
+    assert load_record(file).ssh.port == 2222
 
 
 @pytest.mark.parametrize("text", ["", "clouds: 3\n", "clouds: [\n", "clouds:\n"])
@@ -288,9 +292,9 @@ def test_the_starter_complains_about_exactly_the_lines_that_say_so(tmp_path: Pat
 def test_the_starter_loads_once_it_is_filled_in(file: Path) -> None:
     file.write_text(_filled(starter()))
 
-    record = load_record(file, KNOWN)
+    record = load_record(file)
 
-    assert record.components.keys() == set(KNOWN)
+    assert record.components.keys() == {"keystone", "glance", "placement"}
 
 
 def test_the_policy_that_the_starter_shows_is_the_one_used_without_it(file: Path) -> None:
@@ -298,7 +302,7 @@ def test_the_policy_that_the_starter_shows_is_the_one_used_without_it(file: Path
     shown = "policy:" + text.split("policy:", 1)[1]
     file.write_text(WHOLE.replace("policy:\n  batch: 1\n", shown))
 
-    policy = load_record(file, KNOWN).policy
+    policy = load_record(file).policy
 
     assert shown.count(":") - 3 == len(Policy.__slots__) - 2 + len(LossBudget.__slots__) + len(
         Timeouts.__slots__

@@ -86,7 +86,7 @@ def test_a_hurt_witness_is_an_issue() -> None:
 
 def test_the_verdict_of_validation_stands_above_a_run_without_loss() -> None:
     plan, events = run()
-    issue = Issue(Outcome.FAILED, "glance on ctl2 runs 2023.1", (Remedy(Fix.RETRY, "skylift resume"),))
+    issue = Issue(Outcome.FAILED, "glance-api on ctl2 runs 2023.1", (Remedy(Fix.RETRY, "skylift resume"),))
     failed = Validation(plan.goal.to, Outcome.FAILED, (), (issue,))
 
     report = told(plan, events, traffic(events), validation=failed)

@@ -14,7 +14,7 @@ from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName
 from skylift.testing.samples import (
     EXPANDED_2024_1,
-    GLANCE,
+    GLANCE_API,
     KEYSTONE,
     R2023_1,
     R2024_1,
@@ -38,15 +38,15 @@ def _upgraded() -> Cloud:
 
 def _unit(**changed: object) -> Change:
     def change(cloud: Cloud) -> Cloud:
-        unit = cloud.units[GLANCE, CTL2]
+        unit = cloud.units[GLANCE_API, CTL2]
         fields = {f: getattr(unit, f) for f in type(unit).__slots__} | changed
-        return replace(cloud, units={**cloud.units, (GLANCE, CTL2): type(unit)(**fields)})
+        return replace(cloud, units={**cloud.units, (GLANCE_API, CTL2): type(unit)(**fields)})
 
     return change
 
 
 def _rows(*rows: str) -> Change:
-    seen = SchemaSeen(KEYSTONE, frozenset(rows))
+    seen = SchemaSeen(KEYSTONE, "", frozenset(rows))
     return lambda cloud: replace(cloud, schemas={**cloud.schemas, KEYSTONE: seen})
 
 
@@ -82,7 +82,7 @@ CASES: dict[str, tuple[Outcome, Change, str]] = {
     "an API that no balancer serves": (
         FAILED,
         _backends("ctl1", "ctl2", "ctl3"),
-        "the balancers on ctl1, ctl2, ctl3 have no backend of glance up",
+        "the balancers on ctl1, ctl2, ctl3 have no backend of glance-api up",
     ),
     "a catalog without an endpoint": (
         FAILED,
@@ -141,7 +141,7 @@ def test_the_verdict_is_told_for_each_service_on_each_host() -> None:
     services = validate(cloud, RECORD, GOAL, load()).services
 
     (failed,) = [s for s in services if s.outcome is FAILED]
-    assert (failed.component, failed.host, failed.release) == (GLANCE, CTL2, R2023_1)
+    assert (failed.service, failed.host, failed.release) == (GLANCE_API, CTL2, R2023_1)
 
 
 def test_graver_issues_come_first() -> None:

@@ -23,7 +23,7 @@ DROPS = Revision("drops_user_enabled", ("c88cdce8f248",), ("adds_user_enabled2",
 def destructive_plan() -> Plan:
     record = sample_record(components=(KEYSTONE,))
     cloud = sample_cloud(record)
-    of = (KEYSTONE, artifact_name(R2024_1))
+    of = (KEYSTONE, "", artifact_name(R2024_1))
     migrations = {**cloud.migrations, of: (*cloud.migrations[of], ADDS, DROPS)}
     changed: Cloud = dataclasses.replace(cloud, migrations=migrations)
     return planned(changed, record)
@@ -46,7 +46,7 @@ def test_the_column_is_dropped_when_no_old_code_is_left() -> None:
 
     assert last.id == "keystone:contract"
     assert isinstance(last.action, MigrateSchema)
-    assert last.action.rows == {"drops_user_enabled"}
+    assert [head.rows for head in last.action.heads] == [{"drops_user_enabled"}]
     assert verify(plan_document(write_plan(plan))) == ()
 
 

@@ -13,7 +13,15 @@ from skylift.cli.views.columns import columns
 from skylift.model.cloud import Cloud, SchemaSeen, Unreached
 from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName
-from skylift.testing.samples import GLANCE, KEYSTONE, R2024_1, artifact_name, sample_cloud, sample_record
+from skylift.testing.samples import (
+    GLANCE,
+    GLANCE_API,
+    KEYSTONE,
+    R2024_1,
+    artifact_name,
+    sample_cloud,
+    sample_record,
+)
 
 RECORD = sample_record()
 GOAL = Upgrade(R2024_1)
@@ -35,7 +43,7 @@ def test_an_inspection_is_read_by_subject() -> None:
 
     assert told[0] == "sample at 2025-11-24 16:00:00 UTC"
     assert "ctl1    az1   40.0 GiB   +3 ms  Debian GNU/Linux 12 (bookworm)" in told
-    assert "keystone   ctl1  active  200      2024.1   2025-11-23 16:00:00 UTC  openstack-2024.1" in told
+    assert "keystone       ctl1  active  200      2024.1   2025-11-23 16:00:00 UTC  openstack-2024.1" in told
     assert "keystone   47147121, e25ffa003242  2 revisions short of 2024.1" in told
     assert "glance     2023_1_contract01       the head of 2023.1" in told
     assert "ctl3      Primary  Synced  3 of 3" in told
@@ -47,13 +55,13 @@ def test_an_inspection_is_read_by_subject() -> None:
 
 def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
     cloud = sample_cloud(RECORD)
-    unit = replace(cloud.units[GLANCE, CTL2], running="/srv/by-hand", started_at=None)
+    unit = replace(cloud.units[GLANCE_API, CTL2], running="/srv/by-hand", started_at=None)
     cloud = replace(
         cloud,
         hosts={**cloud.hosts, CTL1: Unreached(CTL1, "ctl1 could not be reached: no route")},
-        units={(GLANCE, CTL2): unit},
-        answers={(GLANCE, CTL2): None},
-        schemas={GLANCE: SchemaSeen(GLANCE, frozenset({"zed_expand01"}))},
+        units={(GLANCE_API, CTL2): unit},
+        answers={(GLANCE_API, CTL2): None},
+        schemas={GLANCE: SchemaSeen(GLANCE, "", frozenset({"zed_expand01"}))},
         backups={KEYSTONE: None},
         unread={"galera": "nobody answered", "backends": "no socket"},
     )
@@ -119,7 +127,7 @@ def test_a_validation_ends_with_its_verdict_and_shows_what_to_do() -> None:
     whole = validation.lines(validate(upgraded, RECORD, GOAL, load()))
     failed = validation.lines(validate(old, RECORD, GOAL, load()))
 
-    assert whole[1] == "keystone   ctl1  2024.1  completed"
+    assert whole[1] == "keystone       ctl1  2024.1  completed"
     assert whole[-1] == "upgrade to 2024.1: completed"
     assert "failed: keystone on ctl1, ctl2, ctl3 runs 2023.1, not 2024.1" in failed
     assert "  repair: see where the run stands, and why: skylift status" in failed

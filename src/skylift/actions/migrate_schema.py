@@ -9,6 +9,7 @@ from skylift.actions.action import Action, Done, NothingToUndo, NoWayBack, Pendi
 from skylift.actions.job import observe_job
 from skylift.model.ids import ComponentName, HostName
 from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.schema import SchemaHead
 from skylift.ports import Command, Ports
 
 
@@ -18,12 +19,10 @@ class SchemaNotReached(Refused):
     code = "schema.not-reached"
     job_ended = True
 
-    def __init__(
-        self, component: ComponentName, phase: str, rows: frozenset[str], wanted: frozenset[str]
-    ) -> None:
+    def __init__(self, component: ComponentName, phase: str, seen: SchemaHead, wanted: SchemaHead) -> None:
         super().__init__(
-            f"{phase} of {component} reported success, but the schema is at "
-            f"{', '.join(sorted(rows)) or 'nothing'} instead of {', '.join(sorted(wanted))}",
+            f"{phase} of {component} reported success, but the schema of {seen} instead of "
+            f"{', '.join(sorted(wanted.rows))}",
             Remedy(Fix.REPAIR, "find out who else migrates this database, and end it"),
             Remedy(Fix.RETRY, "then: skylift retry"),
         )
@@ -31,7 +30,7 @@ class SchemaNotReached(Refused):
 
 @dataclass(frozen=True, slots=True)
 class MigrateSchema(Action):
-    """Run one phase (``expand``, ``migrate``, ``contract``) once, and see its heads in the database."""
+    """Run one phase (``expand``, ``migrate``, ``contract``) once, and see its heads in the databases."""
 
     kind: ClassVar[str] = "migrate-schema"
 
@@ -39,9 +38,8 @@ class MigrateSchema(Action):
     component: ComponentName
     phase: str
     command: Command
-    database: str
-    rows: frozenset[str]
-    """``alembic_version`` after this phase, computed from the artifact's migration files."""
+    heads: tuple[SchemaHead, ...]
+    """Where its databases are after this phase, computed from the artifact's migration files."""
     destructive: bool
     """Whether old code cannot run on what this phase leaves behind."""
 
@@ -50,7 +48,7 @@ class MigrateSchema(Action):
         return f"{self.phase} the schema of {self.component}"
 
     def observe(self, ports: Ports) -> Progress:
-        """Done when the command has ended well and the database shows its heads.
+        """Done when the command has ended well and the databases show their heads.
 
         Raises:
             JobFailed: the command failed.
@@ -59,9 +57,12 @@ class MigrateSchema(Action):
         progress = observe_job(ports, self.host, self.title)
         if isinstance(progress, Pending):
             return progress
-        rows = ports.database.rows(self.database)
-        if rows != self.rows:
-            raise SchemaNotReached(self.component, self.phase, rows, self.rows)
+        for wanted in self.heads:
+            seen = SchemaHead(
+                wanted.database, wanted.table, ports.database.rows(wanted.database, wanted.table)
+            )
+            if seen != wanted:
+                raise SchemaNotReached(self.component, self.phase, seen, wanted)
         return Done()
 
     def advance(self, ports: Ports) -> None:

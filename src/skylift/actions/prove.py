@@ -9,6 +9,7 @@ from typing import ClassVar
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal
 from skylift.model.ids import ComponentName, HostName, UnitName
 from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.schema import SchemaHead
 from skylift.ports import Ports
 
 WITNESSES = 4
@@ -99,18 +100,24 @@ class VerifyWitnesses(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """One service of a component and the hosts it runs on."""
+
+    unit: UnitName
+    link: PurePosixPath
+    hosts: tuple[HostName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyComponent(Action):
-    """See, on every host, the running process on its new artifact, and the schema at its head."""
+    """See, on every host, each running process on its new artifact, and each schema at its head."""
 
     kind: ClassVar[str] = "verify-component"
 
     component: ComponentName
-    hosts: tuple[HostName, ...]
-    unit: UnitName
-    link: PurePosixPath
+    services: tuple[Placed, ...]
     path: PurePosixPath
-    database: str
-    rows: frozenset[str]
+    heads: tuple[SchemaHead, ...]
 
     @property
     def title(self) -> str:
@@ -122,13 +129,17 @@ class VerifyComponent(Action):
         Raises:
             NotUpgraded: a host runs something else, or the schema is elsewhere.
         """
-        for host in self.hosts:
-            running = ports.services.unit(host, self.unit, self.link).running
-            if running != str(self.path):
-                raise NotUpgraded(self.component, f"{self.unit} on {host} runs {running or 'nothing'}")
-        rows = ports.database.rows(self.database)
-        if rows != self.rows:
-            raise NotUpgraded(self.component, f"its schema is at {', '.join(sorted(rows)) or 'nothing'}")
+        for service in self.services:
+            for host in service.hosts:
+                running = ports.services.unit(host, service.unit, service.link).running
+                if running != str(self.path):
+                    raise NotUpgraded(self.component, f"{service.unit} on {host} runs {running or 'nothing'}")
+        for wanted in self.heads:
+            seen = SchemaHead(
+                wanted.database, wanted.table, ports.database.rows(wanted.database, wanted.table)
+            )
+            if seen != wanted:
+                raise NotUpgraded(self.component, f"the schema of {seen}")
         return Done()
 
     def advance(self, ports: Ports) -> None:

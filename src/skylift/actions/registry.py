@@ -10,6 +10,7 @@ from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBac
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
+from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
 
@@ -24,6 +25,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             CreateWitnesses,
             DrainBackend,
             MigrateSchema,
+            RunCommand,
             StageArtifact,
             StartService,
             StopService,

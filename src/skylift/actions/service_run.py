@@ -15,6 +15,8 @@ from skylift.ports import Ended, Ports
 _DEAD = {UnitState.INACTIVE, UnitState.FAILED}
 _HTTP_SERVER_ERROR = 500
 _CUT_SHORT = 255
+_SILENT_OK = 0
+"""For a service that speaks no HTTP: its unit decides."""
 
 
 class ServiceDied(Refused):
@@ -106,7 +108,7 @@ class StartService(Action):
 
 @dataclass(frozen=True, slots=True)
 class AwaitHealthy(Action):
-    """Wait until ``unit`` runs the artifact at ``path`` and answers on the host's own address."""
+    """Wait until ``unit`` runs the artifact at ``path``, and answers on its host's address if it listens."""
 
     kind: ClassVar[str] = "await-healthy"
 
@@ -114,13 +116,14 @@ class AwaitHealthy(Action):
     unit: UnitName
     link: PurePosixPath
     path: PurePosixPath
-    port: int
-    health: str
+    port: int = 0
+    """Where it listens for HTTP; 0 if it does not."""
+    health: str = ""
     """Path of the URL asked; any status below 500 is an answer, for an API may want a token."""
 
     @property
     def title(self) -> str:
-        return f"wait until {self.unit} on {self.host} answers"
+        return f"wait until {self.unit} on {self.host} {'answers' if self.port else 'runs'}"
 
     def observe(self, ports: Ports) -> Progress:
         """Done when the process itself, not the link, shows the artifact.
@@ -132,7 +135,7 @@ class AwaitHealthy(Action):
         started = observe_started(ports, self.host, self.unit, self.link)
         if isinstance(started, Pending):
             return started
-        status = ports.services.answers(self.host, self.port, self.health)
+        status = ports.services.answers(self.host, self.port, self.health) if self.port else _SILENT_OK
         if status is None or status >= _HTTP_SERVER_ERROR:
             return Pending(f"{self.unit} answers {status or 'nothing'}")
         running = ports.services.unit(self.host, self.unit, self.link).running

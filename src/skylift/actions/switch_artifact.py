@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from skylift.actions.action import Action, Done, Pending, Progress, Reversal, Undo
-from skylift.model.ids import ComponentName, HostName
+from skylift.model.ids import HostName, ServiceName
 from skylift.ports import Ports
 
 
@@ -18,14 +18,14 @@ class SwitchArtifact(Action):
     kind: ClassVar[str] = "switch-artifact"
 
     host: HostName
-    component: ComponentName
+    service: ServiceName
     link: PurePosixPath
     old: PurePosixPath
     new: PurePosixPath
 
     @property
     def title(self) -> str:
-        return f"switch {self.component} on {self.host} to {self.new.name}"
+        return f"switch {self.service} on {self.host} to {self.new.name}"
 
     def observe(self, ports: Ports) -> Progress:
         now = ports.services.linked(self.host, self.link)
@@ -35,4 +35,4 @@ class SwitchArtifact(Action):
         ports.services.point(self.host, self.link, self.new)
 
     def reversal(self) -> Reversal:
-        return Undo(SwitchArtifact(self.host, self.component, self.link, old=self.new, new=self.old))
+        return Undo(SwitchArtifact(self.host, self.service, self.link, old=self.new, new=self.old))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -60,12 +60,16 @@ def observe_cloud(
     with ThreadPoolExecutor(_AT_ONCE) as pool, ThreadPoolExecutor(1) as patient:
         reads, questions = _Reads(pool, unread), _Reads(patient, unread)
         hosts = reads.begin({h: h for h in record.hosts}, lambda h: read_host(record, catalog, ports, h))
-        components = record.components
-        schemas = reads.begin(
-            _each("schema", record), lambda c: SchemaSeen(c, ports.database.rows(components[c].database))
+        databases = {database: f"schema {database}" for database in record.databases}
+        schemas = reads.begin(databases, lambda d: _schema(record, catalog, ports, d))
+        with_databases = (name for name, c in record.components.items() if c.databases)
+        grants = reads.begin(
+            _each("grants", with_databases), lambda c: ports.database.grants(record.components[c].user)
         )
-        grants = reads.begin(_each("grants", record), lambda c: ports.database.grants(components[c].user))
-        backups = reads.begin(_each("backup", record), lambda c: _backup(record, ports, c))
+        backups = reads.begin(
+            {database: f"backup {database}" for database in record.databases},
+            lambda d: _backup(record, ports, d),
+        )
         galera = reads.begin({"nodes": "galera"}, lambda _: ports.database.nodes())
         backends = reads.begin({"all": "backends"}, lambda _: ports.balancer.backends())
         endpoints = reads.begin({"all": "endpoints"}, lambda _: ports.vantage.endpoints())
@@ -74,7 +78,8 @@ def observe_cloud(
         target = Target(record, catalog, ports, seen, goal)
         migrations = reads.begin(target.migration_subjects(), target.migrations)
         obtainable = reads.begin(target.obtainable_subjects(), target.obtainable)
-        upgrade_checks = questions.begin(_each("upgrade-check", record) if goal else {}, target.upgrade_check)
+        asked = target.with_upgrade_check() if goal else ()
+        upgrade_checks = questions.begin(_each("upgrade-check", asked), target.upgrade_check)
         doctor = questions.begin(target.doctor_subjects(), target.doctor)
         return Cloud(
             observed_at=now,
@@ -96,10 +101,16 @@ def observe_cloud(
         )
 
 
-def _backup(record: Record, ports: Ports, component: ComponentName) -> Epoch | None:
+def _schema(record: Record, catalog: Catalog, ports: Ports, database: str) -> SchemaSeen:
+    component = record.databases[database]
+    schema = catalog.components[component].schema_in(record.components[component].databases, database)
+    return SchemaSeen(component, schema.name, ports.database.rows(database, schema.table))
+
+
+def _backup(record: Record, ports: Ports, database: str) -> Epoch | None:
     host = record.hosts_in(record.database.role)[0].name
-    return ports.database.newest_backup(host, record.database.backups, record.components[component].database)
+    return ports.database.newest_backup(host, record.database.backups, database)
 
 
-def _each(kind: str, record: Record) -> dict[ComponentName, str]:
-    return {name: f"{kind} {name}" for name in record.components}
+def _each(kind: str, components: Iterable[ComponentName]) -> dict[ComponentName, str]:
+    return {name: f"{kind} {name}" for name in components}

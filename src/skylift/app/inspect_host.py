@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from skylift.catalog.catalog import Catalog
 from skylift.model.cloud import HostSeen, UnitSeen, Unreached
-from skylift.model.ids import ArtifactName, ComponentName, Digest, HostName
+from skylift.model.ids import ArtifactName, Digest, HostName, ServiceName
 from skylift.model.problem import Problem
-from skylift.model.record import ComponentEntry, Record
+from skylift.model.record import Record, ServiceEntry
 from skylift.ports import Ports
 
 
@@ -18,8 +18,8 @@ class HostsRead:
     """What was read on one host, or on several."""
 
     hosts: dict[HostName, HostSeen | Unreached] = field(default_factory=dict)
-    units: dict[tuple[ComponentName, HostName], UnitSeen] = field(default_factory=dict)
-    answers: dict[tuple[ComponentName, HostName], int | None] = field(default_factory=dict)
+    units: dict[tuple[ServiceName, HostName], UnitSeen] = field(default_factory=dict)
+    answers: dict[tuple[ServiceName, HostName], int | None] = field(default_factory=dict)
     staged: dict[tuple[ArtifactName, HostName], Digest | None] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
@@ -27,15 +27,15 @@ class HostsRead:
 def read_host(record: Record, catalog: Catalog, ports: Ports, host: HostName) -> HostsRead:
     """What ``host`` says of itself, of its services and of the artifacts that lie on it."""
     read = HostsRead()
-    served = [c for c in record.components.values() if c.role in record.hosts[host].roles]
+    served = [s for s in record.services.values() if s.role in record.hosts[host].roles]
     try:
         read.hosts[host] = ports.hosts.look(host)
     except Problem as problem:
         read.hosts[host] = Unreached(host, str(problem))
         read.unread = dict.fromkeys(_subjects(record, host, served), str(problem))
         return read
-    for component in served:
-        _read_service(read, catalog, ports, (component, host))
+    for service in served:
+        _read_service(read, catalog, ports, (service, host))
     if served:
         for name, artifact in record.artifacts.items():
             try:
@@ -58,20 +58,23 @@ def joined(reads: Iterable[HostsRead]) -> HostsRead:
 
 
 def _read_service(
-    read: HostsRead, catalog: Catalog, ports: Ports, service: tuple[ComponentEntry, HostName]
+    read: HostsRead, catalog: Catalog, ports: Ports, service: tuple[ServiceEntry, HostName]
 ) -> None:
     entry, host = service
     try:
         read.units[entry.name, host] = ports.services.unit(host, entry.unit, entry.link)
     except Problem as problem:
         read.unread[f"unit {entry.name} {host}"] = str(problem)
+    if not entry.balanced:
+        return
     try:
-        health = catalog.components[entry.name].services[0].health
+        health = catalog.components[entry.component].service(entry.name).health
         read.answers[entry.name, host] = ports.services.answers(host, entry.port, health)
     except Problem as problem:
         read.unread[f"answer {entry.name} {host}"] = str(problem)
 
 
-def _subjects(record: Record, host: HostName, served: list[ComponentEntry]) -> list[str]:
-    of_services = [f"{kind} {entry.name} {host}" for entry in served for kind in ("unit", "answer")]
+def _subjects(record: Record, host: HostName, served: list[ServiceEntry]) -> list[str]:
+    of_services = [f"unit {entry.name} {host}" for entry in served]
+    of_services += [f"answer {entry.name} {host}" for entry in served if entry.balanced]
     return of_services + [f"staged {name} {host}" for name in record.artifacts if served]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from skylift.app.inspect_host import HostsRead
 from skylift.catalog.catalog import Catalog, filled
-from skylift.model.cloud import Answer, Revision, UnitSeen
+from skylift.model.cloud import Answer, Revision, UnitSeen, migrations_subject
 from skylift.model.goal import Goal
 from skylift.model.ids import ArtifactName, ComponentName, HostName
 from skylift.model.problem import Fix, Refused, Remedy
@@ -51,24 +51,25 @@ class Target:
     seen: HostsRead
     goal: Goal | None
 
-    def migration_subjects(self) -> dict[tuple[ComponentName, ArtifactName], str]:
-        """Each component with each artifact that it runs or is to run."""
+    def migration_subjects(self) -> dict[tuple[ComponentName, str, ArtifactName], str]:
+        """Each schema of each component with each artifact that it runs or is to run."""
         wanted = [self.artifact] if self.artifact else []
         return {
-            (name, artifact.name): f"migrations {name} {artifact.name}"
+            (name, schema.name, artifact.name): migrations_subject(name, schema.name, artifact.name)
             for name in self.record.components
+            for schema in self.catalog.components[name].schemas
             for artifact in (*self._running(name), *wanted)
         }
 
-    def migrations(self, of: tuple[ComponentName, ArtifactName]) -> tuple[Revision, ...]:
+    def migrations(self, of: tuple[ComponentName, str, ArtifactName]) -> tuple[Revision, ...]:
         """The revisions that the artifact's files declare, read on a host where it lies whole.
 
         Raises:
             ArtifactNotStaged: there is no such host.
         """
-        component, name = of
+        component, schema, name = of
         artifact = self.record.artifacts[name]
-        folder = artifact.path / self.catalog.components[component].schemas[0].migrations
+        folder = artifact.path / self.catalog.components[component].schema(schema).migrations
         return self.ports.artifacts.migrations(self._host_with(component, artifact), folder)
 
     def obtainable_subjects(self) -> dict[tuple[ArtifactName, HostName], str]:
@@ -86,6 +87,11 @@ class Target:
         """Whether the host could fetch the archive now."""
         name, host = of
         return self.ports.artifacts.obtainable(host, self.record.artifacts[name])
+
+    def with_upgrade_check(self) -> tuple[ComponentName, ...]:
+        """The components that can be asked whether they are ready."""
+        known = self.catalog.components
+        return tuple(name for name in self.record.components if known[name].commands.upgrade_check)
 
     def upgrade_check(self, component: ComponentName) -> Answer:
         """The answer of ``COMPONENT-status upgrade check`` from the target artifact.
@@ -130,12 +136,13 @@ class Target:
         return self.ports.hosts.ask(host, (*_QUIET, *argv), user=user)
 
     def _running(self, component: ComponentName) -> tuple[Artifact, ...]:
-        units: list[UnitSeen] = [u for (name, _), u in sorted(self.seen.units.items()) if name == component]
+        own = self.record.components[component].services
+        units: list[UnitSeen] = [u for (name, _), u in sorted(self.seen.units.items()) if name in own]
         found = (self.record.artifact_at(unit.running) for unit in units)
         return tuple(dict.fromkeys(artifact for artifact in found if artifact is not None))
 
     def _host_with(self, component: ComponentName, artifact: Artifact) -> HostName:
-        for entry in self.record.hosts_in(self.record.components[component].role):
+        for entry in self.record.hosts_of(component):
             if self.seen.staged.get((artifact.name, entry.name)) == artifact.digest:
                 return entry.name
         raise ArtifactNotStaged(artifact)

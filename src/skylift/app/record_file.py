@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from skylift.app.record_references import check_references
 from skylift.app.record_sections import read_record
 from skylift.app.yaml_section import Mistake, Sheet
+from skylift.catalog.catalog import load
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Record
 
@@ -29,11 +29,12 @@ class RecordInvalid(Refused):
         self.mistakes = mistakes
 
 
-def load_record(path: Path, known_components: Collection[str]) -> Record:
+def load_record(path: Path) -> Record:
     """The record in the file at ``path``; its relative paths are resolved against its folder.
 
     Raises:
         RecordInvalid: the file has mistakes: all of them, by line.
+        CatalogInvalid: a component's file that it names is not what its format says.
     """
     try:
         content = path.read_bytes()
@@ -48,7 +49,7 @@ def load_record(path: Path, known_components: Collection[str]) -> Record:
         raise RecordInvalid(path, (Mistake(line, "", "is not UTF-8", "save it as UTF-8"),)) from None
     sheet = Sheet(path)
     record = read_record(sheet.top(text))
-    check_references(sheet, record, known_components)
+    check_references(sheet, record, load(record.catalog).components)
     if sheet.mistakes:
         raise RecordInvalid(path, tuple(sorted(sheet.mistakes)))
     return record

@@ -8,23 +8,29 @@ import fnmatch
 import hashlib
 import hmac
 import stat
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from skylift.app.yaml_section import Sheet, meant
-from skylift.model.record import Record
+from skylift.catalog.component import Front, KnownComponent
+from skylift.model.ids import ComponentName
+from skylift.model.record import ComponentEntry, Record, ServiceEntry
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SSH_PORT = 22
 
 
-def check_references(sheet: Sheet, record: Record, known_components: Collection[str]) -> None:
+def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName, KnownComponent]) -> None:
     """Note each name that refers to nothing, each clash, and each file that is not as it must be."""
     _roles(sheet, record)
-    _components(sheet, record, known_components)
+    _components(sheet, record, known)
+    for name, component in record.components.items():
+        if name in known:
+            _services(sheet, component, known[name])
+            _databases(sheet, component, known[name])
     _clashes(sheet, record)
     _sizes(sheet, record)
     _vantage(sheet, record)
@@ -36,14 +42,14 @@ def check_references(sheet: Sheet, record: Record, known_components: Collection[
 
 def _roles(sheet: Sheet, record: Record) -> None:
     roles = {role for host in record.hosts.values() for role in host.roles}
-    told = {f"components.{name}.role": c.role for name, c in record.components.items()}
+    told = {f"{_at(service)}.role": service.role for service in record.services.values()}
     told |= {"balancer.role": record.balancer.role, "database.role": record.database.role}
     for at, role in told.items():
         if role and role not in roles:
             sheet.wrong(at, f"no host has the role {role}", meant(role, roles))
 
 
-def _components(sheet: Sheet, record: Record, known: Collection[str]) -> None:
+def _components(sheet: Sheet, record: Record, known: Mapping[ComponentName, KnownComponent]) -> None:
     for name, component in record.components.items():
         if name not in known:
             sheet.wrong(f"components.{name}", f"{name} is not a component Skylift knows", meant(name, known))
@@ -52,28 +58,68 @@ def _components(sheet: Sheet, record: Record, known: Collection[str]) -> None:
             sheet.wrong(f"components.{name}.artifact", told, meant(component.artifact, record.artifacts))
 
 
+def _services(sheet: Sheet, component: ComponentEntry, known: KnownComponent) -> None:
+    """Each is one that the component has, and has a pool and a port if, and only if, it is balanced."""
+    fronts = {service.name: service.front for service in known.services}
+    for name, service in component.services.items():
+        at = _at(service)
+        if name not in fronts:
+            sheet.wrong(at, f"{name} is no service of {component.name}", meant(name, fronts))
+            continue
+        for key, told in (("port", service.port), ("pool", service.pool)):
+            if fronts[name] is Front.BALANCED and not told and f"{at}.{key}" not in sheet.lines:
+                sheet.wrong(at, f"{name} is reached through the balancer, and has no {key}", f"add its {key}")
+            elif fronts[name] is not Front.BALANCED and told:
+                sheet.wrong(f"{at}.{key}", f"{name} is not reached through the balancer", "remove it")
+
+
+def _databases(sheet: Sheet, component: ComponentEntry, known: KnownComponent) -> None:
+    """Each schema that the component has is in a database that is named."""
+    at, told = f"components.{component.name}", set(component.databases)
+    fixed = {schema.name for schema in known.schemas if not schema.per_cell}
+    for name in sorted(fixed - told):
+        key = "database" if not name else f"databases.{name}"
+        sheet.wrong(at, f"has no {key}", f"add {key}: the name of that database")
+    surplus = told - fixed
+    if surplus and not any(schema.per_cell for schema in known.schemas):
+        words = ", ".join(sorted(surplus - {""})) or "a database"
+        sheet.wrong(at, f"names {words}, which {component.name} does not have", "remove it")
+    if any(schema.per_cell for schema in known.schemas) and not surplus:
+        sheet.wrong(f"{at}.databases", "names no cell", "add one line a cell: its name, and its database")
+
+
+def _at(service: ServiceEntry) -> str:
+    return f"components.{service.component}.services.{service.name}"
+
+
 def _clashes(sheet: Sheet, record: Record) -> None:
-    components = record.components.items()
-    hosts, artifacts = record.hosts.items(), record.artifacts.items()
-    _unlike(sheet, "hosts.{}.address", ((n, h.address) for n, h in hosts))
-    _unlike(sheet, "artifacts.{}.path", ((n, str(a.path)) for n, a in artifacts))
+    _unlike(sheet, ((f"hosts.{n}.address", n, h.address) for n, h in record.hosts.items()))
+    _unlike(sheet, ((f"artifacts.{n}.path", n, str(a.path)) for n, a in record.artifacts.items()))
     for key, of in _OWN.items():
-        _unlike(sheet, f"components.{{}}.{key}", ((n, of(c)) for n, c in components))
+        services = record.services.items()
+        _unlike(sheet, ((f"{_at(s)}.{key}", n, of(s)) for n, s in services if of(s)))
+    _unlike(
+        sheet,
+        (
+            (f"components.{n}.{f'databases.{schema}' if schema else 'database'}", n, database)
+            for n, c in record.components.items()
+            for schema, database in c.databases.items()
+        ),
+    )
 
 
-_OWN: dict[str, Callable[..., str]] = {
-    "unit": lambda c: c.unit,
-    "link": lambda c: str(c.link),
-    "port": lambda c: str(c.port),
-    "pool": lambda c: c.pool,
-    "database": lambda c: c.database,
+_OWN: dict[str, Callable[[ServiceEntry], str]] = {
+    "unit": lambda s: s.unit,
+    "link": lambda s: str(s.link),
+    "port": lambda s: str(s.port or ""),
+    "pool": lambda s: s.pool,
 }
 
 
-def _unlike(sheet: Sheet, at: str, values: Iterable[tuple[str, str]]) -> None:
+def _unlike(sheet: Sheet, values: Iterable[tuple[str, str, str]]) -> None:
+    """Note each value that stood before: where it stands, whose it is, and the value."""
     first: dict[str, str] = {}
-    for name, value in values:
-        place = at.format(name)
+    for place, name, value in values:
         if _mistaken(sheet, place):
             continue
         if value in first:
@@ -86,7 +132,8 @@ def _sizes(sheet: Sheet, record: Record) -> None:
     if record.database.size < servers and not _mistaken(sheet, "database.size"):
         told = f"is {record.database.size}, but {servers} hosts have the role {record.database.role}"
         sheet.wrong("database.size", told, f"write {servers}, or correct the roles")
-    fewest = min((len(record.hosts_in(c.role)) for c in record.components.values()), default=0)
+    balanced = (service for service in record.services.values() if service.balanced)
+    fewest = min((len(record.hosts_in(service.role)) for service in balanced), default=0)
     if 1 < fewest <= record.policy.batch:
         told = f"is {record.policy.batch}, which would take every backend of an API out at once"
         sheet.wrong("policy.batch", told, f"write a whole number from 1 to {fewest - 1}")
@@ -99,7 +146,7 @@ def _vantage(sheet: Sheet, record: Record) -> None:
     if host not in record.hosts:
         sheet.wrong("vantage.host", f"there is no host {host}", meant(host, record.hosts))
         return
-    serving = {c.role for c in record.components.values()} | {record.balancer.role, record.database.role}
+    serving = {s.role for s in record.services.values()} | {record.balancer.role, record.database.role}
     if record.hosts[host].roles & serving:
         told = f"{host} is part of the control plane, so it cannot see what users see"
         sheet.wrong("vantage.host", told, "name a host outside of it, with a role of its own")

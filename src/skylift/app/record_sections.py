@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from skylift.app.yaml_section import Section
+from skylift.app.yaml_section import Section, file_of, files_of
 from skylift.model.ids import (
     ArtifactName,
     ComponentName,
@@ -17,6 +17,7 @@ from skylift.model.ids import (
     HostName,
     PoolName,
     Seconds,
+    ServiceName,
     UnitName,
 )
 from skylift.model.record import (
@@ -28,6 +29,7 @@ from skylift.model.record import (
     LossBudget,
     Policy,
     Record,
+    ServiceEntry,
     SshAccess,
     Timeouts,
     VantageEntry,
@@ -64,13 +66,14 @@ def read_record(top: Section) -> Record:
         database=_database(top.section("database")),
         vantage=_vantage(top.section("vantage")),
         policy=_policy(top.section("policy", optional=True)),
+        catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
     )
     top.close()
     return record
 
 
 def _ssh(section: Section) -> SshAccess:
-    key, known_hosts = section.file("key"), section.file("known_hosts")
+    key, known_hosts = file_of(section, "key"), file_of(section, "known_hosts")
     access = SshAccess(
         user=_name(section, "user"),
         key=PurePosixPath(key or ""),
@@ -110,13 +113,36 @@ def _component(name: str, section: Section) -> ComponentEntry:
     entry = ComponentEntry(
         name=ComponentName(name),
         artifact=ArtifactName(_name(section, "artifact")),
+        user=_name(section, "user"),
+        databases=_databases(section),
+        services={
+            ServiceName(n): _service(ComponentName(name), n, entry)
+            for n, entry in _named(section.section("services"))
+        },
+    )
+    section.close()
+    return entry
+
+
+def _databases(section: Section) -> dict[str, str]:
+    """``database:`` where a component has one, ``databases:`` where it has several; it may have none."""
+    means = "the name of a database"
+    several = section.section("databases", optional=True)
+    one = section.text("database", default="", form=_DATABASE, means=means)
+    found = {name: several.text(name, form=_DATABASE, means=means) for name in several.names(form=_NAME)}
+    several.close()
+    return found | ({"": one} if one else {})
+
+
+def _service(component: ComponentName, name: str, section: Section) -> ServiceEntry:
+    entry = ServiceEntry(
+        name=ServiceName(name),
+        component=component,
         role=_name(section, "role"),
         unit=UnitName(section.text("unit", form=_UNIT, means="a systemd unit that ends in .service")),
         link=_path(section, "link"),
-        port=section.number("port", 1, _PORT_MAX),
-        pool=PoolName(_name(section, "pool")),
-        database=section.text("database", form=_DATABASE, means="the name of a database"),
-        user=_name(section, "user"),
+        port=section.number("port", 1, _PORT_MAX, default=0),
+        pool=PoolName(section.text("pool", default="", form=_NAME, means=_NAME_MEANS)),
     )
     section.close()
     return entry
@@ -147,7 +173,7 @@ def _database(section: Section) -> DatabaseEntry:
 def _vantage(section: Section) -> VantageEntry:
     entry = VantageEntry(
         host=HostName(_name(section, "host")),
-        clouds_yaml=PurePosixPath(section.file("clouds_yaml") or ""),
+        clouds_yaml=PurePosixPath(file_of(section, "clouds_yaml") or ""),
         cloud=_name(section, "cloud"),
     )
     section.close()
@@ -163,6 +189,8 @@ def _policy(section: Section) -> Policy:
         clock_skew_max_ms=section.number("clock_skew_max_ms", 1, 60_000, default=usual.clock_skew_max_ms),
         disk_free_min_gib=section.number("disk_free_min_gib", 1, 100_000, default=usual.disk_free_min_gib),
         baseline=_seconds(section, "baseline", usual.baseline),
+        outages=section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True),
+        online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )

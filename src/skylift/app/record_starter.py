@@ -51,37 +51,44 @@ artifacts:
     source:                     # fill in
     path: /opt/openstack/artifacts/2024.1
 
-# Each component: its artifact now, the role of its hosts, its systemd unit, the symbolic link through which
-# the unit finds its artifact, its port on the hosts and on the VIP, its HAProxy pool, its database, and the
-# Unix user that it and its manage commands run as.
+# Each component: its artifact now; the user that its services, its commands and its database know; its
+# database, or databases: {api: nova_api, cell0: nova_cell0, cell1: nova}; and its services: the role of their
+# hosts, their systemd unit, the symbolic link through which the unit finds its artifact and, behind HAProxy,
+# their port on the hosts and on the VIP and their pool.
 components:
   keystone:
     artifact: openstack-2023.1
-    role: controller
-    unit: keystone-api.service
-    link: /opt/openstack/current/keystone
-    port: 5000
-    pool: keystone
-    database: keystone
     user: keystone
+    database: keystone
+    services:
+      keystone:
+        role: controller
+        unit: keystone-api.service
+        link: /opt/openstack/current/keystone
+        port: 5000
+        pool: keystone
   glance:
     artifact: openstack-2023.1
-    role: controller
-    unit: glance-api.service
-    link: /opt/openstack/current/glance
-    port: 9292
-    pool: glance
-    database: glance
     user: glance
+    database: glance
+    services:
+      glance-api:
+        role: controller
+        unit: glance-api.service
+        link: /opt/openstack/current/glance
+        port: 9292
+        pool: glance
   placement:
     artifact: openstack-2023.1
-    role: controller
-    unit: placement-api.service
-    link: /opt/openstack/current/placement
-    port: 8778
-    pool: placement
-    database: placement
     user: placement
+    database: placement
+    services:
+      placement-api:
+        role: controller
+        unit: placement-api.service
+        link: /opt/openstack/current/placement
+        port: 8778
+        pool: placement
 
 # HAProxy: the admin socket on each of its hosts, and the address that users reach.
 balancer:
@@ -111,6 +118,8 @@ vantage:
 #   backup_max_age_h: 24        # a plan needs a backup no older than this
 #   clock_skew_max_ms: 2000
 #   disk_free_min_gib: 2        # on every host, after staging
+#   online_batch: 1000          # rows that one batch of an online data migration moves
+#   outages: []                 # components that may be stopped as a whole where they cannot be rolled
 #   loss:                       # a run that loses more halts by itself
 #     failed_requests: 5
 #     gap: 5                    # seconds without a good answer from one API

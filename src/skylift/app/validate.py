@@ -16,9 +16,9 @@ from skylift.checks.hosts import CLOCKS, DISK, HOSTS
 from skylift.checks.keys import KEYS
 from skylift.checks.registry import check_all
 from skylift.checks.units import UNITS
-from skylift.model.cloud import BackendState, Cloud, UnitState
+from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
 from skylift.model.goal import Goal
-from skylift.model.ids import ComponentName, HostName
+from skylift.model.ids import HostName, ServiceName
 from skylift.model.problem import Fix, Remedy
 from skylift.model.record import Record
 from skylift.model.release import Release
@@ -48,9 +48,9 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class ServiceVerdict:
-    """One component on one host: the release its process was seen to run, none if that is not known."""
+    """One service on one host: the release it was seen to run, none if that is not known."""
 
-    component: ComponentName
+    service: ServiceName
     host: HostName
     release: Release | None
     outcome: Outcome
@@ -82,13 +82,13 @@ def validate(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Vali
 
 def _services(question: Question) -> Iterator[ServiceVerdict]:
     for component in question.record.components:
-        for host in question.hosts_of(component):
-            unit = question.cloud.units.get((component, host))
+        for service, host in question.places_of(component):
+            unit = question.cloud.units.get((service.name, host))
             artifact = question.record.artifact_at(unit.running) if unit else None
             release = artifact.release if artifact else None
             active = unit is not None and unit.state is UnitState.ACTIVE
             outcome = Outcome.COMPLETED if active and release == question.goal.to else Outcome.FAILED
-            yield ServiceVerdict(component, host, release, outcome)
+            yield ServiceVerdict(service.name, host, release, outcome)
 
 
 def _releases(question: Question) -> Iterator[Issue]:
@@ -104,23 +104,30 @@ def _schemas(question: Question) -> Iterator[Issue]:
     if target is None:
         yield _failed(question, f"the record has no artifact of {question.goal.to}, so nothing can be at it")
         return
-    for name in question.record.components:
-        declared = question.cloud.migrations.get((name, target.name))
-        seen = question.cloud.schemas.get(name)
+    for database, name in question.record.databases.items():
+        databases = question.record.components[name].databases
+        schema = question.catalog.components[name].schema_in(databases, database).name
+        declared = question.cloud.migrations.get((name, schema, target.name))
+        seen = question.cloud.schemas.get(database)
         if declared is None or seen is None:
-            subject = f"migrations {name} {target.name}" if declared is None else f"schema {name}"
+            read = migrations_subject(name, schema, target.name)
+            subject = read if declared is None else f"schema {database}"
             why = question.cloud.unread.get(subject, "nobody looked")
-            yield _failed(question, f"the schema of {name} could not be judged: {why}")
+            yield _failed(question, f"the schema of {database} could not be judged: {why}")
             continue
         left, foreign = pending(declared, seen.rows), unknown(declared, seen.rows)
         if left or foreign:
             told = f"it lacks {listed(left)}" if left else f"it has {listed(foreign)}"
-            yield _failed(question, f"the schema of {name} is not at the head of {target.release}: {told}")
+            yield _failed(
+                question, f"the schema of {database} is not at the head of {target.release}: {told}"
+            )
 
 
 def _served(question: Question) -> Iterator[Issue]:
-    for name, entry in question.record.components.items():
-        views = question.cloud.backends_of(entry.pool)
+    for name, service in question.record.services.items():
+        if not service.balanced:
+            continue
+        views = question.cloud.backends_of(service.pool)
         up = {b.balancer for b in views if b.state is BackendState.UP}
         without = {host.name for host in question.record.hosts_in(question.record.balancer.role)} - up
         if without:

@@ -59,12 +59,11 @@ def open_site(record: Path) -> Iterator[Site]:
     Raises:
         RecordInvalid: the file has mistakes.
     """
-    catalog = load_catalog()
-    declared = load_record(record, catalog.components)
+    declared = load_record(record)
     with ports_for(declared) as ports:
         yield Site(
             record=declared,
-            catalog=catalog,
+            catalog=load_catalog(declared.catalog),
             ports=ports,
             runs=Runs.beside(record),
             clock=clock.now,

@@ -124,25 +124,15 @@ class Section:
             return low
         return int(node.value)
 
-    def file(self, key: str) -> Path | None:
-        """A file beside the record, or at an absolute path; none if it was not told or is not there."""
-        told = self.text(key, means="the path of a file, relative to this file's folder")
-        if not told:
-            return None
-        found = self.sheet.path.parent.absolute() / Path(told).expanduser()
-        if found.is_file():
-            return found
-        self.wrong(key, f"names {found}, which is not a file", "create it, or correct the path")
-        return None
-
-    def texts(self, key: str, *, form: str, means: str) -> frozenset[str]:
-        """A list of one or more texts of a form."""
+    def texts(self, key: str, *, form: str, means: str, optional: bool = False) -> frozenset[str]:
+        """A list of one or more texts of a form; empty if it may be left out and is."""
         remedy = f"write a list such as [one, two], each {means}"
-        node = self._given(key, remedy)
+        node = self._given(key, remedy, optional=optional)
         if node is None:
             return frozenset()
         given = [str(n.value) for n in node.value] if isinstance(node, SequenceNode) else []
-        if not given or any(re.fullmatch(form, text) is None for text in given):
+        empty = not given and not (optional and isinstance(node, SequenceNode))
+        if empty or any(re.fullmatch(form, text) is None for text in given):
             self.wrong(key, f"is {_shown(node)}", remedy)
             return frozenset()
         return frozenset(given)
@@ -161,6 +151,10 @@ class Section:
                 self.wrong(name, f"{name!r} cannot be a name", f"write {means}")
             yield name, self.section(name)
 
+    def names(self, *, form: str) -> tuple[str, ...]:
+        """Its keys, where they are names and not settings, as far as they have the regular expression."""
+        return tuple(name for name in self._nodes if re.fullmatch(form, name))
+
     def close(self) -> None:
         """Tell every key that nobody asked for, with the one that was probably meant."""
         for name in self._nodes.keys() - set(self._asked):
@@ -175,6 +169,29 @@ class Section:
         if not optional and not self._broken:
             self.wrong(key, "has no value" if empty else "is missing", remedy)
         return None
+
+
+_FILE = "the path of a file, relative to this file's folder"
+
+
+def file_of(section: Section, key: str) -> Path | None:
+    """A file beside the record, or at an absolute path; none if it was not told or is not there."""
+    told = section.text(key, means=_FILE)
+    return _found(section, key, told) if told else None
+
+
+def files_of(section: Section, key: str) -> tuple[Path, ...]:
+    """The files of a list that may be left out, each beside the record or at an absolute path."""
+    told = section.texts(key, form=r"\S+", means=_FILE, optional=True)
+    return tuple(found for found in (_found(section, key, path) for path in sorted(told)) if found)
+
+
+def _found(section: Section, key: str, told: str) -> Path | None:
+    found = section.sheet.path.parent.absolute() / Path(told).expanduser()
+    if found.is_file():
+        return found
+    section.wrong(key, f"names {found}, which is not a file", "create it, or correct the path")
+    return None
 
 
 def _by_name(sheet: Sheet, at: str, node: MappingNode) -> dict[str, Node]:

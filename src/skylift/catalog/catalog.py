@@ -97,7 +97,7 @@ def filled(argv: tuple[str, ...], artifact: PurePosixPath) -> tuple[str, ...]:
 
 
 @cache
-def load(more: tuple[Path, ...] = ()) -> Catalog:
+def load(more: tuple[PurePosixPath, ...] = ()) -> Catalog:
     """The catalog that ships with Skylift, and ``more`` components from files of that form.
 
     A file may speak of a component that ships with Skylift: it takes its place.
@@ -108,7 +108,7 @@ def load(more: tuple[Path, ...] = ()) -> Catalog:
     shipped = sorted(
         Path(str(file)) for file in (files("skylift.catalog") / "components").iterdir() if _is_toml(file.name)
     )
-    components = [_component(file) for file in (*shipped, *more)]
+    components = [_component(Path(file)) for file in (*shipped, *more)]
     return Catalog(
         releases={Release.parse(r["release"]): r["name"] for r in _read("releases.toml")["releases"]},
         components={component.name: component for component in components},

@@ -6,6 +6,7 @@ source beside it: a document with its section, a file of a release's own source,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
@@ -138,10 +139,9 @@ class Pin:
     """``services-table``: the lowest version that its services' rows show; ``option``: set by an operator."""
     option: str
     """The option in its configuration that decides, with its section."""
-    unpin: Literal["restart", "reload"]
-    """What makes a service look again: a restart, or SIGHUP where that is known to work."""
     services: tuple[ServiceName, ...]
-    """Those that must look again, in their order."""
+    """Those that must be restarted to look again, in their order. SIGHUP is not relied on: it has a history
+    of doing nothing here (Nova, LP 1833069), and Cinder's API never looks again on it."""
     source: str
 
 
@@ -242,6 +242,40 @@ class KnownComponent:
             KeyError: the component has none.
         """
         return {found.name: found for found in self.schemas}[name]
+
+    def schema_in(self, databases: Mapping[str, str], database: str) -> KnownSchema:
+        """The schema in ``database``, of the databases of a record by their names there.
+
+        A name that no schema of the component has is that of a cell.
+
+        Raises:
+            KeyError: none of them is ``database``, or the component has no such schema.
+        """
+        name = {there: name for name, there in databases.items()}[database]
+        named = {found.name: found for found in self.schemas if not found.per_cell}
+        of_cells = {found.per_cell: found for found in self.schemas}
+        return named[name] if name in named else of_cells[True]
+
+    def databases_of(self, databases: Mapping[str, str], schema: str) -> tuple[str, ...]:
+        """The databases that have ``schema``: one, or one in every cell."""
+        return tuple(there for there in databases.values() if self.schema_in(databases, there).name == schema)
+
+    def sequence(self, wanted: frozenset[ServiceName]) -> tuple[ServiceName, ...]:
+        """``wanted`` of its services in an order that keeps every rule between them; else in the file's.
+
+        Raises:
+            ValueError: the rules contradict each other.
+        """
+        rules = [(r.before.partition(" ")[2], r.after.partition(" ")[2]) for r in self.order]
+        left, ordered = [s.name for s in self.services if s.name in wanted], list[ServiceName]()
+        while left:
+            free = [s for s in left if not any(after == s and before in left for before, after in rules)]
+            if not free:
+                msg = f"the order of {', '.join(left)} contradicts itself"
+                raise ValueError(msg)
+            ordered.append(free[0])
+            left.remove(free[0])
+        return tuple(ordered)
 
     def rolling_proof(self, start: Release, goal: Release) -> str | None:
         """Who says that both releases may serve at the same time; none if nobody does."""

@@ -6,26 +6,27 @@ from collections.abc import Iterator
 
 from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
 from skylift.model.cloud import Backend, BackendState
-from skylift.model.ids import ComponentName, HostName
+from skylift.model.ids import HostName
+from skylift.model.record import ServiceEntry
 
 _LEAST = 2
 
 
 def _ask(question: Question) -> Iterator[Complaint]:
-    for component in question.record.components:
-        for balancer in question.record.hosts_in(question.record.balancer.role):
-            yield from _one(question, component, balancer.name)
+    for service in question.record.services.values():
+        for balancer in question.record.hosts_in(question.record.balancer.role) if service.balanced else ():
+            yield from _one(question, service, balancer.name)
 
 
-def _one(question: Question, component: ComponentName, balancer: HostName) -> Iterator[Complaint]:
-    pool, hosts = question.record.components[component].pool, question.hosts_of(component)
+def _one(question: Question, service: ServiceEntry, balancer: HostName) -> Iterator[Complaint]:
+    pool, hosts = service.pool, tuple(host.name for host in question.record.hosts_in(service.role))
     views = {b.server: b for b in question.cloud.backends_of(pool) if b.balancer == balancer}
     up = [host for host in hosts if host in views and views[host].state is BackendState.UP]
     show = f"see it: ssh {balancer} \"echo 'show servers state {pool}' | socat - {_socket(question)}\""
     wanted = max(_LEAST, question.record.policy.batch + 1)
     if len(up) < wanted:
         yield blocks(
-            f"the balancer on {balancer} has {len(up)} of {len(hosts)} backends of {component} up; "
+            f"the balancer on {balancer} has {len(up)} of {len(hosts)} backends of {service.name} up; "
             f"an upgrade needs {wanted}, for it takes {question.record.policy.batch} out at a time",
             show,
             *(_ready(question, view) for view in views.values() if view.state is not BackendState.UP),
@@ -54,7 +55,7 @@ def _ready(question: Question, view: Backend) -> str:
 
 def _address(question: Question, view: Backend) -> str:
     record = question.record
-    port = next((c.port for c in record.components.values() if c.pool == view.pool), 0)
+    port = next((s.port for s in record.services.values() if s.pool == view.pool), 0)
     return f"{record.hosts[view.server].address}:{port}"
 
 

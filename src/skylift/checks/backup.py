@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skylift.checks.check import Check, Complaint, Question, blocks
-from skylift.model.ids import ComponentName
 
 _HOUR_S = 3600
 
@@ -13,26 +12,24 @@ _HOUR_S = 3600
 def _ask(question: Question) -> Iterator[Complaint]:
     allowed = question.record.policy.backup_max_age_h
     folder = question.record.database.backups
-    for name, entry in question.record.components.items():
-        if question.unread("backup", name):
+    for database in question.record.databases:
+        if question.unread("backup", database):
             continue
-        finished = question.cloud.backups.get(name)
+        finished = question.cloud.backups.get(database)
         if finished is None:
-            yield blocks(
-                f"there is no backup of database {entry.database} in {folder}", _dump(question, name)
-            )
+            yield blocks(f"there is no backup of database {database} in {folder}", _dump(question, database))
             continue
         age_h = (question.cloud.observed_at - finished) / _HOUR_S
         if age_h > allowed:
             yield blocks(
-                f"the newest backup of database {entry.database} is {age_h:.0f} hours old; the policy allows "
+                f"the newest backup of database {database} is {age_h:.0f} hours old; the policy allows "
                 f"{allowed}",
-                _dump(question, name),
+                _dump(question, database),
             )
 
 
-def _dump(question: Question, name: ComponentName) -> str:
-    database, folder = question.record.components[name].database, question.record.database.backups
+def _dump(question: Question, database: str) -> str:
+    folder = question.record.database.backups
     host = question.record.hosts_in(question.record.database.role)[0].name
     file = f"{database}-by-hand.sql.zst"
     return (

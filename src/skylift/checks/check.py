@@ -11,7 +11,7 @@ from skylift.model.cloud import Cloud
 from skylift.model.goal import Goal
 from skylift.model.ids import ComponentName, HostName
 from skylift.model.problem import Fix, Remedy
-from skylift.model.record import Artifact, Record
+from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
 
 
@@ -27,7 +27,7 @@ class Question:
     @property
     def serving(self) -> tuple[HostName, ...]:
         """The hosts that carry a component, by name."""
-        roles = {component.role for component in self.record.components.values()}
+        roles = {service.role for service in self.record.services.values()}
         return tuple(sorted({host.name for role in roles for host in self.record.hosts_in(role)}))
 
     @property
@@ -44,19 +44,26 @@ class Question:
 
     def hosts_of(self, component: ComponentName) -> tuple[HostName, ...]:
         """The component's hosts, its bootstrap host first."""
-        return tuple(host.name for host in self.record.hosts_in(self.record.components[component].role))
+        return tuple(host.name for host in self.record.hosts_of(component))
+
+    def places_of(self, component: ComponentName) -> tuple[tuple[ServiceEntry, HostName], ...]:
+        """Each of the component's services with each host it runs on."""
+        services = self.record.components[component].services.values()
+        return tuple(
+            (service, host.name) for service in services for host in self.record.hosts_in(service.role)
+        )
 
     def running(self, component: ComponentName) -> dict[Release, tuple[HostName, ...]]:
-        """The releases that the component's processes were seen to run, oldest first, and where.
+        """The releases that the component's services were seen to run, oldest first, and where.
 
         What runs an artifact that the record does not declare is left out.
         """
-        found: dict[Release, list[HostName]] = {}
-        for host in self.hosts_of(component):
-            unit = self.cloud.units.get((component, host))
+        found: dict[Release, dict[HostName, None]] = {}
+        for service, host in self.places_of(component):
+            unit = self.cloud.units.get((service.name, host))
             artifact = self.record.artifact_at(unit.running) if unit else None
             if artifact:
-                found.setdefault(artifact.release, []).append(host)
+                found.setdefault(artifact.release, {})[host] = None
         return {release: tuple(found[release]) for release in sorted(found)}
 
 

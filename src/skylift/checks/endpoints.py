@@ -10,7 +10,7 @@ from skylift.checks.check import Check, Complaint, Question, blocks, listed, war
 
 def _ask(question: Question) -> Iterator[Complaint]:
     vip = question.record.balancer.vip
-    ours = {question.catalog.components[name].type for name in question.record.components}
+    ours = {question.catalog.components[name].type for name in question.record.components} - {""}
     found = {endpoint.service for endpoint in question.cloud.endpoints}
     for service in sorted(ours - found):
         yield blocks(

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
 from skylift.model.ids import ComponentName
+from skylift.model.record import ComponentEntry
 
 _GRANT = re.compile(r"GRANT (?P<what>.+?) ON (?P<schema>\S+)\.\* TO ", re.IGNORECASE)
 _ACCOUNT = re.compile(r" TO (`[^`]+`@`[^`]+`)")
@@ -16,27 +17,36 @@ _ON = {"1", "ON"}
 
 def _ask(question: Question) -> Iterator[Complaint]:
     for name, entry in question.record.components.items():
+        if not entry.databases:
+            continue
         facts = question.cloud.grants.get(name)
         if facts is None and question.unread("grants", name):
             continue
         if facts is None:
             yield blocks(f"the grants of {entry.user} were not read", "look again: skylift inspect")
             continue
-        wanted = set(question.catalog.components[name].schemas[0].privileges)
-        held = _held(facts, entry.database)
-        missing = set() if "ALL PRIVILEGES" in held else wanted - held
-        if missing:
-            told = f"GRANT {listed(missing)} ON {entry.database}.* TO {_account(facts, entry.user)}"
-            yield blocks(
-                f"the database user {entry.user} lacks {listed(missing)} on {entry.database}, "
-                f"which the migrations of {name} need",
-                f'grant it: ssh {_database_host(question)} mariadb -e "{told}"',
-            )
+        for database in entry.databases.values():
+            yield from _lacking(question, entry, database, facts)
         yield from _triggers(question, name, facts)
 
 
+def _lacking(
+    question: Question, entry: ComponentEntry, database: str, facts: tuple[str, ...]
+) -> Iterator[Complaint]:
+    schema = question.catalog.components[entry.name].schema_in(entry.databases, database)
+    held = _held(facts, database)
+    missing = set() if "ALL PRIVILEGES" in held else set(schema.privileges) - held
+    if missing:
+        told = f"GRANT {listed(missing)} ON {database}.* TO {_account(facts, entry.user)}"
+        yield blocks(
+            f"the database user {entry.user} lacks {listed(missing)} on {database}, "
+            f"which the migrations of {entry.name} need",
+            f'grant it: ssh {_database_host(question)} mariadb -e "{told}"',
+        )
+
+
 def _triggers(question: Question, name: ComponentName, facts: Iterable[str]) -> Iterator[Complaint]:
-    source = question.catalog.components[name].schemas[0].triggers
+    source = next((s.triggers for s in question.catalog.components[name].schemas if s.triggers), "")
     variables = dict(fact.split("=", 1) for fact in facts if not fact.startswith("GRANT ") and "=" in fact)
     logs = variables.get("log_bin", "ON").upper() in _ON
     trusts = variables.get("log_bin_trust_function_creators", "OFF").upper() in _ON

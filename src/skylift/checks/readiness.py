@@ -15,6 +15,8 @@ _TOLD_CHARS = 300
 
 def _upgrade_check(question: Question) -> Iterator[Complaint]:
     for name in question.record.components:
+        if not question.catalog.components[name].commands.upgrade_check:
+            continue
         answer = question.cloud.upgrade_checks.get(name)
         if answer is None:
             if not question.unread("upgrade-check", name):

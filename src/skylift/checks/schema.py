@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from skylift.catalog.catalog import filled
 from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
+from skylift.model.cloud import migrations_subject
 from skylift.model.ids import ComponentName
 from skylift.model.record import Artifact
 from skylift.model.schema import applied, unknown
@@ -25,39 +26,46 @@ def _ask(question: Question) -> Iterator[Complaint]:
                 "see the check named release-path",
             )
         else:
-            yield from _one(question, name, artifact)
+            for database in question.record.components[name].databases.values():
+                yield from _one(question, (name, database), artifact)
 
 
-def _one(question: Question, name: ComponentName, source: Artifact) -> Iterator[Complaint]:
-    subject = f"migrations {name} {source.name}"
-    declared, seen = question.cloud.migrations.get((name, source.name)), question.cloud.schemas.get(name)
+def _one(question: Question, of: tuple[ComponentName, str], source: Artifact) -> Iterator[Complaint]:
+    name, database = of
+    databases = question.record.components[name].databases
+    schema = question.catalog.components[name].schema_in(databases, database).name
+    subject = migrations_subject(name, schema, source.name)
+    declared = question.cloud.migrations.get((name, schema, source.name))
+    seen = question.cloud.schemas.get(database)
     if declared is None or seen is None:
-        why = question.cloud.unread.get(subject if declared is None else f"schema {name}", "nobody looked")
-        yield blocks(f"the schema of {name} could not be judged: {why}", "look again: skylift inspect")
+        why = question.cloud.unread.get(
+            subject if declared is None else f"schema {database}", "nobody looked"
+        )
+        yield blocks(f"the schema of {database} could not be judged: {why}", "look again: skylift inspect")
         return
     target = question.target
-    ahead = question.cloud.migrations.get((name, target.name), ()) if target else ()
+    ahead = question.cloud.migrations.get((name, schema, target.name), ()) if target else ()
     lacking = {r.id for r in declared} - applied((*declared, *ahead), seen.rows)
     foreign = unknown((*declared, *ahead), seen.rows)
     if lacking and source.release == question.goal.to:
         yield warns(
-            f"the schema of {name} is on its way to {source.release}, which runs everywhere: "
+            f"the schema of {database} is on its way to {source.release}, which runs everywhere: "
             f"it lacks {listed(lacking)}, and a plan brings it there"
         )
     elif lacking:
         yield blocks(
-            f"the schema of {name} is not at the head of {source.release}: it lacks {listed(lacking)} "
+            f"the schema of {database} is not at the head of {source.release}: it lacks {listed(lacking)} "
             f"and is at {listed(seen.rows) or 'nothing'}",
             *(f"bring it there: {command}" for command in _commands(question, name, source)),
         )
     elif foreign:
         yield blocks(
-            f"the schema of {name} has {listed(foreign)}, which no artifact at hand declares",
+            f"the schema of {database} has {listed(foreign)}, which no artifact at hand declares",
             "find out who migrated it; if a newer release did: skylift inspect",
         )
     elif unknown(declared, seen.rows):
         yield warns(
-            f"the schema of {name} is already on its way to {question.goal.to}: at {listed(seen.rows)}",
+            f"the schema of {database} is already on its way to {question.goal.to}: at {listed(seen.rows)}",
         )
 
 

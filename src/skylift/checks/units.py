@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 from skylift.checks.check import Check, Complaint, Question, blocks, warns
 from skylift.model.cloud import UnitSeen, UnitState
-from skylift.model.ids import ComponentName
+from skylift.model.record import ServiceEntry
 
 _HTTP_SERVER_ERROR = 500
 
 
 def _ask(question: Question) -> Iterator[Complaint]:
     for component in question.record.components:
-        for host in question.hosts_of(component):
-            unit = question.cloud.units.get((component, host))
-            if unit is None and question.unread("unit", component, host):
+        for service, host in question.places_of(component):
+            unit = question.cloud.units.get((service.name, host))
+            if unit is None and question.unread("unit", service.name, host):
                 continue
             if unit is None:
-                yield blocks(f"{component} on {host} was not seen", f"look again: ssh {host} true")
+                yield blocks(f"{service.name} on {host} was not seen", f"look again: ssh {host} true")
             elif unit.state is not UnitState.ACTIVE:
                 yield blocks(
                     f"{unit.unit} on {host} is {unit.state.value}",
@@ -26,16 +26,16 @@ def _ask(question: Question) -> Iterator[Complaint]:
                     f"start it: ssh {host} systemctl start {unit.unit}",
                 )
             else:
-                yield from _active(question, component, unit)
+                yield from _active(question, service, unit)
 
 
-def _active(question: Question, component: ComponentName, unit: UnitSeen) -> Iterator[Complaint]:
+def _active(question: Question, service: ServiceEntry, unit: UnitSeen) -> Iterator[Complaint]:
     restart = f"ssh {unit.host} systemctl restart {unit.unit}"
-    status = question.cloud.answers.get((component, unit.host))
-    silent = status is None or status >= _HTTP_SERVER_ERROR
-    if silent and not question.unread("answer", component, unit.host):
+    status = question.cloud.answers.get((service.name, unit.host))
+    silent = service.balanced and (status is None or status >= _HTTP_SERVER_ERROR)
+    if silent and not question.unread("answer", service.name, unit.host):
         yield blocks(
-            f"{component} on {unit.host} is up but answers {status or 'nothing'} on its own address",
+            f"{service.name} on {unit.host} is up but answers {status or 'nothing'} on its own address",
             f"see why: ssh {unit.host} journalctl -u {unit.unit} -n 50 --no-pager",
         )
     if question.record.artifact_at(unit.running) is None:

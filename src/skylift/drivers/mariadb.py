@@ -120,9 +120,9 @@ class MariadbDatabase:
         self._hosts = tuple(hosts)
         self._last_good = self._hosts[0]
 
-    def rows(self, database: str) -> frozenset[str]:
-        name = database.replace("`", "``")
-        sql = f"SELECT version_num FROM `{name}`.alembic_version;\n"  # noqa: S608 - a quoted identifier
+    def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
+        where = ".".join("`" + name.replace("`", "``") + "`" for name in (database, table))
+        sql = f"SELECT version_num FROM {where};\n"  # noqa: S608 - quoted identifiers
         host, said = self._query(sql)
         if said.code == 0:
             return frozenset(_after_mark(said.text))

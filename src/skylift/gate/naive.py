@@ -15,7 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skylift.app.record_file import load_record
-from skylift.catalog.catalog import load as load_catalog
 from skylift.drivers.artifacts import SshArtifacts
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.vantage import SshVantage
@@ -24,7 +23,7 @@ from skylift.gate.lab.host import LabProblem
 from skylift.model.availability import Availability, Span, availability
 from skylift.model.ids import ComponentName, HostName
 from skylift.model.problem import Problem
-from skylift.model.record import Artifact, ComponentEntry, Record
+from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.model.sample import Sample, read_samples
 
@@ -56,25 +55,27 @@ class ByHand:
     def stage(self, artifact: Artifact) -> None:
         """Bring the artifact to every controller, before anything stops."""
         command = SshArtifacts(self.ssh).stage_command(artifact)
-        for host in self._hosts(self.record.components.values()):
+        for host in self._hosts(self.record.services.values()):
             self.tell(f"stage {artifact.name} on {host}")
             self._run(host, command.argv, _STAGE_LIMIT_S)
 
     def upgrade(self, name: ComponentName, artifact: Artifact) -> None:
         """Stop all services of a component, sync, switch, start."""
-        entry = self.record.components[name]
-        hosts = self._hosts([entry])
+        component = self.record.components[name]
+        services = tuple(component.services.values())
+        hosts = self._hosts(services)
         with self._step(f"{name}: stop on all hosts"):
-            self._everywhere(hosts, ("systemctl", "stop", entry.unit))
+            self._everywhere(hosts, ("systemctl", "stop", *(service.unit for service in services)))
         with self._step(f"{name}: sync the schema"):
             program, *words = _SYNC[name]
-            manage = ("runuser", "-u", entry.user, "--", f"{artifact.path}/bin/{program}", *words)
+            manage = ("runuser", "-u", component.user, "--", f"{artifact.path}/bin/{program}", *words)
             self._run(hosts[0], manage, _COMMAND_LIMIT_S)
         with self._step(f"{name}: switch and start on all hosts"):
-            self._everywhere(hosts, ("ln", "-sfn", str(artifact.path), str(entry.link)))
-            self._everywhere(hosts, ("systemctl", "start", entry.unit))
+            for service in services:
+                self._everywhere(hosts, ("ln", "-sfn", str(artifact.path), str(service.link)))
+            self._everywhere(hosts, ("systemctl", "start", *(service.unit for service in services)))
 
-    def _hosts(self, entries: Iterable[ComponentEntry]) -> list[HostName]:
+    def _hosts(self, entries: Iterable[ServiceEntry]) -> list[HostName]:
         roles = {entry.role for entry in entries}
         return sorted({host.name for role in roles for host in self.record.hosts_in(role)})
 
@@ -125,7 +126,7 @@ def outage(record: Record, ssh: Ssh, goal: Release, tell: Tell) -> Availability:
 
 def run(path: Path, goal: Release, tell: Tell) -> Availability:
     """``outage`` on the cloud that the record at ``path`` declares, which may be interrupted."""
-    record = load_record(path, load_catalog().components)
+    record = load_record(path)
     with Ssh(record.ssh, addresses(record)) as ssh:
         return outage(record, ssh, goal, tell)
 

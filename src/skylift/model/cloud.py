@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from skylift.model.ids import ArtifactName, ComponentName, Digest, Epoch, HostName, PoolName, UnitName
+from skylift.model.ids import (
+    ArtifactName,
+    ComponentName,
+    Digest,
+    Epoch,
+    HostName,
+    PoolName,
+    ServiceName,
+    UnitName,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,11 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSeen:
-    """The rows of ``alembic_version`` of one component's database."""
+    """The rows of the table of versions of one database."""
 
     component: ComponentName
+    schema: str
+    """Which of the component's schemas it has; empty where there is just one."""
     rows: frozenset[str]
 
 
@@ -153,9 +164,11 @@ class Cloud:
 
     observed_at: Epoch
     hosts: Mapping[HostName, HostSeen | Unreached]
-    units: Mapping[tuple[ComponentName, HostName], UnitSeen]
-    schemas: Mapping[ComponentName, SchemaSeen]
-    migrations: Mapping[tuple[ComponentName, ArtifactName], tuple[Revision, ...]]
+    units: Mapping[tuple[ServiceName, HostName], UnitSeen]
+    schemas: Mapping[str, SchemaSeen]
+    """By the name of the database."""
+    migrations: Mapping[tuple[ComponentName, str, ArtifactName], tuple[Revision, ...]]
+    """By component, schema and artifact."""
     staged: Mapping[tuple[ArtifactName, HostName], Digest | None]
     """Digest of the manifest that lies at the artifact's path on a host; none if nothing does."""
     galera: Mapping[HostName, GaleraNode]
@@ -163,8 +176,8 @@ class Cloud:
     endpoints: tuple[Endpoint, ...]
     grants: Mapping[ComponentName, tuple[str, ...]]
     """The database user's grants, as SQL, and the variables expand relies on as ``name=value``."""
-    backups: Mapping[ComponentName, Epoch | None]
-    """When the newest dump of each component's database was finished."""
+    backups: Mapping[str, Epoch | None]
+    """When the newest dump of each database was finished."""
     obtainable: Mapping[tuple[ArtifactName, HostName], bool]
     """Whether a host could fetch the artifact's archive now."""
     upgrade_checks: Mapping[ComponentName, Answer]
@@ -172,9 +185,14 @@ class Cloud:
     doctor: Answer | None
     """``keystone-manage doctor`` from the running artifact."""
     unread: Mapping[str, str]
-    answers: Mapping[tuple[ComponentName, HostName], int | None] = field(default_factory=dict)
-    """The HTTP status that each service gives on its host's own address; none if nothing answers."""
+    answers: Mapping[tuple[ServiceName, HostName], int | None] = field(default_factory=dict)
+    """The HTTP status that each balanced service gives on its host's own address; none if nothing answers."""
 
     def backends_of(self, pool: PoolName) -> tuple[Backend, ...]:
         """All views of all servers of a pool."""
         return tuple(b for b in self.backends if b.pool == pool)
+
+
+def migrations_subject(component: ComponentName, schema: str, artifact: ArtifactName) -> str:
+    """What the migrations of one schema in one artifact are called in ``unread`` and among the facts."""
+    return f"migrations {component}{f':{schema}' if schema else ''} {artifact}"

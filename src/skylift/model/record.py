@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from skylift.model.ids import ArtifactName, ComponentName, Digest, HostName, PoolName, Seconds, UnitName
+from skylift.model.ids import (
+    ArtifactName,
+    ComponentName,
+    Digest,
+    HostName,
+    PoolName,
+    Seconds,
+    ServiceName,
+    UnitName,
+)
 from skylift.model.release import Release
 
 
@@ -60,26 +69,41 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    """One kind of process of a component, such as ``nova-conductor``, as it is deployed here."""
+
+    name: ServiceName
+    component: ComponentName
+    role: str
+    """The role of the hosts it runs on."""
+    unit: UnitName
+    """Its systemd service."""
+    link: PurePosixPath
+    """The symbolic link through which the unit finds its artifact: switched per service and host."""
+    port: int = 0
+    """Of a balanced service: its TCP port, on each host's own address and on the VIP."""
+    pool: PoolName = PoolName("")
+    """Of a balanced service: its pool (backend section) in HAProxy, whose servers are named as the hosts."""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether users reach it through the balancer."""
+        return bool(self.pool)
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentEntry:
     """One OpenStack component as it is deployed here."""
 
     name: ComponentName
     artifact: ArtifactName
     """The artifact it runs, by its name in this record."""
-    role: str
-    """The role of the hosts it runs on."""
-    unit: UnitName
-    """Its systemd service."""
-    link: PurePosixPath
-    """The symbolic link through which the unit finds its artifact: switched per host."""
-    port: int
-    """The API's TCP port, on each host's own address and on the VIP."""
-    pool: PoolName
-    """Its pool (backend section) in HAProxy, whose servers are named as the hosts are."""
-    database: str
-    """Its database's name."""
     user: str
-    """The Unix user of the service and of its manage commands."""
+    """The Unix user of its services and of its manage commands, and its database user."""
+    databases: Mapping[str, str]
+    """Its databases, by the name that the catalog gives to their schema (empty where there is just one), or
+    by the name of the cell."""
+    services: Mapping[ServiceName, ServiceEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +189,10 @@ class Policy:
     """Free space that every host needs where artifacts lie."""
     baseline: Seconds = Seconds(30)
     """For how long users' requests are measured before the first step, to compare the run with."""
+    outages: frozenset[str] = frozenset()
+    """Components whose API may be down while they are upgraded, where nothing proves that it need not."""
+    online_batch: int = 1000
+    """Rows that one batch of an online data migration moves."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
@@ -182,10 +210,30 @@ class Record:
     database: DatabaseEntry
     vantage: VantageEntry
     policy: Policy = field(default_factory=Policy)
+    catalog: tuple[PurePosixPath, ...] = ()
+    """Files that describe components which Skylift does not ship (row 66), in the catalog's own form."""
 
     def hosts_in(self, role: str) -> tuple[HostEntry, ...]:
         """The hosts with ``role``, by name: the first is the role's bootstrap host."""
         return tuple(self.hosts[name] for name in sorted(self.hosts) if role in self.hosts[name].roles)
+
+    @property
+    def services(self) -> Mapping[ServiceName, ServiceEntry]:
+        """Every service of every component, component by component."""
+        return {name: s for c in self.components.values() for name, s in c.services.items()}
+
+    @property
+    def databases(self) -> Mapping[str, ComponentName]:
+        """Every database, with the component it belongs to."""
+        return {database: c.name for c in self.components.values() for database in c.databases.values()}
+
+    def hosts_of(self, component: ComponentName) -> tuple[HostEntry, ...]:
+        """The hosts that any of its services runs on, by name: those with its first service come first.
+
+        The first of all is the component's bootstrap host.
+        """
+        roles = dict.fromkeys(service.role for service in self.components[component].services.values())
+        return tuple({host.name: host for role in roles for host in self.hosts_in(role)}.values())
 
     def artifact_of(self, component: ComponentName) -> Artifact:
         """The artifact that the record declares for ``component``."""

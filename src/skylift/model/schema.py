@@ -9,8 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from skylift.model.cloud import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaHead:
+    """Where the schema of one database is, or is to be."""
+
+    database: str
+    table: str
+    """Its table of versions."""
+    rows: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.database} at {', '.join(sorted(self.rows)) or 'nothing'}"
+
 
 _NAMED = re.compile(r"_(expand|contract)\d*$")
 """Glance tells the branch by the revision's name: its labels are expressions, or name the release."""

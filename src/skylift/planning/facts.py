@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from skylift.model.cloud import Cloud, HostSeen
+from skylift.model.cloud import Cloud, HostSeen, migrations_subject
 from skylift.model.ids import ArtifactName
 from skylift.model.record import Record
 from skylift.model.schema import heads
 from skylift.planning.plan import Plan
 
 _GIB = 2**30
-_RELIED_ON = ("artifact", "backend", "galera", "hosts", "link", "policy", "schema", "unit")
+_RELIED_ON = (
+    "artifact",
+    "backend",
+    "check",
+    "database",
+    "galera",
+    "hosts",
+    "link",
+    "policy",
+    "pool",
+    "schema",
+    "unit",
+)
 """Kinds of fact that decide which steps a plan has, or whether one may be begun: a database cluster that lost
 a member since bears no schema change. Free disk, boots, clocks and backups do not decide: what is left of
 them at the time of the run is for the checks to judge again."""
@@ -64,11 +76,14 @@ def drift(plan: Plan, now: Mapping[str, str]) -> tuple[Drift, ...]:
 
 def _of_record(_: Cloud, record: Record) -> Iterator[tuple[str, str]]:
     yield "policy batch", str(record.policy.batch)
-    for name, entry in record.components.items():
-        yield f"hosts {name}", _words(host.name for host in record.hosts_in(entry.role))
+    for name, service in record.services.items():
+        yield f"hosts {name}", _words(host.name for host in record.hosts_in(service.role))
+        yield f"pool {name}", service.pool or "nothing"
 
 
 def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
+    for component in cloud.upgrade_checks:
+        yield f"check {component}", "can be asked"
     for (name, host), unit in cloud.units.items():
         yield f"unit {name} {host}", unit.state.value
         yield f"artifact {name} {host}", unit.running or "nothing"
@@ -83,10 +98,11 @@ def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
 
 
 def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
-    for name, schema in cloud.schemas.items():
-        yield f"schema {name}", _words(schema.rows)
-    for (name, artifact), revisions in cloud.migrations.items():
-        yield f"migrations {name} {artifact}", _words(heads(revisions))
+    for name, seen in cloud.schemas.items():
+        yield f"database {name}", f"{seen.component}:{seen.schema}" if seen.schema else seen.component
+        yield f"schema {name}", _words(seen.rows)
+    for subject, revisions in cloud.migrations.items():
+        yield migrations_subject(*subject), _words(heads(revisions))
     for host, node in cloud.galera.items():
         yield f"galera {host}", f"{node.status} {node.state} {node.size}"
 

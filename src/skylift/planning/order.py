@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import TypeVar
 
 from skylift.catalog.catalog import Catalog
-from skylift.model.ids import ComponentName
-from skylift.planning.draft import Draft, Part, Turn
+from skylift.planning.constraints import as_declared, between
+from skylift.planning.draft import Draft, Part
 from skylift.planning.plan import Edge, Step
+from skylift.planning.turns import BECAUSE
 
 T = TypeVar("T")
 Rule = Callable[[Draft, Catalog], Iterator[Edge]]
@@ -54,30 +55,28 @@ def one_command_at_a_time(draft: Draft, _: Catalog) -> Iterator[Edge]:
 
 def prepared_before_first_change(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Everything that can say no says it before anything is changed."""
-    first = _first_change(draft)
     asked = "a service that is not ready says so before anything is changed"
-    for step in draft.questions:
-        yield _edge(step, first, asked, "oslo.upgradecheck: a failure means do not upgrade")
     saved = "only a backup returns what a failed migration damages"
-    for step in draft.backups:
-        yield _edge(step, first, saved, "keystone, admin guide, Upgrading Keystone: make a backup first")
+    for first in _first_changes(draft):
+        for step in draft.questions:
+            yield _edge(step, first, asked, "oslo.upgradecheck: a failure means do not upgrade")
+        for step in draft.backups:
+            yield _edge(step, first, saved, "keystone, admin guide, Upgrading Keystone: make a backup first")
 
 
 def stages_before_first_stop(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """A host that cannot get its artifact is found while every service still runs."""
-    turns = draft.turns
-    for stage in draft.stages.values() if turns else ():
-        because = "a host that cannot get its artifact is found while every service still runs"
-        yield _edge(stage, turns[0].drain, because, _OURS)
+    because = "a host that cannot get its artifact is found while every service still runs"
+    for first in _first_turns(draft):
+        for stage in draft.stages.values():
+            yield _edge(stage, first, because, _OURS)
 
 
 def schema_changes_one_by_one(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Each schema change makes all writers of the cluster wait."""
     because = "each schema change makes every writer wait, so they do not come together"
-    for phases in (
-        [s for p in draft.parts for _, s in p.before],
-        [s for p in draft.parts for _, s in p.after],
-    ):
+    cold = [[s for phase, s in p.before if phase.stage == "cold"] for p in draft.parts]
+    for phases in (draft.before, *cold, [s for p in draft.parts for _, s in p.after]):
         for first, then in pairwise(phases):
             yield _edge(first, then, because, _TOI)
 
@@ -87,75 +86,121 @@ def schema_before_new_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         for phase, step in part.before:
             for turn in part.turns:
-                yield _edge(step, turn.start, phase.because, phase.source)
+                yield _edge(step, turn.step("start"), phase.because, phase.source)
 
 
 def schema_before_first_drain(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Schemas change while every API has all its backends."""
-    before = [step for p in draft.parts for _, step in p.before]
-    turns = draft.turns
-    if before and turns:
-        because = "schemas change while every API still has all its backends"
-        yield _edge(before[-1], turns[0].drain, because, _OURS)
+    because = "schemas change while every API still has all its backends"
+    for step in draft.before[-1:]:
+        for first in _first_turns(draft):
+            yield _edge(step, first, because, _OURS)
 
 
 def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
-    """One component on one host: no user's request meets a service that is not whole."""
-    for turn in draft.turns:
-        reasons = (
-            "requests end on a backend only if no new ones come",
-            "a stop would cut requests in flight",
-            "a running process must not find another release's files under it",
-            "a service starts on what its link points to",
-            "only what was started can answer",
-            "only what is healthy is worth a request",
-            "the first requests to a service that was just started may fail, so they must not be a user's",
-        )
-        for (first, then), because in zip(pairwise(turn.steps), reasons, strict=True):
-            yield _edge(first, then, because, _OURS)
+    """One service on one host: no user's request meets one that is not whole."""
+    restarts = [turn for part in draft.parts for turns in part.unpins for turn in turns]
+    for turn in (*draft.turns, *restarts):
+        for (_verb, first), (verb, then) in pairwise(turn.verbs):
+            yield _edge(first, then, BECAUSE[verb], _OURS)
 
 
 def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:
-    """The first host goes alone; then at most a batch of backends of one API is out at once."""
+    """The first host goes alone; then at most a batch of hosts is without a service at once."""
     for part in draft.parts:
-        canary, others = part.turns[:1], part.turns[1:]
-        width = part.left.batch
-        for turn in canary:
-            for then in others[:width]:
-                because = f"{turn.host} goes first and alone: it shows whether new {part.left.name} serves"
-                yield _edge(turn.undrain, then.drain, because, _OURS)
-        because = f"at most {_count(width, 'backend')} of {part.left.name} out at once"
-        for before, after in _chains(others, width):
-            yield _edge(before.undrain, after.drain, because, _BATCH)
+        for service in () if part.left.cold else part.services:
+            canary, others = service.turns[:1], service.turns[1:]
+            name, width = service.left.name, service.left.batch
+            for turn in canary:
+                for then in others[:width]:
+                    because = f"{turn.host} goes first and alone: it shows whether new {name} serves"
+                    yield _edge(turn.last, then.first, because, _OURS)
+            noun = "backend" if service.left.entry.balanced else "host"
+            because = f"at most {_count(width, noun)} of {name} out at once"
+            for before, after in _chains(others, width):
+                yield _edge(before.last, after.first, because, _BATCH)
 
 
 def returns_before_drains(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """A backend that was left out comes back before another goes."""
+    because = "a backend that was left out comes back before another one goes"
     for part in draft.parts:
-        for step in part.returns:
-            yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
-            because = "a backend that was left out comes back before another one goes"
-            then = part.turns[0].drain if part.turns else part.verify
-            yield _edge(step, then, because, _BATCH)
+        for service in part.services:
+            for step in service.returns:
+                yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
+                then = service.turns[0].first if service.turns else part.verify
+                yield _edge(step, then, because, _BATCH)
+
+
+def stopped_before_cold_phases(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """What cannot run beside its services waits until none runs."""
+    for part in draft.parts:
+        for phase, step in part.before:
+            for turn in part.turns if phase.stage == "cold" else ():
+                yield _edge(turn.step("stop"), step, phase.because, phase.source)
+        if part.left.cold:
+            yield from _all_stop_first(part)
+
+
+def _all_stop_first(part: Part) -> Iterator[Edge]:
+    """No new code serves beside old code where nothing proves that both may."""
+    because = f"old and new code must not serve side by side: {part.left.why}"
+    starts = [turn.step("start") for turn in part.turns]
+    for turn in part.turns:
+        for start in starts:
+            yield _edge(turn.step("stop"), start, because, _OURS)
+
+
+def constraints(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
+    """What the components' own files say of their order."""
+    yield from as_declared(draft, catalog)
+
+
+def services_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
+    """One service of a component is on new code everywhere before the next begins."""
+    because = "one service of a component at a time: a failure stops there, and the others serve"
+    for part in draft.parts:
+        going = [service for service in part.services if service.turns]
+        for first, then in () if part.left.cold else pairwise(going):
+            rule = between(catalog, first.left.name, then.left.name)
+            told = (rule.because, rule.source) if rule else (because, _OURS)
+            for turn in first.last:
+                yield _edge(turn.last, then.turns[0].first, *told)
 
 
 def components_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """One component is on new code everywhere before the next begins."""
-    parts = {p.left.name: p for p in draft.parts if p.turns}
-    for rule in catalog.order:
-        before, after = (event.removeprefix("upgrade ") for event in (rule.before, rule.after))
-        if before in parts and after in parts:
-            for turn in _last(parts[ComponentName(before)]):
-                first = parts[ComponentName(after)].turns[0]
-                yield _edge(turn.undrain, first.drain, rule.because, rule.source)
+    because = "one component at a time: at most one API is short of a backend, and a failure stops there"
+    for before, after in pairwise(part for part in draft.parts if part.turns):
+        rule = between(catalog, before.left.name, after.left.name)
+        told = (rule.because, rule.source) if rule else (because, _OURS)
+        for end in before.ends:
+            for first in _firsts(after):
+                yield _edge(end, first, *told)
+
+
+def unpinned_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """A service that looked before the last old one was gone keeps the old form of its messages."""
+    because = "a service that looks while an old one is left keeps the old form of its messages"
+    for part in draft.parts:
+        pin = part.left.known.pin
+        restarts = [turn for turns in part.unpins for turn in turns]
+        for turn in restarts[:1] if pin else ():
+            for end in part.ends:
+                yield _edge(end, turn.first, because, pin.source if pin else _OURS)
+        for first, then in pairwise(restarts):
+            yield _edge(first.last, then.first, "restarts come one at a time", _OURS)
 
 
 def converge_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What old code uses is removed when none is left."""
     for part in draft.parts:
         for phase, step in part.after:
-            for turn in part.turns:
-                yield _edge(turn.undrain, step, phase.because, phase.source)
+            for service in part.services:
+                for turn in service.last:
+                    yield _edge(turn.last, step, phase.because, phase.source)
+            for end in _unpinned(part):
+                yield _edge(end, step, phase.because, phase.source)
 
 
 def converge_after_expand(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -166,6 +211,18 @@ def converge_after_expand(draft: Draft, _: Catalog) -> Iterator[Edge]:
                 yield _edge(first, then, "its migrations build on those of the expand", phase.source)
 
 
+def commands_when_all_is_new(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """What is due after an upgrade speaks to new code on the new schema."""
+    for part in draft.parts:
+        whys = {after.name: (after.because, after.source) for after in part.left.known.after}
+        for step in part.commands[:1]:
+            told = whys[step.id.partition(":")[2]]
+            for end in _ends(part):
+                yield _edge(end, step, *told)
+        for first, then in pairwise(part.commands):
+            yield _edge(first, then, *whys[then.id.partition(":")[2]])
+
+
 def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """As long as one component runs old code, all can still be taken back."""
     first = next((s for p in draft.parts for phase, s in p.after if phase.destructive), None)
@@ -173,7 +230,7 @@ def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
         return
     because = "until every component runs new code and serves, each can still be taken back"
     for part in draft.parts:
-        ends = [turn.undrain for turn in _last(part)] or [step for _, step in part.before[-1:]]
+        ends = part.ends or tuple(step for _, step in part.before[-1:])
         for step in (*ends, *part.returns):
             yield _edge(step, draft.look_at_witnesses, because, _OURS)
     yield _edge(draft.create_witnesses, draft.look_at_witnesses, "only what was made can be seen", _GRENADE)
@@ -185,8 +242,7 @@ def verify_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """A verdict is worth something when nothing changes any more."""
     because = "a verdict counts when nothing changes any more"
     for part in draft.parts:
-        ends = [step for _, step in part.after] or [turn.undrain for turn in _last(part)]
-        for step in ends or [step for _, step in part.before[-1:]]:
+        for step in part.commands[-1:] or _ends(part):
             yield _edge(step, part.verify, because, _OURS)
         yield _edge(part.verify, draft.verify_witnesses, because, _GRENADE)
 
@@ -204,9 +260,14 @@ RULES: tuple[Rule, ...] = (
     turn_in_order,
     batches,
     returns_before_drains,
+    stopped_before_cold_phases,
+    constraints,
+    services_in_order,
     components_in_order,
+    unpinned_after_old_code,
     converge_after_old_code,
     converge_after_expand,
+    commands_when_all_is_new,
     no_return_comes_last,
     verify_last,
 )
@@ -221,18 +282,36 @@ def edges(draft: Draft, catalog: Catalog) -> tuple[Edge, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def _first_change(draft: Draft) -> Step:
-    """The step before which nothing is changed but folders and witnesses; the rules make it the only one."""
-    before = [step for p in draft.parts for _, step in p.before]
-    turns = draft.turns
-    after = [step for p in draft.parts for _, step in p.after]
-    heads = (*before[:1], *(turn.drain for turn in turns[:1]), *after[:1], draft.verify_witnesses)
-    return heads[0]
+def _first_changes(draft: Draft) -> tuple[Step, ...]:
+    """The steps before which nothing is changed but folders and witnesses."""
+    if draft.before:
+        return draft.before[:1]
+    if draft.turns:
+        return _first_turns(draft)
+    after = tuple(step for p in draft.parts for _, step in p.after)
+    return after[:1] or (draft.verify_witnesses,)
 
 
-def _last(part: Part) -> tuple[Turn, ...]:
-    """The turns that no other turn of the component waits for."""
-    return part.turns[1:][-part.left.batch :] or part.turns
+def _first_turns(draft: Draft) -> tuple[Step, ...]:
+    """The steps with which the first component begins to go out of use."""
+    return next((_firsts(part) for part in draft.parts if part.turns), ())
+
+
+def _firsts(part: Part) -> tuple[Step, ...]:
+    """The steps with which a component begins to go out of use."""
+    return tuple(turn.first for turn in (part.turns if part.left.cold else part.turns[:1]))
+
+
+def _unpinned(part: Part) -> tuple[Step, ...]:
+    return tuple(turns[-1].last for turns in part.unpins[-1:])
+
+
+def _ends(part: Part) -> tuple[Step, ...]:
+    """The last steps that change a component, but for the commands that are due then."""
+    after = tuple(step for _, step in part.after)
+    if part.left.cold:
+        return after or tuple(turn.last for turn in part.turns)
+    return after or _unpinned(part) or part.ends or tuple(step for _, step in part.before[-1:])
 
 
 def _chains(items: Sequence[T], width: int) -> Iterator[tuple[T, T]]:

@@ -8,10 +8,10 @@ from enum import Enum
 
 from skylift.actions.action import Action, NoWayBack
 from skylift.model.goal import Goal
-from skylift.model.ids import Digest, Seconds, StepId
+from skylift.model.ids import ComponentName, Digest, Seconds, ServiceName, StepId
 from skylift.model.release import Release
 
-FORMAT = 1
+FORMAT = 2
 """Version of the plan file; a reader refuses any other, and nothing migrates one silently."""
 
 
@@ -31,6 +31,7 @@ class Notice(Enum):
     NONE = "none"
     FEWER_BACKENDS = "one backend fewer"
     SLOW = "slow"
+    DOWN = "does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Plan:
     """The release that the cloud was observed to run."""
     record: Digest
     """Of the record file it was made from."""
+    services: Mapping[ServiceName, ComponentName]
+    """Every service of the cloud, with its component."""
     facts: Mapping[str, str]
     """Facts it relies on, by name; ``apply`` observes each again and names those that changed."""
     notes: tuple[str, ...]

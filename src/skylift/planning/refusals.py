@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skylift.model.ids import ArtifactName, ComponentName, HostName
+from skylift.model.ids import ArtifactName, ComponentName, HostName, ServiceName
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.release import Release
 
@@ -41,10 +41,10 @@ class UnknownArtifact(Refused):
 
     code = "plan.unknown-artifact"
 
-    def __init__(self, component: ComponentName, host: HostName, path: str | None) -> None:
+    def __init__(self, service: ServiceName, host: HostName, path: str | None) -> None:
         super().__init__(
-            f"cannot plan: {component} on {host} runs {path or 'nothing'}, which the record does not declare",
-            Remedy(Fix.REPAIR, f"see what runs: ssh {host} systemctl status '{component}*'"),
+            f"cannot plan: {service} on {host} runs {path or 'nothing'}, which the record does not declare",
+            Remedy(Fix.REPAIR, f"see what runs: ssh {host} systemctl status '{service}*'"),
             Remedy(Fix.ACCEPT, "add that path under 'artifacts' of the record, with its release and digest"),
             _PLAN_AGAIN,
         )
@@ -84,9 +84,9 @@ class SchemaUnknown(Refused):
 
     code = "plan.schema-unknown"
 
-    def __init__(self, component: ComponentName, artifact: ArtifactName, rows: frozenset[str]) -> None:
+    def __init__(self, database: str, artifact: ArtifactName, rows: frozenset[str]) -> None:
         super().__init__(
-            f"cannot plan: the schema of {component} is at {', '.join(sorted(rows)) or 'nothing'}, "
+            f"cannot plan: the schema of {database} is at {', '.join(sorted(rows)) or 'nothing'}, "
             f"which {artifact} does not know",
             Remedy(Fix.REPAIR, "find out what migrated this database"),
             _PLAN_AGAIN,
@@ -112,7 +112,10 @@ class NotRolling(Refused):
 
     code = "plan.not-rolling"
 
-    def __init__(self, component: ComponentName, why: str, how: str) -> None:
+    def __init__(self, component: ComponentName, why: str, *how: str, accept: str = "") -> None:
         super().__init__(
-            f"cannot plan {component} without an outage: {why}", Remedy(Fix.REPAIR, how), _PLAN_AGAIN
+            f"cannot plan {component} without an outage: {why}",
+            *(Remedy(Fix.REPAIR, repair) for repair in how),
+            *((Remedy(Fix.ACCEPT, accept),) if accept else ()),
+            _PLAN_AGAIN,
         )

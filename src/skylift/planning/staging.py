@@ -11,8 +11,8 @@ from skylift.planning.plan import FORMAT, Estimate, Impact, Notice, Plan, Stage,
 
 
 def plan_staging(record: Record, artifact: Artifact, catalog: Catalog, record_digest: Digest) -> Plan:
-    """Fetch ``artifact`` to every host of a component, all side by side, and verify it there (row 68)."""
-    roles = {component.role for component in record.components.values()}
+    """Fetch ``artifact`` to every host with a service, all side by side, and verify it there (row 68)."""
+    roles = {service.role for service in record.services.values()}
     hosts = sorted({host.name for role in roles for host in record.hosts_in(role)})
     known = catalog.duration(StageArtifact.kind)
     steps = tuple(
@@ -32,6 +32,7 @@ def plan_staging(record: Record, artifact: Artifact, catalog: Catalog, record_di
         goal=Upgrade(artifact.release),
         source=artifact.release,
         record=record_digest,
+        services={},
         facts={},
         notes=("stages an artifact; no service is touched",),
         steps=steps,

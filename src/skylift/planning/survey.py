@@ -1,17 +1,19 @@
-"""What is left to do, per component: which hosts run old code, what their schema lacks, how many may go."""
+"""What is left to do, per component: which services run old code and where, and what the schemas lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from skylift.catalog.catalog import Catalog
-from skylift.catalog.component import KnownComponent
-from skylift.model.cloud import BackendState, Cloud
+from skylift.catalog.component import KnownComponent, KnownService
+from skylift.model.cloud import BackendState, Cloud, Revision, migrations_subject
 from skylift.model.goal import Upgrade
-from skylift.model.ids import ComponentName, HostName
-from skylift.model.record import Artifact, ComponentEntry, Record
+from skylift.model.ids import ComponentName, HostName, ServiceName
+from skylift.model.record import Artifact, ComponentEntry, Record, ServiceEntry
 from skylift.model.release import Release, hops
+from skylift.model.schema import SchemaHead
 from skylift.planning.refusals import (
     NoArtifact,
     NoPath,
@@ -20,10 +22,45 @@ from skylift.planning.refusals import (
     UnknownArtifact,
     UnknownComponent,
 )
-from skylift.planning.schema import PhaseLeft, phases_left
+from skylift.planning.schema import Databases, PhaseLeft, phases_left
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
 _TWO = 2
+
+
+class Mode(Enum):
+    """How a component is brought to the goal."""
+
+    ROLLING = "rolling"
+    """Host by host: its API never stops."""
+    COLD = "cold"
+    """All of it is stopped, and started on new code."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLeft:
+    """What one service needs until it is whole at the goal."""
+
+    entry: ServiceEntry
+    known: KnownService
+    running: Mapping[HostName, Artifact]
+    """By host, in their order."""
+    turns: tuple[HostName, ...]
+    """Hosts on old code, in the order they go: those already out of the pool first, then by name."""
+    returns: tuple[HostName, ...]
+    """Hosts on new code that something left out of the pool."""
+    batch: int
+    """How many hosts may be without it at once."""
+
+    @property
+    def name(self) -> ServiceName:
+        """The service."""
+        return self.entry.name
+
+    @property
+    def hosts(self) -> tuple[HostName, ...]:
+        """All its hosts, by name."""
+        return tuple(self.running)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +70,18 @@ class Left:
     entry: ComponentEntry
     known: KnownComponent
     target: Artifact
-    hosts: tuple[HostName, ...]
-    """All its hosts, by name; the first runs what must be done once."""
-    running: Mapping[HostName, Artifact]
-    turns: tuple[HostName, ...]
-    """Hosts on old code, in the order they go: those already out of the pool first, then by name."""
-    returns: tuple[HostName, ...]
-    """Hosts on new code that something left out of the pool."""
+    source: Release
+    """The oldest release that any of its services runs."""
+    bootstrap: HostName
+    """The host that does what must be done once."""
+    services: tuple[ServiceLeft, ...]
+    """In the order they go."""
     phases: tuple[PhaseLeft, ...]
-    rows: frozenset[str]
-    """What the database shows in the end."""
-    batch: int
-    """How many of its backends may be out at once."""
+    heads: tuple[SchemaHead, ...]
+    """What its databases show in the end."""
+    mode: Mode
+    why: str
+    """Why this mode: who says that both releases may serve side by side, or why they may not."""
 
     @property
     def name(self) -> ComponentName:
@@ -52,14 +89,19 @@ class Left:
         return self.entry.name
 
     @property
-    def bootstrap(self) -> HostName:
-        """The host that does what must be done once."""
-        return self.hosts[0]
+    def cold(self) -> bool:
+        """Whether all of it is stopped at once."""
+        return self.mode is Mode.COLD
+
+    @property
+    def old(self) -> bool:
+        """Whether any of its services runs old code anywhere."""
+        return any(service.turns for service in self.services)
 
     @property
     def whole(self) -> bool:
         """Whether nothing is left."""
-        return not (self.turns or self.returns or self.phases)
+        return not (self.phases or any(s.turns or s.returns for s in self.services))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +115,7 @@ class Survey:
 
 
 def survey(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Survey:
-    """Compare what runs with the goal.
+    """What is left until every component is whole at ``goal``.
 
     Raises:
         Refused: nobody could say that a plan from here to there keeps the APIs serving; see ``refusals``.
@@ -85,10 +127,10 @@ def survey(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Sur
         if name not in catalog.components:
             raise UnknownComponent(name)
     names = catalog.sequence(frozenset(record.components))
-    running = {name: _running(cloud, record, name, goal.to) for name in names}
+    running = {name: _running(cloud, record, name, goal.to) for name in record.services}
     source = min((a.release for on in running.values() for a in on.values()), default=goal.to)
     _refuse_no_path(source, goal.to)
-    found = tuple(_left(cloud, record, catalog.components[name], (target, running[name])) for name in names)
+    found = tuple(_left(cloud, record, catalog.components[name], (target, running)) for name in names)
     return Survey(source, target, found)
 
 
@@ -97,10 +139,10 @@ def _refuse_no_path(source: Release, goal: Release) -> None:
         raise NoPath(source, goal, hops(source, goal)[0] if source < goal else None)
 
 
-def _running(cloud: Cloud, record: Record, name: ComponentName, goal: Release) -> dict[HostName, Artifact]:
+def _running(cloud: Cloud, record: Record, name: ServiceName, goal: Release) -> dict[HostName, Artifact]:
     """What each host runs; of a service that is stopped, what it would run if it were started."""
     found: dict[HostName, Artifact] = {}
-    for host in record.hosts_in(record.components[name].role):
+    for host in record.hosts_in(record.services[name].role):
         unit = cloud.units.get((name, host.name))
         if unit is None:
             raise _not_read(cloud, f"unit {name} {host.name}", goal)
@@ -113,58 +155,113 @@ def _running(cloud: Cloud, record: Record, name: ComponentName, goal: Release) -
 
 
 def _left(
-    cloud: Cloud, record: Record, known: KnownComponent, at: tuple[Artifact, dict[HostName, Artifact]]
+    cloud: Cloud,
+    record: Record,
+    known: KnownComponent,
+    at: tuple[Artifact, Mapping[ServiceName, dict[HostName, Artifact]]],
 ) -> Left:
     target, running = at
     entry = record.components[known.name]
-    out = frozenset(_out(cloud, entry))
-    old = [host for host in running if not _settled(cloud, entry, host, target)]
-    turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
-    returns = tuple(host for host in sorted(out) if host not in turns and host in running)
-    phases = _phases(cloud, known, target, old=bool(turns), new=len(turns) < len(running))
-    rows = phases[-1].rows if phases else cloud.schemas[known.name].rows
-    batch = _batch(cloud, record, entry, turns + returns) if turns else 0
-    if turns:
-        _refuse_unproved(known, min(running[host].release for host in turns), target.release)
+    own = {name: running[name] for name in entry.services}
+    source = min((a.release for on in own.values() for a in on.values()), default=target.release)
+    mode, why = _mode(record, known, source, target.release)
+    services = tuple(
+        _service(cloud, record, (known.service(name), entry.services[name]), (target, own[name], mode))
+        for name in known.sequence(frozenset(own))
+    )
+    old = sum(len(service.turns) for service in services)
+    everywhere = sum(len(service.running) for service in services)
+    databases = _databases(cloud, entry, known, target)
+    phases = phases_left(databases, old_code=old > 0, new_code=old < everywhere)
+    heads = {head.database: head for head in databases.heads(databases.rows)}
+    for phase in phases:
+        heads |= {head.database: head for head in phase.heads}
     return Left(
         entry=entry,
         known=known,
         target=target,
-        hosts=tuple(running),
-        running=running,
-        turns=turns,
-        returns=returns,
+        source=source,
+        bootstrap=record.hosts_of(known.name)[0].name,
+        services=services,
         phases=phases,
-        rows=rows,
-        batch=batch,
+        heads=tuple(heads.values()),
+        mode=mode,
+        why=why,
     )
 
 
-def _settled(cloud: Cloud, entry: ComponentEntry, host: HostName, target: Artifact) -> bool:
+def _mode(record: Record, known: KnownComponent, start: Release, goal: Release) -> tuple[Mode, str]:
+    """Rolling where it is proved; cold where it is not and the operator accepts that.
+
+    Raises:
+        NotRolling: it is not, and the record does not accept an outage of this component.
+    """
+    cold = next((phase for phase in known.phases if phase.stage == "cold"), None)
+    proof = known.rolling_proof(start, goal)
+    if start == goal or (proof and not cold):
+        return Mode.ROLLING, proof or ""
+    if cold:
+        why = f"{known.name}:{cold.name} may not run beside its services: {cold.because} ({cold.source})"
+        how: tuple[str, ...] = ()
+    else:
+        why = f"nothing proves that {start} and {goal} serve side by side"
+        how = (f"go there in hops, the first is: skylift plan --to {start.following} -o FILE",)
+    if known.name in record.policy.outages:
+        return Mode.COLD, why
+    accept = f"accept that {known.name} does not answer meanwhile: add {known.name} to policy.outages"
+    raise NotRolling(known.name, why, *how, accept=accept)
+
+
+def _service(
+    cloud: Cloud,
+    record: Record,
+    of: tuple[KnownService, ServiceEntry],
+    at: tuple[Artifact, dict[HostName, Artifact], Mode],
+) -> ServiceLeft:
+    known, entry = of
+    target, running, mode = at
+    out = frozenset(_out(cloud, entry))
+    old = [host for host in running if not _settled(cloud, entry, host, target)]
+    turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
+    returns = tuple(host for host in sorted(out) if host not in turns and host in running)
+    if not turns:
+        batch = 0
+    elif entry.balanced and mode is Mode.ROLLING:
+        batch = _batch(cloud, record, entry, turns + returns)
+    else:
+        batch = min(record.policy.batch, max(len(running) - 1, 1))
+    return ServiceLeft(entry, known, running, turns, returns, batch)
+
+
+def _settled(cloud: Cloud, entry: ServiceEntry, host: HostName, target: Artifact) -> bool:
     """Whether the process runs the target and its next start would too."""
     unit = cloud.units[entry.name, host]
     return unit.running == unit.linked == str(target.path)
 
 
-def _phases(
-    cloud: Cloud, known: KnownComponent, target: Artifact, *, old: bool, new: bool
-) -> tuple[PhaseLeft, ...]:
-    schema = cloud.schemas.get(known.name)
-    if schema is None:
-        raise _not_read(cloud, f"schema {known.name}", target.release)
-    revisions = cloud.migrations.get((known.name, target.name))
-    if revisions is None:
-        raise _not_read(cloud, f"migrations {known.name} {target.name}", target.release)
-    return phases_left(known, (target.name, revisions), schema.rows, old_code=old, new_code=new)
+def _databases(cloud: Cloud, entry: ComponentEntry, known: KnownComponent, target: Artifact) -> Databases:
+    rows: dict[str, frozenset[str]] = {}
+    for database in entry.databases.values():
+        seen = cloud.schemas.get(database)
+        if seen is None:
+            raise _not_read(cloud, f"schema {database}", target.release)
+        rows[database] = seen.rows
+    revisions: dict[str, tuple[Revision, ...]] = {}
+    for schema in known.schemas:
+        declared = cloud.migrations.get((known.name, schema.name, target.name))
+        if declared is None:
+            raise _not_read(cloud, migrations_subject(known.name, schema.name, target.name), target.release)
+        revisions[schema.name] = declared
+    return Databases(known, target.name, entry.databases, rows, revisions)
 
 
-def _out(cloud: Cloud, entry: ComponentEntry) -> Iterator[HostName]:
-    for backend in cloud.backends_of(entry.pool):
+def _out(cloud: Cloud, entry: ServiceEntry) -> Iterator[HostName]:
+    for backend in cloud.backends_of(entry.pool) if entry.balanced else ():
         if backend.state in _OUT:
             yield backend.server
 
 
-def _batch(cloud: Cloud, record: Record, entry: ComponentEntry, coming: tuple[HostName, ...]) -> int:
+def _batch(cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[HostName, ...]) -> int:
     """How many backends may be out at once so that one is always left.
 
     A backend that is out counts if its own turn brings it back, for those go first.
@@ -175,21 +272,12 @@ def _batch(cloud: Cloud, record: Record, entry: ComponentEntry, coming: tuple[Ho
     usable = len(up | (servers & set(coming)))
     if usable < _TWO or not up:
         raise NotRolling(
-            entry.name,
+            entry.component,
             f"pool {entry.pool} has {len(up)} of {len(servers)} backends in use, and one must serve while "
             "another is out",
             f"see the pool's backends with 'skylift inspect', and bring two into use in pool {entry.pool}",
         )
     return min(record.policy.batch, usable - 1)
-
-
-def _refuse_unproved(known: KnownComponent, start: Release, goal: Release) -> None:
-    if known.rolling_proof(start, goal) is None:
-        raise NotRolling(
-            known.name,
-            f"nothing proves that {start} and {goal} serve side by side",
-            f"go there in hops, the first is: skylift plan --to {start.following} -o FILE",
-        )
 
 
 def _not_read(cloud: Cloud, subject: str, goal: Release) -> NotRead:

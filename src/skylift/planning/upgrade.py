@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from skylift.catalog.catalog import Catalog
+from skylift.catalog.component import Ends
 from skylift.model.cloud import Cloud
 from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
@@ -15,7 +16,7 @@ from skylift.planning.draft import Draft, draft
 from skylift.planning.facts import facts_of, relied_on
 from skylift.planning.order import edges
 from skylift.planning.plan import FORMAT, Plan
-from skylift.planning.survey import Left, Survey, survey
+from skylift.planning.survey import Left, ServiceLeft, Survey, survey
 
 
 def plan_upgrade(
@@ -40,6 +41,7 @@ def plan_upgrade(
         goal=goal,
         source=found.source,
         record=record_digest,
+        services={name: service.component for name, service in record.services.items()},
         facts=facts,
         notes=tuple(_notes(found, parts)),
         steps=parts.steps if parts else (),
@@ -58,7 +60,7 @@ def _notes(found: Survey, parts: Draft | None) -> Iterator[str]:
         return
     for left in found.components:
         yield from _component_notes(left)
-    if parts.turns:
+    if any(service.entry.balanced and service.turns for c in found.components for service in c.services):
         yield "hosts go by name: the balancers do not say which of them holds the VIP"
     last = [str(step.id) for step in parts.steps if step.no_return]
     if last:
@@ -72,15 +74,36 @@ def _component_notes(left: Left) -> Iterator[str]:
     if left.whole:
         yield f"{left.name} is whole at {left.target.release} already: no steps"
         return
-    if left.turns:
-        source = min(left.running[host].release for host in left.turns)
-        proof = left.known.rolling_proof(source, left.target.release)
+    if left.old and left.cold:
         yield (
-            f"{left.name} is upgraded rolling: {left.turns[0]} first and alone, at most {left.batch} of "
-            f"{len(left.hosts)} backends out at once; {source} and {left.target.release} may serve side by "
-            f"side ({proof})"
+            f"{left.name} is stopped as a whole and started on {left.target.release}, and does not answer "
+            f"meanwhile: {left.why}. What users have goes on like this: {left.known.data_plane}"
         )
+    for service in left.services if not left.cold else ():
+        yield from _service_notes(left, service)
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
-    if not any(p.phase.branch for p in left.phases):
+    if left.known.schemas and not any(p.phase.branch for p in left.phases):
         yield f"the schema of {left.name} stays as it is: it has every migration of {left.target.release}"
+    if left.old and left.known.pin and left.known.pin.mechanism == "option":
+        pin = left.known.pin
+        yield (
+            f"{left.name} is pinned by hand: set {pin.option} to {left.source} in its configuration before "
+            f"this plan is applied, and remove it when it is completed ({pin.source})"
+        )
+
+
+def _service_notes(left: Left, service: ServiceLeft) -> Iterator[str]:
+    if not service.turns:
+        return
+    noun = "backends" if service.entry.balanced else "hosts"
+    yield (
+        f"{service.name} is upgraded rolling: {service.turns[0]} first and alone, at most {service.batch} of "
+        f"{len(service.hosts)} {noun} out at once; {left.source} and {left.target.release} may serve side by "
+        f"side ({left.why})"
+    )
+    if service.known.ends is Ends.LOSES:
+        yield (
+            f"{service.name} may lose what it has in hand when it is stopped: {service.known.ends_because} "
+            f"({service.known.ends_source})"
+        )

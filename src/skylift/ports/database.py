@@ -13,8 +13,8 @@ from skylift.ports.jobs import Command
 class Database(Protocol):
     """The database cluster. Reads only; a dump is a job."""
 
-    def rows(self, database: str) -> frozenset[str]:
-        """The rows of ``alembic_version``; empty if the table is empty or absent."""
+    def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
+        """The rows of a database's table of versions; empty if the table is empty or absent."""
         ...
 
     def nodes(self) -> tuple[GaleraNode, ...]:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from skylift.model.cloud import Revision, UnitState
 from skylift.model.ids import ComponentName, Epoch, HostName
 from skylift.model.problem import Uncertain
-from skylift.model.record import Artifact, Record
+from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
@@ -54,9 +54,11 @@ class FakeCloud:
         """The newest process on any host."""
         for entry in record.components.values():
             artifact = (record.artifact_for(release) if release else None) or record.artifact_of(entry.name)
-            self.rows[entry.database] = ROWS[artifact.release][entry.name]
-            for host in self.controllers:
-                self._install(self.hosts[host.name], entry.name, artifact)
+            for database in entry.databases.values():
+                self.rows[database] = ROWS[artifact.release][entry.name]
+            for service in entry.services.values():
+                for host in self.controllers:
+                    self._install(self.hosts[host.name], service, artifact)
         self.traffic = FakeTraffic(self)
 
     @property
@@ -126,8 +128,7 @@ class FakeCloud:
             self._lost[call] -= 1
             raise Uncertain(f"the connection to {host} broke before {call} was answered")
 
-    def _install(self, host: FakeHost, component: ComponentName, artifact: Artifact) -> None:
-        entry = self.record.components[component]
+    def _install(self, host: FakeHost, entry: ServiceEntry, artifact: Artifact) -> None:
         host.staged[artifact.path] = artifact.digest
         host.links[entry.link] = artifact.path
         unit = FakeUnit(entry.link, entry.pool, UnitState.INACTIVE)

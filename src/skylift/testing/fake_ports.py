@@ -131,7 +131,7 @@ class FakeServices:
 
     def answers(self, host: HostName, port: int, path: str) -> int | None:
         found = self.cloud.reach(host)
-        entry = next((e for e in self.cloud.record.components.values() if e.port == port), None)
+        entry = next((e for e in self.cloud.record.services.values() if e.port == port), None)
         unit = found.units.get(entry.unit) if entry else None
         return _OK if unit and unit.state is UnitState.ACTIVE and path.startswith("/") else None
 

@@ -58,7 +58,7 @@ class FakeDatabase:
 
     cloud: FakeCloud
 
-    def rows(self, database: str) -> frozenset[str]:
+    def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:  # noqa: ARG002 - the port's words
         self._reach()
         return self.cloud.rows.get(database, frozenset())
 
@@ -100,14 +100,16 @@ class FakeVantage:
         self._ask()
         vip = self.cloud.record.balancer.vip
         return tuple(
-            Endpoint(_SERVICES.get(entry.name, entry.name), interface, f"http://{vip}:{entry.port}")
-            for entry in self.cloud.record.components.values()
+            Endpoint(_SERVICES.get(entry.component, entry.component), interface, f"http://{vip}:{entry.port}")
+            for entry in self.cloud.record.services.values()
             for interface in ("admin", "internal", "public")
         )
 
     def ask_backend(self, component: ComponentName, host: HostName, port: int, path: str) -> str:  # noqa: ARG002 - the port's words
         self._reach()
-        return self.cloud.traffic.complaint(self.cloud.record.components[component].pool, host)
+        services = self.cloud.record.components[component].services.values()
+        pool = next(service.pool for service in services if service.port == port)
+        return self.cloud.traffic.complaint(pool, host)
 
     def start_probes(self, label: str) -> None:
         self._reach()
@@ -166,6 +168,6 @@ class FakeVantage:
     def _ask(self) -> None:
         """Be answered by every API, or raise ``ApisSilent``."""
         self._reach()
-        for entry in self.cloud.record.components.values():
+        for entry in self.cloud.record.services.values():
             if not self.cloud.traffic.answered(entry.pool):
                 raise ApisSilent(entry.pool)

@@ -35,7 +35,7 @@ class FakeTraffic:
 
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
-        places = [(e.pool, h.name) for e in cloud.record.components.values() for h in cloud.controllers]
+        places = [(e.pool, h.name) for e in cloud.record.services.values() for h in cloud.controllers]
         self._places: tuple[Place, ...] = tuple(places)
         self.servers: dict[HostName, dict[Place, FakeServer]] = {}
         self.vip_holder: HostName | None = None
@@ -147,18 +147,22 @@ def _serves(cloud: FakeCloud, place: Place) -> bool:
 def _fault(cloud: FakeCloud, place: Place) -> str:
     """Why the code that runs there cannot answer on the schema as it is; empty if it can."""
     pool, server = place
-    entry = next(e for e in cloud.record.components.values() if e.pool == pool)
+    entry = next(e for e in cloud.record.services.values() if e.pool == pool)
     running = cloud.hosts[server].units[entry.unit].running
     release = next((a.release for a in cloud.record.artifacts.values() if a.path == running), None)
     if release is None:
         return f"nothing known runs on {server}"
-    rows = cloud.rows[entry.database]
-    if (release, entry.name, rows) not in cloud.traffic.faults:
-        known = tuple(r for (_, name), found in cloud.migrations.items() if name == entry.name for r in found)
-        own = cloud.migrations[release, entry.name]
-        cloud.traffic.faults[release, entry.name, rows] = schema_fault(own, known, rows)
-    fault = cloud.traffic.faults[release, entry.name, rows]
-    return f"the code on {server} {fault}" if fault else ""
+    databases = cloud.record.components[entry.component].databases.values()
+    faults = [_schema_fault(cloud, (release, entry.component, cloud.rows[there])) for there in databases]
+    return next((f"the code on {server} {fault}" for fault in faults if fault), "")
+
+
+def _schema_fault(cloud: FakeCloud, of: tuple[Release, ComponentName, frozenset[str]]) -> str:
+    if of not in cloud.traffic.faults:
+        release, component, rows = of
+        known = tuple(r for (_, name), found in cloud.migrations.items() if name == component for r in found)
+        cloud.traffic.faults[of] = schema_fault(cloud.migrations[release, component], known, rows)
+    return cloud.traffic.faults[of]
 
 
 def schema_fault(own: tuple[Revision, ...], known: tuple[Revision, ...], rows: frozenset[str]) -> str:

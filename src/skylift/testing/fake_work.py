@@ -105,7 +105,7 @@ def _migrate(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
     if branch is None and "sync" not in said:
         return Ended(0, "nothing to migrate")
     release = next(a.release for a in cloud.record.artifacts.values() if a.path == path)
-    entry = cloud.record.components[component]
     own = cloud.migrations[release, component]
-    cloud.rows[entry.database] = rows_after(own, cloud.rows[entry.database], branch or "")
+    for database in cloud.record.components[component].databases.values():
+        cloud.rows[database] = rows_after(own, cloud.rows[database], branch or "")
     return Ended(0, f"{said}: done")

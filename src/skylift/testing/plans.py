@@ -24,7 +24,7 @@ from skylift.planning.upgrade import plan_upgrade
 from skylift.ports import Ports
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
-from skylift.testing.samples import R2023_1, R2024_1, sample_cloud
+from skylift.testing.samples import R2023_1, R2024_1, sample_cloud, service_name
 
 PLAN_DIGEST = Digest("sha256:" + "9" * 64)
 RUN = RunId("run-1")
@@ -52,6 +52,7 @@ def plan_of(steps: Sequence[Step], edges: Iterable[tuple[Step, Step]] = ()) -> P
         goal=Upgrade(R2024_1),
         source=R2023_1,
         record=Digest("sha256:" + "0" * 64),
+        services={},
         facts={},
         notes=(),
         steps=tuple(steps),
@@ -61,13 +62,13 @@ def plan_of(steps: Sequence[Step], edges: Iterable[tuple[Step, Step]] = ()) -> P
 
 def host_chain(record: Record, name: ComponentName, host: HostName, new: Artifact) -> list[Action]:
     """What takes one service of one host to ``new``, in its order."""
-    entry = record.components[name]
+    entry = record.services[service_name(name)]
     old = record.artifact_of(name)
     return [
         DrainBackend(entry.pool, host),
         AwaitQuiet(entry.pool, host),
         StopService(host, entry.unit, entry.link),
-        SwitchArtifact(host, name, entry.link, old.path, new.path),
+        SwitchArtifact(host, entry.name, entry.link, old.path, new.path),
         StartService(host, entry.unit, entry.link),
         AwaitHealthy(host, entry.unit, entry.link, new.path, entry.port, "/"),
         UndrainBackend(entry.pool, host),

@@ -29,6 +29,7 @@ from skylift.model.ids import (
     Epoch,
     HostName,
     PoolName,
+    ServiceName,
     UnitName,
 )
 from skylift.model.record import (
@@ -39,6 +40,7 @@ from skylift.model.record import (
     HostEntry,
     Policy,
     Record,
+    ServiceEntry,
     SshAccess,
     VantageEntry,
 )
@@ -52,6 +54,12 @@ NOW = Epoch(1_764_000_000.0)
 VIP = "10.77.0.10"
 
 _PORTS = {KEYSTONE: 5000, GLANCE: 9292, PLACEMENT: 8778}
+KEYSTONE_SERVICE, GLANCE_API = ServiceName("keystone"), ServiceName("glance-api")
+_SERVICE_NAMES = {
+    KEYSTONE: KEYSTONE_SERVICE,
+    GLANCE: GLANCE_API,
+    PLACEMENT: ServiceName("placement-api"),
+}
 _SERVICES = {KEYSTONE: ("identity", "/v3"), GLANCE: ("image", ""), PLACEMENT: ("placement", "")}
 
 
@@ -152,13 +160,26 @@ def _component(name: ComponentName, release: Release) -> ComponentEntry:
     return ComponentEntry(
         name=name,
         artifact=artifact_name(release),
-        role="controller",
-        unit=UnitName(f"{name}-api.service"),
-        link=PurePosixPath(f"/opt/openstack/current/{name}"),
-        port=_PORTS[name],
-        pool=PoolName(name),
-        database=name,
         user=name,
+        databases={"": name},
+        services={service_name(name): _service(name)},
+    )
+
+
+def service_name(component: ComponentName) -> ServiceName:
+    """The one service of a component of the sample."""
+    return _SERVICE_NAMES[component]
+
+
+def _service(component: ComponentName) -> ServiceEntry:
+    return ServiceEntry(
+        name=service_name(component),
+        component=component,
+        role="controller",
+        unit=UnitName(f"{component}-api.service"),
+        link=PurePosixPath(f"/opt/openstack/current/{component}"),
+        port=_PORTS[component],
+        pool=PoolName(component),
     )
 
 
@@ -206,16 +227,16 @@ def sample_cloud(
         observed_at=NOW,
         hosts={host: _host(host) for host in record.hosts},
         units={
-            (name, host): _unit(record, name, host, goal if (name, host) in upgraded else release)
+            (service_name(name), host): _unit(record, name, host, (release, goal)[(name, host) in upgraded])
             for name in record.components
             for host in hosts
         },
         schemas={
-            name: SchemaSeen(name, EXPANDED_2024_1[name] if name in begun else ROWS[release][name])
+            name: SchemaSeen(name, "", (EXPANDED_2024_1 if name in begun else ROWS[release])[name])
             for name in record.components
         },
         migrations={
-            (name, artifact_name(r)): MIGRATIONS[r][name]
+            (name, "", artifact_name(r)): MIGRATIONS[r][name]
             for name in record.components
             for r in (release, goal)
         },
@@ -227,7 +248,7 @@ def sample_cloud(
         galera={host: GaleraNode(host, "Primary", "Synced", len(hosts)) for host in hosts},
         backends=tuple(
             Backend(balancer, entry.pool, server, BackendState.UP, 0)
-            for entry in record.components.values()
+            for entry in record.services.values()
             for balancer in hosts
             for server in hosts
         ),
@@ -245,7 +266,7 @@ def sample_cloud(
         upgrade_checks=dict.fromkeys(record.components, Answer(0, "Upgrade check succeeded")),
         doctor=Answer(0, ""),
         unread={},
-        answers={(name, host): 200 for name in record.components for host in hosts},
+        answers={(name, host): 200 for name in record.services for host in hosts},
     )
 
 
@@ -264,7 +285,7 @@ def _unit(record: Record, name: ComponentName, host: HostName, release: Release)
     path = str(record.artifacts[artifact_name(release)].path)
     return UnitSeen(
         host=host,
-        unit=record.components[name].unit,
+        unit=record.services[service_name(name)].unit,
         state=UnitState.ACTIVE,
         pid=1000,
         started_at=Epoch(NOW - 86400),

@@ -18,13 +18,16 @@ TURN = (
     "warm-up-backend",
     "undrain-backend",
 )
-"""What happens to one component on one host, in this order."""
+"""What happens to one service on one host, in this order."""
+BEHIND_BALANCER = frozenset({"drain-backend", "await-quiet", "warm-up-backend", "undrain-backend"})
+"""Of a turn, what only a service behind the balancer has."""
 OTHER_KINDS = frozenset(
     {
         "back-up-database",
         "check-readiness",
         "create-witnesses",
         "migrate-schema",
+        "run-command",
         "stage-artifact",
         "verify-component",
         "verify-witnesses",
@@ -48,11 +51,23 @@ class StepSeen:
     impact: Mapping[str, Any]
     figures: tuple[int, int, int]
     deadline: int
+    owner: str
+    """The component whose service the step's own name claims, or the component itself; empty if none."""
 
     @property
     def component(self) -> str:
-        """The component that the step's own name claims; empty if it claims none."""
+        """The component that the step belongs to; empty if it belongs to none."""
+        return self.owner
+
+    @property
+    def service(self) -> str:
+        """The service or component that the step's own name claims; empty if it claims none."""
         return self.id.partition(":")[0] if ":" in self.id else ""
+
+    @property
+    def round(self) -> str:
+        """``unpin`` for a step of the restart that unpins, empty for one of the upgrade."""
+        return "unpin" if self.id.partition(":")[2].startswith("unpin-") else ""
 
     @property
     def host(self) -> str:
@@ -65,12 +80,24 @@ class PlanSeen:
     """The whole document, with the order that its edges prove."""
 
     facts: Mapping[str, str]
+    services: Mapping[str, str]
+    """Every service of the cloud, with its component."""
     steps: Mapping[str, StepSeen]
     edges: tuple[tuple[str, str], ...]
     ancestors: Mapping[str, int]
     """Per step, the steps that surely end before it starts, as bits by number."""
     turns: Mapping[tuple[str, str], Mapping[str, StepSeen]]
-    """Per component and host, its steps by kind, where they do more than let a backend back."""
+    """Per service and host, its steps by kind, where they do more than let a backend back."""
+    restarts: Mapping[tuple[str, str], Mapping[str, StepSeen]]
+    """Per service and host, the steps of the restart that unpins, by kind."""
+
+    def turns_of(self, component: str) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
+        """The turns of one component's services."""
+        return {key: turn for key, turn in self.turns.items() if self.services.get(key[0]) == component}
+
+    def balanced(self, service: str) -> bool:
+        """Whether users reach ``service`` through the balancer."""
+        return self.facts.get(f"pool {service}", "nothing") != "nothing"
 
     def surely_before(self, first: StepSeen, then: StepSeen) -> bool:
         """Whether ``first`` has ended whenever ``then`` starts."""
@@ -126,16 +153,20 @@ def read(document: Mapping[str, Any]) -> PlanSeen:
         Unreadable: steps wait for each other, or a value is missing or of another type.
     """
     try:
-        steps = {step["id"]: _step(number, step) for number, step in enumerate(document["steps"])}
+        services = {str(name): str(component) for name, component in document["services"].items()}
+        steps = {step["id"]: _step(number, step, services) for number, step in enumerate(document["steps"])}
         edges = tuple((str(e["before"]), str(e["after"])) for e in document["edges"])
         facts = {str(name): str(text) for name, text in document["facts"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
-    return PlanSeen(facts, steps, edges, _ancestors(steps, edges), _turns(steps))
+    return PlanSeen(
+        facts, services, steps, edges, _ancestors(steps, edges), _turns(steps, ""), _turns(steps, "unpin")
+    )
 
 
-def _step(number: int, step: Mapping[str, Any]) -> StepSeen:
+def _step(number: int, step: Mapping[str, Any], services: Mapping[str, str]) -> StepSeen:
     figures = step["estimate"]
+    claimed = str(step["id"]).partition(":")[0] if ":" in str(step["id"]) else ""
     return StepSeen(
         id=str(step["id"]),
         number=number,
@@ -145,14 +176,15 @@ def _step(number: int, step: Mapping[str, Any]) -> StepSeen:
         impact=step["impact"],
         figures=(int(figures["low"]), int(figures["likely"]), int(figures["high"])),
         deadline=int(step["deadline"]),
+        owner=services.get(claimed, claimed),
     )
 
 
-def _turns(steps: Mapping[str, StepSeen]) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
+def _turns(steps: Mapping[str, StepSeen], round_of: str) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
     found: dict[tuple[str, str], dict[str, StepSeen]] = {}
     for step in steps.values():
-        if step.kind in TURN:
-            found.setdefault((step.component, step.host), {})[step.kind] = step
+        if step.kind in TURN and step.round == round_of:
+            found.setdefault((step.service, step.host), {})[step.kind] = step
     return {key: turn for key, turn in found.items() if set(turn) != {"undrain-backend"}}
 
 

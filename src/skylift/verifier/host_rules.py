@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from skylift.verifier.document import TURN, PlanSeen
+from skylift.verifier.document import BEHIND_BALANCER, TURN, PlanSeen
 
 _DONE = {
     "drain-backend": "drained",
@@ -17,30 +17,36 @@ _DONE = {
     "warm-up-backend": "warmed up",
     "undrain-backend": "undrained",
 }
-_FEWER = "one backend fewer"
+_FEWER = {"one backend fewer", "does not answer"}
 
 
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
-    """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all of it and in this order."""
-    for (component, host), turn in plan.turns.items():
+    """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all that apply, and in this order."""
+    rounds = ((plan.turns, frozenset[str]()), (plan.restarts, frozenset({"switch-artifact"})))
+    for (service, host), turn, without in (
+        (key, turn, without) for turns, without in rounds for key, turn in turns.items()
+    ):
+        wanted = set(TURN) - without - (set() if plan.balanced(service) else BEHIND_BALANCER)
         for kind in TURN:
-            if kind not in turn:
-                yield f"{component} on {host} is never {_DONE[kind]}, though its other steps count on it"
+            if kind in wanted and kind not in turn:
+                yield f"{service} on {host} is never {_DONE[kind]}, though its other steps count on it"
+            if kind in turn and kind not in wanted:
+                yield f"{service} on {host} is {_DONE[kind]}, and {turn[kind].id} has no place there"
         for first, then in pairwise(turn[kind] for kind in TURN if kind in turn):
             if not plan.surely_before(first, then):
                 yield (
-                    f"{component} on {host} may be {_DONE[then.kind]} before it is {_DONE[first.kind]}: "
+                    f"{service} on {host} may be {_DONE[then.kind]} before it is {_DONE[first.kind]}: "
                     f"{first.id} does not surely end before {then.id}"
                 )
 
 
 def turns_come_once(plan: PlanSeen) -> Iterator[str]:
     """No service is taken down twice."""
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, ...]] = set()
     for step in plan.steps.values():
-        key = (step.component, step.host, step.kind)
+        key = (step.service, step.host, step.kind, step.round)
         if step.kind in TURN and key in seen:
-            yield f"{step.component} on {step.host} is {_DONE[step.kind]} twice"
+            yield f"{step.service} on {step.host} is {_DONE[step.kind]} twice"
         seen.add(key)
 
 
@@ -51,36 +57,40 @@ def names_agree(plan: PlanSeen) -> Iterator[str]:
         if host and host != step.host:
             yield f"step {step.id} acts on {step.host}, not on the host in its name"
         component = str(step.action.get("component", ""))
-        if component and component not in step.id.split(":"):
+        if component and component not in {step.component, *step.id.split(":")}:
             yield f"step {step.id} acts on {component}, not on the component in its name"
+        service = str(step.action.get("service", ""))
+        if service and service != step.service:
+            yield f"step {step.id} acts on {service}, not on the service in its name"
 
 
 def one_unit_link_and_pool(plan: PlanSeen) -> Iterator[str]:
-    """All steps of a component act on the same unit, link and pool, and no other component's do."""
+    """All steps of a service act on the same unit, link and pool, and no other service's do."""
     for key in ("unit", "link", "pool"):
         owners: dict[str, set[str]] = {}
         for step in plan.steps.values():
             if key in step.action:
-                owners.setdefault(str(step.action[key]), set()).add(step.component)
+                owners.setdefault(str(step.action[key]), set()).add(step.service)
         for value, claimed in owners.items():
             if len(claimed) > 1:
                 yield f"{key} {value} is acted on by steps of {' and '.join(sorted(claimed))}"
-        for component in sorted({c for claimed in owners.values() for c in claimed}):
-            mine = sorted(value for value, claimed in owners.items() if component in claimed)
+        for service in sorted({s for claimed in owners.values() for s in claimed}):
+            mine = sorted(value for value, claimed in owners.items() if service in claimed)
             if len(mine) > 1:
-                yield f"the steps of {component} act on more than one {key}: {', '.join(mine)}"
+                yield f"the steps of {service} act on more than one {key}: {', '.join(mine)}"
 
 
 def switches_lead_to_the_goal(plan: PlanSeen) -> Iterator[str]:
     """From what was observed to what is verified in the end, and healthy means healthy there."""
     goals = plan.goals()
-    for (component, host), turn in plan.turns.items():
-        switch, healthy, goal = turn.get("switch-artifact"), turn.get("await-healthy"), goals.get(component)
+    for (service, host), turn in (*plan.turns.items(), *plan.restarts.items()):
+        goal = goals.get(plan.services.get(service, service))
+        switch, healthy = turn.get("switch-artifact"), turn.get("await-healthy")
         if switch and goal and switch.action["new"] != goal:
-            yield f"{switch.id} switches to {switch.action['new']}, but {component} is verified at {goal}"
+            yield f"{switch.id} switches to {switch.action['new']}, but {service} is verified at {goal}"
         if healthy and goal and healthy.action["path"] != goal:
-            yield f"{healthy.id} is content with {healthy.action['path']}, but {component} goes to {goal}"
-        seen = plan.facts.get(f"artifact {component} {host}")
+            yield f"{healthy.id} is content with {healthy.action['path']}, but {service} goes to {goal}"
+        seen = plan.facts.get(f"artifact {service} {host}")
         if switch and seen not in {None, "nothing", switch.action["old"]}:
             yield f"{switch.id} would go back to {switch.action['old']}, but {host} was seen on {seen}"
 
@@ -88,10 +98,10 @@ def switches_lead_to_the_goal(plan: PlanSeen) -> Iterator[str]:
 def artifacts_are_staged(plan: PlanSeen) -> Iterator[str]:
     """A host has the whole, verified artifact before anything stops anywhere (row 78)."""
     stages = {(s.host, str(s.action["artifact"]["path"])): s for s in plan.of_kind("stage-artifact")}
-    for (component, host), turn in plan.turns.items():
+    for (service, host), turn in plan.turns.items():
         switch = turn.get("switch-artifact")
         if switch and (host, str(switch.action["new"])) not in stages:
-            yield f"{component} on {host} is switched to an artifact that no step stages and verifies there"
+            yield f"{service} on {host} is switched to an artifact that no step stages and verifies there"
     stops = plan.of_kind("stop-service")
     for stage in stages.values():
         early = [stop for stop in stops if not plan.surely_before(stage, stop)]
@@ -101,8 +111,9 @@ def artifacts_are_staged(plan: PlanSeen) -> Iterator[str]:
 
 def impact_is_told(plan: PlanSeen) -> Iterator[str]:
     """Whoever reads the plan sees during which steps an API is short of a backend (row 11)."""
-    for (component, _), turn in plan.turns.items():
-        for kind, step in turn.items():
-            told = (step.impact["notice"], step.impact["api"])
-            if kind != "undrain-backend" and told != (_FEWER, component):
+    for (service, _), turn in (*plan.turns.items(), *plan.restarts.items()):
+        component = plan.services.get(service, service)
+        for kind, step in turn.items() if plan.balanced(service) else ():
+            told = step.impact["notice"] in _FEWER and step.impact["api"] == component
+            if kind != "undrain-backend" and not told:
                 yield f"{step.id} leaves {component} one backend short and does not say so"

@@ -38,18 +38,15 @@ def drained_backends_return(plan: PlanSeen) -> Iterator[str]:
 
 def keystone_goes_first(plan: PlanSeen) -> Iterator[str]:
     """Keystone is on new code everywhere before another API's backend goes out."""
-    ends = [
-        turn["undrain-backend"]
-        for (component, _), turn in plan.turns.items()
-        if component == _FIRST and "undrain-backend" in turn
-    ]
-    for (component, host), turn in plan.turns.items():
-        drain = turn.get("drain-backend")
-        if component == _FIRST or drain is None:
+    turns = plan.turns_of(_FIRST).values()
+    ends = [turn["undrain-backend"] for turn in turns if "undrain-backend" in turn]
+    for (service, host), turn in plan.turns.items():
+        first = turn.get("drain-backend") or turn.get("stop-service")
+        if plan.services.get(service) == _FIRST or first is None:
             continue
-        late = [end.host for end in ends if not plan.surely_before(end, drain)]
+        late = [end.host for end in ends if not plan.surely_before(end, first)]
         if late:
-            yield f"{component} on {host} may go out before keystone on {late[0]} is back on new code"
+            yield f"{service} on {host} may go out before keystone on {late[0]} is back on new code"
 
 
 def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:

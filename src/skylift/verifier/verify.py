@@ -20,6 +20,7 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     pool_rules.drained_backends_return,
     pool_rules.keystone_goes_first,
     schema_rules.phases_are_known,
+    schema_rules.nothing_runs_beside_a_cold_phase,
     schema_rules.new_code_finds_its_schema,
     schema_rules.old_code_keeps_its_schema,
     schema_rules.no_return_comes_last,

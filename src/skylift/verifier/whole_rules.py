@@ -12,27 +12,31 @@ def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
     goals = plan.goals()
     anywhere = min(goals.values(), default="")
     for name in (name for name in plan.facts if name.startswith("hosts ")):
-        component = name.partition(" ")[2]
-        goal = goals.get(component, anywhere)
+        service = name.partition(" ")[2]
+        goal = goals.get(plan.services.get(service, service), anywhere)
         for host in plan.facts[name].split() if goal else ():
-            runs = plan.facts.get(f"artifact {component} {host}")
-            settled = runs == plan.facts.get(f"link {component} {host}") == goal
-            if not settled and (component, host) not in plan.turns:
-                yield f"{component} on {host} runs {runs}, and no step switches it to {goal}"
-            if settled and (component, host) in plan.turns:
-                yield f"{component} on {host} runs {goal} already and is restarted all the same"
+            runs = plan.facts.get(f"artifact {service} {host}")
+            settled = runs == plan.facts.get(f"link {service} {host}") == goal
+            if not settled and (service, host) not in plan.turns:
+                yield f"{service} on {host} runs {runs}, and no step switches it to {goal}"
+            if settled and (service, host) in plan.turns:
+                yield f"{service} on {host} runs {goal} already and is restarted all the same"
 
 
 def everything_changed_is_verified(plan: PlanSeen) -> Iterator[str]:
     """Each component that a step changes is verified on all its hosts, after its last change."""
     verifies = {step.component: step for step in plan.of_kind("verify-component")}
-    changing = [step for step in plan.steps.values() if step.kind in {*TURN, "migrate-schema"}]
+    changing = [s for s in plan.steps.values() if s.kind in {*TURN, "migrate-schema", "run-command"}]
     for component in sorted({step.component for step in changing} - set(verifies)):
         yield f"{component} is changed and never verified"
     for component, verify in verifies.items():
-        missing = sorted(set(plan.facts.get(f"hosts {component}", "").split()) - set(verify.action["hosts"]))
-        if missing:
-            yield f"{verify.id} does not look at {', '.join(missing)}"
+        looked = {str(host) for service in verify.action["services"] for host in service["hosts"]}
+        own = [service for service, owner in plan.services.items() if owner == component]
+        there = {host for service in own for host in plan.facts.get(f"hosts {service}", "").split()}
+        if len(verify.action["services"]) != len(own):
+            yield f"{verify.id} looks at {len(verify.action['services'])} of {len(own)} services"
+        if there - looked:
+            yield f"{verify.id} does not look at {', '.join(sorted(there - looked))}"
         for step in changing:
             if step.component == component and not plan.surely_before(step, verify):
                 yield f"{verify.id} may judge before {step.id} has ended"
@@ -41,7 +45,9 @@ def everything_changed_is_verified(plan: PlanSeen) -> Iterator[str]:
 def services_are_asked_first(plan: PlanSeen) -> Iterator[str]:
     """Each service's own upgrade check, from the verified target artifact, comes before any change."""
     asked = {str(step.action["component"]): step for step in plan.of_kind("check-readiness")}
-    for component in sorted({component for component, _ in plan.turns} - set(asked)):
+    going = {plan.services.get(service, service) for service, _ in plan.turns}
+    may_be_asked = {name.partition(" ")[2] for name in plan.facts if name.startswith("check ")}
+    for component in sorted((going & may_be_asked) - set(asked)):
         yield f"{component} is upgraded and never asked whether it is ready"
     changes = (*plan.of_kind("migrate-schema"), *plan.of_kind("stop-service"))
     for step in asked.values():

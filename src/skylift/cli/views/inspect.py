@@ -24,7 +24,7 @@ def lines(cloud: Cloud, record: Record) -> list[str]:
         _services(cloud, record),
         _schemas(cloud, record),
         _databases(cloud, record),
-        _backups(cloud, record),
+        _backups(cloud),
         _backends(cloud, record),
         _endpoints(cloud),
         _unread(cloud),
@@ -58,13 +58,13 @@ def _hosts(cloud: Cloud, record: Record) -> list[str]:
 
 def _services(cloud: Cloud, record: Record) -> list[str]:
     rows = [("service", "host", "unit", "answers", "release", "since", "artifact it runs")]
-    for (component, host), unit in sorted(cloud.units.items()):
+    for (service, host), unit in sorted(cloud.units.items()):
         artifact = record.artifact_at(unit.running)
-        answer = cloud.answers.get((component, host))
+        answer = cloud.answers.get((service, host))
         next_start = f", next start {unit.linked or 'nothing'}" if unit.linked != unit.running else ""
         rows.append(
             (
-                component,
+                service,
                 host,
                 unit.state.value,
                 str(answer or _NOTHING),
@@ -78,22 +78,23 @@ def _services(cloud: Cloud, record: Record) -> list[str]:
 
 def _schemas(cloud: Cloud, record: Record) -> list[str]:
     rows = [("schema", "at", "")]
-    for component, seen in sorted(cloud.schemas.items()):
-        rows.append((component, ", ".join(sorted(seen.rows)) or "nothing", _place(cloud, record, seen)))
+    for database, seen in sorted(cloud.schemas.items()):
+        rows.append((database, ", ".join(sorted(seen.rows)) or "nothing", _place(cloud, record, seen)))
     return _table(rows)
 
 
 def _place(cloud: Cloud, record: Record, seen: SchemaSeen) -> str:
     """Where its rows are in the artifacts whose migrations were read, the newest first."""
-    read = [name for component, name in cloud.migrations if component == seen.component]
+    own = (seen.component, seen.schema)
+    read = [name for component, schema, name in cloud.migrations if (component, schema) == own]
     for artifact in sorted((record.artifacts[name] for name in read), key=lambda a: a.release, reverse=True):
-        declared = cloud.migrations[seen.component, artifact.name]
+        declared = cloud.migrations[*own, artifact.name]
         if seen.rows == heads(declared):
             return f"the head of {artifact.release}"
     if not read:
         return ""
     newest = max((record.artifacts[name] for name in read), key=lambda a: a.release)
-    declared = cloud.migrations[seen.component, newest.name]
+    declared = cloud.migrations[*own, newest.name]
     if unknown(declared, seen.rows):
         return f"not known to {newest.release}"
     return f"{len(pending(declared, seen.rows))} revisions short of {newest.release}"
@@ -106,17 +107,17 @@ def _databases(cloud: Cloud, record: Record) -> list[str]:
     return _table(rows)
 
 
-def _backups(cloud: Cloud, record: Record) -> list[str]:
+def _backups(cloud: Cloud) -> list[str]:
     rows = [("backup of", "finished")]
-    for component, finished in sorted(cloud.backups.items()):
-        rows.append((record.components[component].database, _time(finished) if finished else "there is none"))
+    for database, finished in sorted(cloud.backups.items()):
+        rows.append((database, _time(finished) if finished else "there is none"))
     return _table(rows)
 
 
 def _backends(cloud: Cloud, record: Record) -> list[str]:
     balancers = sorted({b.balancer for b in cloud.backends})
     views = {(b.pool, b.server, b.balancer): b.state.value for b in cloud.backends}
-    pools = [entry.pool for entry in record.components.values()]
+    pools = [service.pool for service in record.services.values() if service.balanced]
     rows: list[tuple[str, ...]] = [("pool", "server", *(f"on {b}" for b in balancers))]
     for pool, server in sorted({(b.pool, b.server) for b in cloud.backends if b.pool in pools}):
         rows.append((pool, server, *(views.get((pool, server, b), _NOTHING) for b in balancers)))

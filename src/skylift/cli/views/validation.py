@@ -12,7 +12,7 @@ from skylift.model.codec import encode
 def lines(validation: Validation) -> list[str]:
     """Each service on each host, each issue with what to do, and the verdict last."""
     services = [
-        (s.component, s.host, s.release or "nothing known", s.outcome.value) for s in validation.services
+        (s.service, s.host, s.release or "nothing known", s.outcome.value) for s in validation.services
     ]
     told = columns(("service", "host", "runs", "verdict"), *services)
     for issue in validation.issues:

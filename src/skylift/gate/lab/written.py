@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from skylift.gate.lab.host import Lab
 
 _CLOUD = "lab"
-_BASELINE_S = 200
-"""Long beside what an upgrade of a cloud this small takes, so that its tail latencies can be compared."""
+_BASELINE_S = 270
+"""Long beside what an upgrade of a cloud this small takes, so that its tail latencies can be compared, and so
+that its requests alone are the 5,000 below which a zero says little."""
+_SERVICES = {"glance": "glance-api", "placement": "placement-api"}
+"""What upstream calls the one service of a component, where that is not the component's name."""
 
 
 def there(lab: Lab) -> bool:
@@ -71,13 +74,17 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
         "components": {
             api.name: {
                 "artifact": _called(present),
-                "role": "controller",
-                "unit": f"{api.name}-api.service",
-                "link": f"/opt/openstack/current/{api.name}",
-                "port": api.port,
-                "pool": api.name,
-                "database": api.name,
                 "user": api.name,
+                "database": api.name,
+                "services": {
+                    _SERVICES.get(api.name, api.name): {
+                        "role": "controller",
+                        "unit": f"{api.name}-api.service",
+                        "link": f"/opt/openstack/current/{api.name}",
+                        "port": api.port,
+                        "pool": api.name,
+                    }
+                },
             }
             for api in APIS
         },

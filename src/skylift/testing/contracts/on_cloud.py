@@ -48,7 +48,7 @@ class DatabaseContract:
     def test_each_schema_has_rows_and_an_unknown_one_has_none(self, scene: Scene) -> None:
         database = scene.ports.database
 
-        assert all(database.rows(entry.database) for entry in scene.record.components.values())
+        assert all(database.rows(name) for name in scene.record.databases)
         assert database.rows("no_such_database") == frozenset()
 
     def test_every_server_of_a_whole_cluster_is_primary_synced_and_sees_all(self, scene: Scene) -> None:
@@ -58,14 +58,14 @@ class DatabaseContract:
         assert {(n.status, n.state, n.size) for n in nodes} == {("Primary", "Synced", len(nodes))}
 
     def test_grants_are_sql_and_variables_follow(self, scene: Scene) -> None:
-        facts = scene.ports.database.grants(scene.entry.database)
+        facts = scene.ports.database.grants(scene.database)
 
         assert facts[0].startswith("GRANT ")
         assert any(fact.startswith("log_bin_trust_function_creators=") for fact in facts)
         assert not any("IDENTIFIED" in fact for fact in facts)
 
     def test_a_dump_is_found_once_it_is_whole_and_only_where_it_is(self, scene: Scene) -> None:
-        database, name = scene.ports.database, scene.entry.database
+        database, name = scene.ports.database, scene.database
         folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
         before = database.newest_backup(scene.host, folder, name)
 
@@ -123,13 +123,13 @@ class VantageContract:
         entry = scene.entry
 
         def served() -> bool:
-            return scene.ports.vantage.ask_backend(entry.name, scene.host, entry.port, "/") == ""
+            return scene.ports.vantage.ask_backend(entry.component, scene.host, entry.port, "/") == ""
 
         assert scene.until(served)
 
     def test_a_backend_out_of_reach_does_not(self, scene: Scene) -> None:
         try:
-            said = scene.ports.vantage.ask_backend(scene.entry.name, scene.gone, scene.entry.port, "/")
+            said = scene.ports.vantage.ask_backend(scene.entry.component, scene.gone, scene.entry.port, "/")
         except Transient:
             return
         assert said

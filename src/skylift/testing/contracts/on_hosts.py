@@ -167,11 +167,11 @@ class ArtifactsContract:
         assert scene.ports.artifacts.staged(scene.host, scene.artifact.path) == scene.artifact.digest
 
     def test_a_whole_schema_is_at_the_heads_of_the_migrations_of_what_runs(self, scene: Scene) -> None:
-        folder = load().components[scene.entry.name].schemas[0].migrations
+        folder = load().components[scene.entry.component].schemas[0].migrations
 
         found = scene.ports.artifacts.migrations(scene.host, scene.artifact.path / folder)
 
-        assert heads(found) == scene.ports.database.rows(scene.entry.database)
+        assert heads(found) == scene.ports.database.rows(scene.database)
 
     def test_where_there_are_no_migrations_reading_them_is_refused(self, scene: Scene) -> None:
         with pytest.raises(Refused):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from skylift.model.ids import HostName
-from skylift.model.record import Artifact, ComponentEntry, Record
+from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.ports import Command, Ended, JobState, Ports
 
 
@@ -17,8 +17,10 @@ class Scene:
 
     ports: Ports
     record: Record
-    entry: ComponentEntry
-    """A component whose backend on ``host`` may be taken out for a moment."""
+    entry: ServiceEntry
+    """A balanced service whose backend on ``host`` may be taken out for a moment."""
+    database: str
+    """The database of its component, which has just one."""
     host: HostName
     gone: HostName
     """A host of the record that cannot be reached."""
@@ -34,7 +36,7 @@ class Scene:
     @property
     def artifact(self) -> Artifact:
         """The artifact that ``entry`` runs."""
-        return self.record.artifact_of(self.entry.name)
+        return self.record.artifact_of(self.entry.component)
 
     def key(self) -> str:
         """A key that no job ever had."""

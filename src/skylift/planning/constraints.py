@@ -1,0 +1,92 @@
+"""The components' own constraints as edges between the steps of a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from skylift.catalog.catalog import Catalog
+from skylift.catalog.component import Constraint
+from skylift.model.ids import ComponentName, HostName, ServiceName
+from skylift.planning.draft import Draft, ServicePart
+from skylift.planning.plan import Edge, Step
+from skylift.planning.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a constraint may speak of: from the begin of one step to the end of another."""
+
+    begins: Step
+    ends: Step
+    host: HostName | None = None
+
+
+def between(catalog: Catalog, before: str, after: str) -> Constraint | None:
+    """The rule that ``before`` is upgraded before ``after``: two components, or two services."""
+    return next(
+        (r for r in catalog.order if (r.before, r.after) == (f"upgrade {before}", f"upgrade {after}")), None
+    )
+
+
+def as_declared(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
+    """An edge for each pair of events in the draft that a constraint puts in order."""
+    for rule in catalog.order:
+        by_host = rule.within == "host"
+        ends = _events(draft, catalog, rule.before, last=not by_host)
+        begins = _events(draft, catalog, rule.after, last=False)
+        for end in ends:
+            for begin in begins:
+                if not by_host or end.host == begin.host:
+                    yield Edge(end.ends.id, begin.begins.id, rule.because, rule.source)
+
+
+def _events(draft: Draft, catalog: Catalog, told: str, *, last: bool) -> tuple[Event, ...]:
+    """The events that ``told`` matches; with ``last``, those of a service's last turns only.
+
+    A service's turns wait for each other, so the last ones stand for all.
+    """
+    verb, _, subject = told.partition(" ")
+    if verb == "run":
+        component, _, phase = subject.partition(":")
+        steps = [
+            step
+            for part in draft.parts
+            if part.left.name == component
+            for known, step in (*part.before, *part.after)
+            if known.name == phase
+        ]
+        return tuple(Event(step, step) for step in steps)
+    if verb in {"pin", "unpin"}:
+        restarts = [
+            turn
+            for part in draft.parts
+            if part.left.name == subject and verb == "unpin"
+            for turns in part.unpins
+            for turn in turns
+        ]
+        return (Event(restarts[0].first, restarts[-1].last),) if restarts else ()
+    named = _services(catalog, subject)
+    going = [part for name, part in draft.services.items() if name in named]
+    return tuple(_event(verb, turn) for part in going for turn in _turns(part, last=last))
+
+
+def _turns(part: ServicePart, *, last: bool) -> tuple[Turn, ...]:
+    return part.last if last else part.turns
+
+
+def _event(verb: str, turn: Turn) -> Event:
+    match verb:
+        case "stop" | "close":
+            return Event(turn.first, turn.step("stop"), turn.host)
+        case "start" | "open":
+            return Event(turn.step("start"), turn.last, turn.host)
+        case _:
+            return Event(turn.first, turn.last, turn.host)
+
+
+def _services(catalog: Catalog, subject: str) -> frozenset[ServiceName]:
+    component = catalog.components.get(ComponentName(subject))
+    if component is None:
+        return frozenset({ServiceName(subject)})
+    return frozenset(service.name for service in component.services)
