@@ -10,9 +10,8 @@ import pytest
 
 from skylift.actions.registry import KINDS
 from skylift.catalog.catalog import CatalogInvalid, filled, load
-from skylift.catalog.component import Constraint, KnownComponent
+from skylift.catalog.component import Constraint
 from skylift.model.ids import ComponentName
-from skylift.model.release import Release
 from skylift.testing.samples import COMPONENTS, GLANCE, KEYSTONE, PLACEMENT, R2023_1, R2024_1, R2025_1
 
 CATALOG = load()
@@ -26,14 +25,19 @@ def test_every_kind_of_step_has_an_estimate_with_its_origin(kind: str) -> None:
     assert figure.origin.startswith(("measured: ", "default: "))
 
 
-@pytest.mark.parametrize("component", CATALOG.components.values(), ids=lambda c: c.name)
-def test_every_phase_of_a_component_has_its_own_figure_and_its_source(component: KnownComponent) -> None:
-    for phase in component.phases:
-        assert f"{component.name}:{phase.name}" in CATALOG.durations
-        assert phase.source
-        assert phase.because
-        assert phase.argv[0].startswith("{artifact}/bin/")
-        assert phase.destructive == (phase.name == "contract")
+def test_a_figure_for_a_phase_is_for_one_that_exists() -> None:
+    known = {
+        f"{component.name}:{phase.name}"
+        for component in CATALOG.components.values()
+        for phase in component.phases
+    }
+
+    assert {subject for subject in CATALOG.durations if ":" in subject} <= known
+
+
+def test_a_phase_without_a_figure_takes_that_of_its_kind() -> None:
+    assert CATALOG.duration("migrate-schema", "keystone:expand") != CATALOG.duration("migrate-schema")
+    assert CATALOG.duration("migrate-schema", "nova:api-sync") == CATALOG.duration("migrate-schema")
 
 
 def test_keystone_goes_first_and_one_component_at_a_time() -> None:
@@ -60,7 +64,7 @@ def test_side_by_side_is_proved_for_the_next_release_and_for_measured_jumps(comp
 
 
 def test_side_by_side_is_not_proved_for_a_jump_that_nobody_tried() -> None:
-    assert CATALOG.components[KEYSTONE].rolling_proof(R2025_1, Release(2026, 1)) is None
+    assert CATALOG.components[KEYSTONE].rolling_proof(R2023_1, R2025_1) is None
 
 
 def test_a_command_is_the_artifacts_own() -> None:

@@ -66,9 +66,9 @@ def with_a_stranger_running() -> Site:
 
 def with_an_unknown_component() -> Site:
     cloud, record, goal = site()
-    swift = ComponentName("swift")
-    entry = dataclasses.replace(record.components[KEYSTONE], name=swift)
-    return cloud, dataclasses.replace(record, components={**record.components, swift: entry}), goal
+    tally = ComponentName("tally")
+    entry = dataclasses.replace(record.components[KEYSTONE], name=tally)
+    return cloud, dataclasses.replace(record, components={**record.components, tally: entry}), goal
 
 
 def with_an_unread_unit() -> Site:
@@ -124,11 +124,11 @@ def with_one_backend_up() -> Site:
 
 def over_an_unproved_jump() -> Site:
     cloud, record, _ = site()
-    later = {artifact_name(R2023_1): R2025_1, artifact_name(R2024_1): Release(2026, 1)}
+    later = {artifact_name(R2023_1): Release(2026, 1), artifact_name(R2024_1): Release(2027, 1)}
     artifacts = {
         name: dataclasses.replace(record.artifacts[name], release=release) for name, release in later.items()
     }
-    return cloud, dataclasses.replace(record, artifacts=artifacts), Release(2026, 1)
+    return cloud, dataclasses.replace(record, artifacts=artifacts), Release(2027, 1)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def over_an_unproved_jump() -> Site:
         (back, NoPath, "from 2024.1 to 2023.1"),
         (without_artifact, NoArtifact, "no artifact of that release"),
         (with_a_stranger_running, UnknownArtifact, "keystone on ctl2 runs /usr"),
-        (with_an_unknown_component, UnknownComponent, "component swift"),
+        (with_an_unknown_component, UnknownComponent, "component tally"),
         (with_an_unread_unit, NotRead, "unit keystone ctl3 could not be read: ctl3 does not answer"),
         (with_an_unread_schema, NotRead, "schema keystone could not be read"),
         (with_unread_migrations, NotRead, "migrations keystone openstack-2024.1 could not be read"),
@@ -187,4 +187,4 @@ def test_a_jump_without_a_proof_is_refused() -> None:
     with pytest.raises(NotRolling) as refused:
         planned(cloud, record, goal)
 
-    assert "nothing proves that 2025.1 and 2026.1 serve side by side" in str(refused.value)
+    assert "nothing proves that 2026.1 and 2027.1 serve side by side" in str(refused.value)
