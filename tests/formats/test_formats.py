@@ -21,7 +21,7 @@ from skylift.planning.text import PlanFormat, read_plan, write_plan
 HERE = Path(__file__).parent
 OLD_PLAN, PLAN, JOURNAL = HERE / "plan-1.plan", HERE / "plan-2.plan", HERE / "journal-1.sqlite"
 WRITTEN = {
-    PLAN: "bf6aad2a72ac0fe0abe8dd20a72d9dae830b36e9b073cb9939d6ea503205fdfa",
+    PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
 }

@@ -42,6 +42,8 @@ class MigrateSchema(Action):
     """Where its databases are after this phase, computed from the artifact's migration files."""
     destructive: bool
     """Whether old code cannot run on what this phase leaves behind."""
+    cold: bool
+    """Whether none of the component's services may run meanwhile."""
 
     @property
     def title(self) -> str:

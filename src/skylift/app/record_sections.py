@@ -91,6 +91,7 @@ def _host(name: str, section: Section) -> HostEntry:
         address=_address(section, "address"),
         roles=section.texts("roles", form=_NAME, means=_NAME_MEANS),
         zone=section.text("zone", default="", form=_NAME, means=_NAME_MEANS) or None,
+        cell=section.text("cell", default="", form=_NAME, means=_NAME_MEANS) or None,
     )
     section.close()
     return entry

@@ -125,7 +125,7 @@ vantage:
 #     gap: 5                    # seconds without a good answer from one API
 #   timeouts:                   # seconds
 #     drain: 120
-#     stop: 120
+#     stop: 300
 #     start: 180
 #     command: 1800
 #     stage: 1800

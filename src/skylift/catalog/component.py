@@ -173,7 +173,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A proof that two releases of one component may serve side by side."""
+    """Two releases of one component, and who says whether they may serve side by side."""
 
     start: Release
     goal: Release
@@ -187,6 +187,8 @@ class Rolling:
     adjacent: str = ""
     """Source of the rule that a release and its next may; empty if nobody says so."""
     jumps: tuple[Jump, ...] = ()
+    never: tuple[Jump, ...] = ()
+    """Hops on which they may not, whatever the rule, and how that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +283,8 @@ class KnownComponent:
         """Who says that both releases may serve at the same time; none if nobody does."""
         if start == goal:
             return "the release stays the same"
+        if any((hop.start, hop.goal) == (start, goal) for hop in self.rolling.never):
+            return None
         if goal == start.following:
             return self.rolling.adjacent or None
         return next((j.source for j in self.rolling.jumps if (j.start, j.goal) == (start, goal)), None)

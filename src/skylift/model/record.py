@@ -48,6 +48,9 @@ class HostEntry:
     """What it is for: components, balancer and database name the role of their hosts."""
     zone: str | None = None
     """Failure zone; shown, and nothing is decided by it yet."""
+    cell: str | None = None
+    """Nova's cell that it serves, by the name that the component's databases give it; none where there is
+    just one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,8 @@ class Timeouts:
 
     drain: Seconds = Seconds(120)
     """Until no request is in flight on a drained backend."""
-    stop: Seconds = Seconds(120)
+    stop: Seconds = Seconds(300)
+    """Until a service has ended what it has in hand: Nova 2026.1 takes 160 s for each stop, busy or not."""
     start: Seconds = Seconds(180)
     """Until a started service answers, and until the balancers use it again."""
     command: Seconds = Seconds(1800)

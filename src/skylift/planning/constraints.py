@@ -33,12 +33,24 @@ def as_declared(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """An edge for each pair of events in the draft that a constraint puts in order."""
     for rule in catalog.order:
         by_host = rule.within == "host"
-        ends = _events(draft, catalog, rule.before, last=not by_host)
-        begins = _events(draft, catalog, rule.after, last=False)
+        before, after = _as_it_goes(draft, catalog, rule)
+        ends = _events(draft, catalog, before, last=not by_host)
+        begins = _events(draft, catalog, after, last=False)
         for end in ends:
             for begin in begins:
                 if not by_host or end.host == begin.host:
                     yield Edge(end.ends.id, begin.begins.id, rule.because, rule.source)
+
+
+def _as_it_goes(draft: Draft, catalog: Catalog, rule: Constraint) -> tuple[str, str]:
+    """The rule's events: services of a component that is stopped as a whole are ordered by their starts."""
+    events = (rule.before, rule.after)
+    owners = {catalog.component_of(ServiceName(event.partition(" ")[2])) for event in events}
+    cold = {part.left.name for part in draft.parts if part.left.cold}
+    if len(owners) == 1 and owners <= cold and all(event.startswith("upgrade ") for event in events):
+        before, after = (event.replace("upgrade ", "start ", 1) for event in events)
+        return before, after
+    return events
 
 
 def _events(draft: Draft, catalog: Catalog, told: str, *, last: bool) -> tuple[Event, ...]:

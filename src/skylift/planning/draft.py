@@ -24,11 +24,13 @@ class ServicePart:
     left: ServiceLeft
     returns: tuple[Step, ...]
     turns: tuple[Turn, ...]
+    cold: bool
+    """Whether its turns go side by side."""
 
     @property
     def last(self) -> tuple[Turn, ...]:
         """The turns that no other turn of the service waits for."""
-        return self.turns[1:][-self.left.batch :] or self.turns
+        return self.turns if self.cold else self.turns[1:][-self.left.batch :] or self.turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class Part:
     verify: Step
 
     @property
+    def late(self) -> tuple[Step, ...]:
+        """Phases that old code bears, but that wait for another component's new code."""
+        control_plane = [(p, step) for p, step in self.before if step.stage is Stage.CONTROL_PLANE]
+        return tuple(step for phase, step in control_plane if phase.stage == "expand")
+
+    @property
     def turns(self) -> tuple[Turn, ...]:
         """Every service's hosts, in their order."""
         return tuple(turn for service in self.services for turn in service.turns)
@@ -65,6 +73,8 @@ class Part:
     @property
     def ends(self) -> tuple[Step, ...]:
         """The steps after which all its code is new and used."""
+        if self.left.cold:
+            return tuple(turn.last for turn in self.turns)
         with_turns = [service for service in self.services if service.turns]
         return tuple(turn.last for service in with_turns[-1:] for turn in service.last)
 
@@ -95,7 +105,7 @@ class Draft:
     @property
     def before(self) -> tuple[Step, ...]:
         """Every phase that old code bears, and that runs before any component's turns."""
-        return tuple(step for p in self.parts for phase, step in p.before if phase.stage == "expand")
+        return tuple(step for p in self.parts for _, step in p.before if step.stage is Stage.EXPAND)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -157,6 +167,7 @@ def _part(maker: StepMaker, left: Left) -> Part:
             left=service,
             returns=tuple(maker.undrain(service, host) for host in service.returns),
             turns=tuple(turn(maker, left, service, host) for host in service.turns),
+            cold=left.cold,
         )
         for service in left.services
     )
@@ -184,4 +195,4 @@ def _control_plane(part: Part) -> tuple[Step, ...]:
         for step in (*service.returns, *(s for t in service.turns for s in t.steps))
         if step not in stops
     ]
-    return (*stops, *cold, *rest)
+    return (*part.late, *stops, *cold, *rest)

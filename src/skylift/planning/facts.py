@@ -76,6 +76,7 @@ def drift(plan: Plan, now: Mapping[str, str]) -> tuple[Drift, ...]:
 
 def _of_record(_: Cloud, record: Record) -> Iterator[tuple[str, str]]:
     yield "policy batch", str(record.policy.batch)
+    yield "policy outages", _words(record.policy.outages)
     for name, service in record.services.items():
         yield f"hosts {name}", _words(host.name for host in record.hosts_in(service.role))
         yield f"pool {name}", service.pool or "nothing"

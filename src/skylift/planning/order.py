@@ -9,7 +9,7 @@ from typing import TypeVar
 from skylift.catalog.catalog import Catalog
 from skylift.planning.constraints import as_declared, between
 from skylift.planning.draft import Draft, Part
-from skylift.planning.plan import Edge, Step
+from skylift.planning.plan import Edge, Stage, Step
 from skylift.planning.turns import BECAUSE
 
 T = TypeVar("T")
@@ -75,8 +75,8 @@ def stages_before_first_stop(draft: Draft, _: Catalog) -> Iterator[Edge]:
 def schema_changes_one_by_one(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Each schema change makes all writers of the cluster wait."""
     because = "each schema change makes every writer wait, so they do not come together"
-    cold = [[s for phase, s in p.before if phase.stage == "cold"] for p in draft.parts]
-    for phases in (draft.before, *cold, [s for p in draft.parts for _, s in p.after]):
+    own = [[s for _, s in p.before if s.stage is Stage.CONTROL_PLANE] for p in draft.parts]
+    for phases in (draft.before, *own, [s for p in draft.parts for _, s in p.after]):
         for first, then in pairwise(phases):
             yield _edge(first, then, because, _TOI)
 
@@ -95,6 +95,15 @@ def schema_before_first_drain(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for step in draft.before[-1:]:
         for first in _first_turns(draft):
             yield _edge(step, first, because, _OURS)
+
+
+def late_phases_before_turns(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """A phase that waited for another component's new code runs while its own old code serves."""
+    because = "schemas change while every API still has all its backends"
+    for part in draft.parts:
+        for step in part.late[-1:]:
+            for first in _goings(part):
+                yield _edge(step, first, because, _OURS)
 
 
 def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -257,6 +266,7 @@ RULES: tuple[Rule, ...] = (
     schema_changes_one_by_one,
     schema_before_new_code,
     schema_before_first_drain,
+    late_phases_before_turns,
     turn_in_order,
     batches,
     returns_before_drains,
@@ -293,11 +303,16 @@ def _first_changes(draft: Draft) -> tuple[Step, ...]:
 
 
 def _first_turns(draft: Draft) -> tuple[Step, ...]:
-    """The steps with which the first component begins to go out of use."""
+    """The steps with which the first component begins."""
     return next((_firsts(part) for part in draft.parts if part.turns), ())
 
 
 def _firsts(part: Part) -> tuple[Step, ...]:
+    """The steps with which a component begins: a phase that waited for others, or its first turns."""
+    return part.late[:1] or _goings(part)
+
+
+def _goings(part: Part) -> tuple[Step, ...]:
     """The steps with which a component begins to go out of use."""
     return tuple(turn.first for turn in (part.turns if part.left.cold else part.turns[:1]))
 
@@ -309,8 +324,6 @@ def _unpinned(part: Part) -> tuple[Step, ...]:
 def _ends(part: Part) -> tuple[Step, ...]:
     """The last steps that change a component, but for the commands that are due then."""
     after = tuple(step for _, step in part.after)
-    if part.left.cold:
-        return after or tuple(turn.last for turn in part.turns)
     return after or _unpinned(part) or part.ends or tuple(step for _, step in part.before[-1:])
 
 

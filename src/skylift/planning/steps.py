@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,14 +18,26 @@ from skylift.catalog.catalog import Catalog, filled
 from skylift.catalog.component import Phase
 from skylift.model.ids import HostName, Seconds, StepId
 from skylift.model.record import Artifact, Record, Timeouts
+from skylift.model.schema import SchemaHead
 from skylift.planning.plan import Estimate, Impact, Notice, Stage, Step
 from skylift.planning.schema import PhaseLeft
 from skylift.planning.survey import Left, ServiceLeft
 from skylift.ports import Command
 
-_STAGES = {"expand": Stage.EXPAND, "cold": Stage.CONTROL_PLANE, "converge": Stage.CONVERGE}
 _AGAIN = 'while "$@"; rc=$?; [ $rc = "$AGAIN" ]; do sleep 1; done; exit $rc'
 """Batches until one says that no row is left, with a pause in between for users' writes."""
+
+
+_SEVERAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a phase runs, what tells its step from those in other cells, and the heads it leaves."""
+
+    host: HostName
+    suffix: str
+    heads: tuple[SchemaHead, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +96,31 @@ class StepMaker:
         self, left: Left, stage: Literal["expand", "cold", "converge"]
     ) -> tuple[tuple[Phase, Step], ...]:
         """The steps of the phases that are left of one stage, in their order."""
-        return tuple((f.phase, self._phase(left, f)) for f in left.phases if f.phase.stage == stage)
+        return tuple(
+            (found.phase, self._phase(left, found.phase, place))
+            for found in left.phases
+            if found.phase.stage == stage
+            for place in _places(self.record, left, found)
+        )
 
-    def _phase(self, left: Left, found: PhaseLeft) -> Step:
-        phase = found.phase
+    def _phase(self, left: Left, phase: Phase, place: _Place) -> Step:
         command = self._command(left, phase.argv)
         if phase.again is not None:
             looped = ("sh", "-c", _AGAIN, "batches", *command.argv)
             command = Command(looped, command.user, (("AGAIN", str(phase.again)),))
         action = MigrateSchema(
-            host=left.bootstrap,
+            host=place.host,
             component=left.name,
             phase=phase.name,
             command=command,
-            heads=found.heads,
+            heads=place.heads,
             destructive=phase.destructive,
+            cold=phase.stage == "cold",
         )
         noticed = Notice.DOWN if left.cold and phase.stage == "cold" else Notice.SLOW
         impact = Impact(noticed, left.name) if phase.branch else None
-        return self.step(f"{left.name}:{phase.name}", _STAGES[phase.stage], action, impact)
+        stage = _stage(self.catalog, f"run {left.name}:{phase.name}", phase)
+        return self.step(f"{left.name}:{phase.name}{place.suffix}", stage, action, impact)
 
     def commands(self, left: Left) -> tuple[Step, ...]:
         """What is due when every service of the component is new."""
@@ -141,6 +160,32 @@ class StepMaker:
         rows = str(self.record.policy.online_batch)
         words = tuple(word.replace("{batch}", rows) for word in filled(argv, left.target.path))
         return Command(words, left.entry.user)
+
+
+def _places(record: Record, left: Left, found: PhaseLeft) -> Iterator[_Place]:
+    """Where a phase runs: once, or once in every cell, on a host that knows that cell's database.
+
+    Source: nova, admin guide, Upgrades: ``db sync`` for every cell; it brings cell0 along.
+    """
+    cell_of = {database: name for name, database in left.entry.databases.items()}
+    hosts = [host for host in record.hosts_of(left.name) if host.cell]
+    first = {host.cell: host.name for host in reversed(hosts)}
+    celled = [head for head in found.heads if cell_of[head.database] in first]
+    if len(celled) < _SEVERAL:
+        yield _Place(left.bootstrap, "", found.heads)
+        return
+    rest = tuple(head for head in found.heads if head not in celled)
+    for number, head in enumerate(celled):
+        cell = cell_of[head.database]
+        yield _Place(first[cell], f"-{cell}", (head, *(rest if number == 0 else ())))
+
+
+def _stage(catalog: Catalog, event: str, phase: Phase) -> Stage:
+    """Where a phase belongs: one that waits for another component's new code comes beside the turns."""
+    if phase.stage == "converge":
+        return Stage.CONVERGE
+    late = any(r.after == event and r.before.startswith("upgrade ") for r in catalog.order)
+    return Stage.CONTROL_PLANE if late or phase.stage == "cold" else Stage.EXPAND
 
 
 def _deadline(timeouts: Timeouts, action: Action) -> Seconds:

@@ -79,8 +79,9 @@ def _component_notes(left: Left) -> Iterator[str]:
             f"{left.name} is stopped as a whole and started on {left.target.release}, and does not answer "
             f"meanwhile: {left.why}. What users have goes on like this: {left.known.data_plane}"
         )
-    for service in left.services if not left.cold else ():
-        yield from _service_notes(left, service)
+    if left.old and not left.cold:
+        yield _rolling_note(left)
+        yield from _losses(left)
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
     if left.known.schemas and not any(p.phase.branch for p in left.phases):
@@ -93,17 +94,26 @@ def _component_notes(left: Left) -> Iterator[str]:
         )
 
 
-def _service_notes(left: Left, service: ServiceLeft) -> Iterator[str]:
-    if not service.turns:
-        return
-    noun = "backends" if service.entry.balanced else "hosts"
-    yield (
-        f"{service.name} is upgraded rolling: {service.turns[0]} first and alone, at most {service.batch} of "
-        f"{len(service.hosts)} {noun} out at once; {left.source} and {left.target.release} may serve side by "
-        f"side ({left.why})"
+def _rolling_note(left: Left) -> str:
+    going = [service for service in left.services if service.turns]
+    told = ", ".join(_hosts_told(service) for service in going)
+    return (
+        f"{left.name} is upgraded rolling, of each service the first host alone: {told}; {left.source} and "
+        f"{left.target.release} may serve side by side ({left.why})"
     )
-    if service.known.ends is Ends.LOSES:
-        yield (
-            f"{service.name} may lose what it has in hand when it is stopped: {service.known.ends_because} "
-            f"({service.known.ends_source})"
-        )
+
+
+def _hosts_told(service: ServiceLeft) -> str:
+    noun = "backends" if service.entry.balanced else "hosts"
+    most = f"at most {service.batch} of {len(service.hosts)} {noun} out"
+    return f"{service.name} ({service.turns[0]} first, {most})"
+
+
+def _losses(left: Left) -> Iterator[str]:
+    losing: dict[str, list[str]] = {}
+    for service in left.services:
+        if service.turns and service.known.ends is Ends.LOSES:
+            why = f"{service.known.ends_because} ({service.known.ends_source})"
+            losing.setdefault(why, []).append(service.name)
+    for why, names in losing.items():
+        yield f"a stop of {', '.join(names)} may lose what is in hand: {why}"

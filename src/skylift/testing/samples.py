@@ -145,7 +145,8 @@ def artifact_name(release: Release) -> ArtifactName:
     return ArtifactName(f"openstack-{release}")
 
 
-def _artifact(release: Release) -> Artifact:
+def artifact_of(release: Release) -> Artifact:
+    """The sample artifact that carries ``release``."""
     fingerprint = f"{release.year}{release.half}" * 16
     return Artifact(
         name=artifact_name(release),
@@ -200,7 +201,7 @@ def sample_record(
         name="sample",
         ssh=SshAccess("root", PurePosixPath("/etc/skylift/key"), PurePosixPath("/etc/skylift/known_hosts")),
         hosts={entry.name: entry for entry in entries},
-        artifacts={artifact_name(r): _artifact(r) for r in RELEASES},
+        artifacts={artifact_name(r): artifact_of(r) for r in RELEASES},
         components={name: _component(name, release) for name in COMPONENTS if name in components},
         balancer=BalancerEntry("controller", PurePosixPath("/run/haproxy/admin.sock"), VIP),
         database=DatabaseEntry("controller", controllers, PurePosixPath("/var/backups/skylift")),
@@ -241,7 +242,7 @@ def sample_cloud(
             for r in (release, goal)
         },
         staged={
-            (artifact_name(r), host): _artifact(r).digest if r == release else None
+            (artifact_name(r), host): artifact_of(r).digest if r == release else None
             for r in (release, goal)
             for host in hosts
         },

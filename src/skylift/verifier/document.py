@@ -112,10 +112,10 @@ class PlanSeen:
         return {step.component: str(step.action["path"]) for step in self.of_kind("verify-component")}
 
     def phases(self) -> Mapping[str, Mapping[str, StepSeen]]:
-        """Per component, the steps that touch its database, by phase."""
+        """Per component, the steps that touch its databases, by their names."""
         found: dict[str, dict[str, StepSeen]] = {}
         for step in self.of_kind("migrate-schema"):
-            found.setdefault(str(step.action["component"]), {})[str(step.action["phase"])] = step
+            found.setdefault(str(step.action["component"]), {})[step.id] = step
         return found
 
 

@@ -9,6 +9,7 @@ from skylift.verifier.document import PlanSeen, StepSeen
 Turn = tuple[StepSeen, StepSeen]
 """A drain and its undrain: in between, the backend is out."""
 
+_DOWN = "does not answer"
 _FIRST = "keystone"
 """Every other API checks tokens with it. Source: kolla-ansible, ansible/site.yml."""
 
@@ -17,6 +18,8 @@ def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
     """At most a batch of one pool's backends is out at once, and one always serves (row 87)."""
     batch = int(plan.facts["policy batch"])
     for pool, turns in _by_pool(plan).items():
+        if _may_be_down(plan, turns):
+            continue
         usable = [server for server, state in _states(plan, pool).items() if state == "up"]
         usable += [server for server in _returning(plan, pool, turns) if server not in usable]
         out = _most_at_once(plan, tuple(turns.values()))
@@ -24,6 +27,14 @@ def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
             yield f"{out} backends of pool {pool} may be out at once, and policy.batch allows {batch}"
         if out >= len(usable):
             yield f"pool {pool} may be left without a backend: {out} of {len(usable)} may be out at once"
+
+
+def outages_are_accepted(plan: PlanSeen) -> Iterator[str]:
+    """Nothing is taken down as a whole but what the record says may be."""
+    accepted = plan.facts.get("policy outages", "").split()
+    for step in plan.steps.values():
+        if step.impact["notice"] == _DOWN and step.impact["api"] not in accepted:
+            yield f"{step.id} takes {step.impact['api']} down, and policy.outages does not accept that"
 
 
 def drained_backends_return(plan: PlanSeen) -> Iterator[str]:
@@ -56,6 +67,12 @@ def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:
             drain, undrain = turn["drain-backend"], turn["undrain-backend"]
             found.setdefault(str(drain.action["pool"]), {})[drain.host] = (drain, undrain)
     return found
+
+
+def _may_be_down(plan: PlanSeen, turns: Mapping[str, Turn]) -> bool:
+    """Whether the plan says that nobody is answered, and the record accepts that."""
+    accepted = plan.facts.get("policy outages", "").split()
+    return all(drain.impact["notice"] == _DOWN and drain.component in accepted for drain, _ in turns.values())
 
 
 def _returning(plan: PlanSeen, pool: str, turns: Mapping[str, Turn]) -> Iterator[str]:

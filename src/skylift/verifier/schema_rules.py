@@ -22,16 +22,16 @@ def phases_are_known(plan: PlanSeen) -> Iterator[str]:
             yield f"{step.id} removes what old code uses and is not marked as having no way back"
         if phase in _NO_WAY_BACK and step.stage in _BEFORE:
             yield f"{step.id} removes what old code uses, and is in stage {step.stage}, before new code"
-        if step.stage in _BEFORE and step.action["destructive"]:
+        if step.stage in _BEFORE and step.action["destructive"] and not step.action["cold"]:
             yield f"{step.id} has no way back, so it may not run while old code serves"
 
 
 def nothing_runs_beside_a_cold_phase(plan: PlanSeen) -> Iterator[str]:
-    """A phase in the middle of the turns waits until every service of its component is stopped."""
+    """A phase that bears no service beside it waits until every service of its component is stopped."""
     for step in plan.of_kind("migrate-schema"):
         for (service, host), turn in plan.turns_of(step.component).items():
             stop = turn.get("stop-service")
-            if step.stage == "control-plane" and (stop is None or not plan.surely_before(stop, step)):
+            if step.action["cold"] and (stop is None or not plan.surely_before(stop, step)):
                 yield f"{step.id} may run while {service} on {host} still runs"
 
 
@@ -63,10 +63,14 @@ def old_code_keeps_its_schema(plan: PlanSeen) -> Iterator[str]:
 
 
 def no_return_comes_last(plan: PlanSeen) -> Iterator[str]:
-    """Nothing is past return while any component runs old code, or before witnesses were seen intact."""
+    """Nothing is past return while any component runs old code, or before witnesses were seen intact.
+
+    A phase that bears no service beside it cannot wait for new code of its own component: its way back is
+    the backup from before it, and the outage that the record accepts.
+    """
     looks = plan.of_kind("verify-witnesses")
     for step in plan.of_kind("migrate-schema"):
-        if not step.action["destructive"]:
+        if not step.action["destructive"] or step.action["cold"]:
             continue
         if step.stage != "converge":
             yield f"{step.id} has no way back and is in stage {step.stage}, not in converge"

@@ -17,6 +17,7 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     host_rules.artifacts_are_staged,
     host_rules.impact_is_told,
     pool_rules.enough_backends_serve,
+    pool_rules.outages_are_accepted,
     pool_rules.drained_backends_return,
     pool_rules.keystone_goes_first,
     schema_rules.phases_are_known,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
 from skylift.model.codec import encode
-from skylift.model.ids import StepId
+from skylift.model.ids import Seconds, StepId
 from skylift.planning.estimate import critical_path
 from skylift.planning.graph import directly_before
 from skylift.planning.plan import Estimate, Notice, Plan, Step
@@ -59,16 +59,55 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 
 def _steps(plan: Plan) -> Iterator[str]:
+    """The steps by stage; what happens to one service on one host without a word in between is one line."""
     before = directly_before(plan)
-    width = max(len(step.id) for step in plan.steps)
     above: StepId | None = None
     for stage, steps in groupby(plan.steps, key=lambda step: step.stage):
         yield stage.value
-        for step in steps:
-            after = "" if before[step.id] in {(), (above,)} else f"after {', '.join(before[step.id])}"
-            cells = (f"  {step.id:<{width}}", f"{span(step.estimate):<24}", f"{_impact(step):<30}", after)
-            yield "  ".join(cells).rstrip()
-            above = step.id
+        groups = [tuple(group) for _, group in groupby(steps, key=_place)]
+        width = max(len(_name(group)) for group in groups)
+        for group in groups:
+            first = group[0].id
+            after = "" if before[first] in {(), (above,)} else f"after {', '.join(before[first])}"
+            figures = (f"{span(_together(group)):<24}", f"{_impacts(group):<26}", after)
+            yield "  ".join((f"  {_name(group):<{width}}", *figures)).rstrip()
+            if len(group) > 1:
+                yield from _wrapped(", ".join(_verb(step) for step in group), indent="      ")
+            above = group[-1].id
+
+
+def _place(step: Step) -> str:
+    """What happens where; steps with the same follow one another in the plan."""
+    subject, _, verb = step.id.partition(":")
+    _, _, host = verb.partition("@")
+    return f"{subject}@{host}" if host and subject != "stage" else step.id
+
+
+def _name(group: Sequence[Step]) -> str:
+    return _place(group[0]) if len(group) > 1 else group[0].id
+
+
+def _verb(step: Step) -> str:
+    return step.id.partition(":")[2].partition("@")[0]
+
+
+def _together(group: Sequence[Step]) -> Estimate:
+    """Steps of one place follow one another."""
+    low, likely, high = (
+        Seconds(sum(figures))
+        for figures in zip(
+            *((s.estimate.low, s.estimate.likely, s.estimate.high) for s in group), strict=True
+        )
+    )
+    return Estimate(low, likely, high, "the sum")
+
+
+def _impacts(group: Sequence[Step]) -> str:
+    return ", ".join(dict.fromkeys(text for step in group if (text := _impact(step))))
+
+
+def _wrapped(text: str, *, indent: str) -> Iterator[str]:
+    yield from wrap(text, _NOTE_WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def _impact(step: Step) -> str:

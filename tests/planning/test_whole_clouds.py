@@ -1,0 +1,130 @@
+"""Clouds with services that no lab of ours runs: planned by what the catalog says, judged by the verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skylift.catalog.catalog import load
+from skylift.cli.views.plan import lines
+from skylift.model.goal import Upgrade
+from skylift.model.ids import Digest
+from skylift.model.problem import Fix
+from skylift.model.record import Policy
+from skylift.model.release import Release
+from skylift.planning.plan import Notice, Plan
+from skylift.planning.refusals import NoPath, NotRolling
+from skylift.planning.text import plan_document, write_plan
+from skylift.planning.upgrade import plan_upgrade
+from skylift.testing.whole_clouds import Shape, whole_cloud
+from skylift.verifier.verify import verify
+
+CATALOG = load()
+EVERY = tuple(CATALOG.components)
+R2023_1, R2024_1, R2024_2, R2025_1, R2026_1 = (
+    Release(2023, 1),
+    Release(2024, 1),
+    Release(2024, 2),
+    Release(2025, 1),
+    Release(2026, 1),
+)
+HOPS = ((R2023_1, R2024_1), (R2024_1, R2024_2), (R2024_2, R2025_1), (R2024_1, R2025_1), (R2025_1, R2026_1))
+
+
+def plan_of(
+    components: Collection[str], shape: Shape, *, accepted: Collection[str] = (), batch: int = 1
+) -> Plan:
+    policy = Policy(batch=batch, outages=frozenset(accepted))
+    cloud, record = whole_cloud(CATALOG, components, shape, policy=policy)
+    digest = Digest("sha256:" + "a" * 64)
+    return plan_upgrade(cloud, record, Upgrade(shape.goal), CATALOG, record_digest=digest)
+
+
+def every_service_of_the_catalog() -> Plan:
+    """Three controllers, as kolla deploys them."""
+    return plan_of(EVERY, Shape(source=R2024_1, goal=R2024_2), accepted=EVERY)
+
+
+def nova_in_two_cells() -> Plan:
+    shape = Shape(source=R2024_1, goal=R2025_1, computes=4, cells=("cell1", "cell2"))
+    return plan_of(("keystone", "placement", "nova"), shape)
+
+
+def manila_is_stopped_as_a_whole() -> Plan:
+    shape = Shape(source=R2024_1, goal=R2024_2)
+    return plan_of(("keystone", "manila"), shape, accepted=("manila",))
+
+
+@pytest.mark.parametrize(
+    "case", [every_service_of_the_catalog, nova_in_two_cells, manila_is_stopped_as_a_whole]
+)
+def test_a_plan_reads_as_it_was_reviewed(
+    case: Callable[[], Plan], golden: Callable[[str, bytes], None]
+) -> None:
+    """Rows 11, 15: every service has its place, whether or not a lab of ours runs it."""
+    plan = case()
+
+    text = "\n".join(lines(plan)) + "\n"
+
+    assert verify(plan_document(write_plan(plan))) == ()
+    golden(f"{case.__name__}/plan.txt", text.encode())
+
+
+def test_an_outage_that_the_record_does_not_accept_is_refused_with_its_reason_and_a_way_out() -> None:
+    with pytest.raises(NotRolling) as caught:
+        plan_of(("keystone", "manila"), Shape(source=R2024_1, goal=R2024_2))
+
+    assert "manila:sync may not run beside its services" in str(caught.value)
+    accept = [remedy.how for remedy in caught.value.remedies if remedy.fix is Fix.ACCEPT]
+    assert accept == ["accept that manila does not answer meanwhile: add manila to policy.outages"]
+
+
+def test_a_hop_that_upstream_does_not_support_is_refused_whatever_runs() -> None:
+    """Rows 22, 91."""
+    with pytest.raises(NoPath, match=r"from 2024\.2 to 2025\.2"):
+        plan_of(EVERY, Shape(source=R2024_2, goal=Release(2025, 2)), accepted=EVERY)
+
+
+def test_only_what_is_stopped_as_a_whole_does_not_answer() -> None:
+    plan = manila_is_stopped_as_a_whole()
+
+    down = {step.impact.api for step in plan.steps if step.impact.notice is Notice.DOWN}
+
+    assert down == {"manila"}
+
+
+def test_a_schema_of_every_cell_is_brought_further_in_every_cell() -> None:
+    plan = nova_in_two_cells()
+
+    synced = [str(step.id) for step in plan.steps if str(step.id).startswith("nova:main-sync")]
+
+    assert synced == ["nova:main-sync-cell1", "nova:main-sync-cell2"]
+
+
+def test_a_service_looks_again_at_the_others_only_when_none_is_old() -> None:
+    """Row 90: a pin is taken off by a restart after the last old service is gone."""
+    plan = nova_in_two_cells()
+    order = [str(step.id) for step in plan.steps]
+
+    assert order.index("nova-compute:healthy@cmp4") < order.index("nova-metadata:unpin-drain@ctl1")
+
+
+@given(
+    components=st.sets(st.sampled_from(EVERY), min_size=1, max_size=6),
+    hop=st.sampled_from(HOPS),
+    controllers=st.integers(2, 4),
+    batch=st.integers(1, 2),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_cloud_is_made_of_its_plan_has_nothing_against_it(
+    components: set[str], hop: tuple[Release, Release], controllers: int, batch: int
+) -> None:
+    source, goal = hop
+    shape = Shape(source=source, goal=goal, controllers=controllers)
+
+    plan = plan_of(sorted(components), shape, accepted=EVERY, batch=batch)
+
+    assert verify(plan_document(write_plan(plan))) == ()
