@@ -27,6 +27,8 @@ TICK_S = 0.02
 _CLOCK_HZ = os.sysconf("SC_CLK_TCK")
 _SHORT_S = 600
 _RUN_S = 2700
+_SILENCE_S = 1800
+"""Longer than the longest baseline, in which nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def standing(run: RunFolder) -> Run:
     return fold(events(run))
 
 
-def follow(run: RunFolder, verb: Verb, *, after: int = 0, limit_s: float = 900) -> Iterator[Event]:
+def follow(run: RunFolder, verb: Verb, *, after: int = 0, limit_s: float = _SILENCE_S) -> Iterator[Event]:
     """Each event of ``run`` beyond the first ``after``, as soon as it is written, while ``verb`` runs."""
     seen = after
 
@@ -173,7 +175,7 @@ def follow(run: RunFolder, verb: Verb, *, after: int = 0, limit_s: float = 900) 
 
 
 def await_event(
-    run: RunFolder, verb: Verb, wanted: Callable[[Event], bool], *, after: int = 0, limit_s: float = 900
+    run: RunFolder, verb: Verb, wanted: Callable[[Event], bool], *, after: int = 0, limit_s: float = _SILENCE_S
 ) -> Event:
     """The first event beyond ``after`` that is ``wanted``; the test fails if ``verb`` ends before it."""
     for event in follow(run, verb, after=after, limit_s=limit_s):
