@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from skylift.catalog.catalog import load
+from skylift.checks.endpoints import ENDPOINTS
 from skylift.checks.finding import Finding, Level
 from skylift.checks.registry import check_all
 from skylift.model.cloud import BackendState, Cloud, HostSeen
 from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName
-from skylift.model.record import Record
+from skylift.model.record import Policy, Record
 from skylift.testing.samples import KEYSTONE, R2024_1, artifact_name, sample_cloud, sample_record
+from skylift.testing.whole_clouds import Shape, whole_cloud
 
 RECORD = sample_record()
 CTL3 = HostName("ctl3")
@@ -81,3 +83,19 @@ def test_keys_that_no_host_has_are_a_warning() -> None:
 
     assert finding.level is Level.WARNS
     assert "no host has credential keys" in finding.sentence
+
+
+def test_an_api_may_be_in_the_catalog_under_an_alias_of_its_type() -> None:
+    shape = Shape(source=R2024_1, goal=R2024_1.following)
+    cloud, record = whole_cloud(load(), ("keystone", "cinder"), shape, policy=Policy())
+    named = (replace(e, service="volumev3") if e.service == "block-storage" else e for e in cloud.endpoints)
+
+    findings = check_all(
+        replace(cloud, endpoints=tuple(named)),
+        record,
+        Upgrade(R2024_1.following),
+        load(),
+        checks=(ENDPOINTS,),
+    )
+
+    assert [finding.level for finding in findings] == [Level.PASSED]

@@ -175,7 +175,12 @@ def follow(run: RunFolder, verb: Verb, *, after: int = 0, limit_s: float = _SILE
 
 
 def await_event(
-    run: RunFolder, verb: Verb, wanted: Callable[[Event], bool], *, after: int = 0, limit_s: float = _SILENCE_S
+    run: RunFolder,
+    verb: Verb,
+    wanted: Callable[[Event], bool],
+    *,
+    after: int = 0,
+    limit_s: float = _SILENCE_S,
 ) -> Event:
     """The first event beyond ``after`` that is ``wanted``; the test fails if ``verb`` ends before it."""
     for event in follow(run, verb, after=after, limit_s=limit_s):

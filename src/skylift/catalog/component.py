@@ -223,6 +223,8 @@ class KnownComponent:
     schemas: tuple[KnownSchema, ...] = ()
     phases: tuple[Phase, ...] = ()
     """In their order."""
+    aliases: tuple[str, ...] = ()
+    """Other types that clouds have the same API under. Source: OpenStack Service Types Authority, aliases."""
     commands: Commands = field(default_factory=Commands)
     pin: Pin | None = None
     after: tuple[AfterStep, ...] = ()

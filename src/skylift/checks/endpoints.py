@@ -10,9 +10,11 @@ from skylift.checks.check import Check, Complaint, Question, blocks, listed, war
 
 def _ask(question: Question) -> Iterator[Complaint]:
     vip = question.record.balancer.vip
-    ours = {question.catalog.components[name].type for name in question.record.components} - {""}
+    known = [question.catalog.components[name] for name in question.record.components]
+    ours = {name for component in known for name in (component.type, *component.aliases)} - {""}
     found = {endpoint.service for endpoint in question.cloud.endpoints}
-    for service in sorted(ours - found):
+    absent = {c.type for c in known if c.type and found.isdisjoint((c.type, *c.aliases))}
+    for service in sorted(absent):
         yield blocks(
             f"the catalog has no endpoint of {service}; it has {listed(found) or 'none at all'}",
             f"create one: openstack endpoint create {service} public http://{vip}:PORT",
