@@ -28,9 +28,8 @@ import sys
 from pathlib import Path
 from skylift.app.record_file import load_record
 from skylift.app.wiring import ports_for
-from skylift.catalog.catalog import load
 from skylift.ports import Command
-with ports_for(load_record(Path(sys.argv[1]), load().components)) as ports:
+with ports_for(load_record(Path(sys.argv[1]))) as ports:
     print("begun", flush=True)
     ports.under(sys.argv[2]).jobs.start("client", Command(("sh", "-c", "echo once; sleep 3")))
     print("started", flush=True)

@@ -127,7 +127,7 @@ def test_grants_come_without_password_hashes(ports: Ports) -> None:
     [
         lambda ports, _entry: ports.balancer.backends(),
         lambda ports, entry: ports.services.unit(HOST, entry.unit, entry.link),
-        lambda ports, entry: ports.database.rows(entry.database),
+        lambda ports, entry: ports.database.rows(entry.component),
         lambda ports, _entry: ports.under("test-none").jobs.state(HOST),
     ],
     ids=["backends", "unit", "rows", "job"],

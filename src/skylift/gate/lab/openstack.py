@@ -147,7 +147,13 @@ def catalogued(lab: Lab) -> bool:
 
 
 def make_catalog(lab: Lab) -> None:
-    """Make the services' users, roles and endpoints, over Keystone's API through the VIP."""
+    """Make the services' users, roles and endpoints, over Keystone's API through the VIP.
+
+    Raises:
+        LabProblem: no balancer has found Keystone healthy within a minute of its start.
+    """
+    if not poll(lambda: _asks_keystone(lab), limit_s=_ANSWER_S, every_s=0.5):
+        raise LabProblem(f"keystone did not answer through {VIP} within {_ANSWER_S} s of its start")
     words = cloud_facts(lab).passwords
     wanted = {
         "url": IDENTITY_URL,
@@ -164,6 +170,15 @@ def make_catalog(lab: Lab) -> None:
         ],
     }
     _run_program(lab.controllers[0], "catalog", json.dumps(wanted))
+
+
+def _asks_keystone(lab: Lab) -> bool:
+    """Whether the balancer that has the VIP has found Keystone healthy already."""
+    try:
+        run(lab.controllers[0], f"curl --silent --fail --max-time 5 {IDENTITY_URL} >/dev/null", timeout_s=15)
+    except LabProblem:
+        return False
+    return True
 
 
 def answers(lab: Lab) -> bool:
