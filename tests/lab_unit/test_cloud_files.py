@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import io
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -151,3 +152,25 @@ def test_an_archive_says_who_owns_what() -> None:
 )
 def test_the_digest_changes_with_anything_about_a_file(changed: dict[str, HostFile]) -> None:
     assert digest_of(changed) != digest_of({"/etc/a": HostFile("x\n")})
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy: apt-get install haproxy")
+def test_haproxy_takes_its_configuration_and_every_api_can_be_parked(tmp_path: Path) -> None:
+    files = _files()
+    text = files["/etc/haproxy/haproxy.cfg"].content
+    for path in ("/etc/haproxy/park.lua", "/etc/haproxy/parked.map"):
+        (tmp_path / Path(path).name).write_text(files[path].content)
+    here = f"setenv PARKED_MAP {tmp_path}/parked.map\n    lua-load-per-thread {tmp_path}/"
+    (tmp_path / "haproxy.cfg").write_text(text.replace("lua-load-per-thread /etc/haproxy/", here))
+
+    said = subprocess.run(
+        ["haproxy", "-c", "-f", "haproxy.cfg"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert said.returncode == 0, said.stderr
+    assert text.count("http-request lua.park") == len(APIS)
+    assert files["/etc/haproxy/parked.map"].content.split() == [w for api in APIS for w in (api.name, "0")]

@@ -148,6 +148,8 @@ MISTAKES = {
     "a database too many": ("database: keystone", "database: keystone\n    databases: {cell1: x}", "components.keystone: names cell1, which keystone does not have"),
     "a catalog file that is not there": ("name: lab", "name: lab\ncatalog: [ours.toml]", "ours.toml, which is not a file"),
     "Galera smaller than its hosts": ("size: 3", "size: 2", "database.size: is 2, but 3 hosts have the role controller"),
+    "map of a balancer": ("vip: 10.77.0.10}", "vip: 10.77.0.10, parking: 'a map'}", "balancer.parking: is 'a map'; write the absolute path"),
+    "time to park": ("  batch: 1", "  batch: 1\n  park_s: 90", "policy.park_s: is 90; write a whole number from 1 to 60"),
     "kind of balancer": ("kind: haproxy", "kind: nginx", "balancer.kind: is 'nginx'; write haproxy: the one kind"),
     "key file missing": ("key: id_ed25519", "key: id_rsa", "id_rsa, which is not a file; create it, or correct the path"),
     "unknown cloud": ("cloud: lab", "cloud: lap", "vantage.cloud: clouds.yaml has no cloud lap; did you mean lab?"),
@@ -219,6 +221,17 @@ def test_a_host_without_a_pinned_key_is_refused(file: Path) -> None:
     assert told.startswith("cloud.yaml:7: hosts.ctl3.address: ")
     assert "has no key of ctl3 (10.77.0.13)" in told
     assert "ssh-keyscan -p 22 10.77.0.13" in told
+
+
+def test_balancers_that_can_hold_requests_say_by_which_map(file: Path) -> None:
+    without = load_record(file)
+    file.write_text(WHOLE.replace("10.77.0.10}", "10.77.0.10, parking: /etc/haproxy/parked.map}"))
+
+    told = load_record(file)
+
+    assert without.balancer.parking is None
+    assert told.balancer.parking == PurePosixPath("/etc/haproxy/parked.map")
+    assert told.policy.park_s == 20
 
 
 def test_a_revoked_host_key_pins_nothing(file: Path) -> None:

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.report.reported import finished
 
-from skylift.app.loss_budget import LossBudgetSpent, LossGuard, ProbesSilent, over_budget
+from skylift.actions.parking import ParkPool
+from skylift.app.loss_budget import LossBudgetSpent, LossGuard, ProbesSilent, over_budget, with_announced
 from skylift.engine.fold import Run, fold
-from skylift.model.ids import Epoch, Seconds
+from skylift.model.ids import Epoch, PoolName, Seconds
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget
 from skylift.ports import ProbeTally
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_services import FakeVantage
+from skylift.testing.plans import plan_of, step_of
 from skylift.testing.samples import sample_record
 
 LOSS = LossBudget(failed_requests=5, gap=Seconds(5))
@@ -46,6 +48,14 @@ def test_the_problem_names_the_api_and_the_ways_out() -> None:
         "the run was paused to protect users: glance gave no good answer for 7.2 s, and the policy allows 5 s"
     )
     assert spent.remedies
+
+
+def test_a_gap_that_the_plan_announces_spends_nothing() -> None:
+    """Requests to a parked pool wait, and are answered."""
+    parks = plan_of([step_of(ParkPool(PoolName(name), Seconds(s))) for name, s in (("a", 12), ("b", 20))])
+
+    assert with_announced(LOSS, parks) == LossBudget(failed_requests=5, gap=Seconds(25))
+    assert with_announced(LOSS, plan_of([])) == LOSS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from skylift.model.ids import Seconds
 from skylift.ports import Ports
 
 
@@ -64,6 +65,15 @@ class Action(ABC):
     @abstractmethod
     def title(self) -> str:
         """What the step does, in the operator's words: an imperative without a full stop."""
+
+    @property
+    def hold_s(self) -> Seconds | None:
+        """For how long the engine goes on pushing this once it is done, until it is given back.
+
+        None if what it does lasts by itself. What does not lapses when its process dies, and is done
+        again after a resume, before what waits for it goes on.
+        """
+        return None
 
     @abstractmethod
     def observe(self, ports: Ports) -> Progress:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from skylift.actions.action import Action
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
 from skylift.actions.run_command import RunCommand
@@ -25,12 +26,14 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             CreateWitnesses,
             DrainBackend,
             MigrateSchema,
+            ParkPool,
             RunCommand,
             StageArtifact,
             StartService,
             StopService,
             SwitchArtifact,
             UndrainBackend,
+            UnparkPool,
             VerifyComponent,
             VerifyWitnesses,
             WarmUpBackend,

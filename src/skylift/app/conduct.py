@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from skylift.app.inspect import observe_cloud
-from skylift.app.loss_budget import LossGuard
+from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
@@ -20,9 +20,13 @@ from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, open_run, resume, retry
 from skylift.model.ids import Digest, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient
+from skylift.model.record import LossBudget
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
+
+_HOLDING = 2
+"""Threads beside those of the steps in flight, so that silent hosts do not keep what is held from lasting."""
 
 
 class CloudDrifted(Refused):
@@ -147,7 +151,7 @@ def _approved(folder: RunFolder, journal: Journal) -> Plan:
 def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     policy = site.record.policy
     limits = Limits(at_once=policy.at_once, unreachable=policy.timeouts.unreachable)
-    with ThreadPoolExecutor(policy.at_once) as pool:
+    with ThreadPoolExecutor(policy.at_once + _HOLDING) as pool:
         execution = Execution(plan, journal, site.ports, limits=limits, pool=pool)
         around = Surroundings(
             clock=site.clock,
@@ -157,19 +161,22 @@ def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench
         )
         if all(step.stage is Stage.PREPARE for step in plan.steps):
             return drive(execution, around)
-        with _measured(site, folder, bench, resumed=bool(execution.run.steps)) as guard:
+        loss = with_announced(policy.loss, plan)
+        with _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard:
             return drive(execution, replace(around, guard=guard))
 
 
 @contextmanager
-def _measured(site: Site, folder: RunFolder, bench: Bench, *, resumed: bool) -> Iterator[Guard]:
+def _measured(
+    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool
+) -> Iterator[Guard]:
     """Users' requests are made and counted for as long as the block runs, and what they met is kept."""
     vantage, label = site.ports.vantage, str(folder.id)
     vantage.start_probes(label)
     try:
         if not resumed:
             _let_pass(site, bench)
-        yield LossGuard(vantage, label, site.record.policy.loss, host=site.record.vantage.host)
+        yield LossGuard(vantage, label, loss, host=site.record.vantage.host)
     finally:
         try:
             vantage.stop_probes(label)

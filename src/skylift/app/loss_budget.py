@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from skylift.actions.parking import ParkPool
 from skylift.engine.fold import Run
-from skylift.model.ids import Epoch
+from skylift.model.ids import Epoch, Seconds
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.record import LossBudget
+from skylift.planning.plan import Plan
 from skylift.ports import ProbeTally, Vantage
 
 LOOK_EVERY_S = 2
@@ -39,6 +43,12 @@ class ProbesSilent(Refused):
             Remedy(Fix.REPAIR, f"see why they ended: ssh {host} journalctl -n 50 -u 'skylift-probes-*'"),
             Remedy(Fix.RETRY, "resume, which starts them again: skylift resume"),
         )
+
+
+def with_announced(loss: LossBudget, plan: Plan) -> LossBudget:
+    """The budget with the gaps that the plan itself announces: a request that waits is not lost."""
+    waits = [step.action.limit for step in plan.steps if isinstance(step.action, ParkPool)]
+    return replace(loss, gap=Seconds(loss.gap + max(waits, default=0)))
 
 
 def over_budget(tally: ProbeTally, before: ProbeTally, loss: LossBudget) -> Problem | None:

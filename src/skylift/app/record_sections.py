@@ -47,8 +47,12 @@ _RELEASE = r"20\d\d\.[12]"
 _SHA256 = r"sha256:[0-9a-f]{64}"
 _URL = r"https?://[^\s/]+/\S+"
 _UNIT = r"[A-Za-z0-9:_.@\\-]+\.service"
+_MAP = r"(?:/[A-Za-z0-9._-]+)+"
+"""A path that HAProxy's admin socket takes as one word."""
 _PORT_MAX = 65_535
 _DAY_S = 86_400
+_PARK_MAX_S = 60
+"""As ``LONGEST_S`` in ``drivers/park.lua``."""
 _YEAR_H = 8_760
 
 
@@ -150,11 +154,13 @@ def _service(component: ComponentName, name: str, section: Section) -> ServiceEn
 
 
 def _balancer(section: Section) -> BalancerEntry:
+    parking = section.text("parking", default="", form=_MAP, means="the absolute path of a map on the hosts")
     entry = BalancerEntry(
         kind=section.text("kind", default="haproxy", form="haproxy", means="haproxy: the one kind supported"),
         role=_name(section, "role"),
         socket=_path(section, "socket"),
         vip=_address(section, "vip"),
+        parking=PurePosixPath(parking) if parking else None,
     )
     section.close()
     return entry
@@ -189,6 +195,7 @@ def _policy(section: Section) -> Policy:
         backup_max_age_h=section.number("backup_max_age_h", 1, _YEAR_H, default=usual.backup_max_age_h),
         clock_skew_max_ms=section.number("clock_skew_max_ms", 1, 60_000, default=usual.clock_skew_max_ms),
         disk_free_min_gib=section.number("disk_free_min_gib", 1, 100_000, default=usual.disk_free_min_gib),
+        park_s=Seconds(section.number("park_s", 1, _PARK_MAX_S, default=usual.park_s)),
         baseline=_seconds(section, "baseline", usual.baseline),
         outages=section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True),
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),

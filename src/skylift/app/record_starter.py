@@ -96,6 +96,7 @@ balancer:
   role: controller
   socket: /run/haproxy/admin.sock
   vip:                          # fill in
+  # parking: /etc/haproxy/parked.map   # if they can hold requests: see docs/how-to/park-requests.md
 
 # Galera: how many servers the cluster has, and a folder on the bootstrap host for dumps.
 database:
@@ -114,6 +115,7 @@ vantage:
 # policy:
 #   batch: 1                    # backends of one API that may be out at once
 #   at_once: 6                  # steps in flight at once
+#   park_s: 20                  # seconds that requests may wait at the balancers
 #   baseline: 30                # seconds that users' requests are measured before the first step
 #   backup_max_age_h: 24        # a plan needs a backup no older than this
 #   clock_skew_max_ms: 2000

@@ -137,7 +137,7 @@ def report(
 
 
 def _attempts(plan: Plan, events: Iterable[Event]) -> tuple[Attempt, ...]:
-    """In the order they began. A retry that goes on watching the same job is the same attempt."""
+    """In the order they began. One that goes on watching the same job, or was done anew, is the same."""
     steps = {step.id: step for step in plan.steps}
     began: dict[tuple[StepId, int], int] = {}
     ended: dict[tuple[StepId, int], tuple[int, bool]] = {}
@@ -145,6 +145,7 @@ def _attempts(plan: Plan, events: Iterable[Event]) -> tuple[Attempt, ...]:
         match event:
             case StepStarted(step, number, at_ms):
                 began.setdefault((step, number), at_ms)
+                ended.pop((step, number), None)
             case StepDone(step, number, at_ms):
                 ended[step, number] = (at_ms, False)
             case StepFailed(step=step, attempt=number, at_ms=at_ms):

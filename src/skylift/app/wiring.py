@@ -42,7 +42,12 @@ def ports_for(record: Record) -> Iterator[Ports]:
             jobs=SshJobs(ssh),
             services=SystemdServices(ssh, addresses, homes),
             artifacts=SshArtifacts(ssh),
-            balancer=HaproxyBalancer(ssh, _named(record, record.balancer.role), record.balancer.socket),
+            balancer=HaproxyBalancer(
+                ssh,
+                _named(record, record.balancer.role),
+                record.balancer.socket,
+                parking=record.balancer.parking,
+            ),
             database=MariadbDatabase(ssh, _named(record, record.database.role)),
             vantage=SshVantage(ssh, record.vantage, addresses),
         )

@@ -8,6 +8,9 @@ What is started depends on how the run stands:
   its own reversal later in the plan takes (a backend out of its pool), and that later step gives it
   back. Going on with these never takes more from users, and not going on would leave a backend of a
   healthy host out for as long as the repair of another one lasts. A step an operator retries starts too.
+
+What was taken may not last by itself (a parked pool): then it is held while the process lives, and has
+lapsed when another one resumes. It is taken again before what waits for it goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from dataclasses import dataclass
 
 from skylift.actions.action import Action, Undo
 from skylift.engine.fold import Phase, Run
-from skylift.model.ids import StepId
+from skylift.engine.journal import milliseconds
+from skylift.model.ids import Epoch, Seconds, StepId
 from skylift.planning.plan import Plan, Step
 
 
@@ -28,6 +32,12 @@ class Loan:
     taken_by: StepId
     given_back_by: StepId
     way: frozenset[StepId]
+    hold_s: Seconds | None
+    """For how long it is to be held; none if it lasts by itself."""
+
+    def on(self, run: Run) -> bool:
+        """Whether it was taken, and its giving back has not begun."""
+        return self.taken_by in run.within(Phase.DONE) and self.given_back_by not in run.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +60,50 @@ class Order:
         return cls(plan.steps, frozen, _loans(plan.steps, before, following))
 
     def ready(self, run: Run) -> tuple[Step, ...]:
-        """The steps that may start by their predecessors, in the plan's order."""
+        """The steps that may start by their predecessors, in the plan's order.
+
+        What has lapsed is among them, if more than its giving back comes after it; and while it is taken
+        again it is not given back, for whatever takes it would go on taking.
+        """
         done, begun = run.within(Phase.DONE), run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED)
-        return tuple(s for s in self.steps if s.id not in begun and self.before[s.id] <= done)
+        free = {s.id for s in self.steps if s.id not in begun and self.before[s.id] <= done}
+        for loan in self.lapsed(run):
+            goes_on = (loan.way - {loan.given_back_by}) & (free | run.within(Phase.RUNNING))
+            barred = {step for step in goes_on if loan.taken_by in self.before[step]}
+            free = (free - barred) | ({loan.taken_by} if goes_on else set())
+        running = run.within(Phase.RUNNING)
+        free -= {loan.given_back_by for loan in self.loans if loan.taken_by in running}
+        return tuple(s for s in self.steps if s.id in free)
+
+    def watched(self, run: Run) -> tuple[Step, ...]:
+        """The steps under way, but for those that wait until what has lapsed is taken again."""
+        sound = run.within(Phase.DONE) - {loan.taken_by for loan in self.lapsed(run)}
+        running = run.within(Phase.RUNNING)
+        return tuple(s for s in self.steps if s.id in running and self.before[s.id] <= sound)
+
+    def lapsed(self, run: Run) -> tuple[Loan, ...]:
+        """What must be held to last, and was taken by a process that is dead by now."""
+        held = (loan for loan in self.loans if loan.hold_s is not None and loan.on(run))
+        return tuple(loan for loan in held if loan.taken_by not in run.since_resume)
+
+    def held(self, run: Run, now: Epoch) -> tuple[Step, ...]:
+        """The steps that are done and to be pushed all the same, so that what they took lasts.
+
+        Not for longer than they say, not once a step on the way to giving it back has failed, and not
+        when nothing is left but to give it back.
+        """
+        failed, done = run.within(Phase.FAILED), run.within(Phase.DONE)
+        taking = {
+            loan.taken_by
+            for loan in self.loans
+            if loan.hold_s is not None
+            and loan.on(run)
+            and loan.taken_by in run.since_resume
+            and not loan.way & failed
+            and not self.before[loan.given_back_by] <= done
+            and milliseconds(now) - run.steps[loan.taken_by].clock_ms <= loan.hold_s * 1000
+        }
+        return tuple(step for step in self.steps if step.id in taking)
 
     def owed(self, run: Run) -> frozenset[StepId]:
         """The steps on the way to giving back what was taken so far."""
@@ -79,15 +130,15 @@ class Decision:
 
 def decide(order: Order, run: Run, *, at_once: int) -> Decision:
     """Choose the steps to watch and to start, at most ``at_once`` in flight, in the plan's order."""
-    running = run.within(Phase.RUNNING)
-    watch = tuple(step for step in order.steps if step.id in running)
+    watch = order.watched(run)
     if run.closed is None and len(run.within(Phase.DONE)) == len(order.steps):
         return Decision((), (), close=True)
     if run.pause or run.closed:
         return Decision(watch, ())
     ready = tuple(step for step in order.ready(run) if step.id in run.approved or not step.no_return)
     if run.within(Phase.FAILED):
-        allowed = order.owed(run) | run.within(Phase.WAITING)
+        # Of what is done, only what has lapsed is ever ready: it is part of a way back.
+        allowed = order.owed(run) | run.within(Phase.WAITING, Phase.DONE)
         ready = tuple(step for step in ready if step.id in allowed)
     return Decision(watch, ready[: max(at_once - len(watch), 0)])
 
@@ -109,7 +160,7 @@ def _loans(
         given_back = next((s for s in doers.get(reversal.action, ()) if s in later), None)
         if given_back is not None:
             way = (later & _reached(given_back, before)) | {given_back}
-            loans.append(Loan(step.id, given_back, frozenset(way)))
+            loans.append(Loan(step.id, given_back, frozenset(way), step.action.hold_s))
     return tuple(loans)
 
 

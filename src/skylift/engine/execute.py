@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skylift.actions.action import Done, Pending
@@ -89,6 +90,7 @@ class Execution:
         self._decided: tuple[Run, Decision] | None = None
         self._sights: dict[StepId, Sight] = {}
         self._flying: dict[StepId, Future[Push]] = {}
+        self._holds: dict[StepId, Future[None]] = {}
 
     @property
     def left(self) -> Mapping[StepId, str]:
@@ -110,11 +112,13 @@ class Execution:
         Raises:
             BaseException: whatever a bug in an action or a driver raises, on purpose unhandled.
         """
+        self._hold_all(now)
         decision = self.decision
-        for step in decision.start:
+        start = tuple(step for step in decision.start if not self._still_held(step))
+        for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
             self._write(StepStarted(step.id, attempt, milliseconds(now)))
-        under_way = (*decision.watch, *decision.start)
+        under_way = (*decision.watch, *start)
         for step in under_way:
             self._sights.setdefault(step.id, Sight("just started"))
         came = self._push_all(under_way, now)
@@ -141,6 +145,19 @@ class Execution:
         landed = wait(self._flying.values(), timeout=self._limits.patience_s).done
         ids = [step for step, flight in self._flying.items() if flight in landed]
         return {step: self._flying.pop(step).result() for step in ids}
+
+    def _hold_all(self, now: Epoch) -> None:
+        for landed in [name for name, flight in self._holds.items() if flight.done()]:
+            self._holds.pop(landed).result()
+        for step in self._order.held(self.run, now):
+            if self._pool is None:
+                hold(step, self._lent(step))
+            elif step.id not in self._holds:
+                self._holds[step.id] = self._pool.submit(hold, step, self._lent(step))
+
+    def _still_held(self, step: Step) -> bool:
+        # A push that is still on its way would take again what this step has just given back.
+        return any(n.given_back_by == step.id and n.taken_by in self._holds for n in self._order.loans)
 
     def _lent(self, step: Step) -> Ports:
         return self._ports.under(f"{self.run.id}.{step.id}.{self.run.steps[step.id].attempt}")
@@ -180,6 +197,15 @@ class Execution:
         run = after(self.run, event)
         self._journal.append(event)
         self.run = run
+
+
+def hold(step: Step, ports: Ports) -> None:
+    """Push a step that is done, so that what it took lasts.
+
+    A problem is not kept: the next push comes soon, and whoever waits for what lapsed observes it.
+    """
+    with suppress(Problem):
+        step.action.advance(ports)
 
 
 def push(step: Step, ports: Ports, *, overdue: bool) -> Push:

@@ -87,6 +87,8 @@ class Run:
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     pause: Pause | None = None
     closed: Outcome | None = None
+    since_resume: frozenset[StepId] = frozenset()
+    """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
     last_ms: int = 0
     """When the last event was written."""
 
@@ -154,13 +156,17 @@ def _changed(
     match event:
         case StepStarted(step, attempt, at_ms):
             before = run.steps.get(step)
-            _must(before is None or before.phase is Phase.WAITING, f"{step} was started while it was open")
+            # What was done before a resume may have lapsed since, and is then done again.
+            lapsed = before is not None and before.phase is Phase.DONE and step not in run.since_resume
+            free = before is None or before.phase is Phase.WAITING or lapsed
+            _must(free, f"{step} was started while it was open")
             _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
             return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms))
         case StepDone(step, attempt, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
-            return _with(run, step, replace(running, phase=Phase.DONE, ended_ms=at_ms))
+            done = _with(run, step, replace(running, phase=Phase.DONE, ended_ms=at_ms))
+            return replace(done, since_resume=run.since_resume | {step})
         case StepFailed(step, attempt, problem, ended, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} failed as attempt {attempt}, which did not run")
@@ -175,7 +181,7 @@ def _changed(
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):
             again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
-            return replace(run, pause=None, steps={**run.steps, **again})
+            return replace(run, pause=None, steps={**run.steps, **again}, since_resume=frozenset())
         case RunClosed(outcome, _):
             return replace(run, closed=outcome)
 

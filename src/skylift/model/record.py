@@ -121,6 +121,8 @@ class BalancerEntry:
     """The address that users reach, on whichever of them holds it."""
     kind: str = "haproxy"
     """The one kind there is a driver for."""
+    parking: PurePosixPath | None = None
+    """The map on each of them that says which pools hold requests; without it, none can be parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,8 @@ class Policy:
     """How far apart clocks may be, in milliseconds."""
     disk_free_min_gib: int = 2
     """Free space that every host needs where artifacts lie."""
+    park_s: Seconds = Seconds(20)
+    """How long users' requests may wait at the balancer while a service restarts that cannot hand over."""
     baseline: Seconds = Seconds(30)
     """For how long users' requests are measured before the first step, to compare the run with."""
     outages: frozenset[str] = frozenset()

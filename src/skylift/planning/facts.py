@@ -77,6 +77,8 @@ def drift(plan: Plan, now: Mapping[str, str]) -> tuple[Drift, ...]:
 def _of_record(_: Cloud, record: Record) -> Iterator[tuple[str, str]]:
     yield "policy batch", str(record.policy.batch)
     yield "policy outages", _words(record.policy.outages)
+    if record.balancer.parking:
+        yield "policy park_s", str(record.policy.park_s)
     for name, service in record.services.items():
         yield f"hosts {name}", _words(host.name for host in record.hosts_in(service.role))
         yield f"pool {name}", service.pool or "nothing"

@@ -9,6 +9,7 @@ from typing import Literal
 from skylift.actions.action import Action
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, Placed, VerifyComponent, VerifyWitnesses
 from skylift.actions.run_command import RunCommand
@@ -190,8 +191,10 @@ def _stage(catalog: Catalog, event: str, phase: Phase) -> Stage:
 
 def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
     match action:
-        case DrainBackend() | AwaitQuiet() | UndrainBackend():
+        case DrainBackend() | AwaitQuiet() | UndrainBackend() | UnparkPool():
             return timeouts.drain
+        case ParkPool(limit=limit):
+            return limit
         case StopService():
             return timeouts.stop
         case SwitchArtifact() | StartService() | AwaitHealthy() | WarmUpBackend() | VerifyComponent():

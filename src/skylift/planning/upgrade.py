@@ -43,7 +43,7 @@ def plan_upgrade(
         record=record_digest,
         services={name: service.component for name, service in record.services.items()},
         facts=facts,
-        notes=tuple(_notes(found, parts)),
+        notes=tuple(_notes(found, parts, can_park=record.balancer.parking is not None)),
         steps=parts.steps if parts else (),
         edges=edges(parts, catalog) if parts else (),
     )
@@ -54,12 +54,13 @@ def _mark(facts: Mapping[str, str], record_digest: Digest) -> str:
     return hashlib.sha256(canonical([record_digest, dict(facts)])).hexdigest()[:8]
 
 
-def _notes(found: Survey, parts: Draft | None) -> Iterator[str]:
+def _notes(found: Survey, parts: Draft | None, *, can_park: bool) -> Iterator[str]:
     if parts is None:
         yield f"nothing to do: every component is whole at {found.target.release}"
         return
     for left in found.components:
         yield from _component_notes(left)
+        yield from _parking_notes(left) if not can_park else ()
     if any(service.entry.balanced and service.turns for c in found.components for service in c.services):
         yield "hosts go by name: the balancers do not say which of them holds the VIP"
     last = [str(step.id) for step in parts.steps if step.no_return]
@@ -91,6 +92,18 @@ def _component_notes(left: Left) -> Iterator[str]:
         yield (
             f"{left.name} is pinned by hand: set {pin.option} to {left.source} in its configuration before "
             f"this plan is applied, and remove it when it is completed ({pin.source})"
+        )
+
+
+def _parking_notes(left: Left) -> Iterator[str]:
+    stopping: dict[str, list[str]] = {}
+    for service in left.services if not left.cold else ():
+        if service.turns and service.known.park:
+            stopping.setdefault(" and ".join(service.known.park), []).append(service.name)
+    for waiting, names in stopping.items():
+        yield (
+            f"requests to {waiting} cannot wait during a restart of {', '.join(names)}: the record names no "
+            "map by which the balancers would hold them (balancer.parking)"
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
-from skylift.model.ids import ComponentName, Epoch, HostName, PoolName
-from skylift.model.problem import Fix, Remedy, Transient
+from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
+from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_cloud import FakeCloud
@@ -26,6 +27,15 @@ class ApisSilent(Transient):
 
     def __init__(self, pool: PoolName) -> None:
         super().__init__(f"{pool} could not be asked: no backend serves", Remedy(Fix.REPAIR, "start one"))
+
+
+class CannotPark(Refused):
+    """A pool has no line in the balancers' map."""
+
+    code = "fake.cannot-park"
+
+    def __init__(self, pool: PoolName) -> None:
+        super().__init__(f"{pool} could not be parked: no line in the map", Remedy(Fix.REPAIR, "add one"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,33 @@ class FakeBalancer:
         if missed:
             raise missed[0]
         self.cloud.answer("balancer.set_state", server)
+
+    def park(self, pool: PoolName, seconds: Seconds, *, limit: Seconds) -> None:
+        self._set(pool, until=self.cloud.now + seconds, limit=limit)
+        self.cloud.answer("balancer.park", pool)
+
+    def unpark(self, pool: PoolName) -> None:
+        self._set(pool, until=0.0, limit=Seconds(0))
+        self.cloud.answer("balancer.unpark", pool)
+
+    def parked(self) -> Mapping[HostName, Mapping[PoolName, Seconds]]:
+        for host in self.cloud.controllers:
+            self.cloud.reach(host.name)
+        return {host: parking.left(self.cloud.now) for host, parking in self.cloud.traffic.parking.items()}
+
+    def _set(self, pool: PoolName, *, until: float, limit: Seconds) -> None:
+        missed: list[HostUnreachable] = []
+        for host in self.cloud.controllers:
+            parking = self.cloud.traffic.parking[host.name]
+            if pool not in parking.lines:
+                raise CannotPark(pool)
+            try:
+                self.cloud.reach(host.name)
+                parking.park(pool, until=until, limit=limit)
+            except HostUnreachable as problem:
+                missed.append(problem)
+        if missed:
+            raise missed[0]
 
 
 @dataclass(frozen=True, slots=True)

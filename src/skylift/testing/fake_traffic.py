@@ -14,6 +14,7 @@ from skylift.model.cloud import Backend, BackendState, Revision, UnitState
 from skylift.model.ids import ComponentName, HostName, PoolName
 from skylift.model.release import Release
 from skylift.model.schema import applied, branch_of
+from skylift.testing.fake_parking import FakeParking
 from skylift.testing.fake_state import FailedRequest, FakeServer
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ FALL_S = 2
 """How long a server fails its checks before a balancer stops using it."""
 RISE_S = 1
 SESSION_S = 3
-"""How long a request lasts that was in flight when its server was drained."""
 IN_FLIGHT = 2
 """Requests in flight on a server in use."""
 
@@ -38,7 +38,10 @@ class FakeTraffic:
         places = [(e.pool, h.name) for e in cloud.record.services.values() for h in cloud.controllers]
         self._places: tuple[Place, ...] = tuple(places)
         self.servers: dict[HostName, dict[Place, FakeServer]] = {}
+        self.parking: dict[HostName, FakeParking] = {}
         self.vip_holder: HostName | None = None
+        self.session_s: float = SESSION_S
+        """How long a request lasts that was in flight when no more were sent to its server."""
         self.requests = 0
         self.failed: list[FailedRequest] = []
         self.longest_gap_s: dict[PoolName, float] = {}
@@ -53,6 +56,7 @@ class FakeTraffic:
     def forget(self, balancer: HostName) -> None:
         """Let a balancer start anew: what it was told is gone, and it takes every server for healthy."""
         self.servers[balancer] = {place: FakeServer() for place in self._places}
+        self.parking[balancer] = FakeParking(pool for pool, _ in self._places)
 
     def move_vip(self) -> None:
         """Give the VIP to the first host that is up, unless its holder is; it does not go back."""
@@ -74,11 +78,15 @@ class FakeTraffic:
         """The requests that ``place`` has in hand now."""
         if not _serves(self._cloud, place):
             return 0
-        return IN_FLIGHT if self._used(place) or self._busy_until.get(place, 0.0) > self._cloud.now else 0
+        return (
+            IN_FLIGHT
+            if _sent(self._cloud, place) or self._busy_until.get(place, 0.0) > self._cloud.now
+            else 0
+        )
 
     def answered(self, pool: PoolName) -> bool:
         """Whether a request to ``pool`` would be answered well now."""
-        used = [p for p in self._places if p[0] == pool and self._used(p) and _serves(self._cloud, p)]
+        used = [p for p in self._places if p[0] == pool and _used(self._cloud, p) and _serves(self._cloud, p)]
         return any(not _fault(self._cloud, place) for place in used)
 
     def complaint(self, pool: PoolName, server: HostName) -> str:
@@ -97,11 +105,14 @@ class FakeTraffic:
         """Let health checks look once, and users ask each server in use once."""
         self._check_health()
         self.move_vip()
+        for parking in self.parking.values():
+            parking.pass_moment(self._cloud.now)
         for place in self._places:
-            if self._used(place):
-                self._busy_until[place] = self._cloud.now + SESSION_S
+            if _sent(self._cloud, place):
+                self._busy_until[place] = self._cloud.now + self.session_s
         for pool in dict.fromkeys(pool for pool, _ in self._places):
-            self._ask(pool)
+            if not _held(self._cloud, pool):
+                self._ask(pool)
 
     def _check_health(self) -> None:
         for balancer, servers in self.servers.items():
@@ -117,7 +128,7 @@ class FakeTraffic:
                     server.healthy, server.changing_since = not server.healthy, None
 
     def _ask(self, pool: PoolName) -> None:
-        used = [place for place in self._places if place[0] == pool and self._used(place)]
+        used = [place for place in self._places if place[0] == pool and _used(self._cloud, place)]
         serving = [place for place in used if _serves(self._cloud, place)]
         faults = [_fault(self._cloud, place) for place in serving]
         self.requests += max(len(serving), 1)
@@ -131,11 +142,24 @@ class FakeTraffic:
             self.longest_gap_s[pool] = max(gap, self.longest_gap_s.get(pool, 0.0))
             self._last_good[pool] = self._cloud.now
 
-    def _used(self, place: Place) -> bool:
-        if self.vip_holder is None:
-            return False
-        seen = self.servers[self.vip_holder][place]
-        return seen.told == "ready" and seen.healthy
+
+def _held(cloud: FakeCloud, pool: PoolName) -> bool:
+    """Whether users' requests wait; they fail neither now nor for having waited."""
+    holder = cloud.traffic.vip_holder
+    return holder is not None and cloud.traffic.parking[holder].holds(pool, cloud.now)
+
+
+def _sent(cloud: FakeCloud, place: Place) -> bool:
+    """Whether users' requests reach a server."""
+    return _used(cloud, place) and not _held(cloud, place[0])
+
+
+def _used(cloud: FakeCloud, place: Place) -> bool:
+    holder = cloud.traffic.vip_holder
+    if holder is None:
+        return False
+    seen = cloud.traffic.servers[holder][place]
+    return seen.told == "ready" and seen.healthy
 
 
 def _serves(cloud: FakeCloud, place: Place) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
+from skylift.model.ids import Seconds
 from skylift.ports import Ports
 
 
@@ -30,6 +31,7 @@ class Scripted(Action):
     name: str
     script: Script = field(compare=False, repr=False)
     taken_back_by: str = ""
+    hold_s: Seconds | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:
@@ -44,7 +46,7 @@ class Scripted(Action):
 
     def advance(self, ports: Ports) -> None:  # noqa: ARG002 - a script needs no cloud
         self.script.pushed.append(self.name)
-        self.script.left[self.name] -= 1
+        self.script.left[self.name] = max(self.script.left.get(self.name, 0) - 1, 0)
 
     def reversal(self) -> Reversal:
         if self.taken_back_by:

@@ -21,8 +21,12 @@ TURN = (
 """What happens to one service on one host, in this order."""
 BEHIND_BALANCER = frozenset({"drain-backend", "await-quiet", "warm-up-backend", "undrain-backend"})
 """Of a turn, what only a service behind the balancer has."""
+PARK, UNPARK = "park-pool", "unpark-pool"
+"""They act on the pool of another service than the one they are named after."""
 OTHER_KINDS = frozenset(
     {
+        PARK,
+        UNPARK,
         "back-up-database",
         "check-readiness",
         "create-witnesses",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from skylift.verifier.document import BEHIND_BALANCER, TURN, PlanSeen
+from skylift.verifier.document import BEHIND_BALANCER, PARK, TURN, UNPARK, PlanSeen
 
 _DONE = {
     "drain-backend": "drained",
@@ -17,7 +17,7 @@ _DONE = {
     "warm-up-backend": "warmed up",
     "undrain-backend": "undrained",
 }
-_FEWER = {"one backend fewer", "does not answer"}
+_FEWER = {"one backend fewer", "does not answer", "slow"}
 
 
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
@@ -54,7 +54,7 @@ def names_agree(plan: PlanSeen) -> Iterator[str]:
     """A step acts on the host and component that its name says."""
     for step in plan.steps.values():
         host = step.id.partition("@")[2]
-        if host and host != step.host:
+        if host and host != step.host and step.kind not in {PARK, UNPARK}:
             yield f"step {step.id} acts on {step.host}, not on the host in its name"
         component = str(step.action.get("component", ""))
         if component and component not in {step.component, *step.id.split(":")}:
@@ -69,7 +69,7 @@ def one_unit_link_and_pool(plan: PlanSeen) -> Iterator[str]:
     for key in ("unit", "link", "pool"):
         owners: dict[str, set[str]] = {}
         for step in plan.steps.values():
-            if key in step.action:
+            if key in step.action and step.kind not in {PARK, UNPARK}:
                 owners.setdefault(str(step.action[key]), set()).add(step.service)
         for value, claimed in owners.items():
             if len(claimed) > 1:

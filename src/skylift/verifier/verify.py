@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from skylift.verifier import host_rules, pool_rules, schema_rules, whole_rules
+from skylift.verifier import host_rules, parking_rules, pool_rules, schema_rules, whole_rules
 from skylift.verifier.document import PlanSeen, Unreadable, read, shape_violations
 
 RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
@@ -20,6 +20,11 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     pool_rules.outages_are_accepted,
     pool_rules.drained_backends_return,
     pool_rules.keystone_goes_first,
+    parking_rules.parked_pools_are_unparked,
+    parking_rules.parkings_of_a_pool_follow_each_other,
+    parking_rules.parking_is_short,
+    parking_rules.what_needs_parking_gets_it,
+    parking_rules.waiting_is_told,
     schema_rules.phases_are_known,
     schema_rules.nothing_runs_beside_a_cold_phase,
     schema_rules.new_code_finds_its_schema,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PORTS = {"keystone": 5000, "glance": 9292, "placement": 8778, "galera_state": 9200, "memcached": 11211}
 """Where controllers listen, on their own addresses; the APIs also on the VIP."""
 
+PARKED_MAP = "/etc/haproxy/parked.map"
+"""Where ``park.lua`` looks for it."""
+
 _RECYCLE_S = 10
 """How old a service's connection to the database may get: so long a leaving member has to wait."""
 
@@ -90,6 +93,8 @@ def files_for(host: LabHost, cloud: CloudFacts) -> Mapping[str, HostFile]:
         "/usr/local/sbin/leave-cloud": _plain("leave-cloud", host, cloud, mode=0o755),
         "/etc/memcached.conf": _plain("memcached.conf", host, cloud),
         "/etc/haproxy/haproxy.cfg": _plain("haproxy.cfg", host, cloud),
+        "/etc/haproxy/park.lua": HostFile(_park_script()),
+        PARKED_MAP: HostFile("".join(f"{api.name} 0\n" for api in APIS)),
         "/etc/keepalived/keepalived.conf": _plain("keepalived.conf", host, cloud),
         "/etc/sysctl.d/60-vip.conf": HostFile("net.ipv4.ip_nonlocal_bind = 1\n"),
         "/etc/keystone/keystone.conf": _private("keystone.conf", "keystone", host, cloud),
@@ -108,6 +113,10 @@ def files_for(host: LabHost, cloud: CloudFacts) -> Mapping[str, HostFile]:
 def host_program(name: str) -> str:
     """The text of one of the programs that run on hosts."""
     return (resources.files("skylift.gate.lab.hostside") / f"{name}.py").read_text()
+
+
+def _park_script() -> str:
+    return (resources.files("skylift.drivers") / "park.lua").read_text()
 
 
 def archive(files: Mapping[str, HostFile]) -> bytes:

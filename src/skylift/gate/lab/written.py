@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
 from skylift.gate.lab import backup
-from skylift.gate.lab.cloud_files import APIS
+from skylift.gate.lab.cloud_files import APIS, PARKED_MAP
 from skylift.gate.lab.configure import cloud_facts
 from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP
 from skylift.gate.lab.openstack import IDENTITY_URL, REGION
@@ -93,6 +93,7 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "role": "controller",
             "socket": "/run/haproxy/admin.sock",
             "vip": VIP,
+            "parking": PARKED_MAP,
         },
         "database": {
             "kind": "galera",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+import pytest
+
 from skylift.model.cloud import BackendState
-from skylift.model.problem import Transient
+from skylift.model.ids import PoolName, Seconds
+from skylift.model.problem import Refused, Transient
 from skylift.testing.contracts.scene import Scene
 
 
@@ -13,6 +16,13 @@ def seen(scene: Scene) -> set[BackendState]:
     """How all balancers see the backend that may be touched."""
     place = scene.entry.pool, scene.host
     return {b.state for b in scene.ports.balancer.backends() if (b.pool, b.server) == place}
+
+
+def parked(scene: Scene) -> set[int]:
+    """For how long still the balancers hold requests to the pool that may be touched."""
+    seen = scene.ports.balancer.parked()
+    balancers = {host.name for host in scene.record.hosts_in(scene.record.balancer.role)}
+    return {seen[host][scene.entry.pool] for host in balancers}
 
 
 class BalancerContract:
@@ -40,6 +50,36 @@ class BalancerContract:
         assert drained == {BackendState.DRAIN}
         assert quiet
         assert scene.until(lambda: seen(scene) == {BackendState.UP})
+
+    def test_a_pool_is_parked_everywhere_for_a_time_that_may_be_prolonged(self, scene: Scene) -> None:
+        balancer, pool = scene.ports.balancer, scene.entry.pool
+        before = parked(scene)
+
+        balancer.park(pool, Seconds(3), limit=Seconds(10))
+        balancer.park(pool, Seconds(9), limit=Seconds(10))
+        held = parked(scene)
+        quiet = scene.until(lambda: _in_flight(scene) == 0)
+        balancer.unpark(pool)
+        balancer.unpark(pool)
+
+        assert before == {0}
+        assert min(held) > 3
+        assert quiet
+        assert parked(scene) == {0}
+
+    def test_parking_ends_by_itself(self, scene: Scene) -> None:
+        scene.ports.balancer.park(scene.entry.pool, Seconds(2), limit=Seconds(10))
+
+        assert parked(scene) != {0}
+        assert scene.until(lambda: parked(scene) == {0})
+
+    def test_a_pool_that_cannot_be_parked_is_refused_and_not_told(self, scene: Scene) -> None:
+        unknown = PoolName("no-such-pool")
+
+        with pytest.raises(Refused):
+            scene.ports.balancer.park(unknown, Seconds(3), limit=Seconds(10))
+
+        assert all(unknown not in pools for pools in scene.ports.balancer.parked().values())
 
 
 class DatabaseContract:

@@ -1,0 +1,44 @@
+"""The worlds that a death may leave behind, and what is compared of them."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fuse import Fuse
+from skylift.testing.memory_journal import MemoryJournal
+
+
+def shape(cloud: FakeCloud) -> object:
+    """All of a cloud that an upgrade changes, without the times and process numbers of this run."""
+    return (
+        {h.name: (h.links, h.staged) for h in cloud.hosts.values()},
+        {(h.name, n): (u.state, u.running) for h in cloud.hosts.values() for n, u in h.units.items()},
+        cloud.rows,
+        sorted(cloud.backups),
+        cloud.witnesses,
+        {(b.balancer, b.pool, b.server): b.state for b in cloud.traffic.views()},
+    )
+
+
+def deeds(cloud: FakeCloud) -> Counter[tuple[str, str]]:
+    return Counter((deed.host, deed.what) for deed in cloud.deeds)
+
+
+class Snapshots(Fuse):
+    """Keeps the world as it is before each touch: what a kill -9 just there would leave behind.
+
+    The process's own memory is lost in a kill and all else is deterministic, so of two equal worlds
+    (between them the process only read) one is enough to resume from.
+    """
+
+    def __init__(self, world: tuple[FakeCloud, MemoryJournal]) -> None:
+        super().__init__(10**9)
+        self._world = world
+        self.worlds: dict[bytes, str] = {}
+
+    def touch(self, what: str) -> None:
+        place = f"killed after {len(self.touched)} touches, before {what}"
+        self.worlds.setdefault(pickle.dumps(self._world), place)
+        super().touch(what)

@@ -1,0 +1,124 @@
+"""A real HAProxy on loopback, with park.lua, and clients that keep their connection."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from threading import Event, Thread
+from time import monotonic
+
+from tests.drivers.loopback import ADDRESS
+
+from skylift.model.ids import PoolName
+
+POOL, OTHER = PoolName("placement"), PoolName("plain")
+LIMIT_S = 20
+
+CONFIG = """\
+global
+    nbthread 2
+    stats socket {folder}/admin.sock mode 600 level admin
+    setenv PARKED_MAP {folder}/parked.map
+    lua-load-per-thread {script}
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+frontend parks
+    bind 127.0.0.1:{parks}
+    default_backend placement
+frontend plain
+    bind 127.0.0.1:{plain}
+    default_backend plain
+backend placement
+    http-request lua.park
+    server ctl1 127.0.0.1:{answers}
+backend plain
+    server ctl1 127.0.0.1:{answers}
+frontend answers
+    bind 127.0.0.1:{answers}
+    http-request return status 200 content-type text/plain string ok
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Haproxy:
+    """One running HAProxy: two pools with the same server behind them, of which one can be parked."""
+
+    folder: Path
+    parks: int
+    plain: int
+
+    @property
+    def socket(self) -> PurePosixPath:
+        """Its admin socket."""
+        return PurePosixPath(self.folder / "admin.sock")
+
+    @property
+    def map(self) -> PurePosixPath:
+        """The map that says what is parked."""
+        return PurePosixPath(self.folder / "parked.map")
+
+
+@dataclass(slots=True)
+class Client:
+    """Asks again and again on one connection; ``took_s`` has each good answer's time, by when it came."""
+
+    port: int
+    took_s: list[tuple[float, float]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    over: Event = field(default_factory=Event)
+
+    def ask_on(self) -> None:
+        """Ask until told that it is over; a new connection would be a failure."""
+        line = http.client.HTTPConnection(ADDRESS, self.port, timeout=LIMIT_S)
+        line.connect()
+        wire = line.sock
+        while not self.over.is_set():
+            took_s = asked(line)
+            if took_s is None or line.sock is not wire:
+                self.failed.append("no good answer on the first connection")
+                return
+            self.took_s.append((monotonic(), took_s))
+            self.over.wait(0.005)
+        line.close()
+
+
+def asked(line: http.client.HTTPConnection) -> float | None:
+    """How long a good answer took, in seconds; none if there was no good one."""
+    begun = monotonic()
+    try:
+        line.request("GET", "/")
+        answer = line.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    return monotonic() - begun if answer.status == http.client.OK else None
+
+
+def once(port: int) -> float:
+    """How long one good answer on a connection of its own takes, in seconds."""
+    line = http.client.HTTPConnection(ADDRESS, port, timeout=LIMIT_S)
+    took_s = asked(line)
+    line.close()
+    assert took_s is not None
+    return took_s
+
+
+def with_clients(port: int, count: int, meanwhile: Callable[[], None]) -> list[Client]:
+    """What ``count`` clients met while something else was done."""
+    clients = [Client(port) for _ in range(count)]
+    threads = [Thread(target=client.ask_on) for client in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        meanwhile()
+    finally:
+        for client in clients:
+            client.over.set()
+        for thread in threads:
+            thread.join(LIMIT_S)
+    return clients
