@@ -10,7 +10,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.planning.constraints import as_declared, between
 from skylift.planning.draft import Draft, Part
 from skylift.planning.plan import Edge, Stage, Step
-from skylift.planning.turns import BECAUSE
+from skylift.planning.turns import because
 
 T = TypeVar("T")
 Rule = Callable[[Draft, Catalog], Iterator[Edge]]
@@ -111,7 +111,9 @@ def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
     restarts = [turn for part in draft.parts for turns in part.unpins for turn in turns]
     for turn in (*draft.turns, *restarts):
         for (_verb, first), (verb, then) in pairwise(turn.verbs):
-            yield _edge(first, then, BECAUSE[verb], _OURS)
+            yield _edge(first, then, because(verb), _OURS)
+        for park in turn.parks:
+            yield _edge(park, turn.step("stop"), because("park"), _OURS)
 
 
 def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:

@@ -146,16 +146,10 @@ class StepMaker:
         )
         return self.step(f"{left.name}:verify", Stage.VERIFY, action)
 
-    def undrain(
-        self,
-        service: ServiceLeft,
-        host: HostName,
-        round_of: str = "",
-        stage: Stage = Stage.CONTROL_PLANE,
-    ) -> Step:
-        """The step that lets the balancers use a backend again."""
+    def undrain(self, service: ServiceLeft, host: HostName) -> Step:
+        """The step that lets the balancers use a backend again that something left out."""
         action = UndrainBackend(service.entry.pool, host)
-        return self.step(f"{service.name}:{round_of}undrain@{host}", stage, action)
+        return self.step(f"{service.name}:undrain@{host}", Stage.CONTROL_PLANE, action)
 
     def _command(self, left: Left, argv: tuple[str, ...]) -> Command:
         rows = str(self.record.policy.online_batch)

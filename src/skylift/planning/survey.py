@@ -228,6 +228,8 @@ def _service(
         batch = 0
     elif entry.balanced and mode is Mode.ROLLING:
         batch = _batch(cloud, record, entry, turns + returns)
+    elif known.park:
+        batch = 1  # one unparking would let go what another host's parking still holds
     else:
         batch = min(record.policy.batch, max(len(running) - 1, 1))
     return ServiceLeft(entry, known, running, turns, returns, batch)

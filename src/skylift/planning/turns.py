@@ -5,24 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skylift.actions.action import Action
-from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend
+from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
-from skylift.model.ids import HostName
+from skylift.model.ids import HostName, PoolName, ServiceName
 from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
 
-BECAUSE = {
+_BECAUSE = {
+    "park": "users' requests wait before anything that could lose them stops",
     "quiet": "requests end on a backend only if no new ones come",
     "stop": "a stop would cut requests in flight",
     "switch": "a running process must not find another release's files under it",
     "start": "a service starts on what its link points to",
     "healthy": "only what was started can answer",
     "warm-up": "only what is healthy is worth a request",
+    "unpark": "what waits is answered by a service that runs",
     "undrain": "the first requests to a service that was just started may fail, so they must not be a user's",
 }
 """Why each verb of a turn waits for the one before it."""
+
+
+def because(verb: str) -> str:
+    """Why a verb of a turn waits for the one before it."""
+    return _BECAUSE.get(verb) or _BECAUSE[verb.partition("-")[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,11 @@ class Turn:
     def last(self) -> Step:
         """From its end on it is in use again."""
         return self.steps[-1]
+
+    @property
+    def parks(self) -> tuple[Step, ...]:
+        """The steps that let users' requests wait until the end of the turn."""
+        return tuple(step for _, step in self.verbs if isinstance(step.action, ParkPool))
 
     @property
     def until_stopped(self) -> tuple[Step, ...]:
@@ -79,28 +92,71 @@ def restart(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) 
 def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact | None) -> Turn:
     left, service, host = of
     entry, path = service.entry, left.target.path
-    balanced = entry.balanced
-    round_of, stage = ("", Stage.CONTROL_PLANE) if switch else ("unpin-", Stage.CONVERGE)
-    fewer = Impact(Notice.DOWN if left.cold else Notice.FEWER_BACKENDS, left.name)
-
-    def step(verb: str, action: Action) -> tuple[str, Step]:
-        name = f"{service.name}:{round_of}{verb}@{host}"
-        noticed = fewer if balanced and verb != "undrain" else None
-        return verb, maker.step(name, stage, action, noticed)
-
-    port, health = (entry.port, service.known.health) if balanced else (0, "")
-    before = [
-        ("drain", DrainBackend(entry.pool, host)),
-        ("quiet", AwaitQuiet(entry.pool, host)),
-    ]
-    between: list[tuple[str, Action]] = [
+    port, health = (entry.port, service.known.health) if entry.balanced else (0, "")
+    verbs: list[tuple[str, Action]] = [
         ("stop", StopService(host, entry.unit, entry.link)),
         *([("switch", switch)] if switch else []),
         ("start", StartService(host, entry.unit, entry.link)),
         ("healthy", AwaitHealthy(host, entry.unit, entry.link, path, port, health)),
     ]
-    verbs = [step(verb, action) for verb, action in (*(before if balanced else ()), *between)]
-    if balanced:
-        verbs.append(step("warm-up", WarmUpBackend(host, left.name, entry.port, service.known.ask)))
-        verbs.append(("undrain", maker.undrain(service, host, round_of, stage)))
-    return Turn(host, tuple(verbs))
+    before, after = _around(maker, of)
+    naming = _Naming(maker, service.name, host, switch is None)
+    noticed = _notice(maker, left, service)
+    return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in (*before, *verbs, *after)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """Names the steps of one turn."""
+
+    maker: StepMaker
+    service: ServiceName
+    host: HostName
+    unpins: bool
+
+    def step(self, verb: str, action: Action, noticed: Impact | None) -> tuple[str, Step]:
+        """A verb's step; from its last verb on users notice nothing more."""
+        round_of, stage = ("unpin-", Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
+        name = f"{self.service}:{round_of}{verb}@{self.host}"
+        over = isinstance(action, UndrainBackend | UnparkPool)
+        return verb, self.maker.step(name, stage, action, None if over else noticed)
+
+
+_Verbs = tuple[tuple[str, Action], ...]
+
+
+def _around(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> tuple[_Verbs, _Verbs]:
+    """What users' requests are spared before the stop, and given back after the start."""
+    left, service, host = of
+    entry, known = service.entry, service.known
+    if entry.balanced:
+        warm_up = WarmUpBackend(host, left.name, entry.port, known.ask)
+        return (
+            (("drain", DrainBackend(entry.pool, host)), ("quiet", AwaitQuiet(entry.pool, host))),
+            (("warm-up", warm_up), ("undrain", UndrainBackend(entry.pool, host))),
+        )
+    pools = _parked(maker, left, service)
+    limit = maker.record.policy.park_s
+    return (
+        tuple((_of_pool("park", n, pool), ParkPool(pool, limit)) for n, pool in enumerate(pools)),
+        tuple((_of_pool("unpark", n, pool), UnparkPool(pool)) for n, pool in enumerate(pools)),
+    )
+
+
+def _of_pool(verb: str, number: int, pool: PoolName) -> str:
+    return verb if number == 0 else f"{verb}-{pool}"
+
+
+def _parked(maker: StepMaker, left: Left, service: ServiceLeft) -> tuple[PoolName, ...]:
+    """The pools whose requests wait while the service restarts, for it cannot hand its work over."""
+    if left.cold or maker.record.balancer.parking is None:
+        return ()
+    there = maker.record.services
+    return tuple(there[name].pool for name in service.known.park if name in there)
+
+
+def _notice(maker: StepMaker, left: Left, service: ServiceLeft) -> Impact | None:
+    """What users notice while the service is out: of a service on the bus, only that requests wait."""
+    if service.entry.balanced:
+        return Impact(Notice.DOWN if left.cold else Notice.FEWER_BACKENDS, left.name)
+    return Impact(Notice.SLOW, left.name) if _parked(maker, left, service) else None

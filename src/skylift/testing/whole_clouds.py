@@ -70,9 +70,11 @@ def _record(known: Collection[KnownComponent], shape: Shape, policy: Policy) -> 
         hosts |= {name: replace(hosts[name], cell=cell) for name, cell in controllers}
     hosts |= computes | {like.vantage.host: like.hosts[like.vantage.host]}
     releases = (shape.source, shape.goal)
+    parking = PurePosixPath("/etc/haproxy/parked.map")
     return replace(
         like,
         name="whole",
+        balancer=replace(like.balancer, parking=parking),
         hosts=hosts,
         artifacts={artifact_name(r): artifact_of(r) for r in releases},
         components={c.name: _component(c, shape, numbers) for c in known},
