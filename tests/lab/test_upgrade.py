@@ -158,7 +158,8 @@ def plan_in_here(record_path: Path) -> float:
     with open_site(record_path) as site:
         cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=GOAL)
         before = time.process_time()
-        verified(write_plan(plan_upgrade(cloud, site.record, GOAL, site.catalog, record_digest=site.digest)))
+        plan = plan_upgrade(cloud, site.record, GOAL, site.catalog, record_digest=site.digest)
+        verified(write_plan(plan), site.record.catalog)
         return time.process_time() - before
 
 

@@ -61,7 +61,7 @@ def test_a_failed_unit_is_drift_and_named() -> None:
 def test_a_schema_that_somebody_migrated_is_drift_and_named() -> None:
     cloud = with_rows(sample_cloud(sample_record()), GLANCE, {"2024_1_contract01"})
 
-    assert drifted(cloud) == ["schema glance was 2023_1_contract01, and is 2024_1_contract01 now"]
+    assert "schema glance was 2023_1_contract01, and is 2024_1_contract01 now" in drifted(cloud)
 
 
 def test_a_backend_that_one_balancer_drains_is_drift_and_named() -> None:

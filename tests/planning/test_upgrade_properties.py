@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.planning.planned import Site, planned, sites
 
 from skylift.actions.backend_traffic import DrainBackend, UndrainBackend
+from skylift.catalog.catalog import documents
 from skylift.model.cloud import Cloud
 from skylift.model.ids import StepId
 from skylift.model.record import Record
@@ -35,7 +36,7 @@ ENOUGH = settings(max_examples=40, deadline=None)
 def test_the_verifier_accepts_every_plan_of_the_planner(site: Site) -> None:
     plan = planned(*site)
 
-    assert verify(plan_document(write_plan(plan))) == ()
+    assert verify(plan_document(write_plan(plan)), documents()) == ()
 
 
 @given(site=sites())
@@ -94,7 +95,7 @@ def test_three_by_three_is_planned_in_less_than_a_second_of_cpu() -> None:
     start = time.process_time()
 
     plan = planned(cloud, record)
-    refused = verify(plan_document(write_plan(plan)))
+    refused = verify(plan_document(write_plan(plan)), documents())
 
     assert not refused
     assert time.process_time() - start < 1
@@ -107,7 +108,7 @@ def test_a_hundred_hosts_are_planned_and_verified_in_seconds(controllers: int) -
     start = time.process_time()
 
     plan = planned(cloud, record)
-    refused = verify(plan_document(write_plan(plan)))
+    refused = verify(plan_document(write_plan(plan)), documents())
 
     assert len(plan.steps) > 7 * 3 * controllers
     assert not refused

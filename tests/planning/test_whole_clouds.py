@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skylift.catalog.catalog import load
+from skylift.catalog.catalog import documents, load
 from skylift.cli.views.plan import lines
 from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest
@@ -69,7 +69,7 @@ def test_a_plan_reads_as_it_was_reviewed(
 
     text = "\n".join(lines(plan)) + "\n"
 
-    assert verify(plan_document(write_plan(plan))) == ()
+    assert verify(plan_document(write_plan(plan)), documents()) == ()
     golden(f"{case.__name__}/plan.txt", text.encode())
 
 
@@ -127,4 +127,4 @@ def test_whatever_a_cloud_is_made_of_its_plan_has_nothing_against_it(
 
     plan = plan_of(sorted(components), shape, accepted=EVERY, batch=batch)
 
-    assert verify(plan_document(write_plan(plan))) == ()
+    assert verify(plan_document(write_plan(plan)), documents()) == ()

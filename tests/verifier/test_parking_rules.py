@@ -9,6 +9,7 @@ import pytest
 from tests.verifier.test_verify import GOOD, Document, add_edge, drop_edges, drop_step, step
 
 from skylift.actions.parking import ParkPool, UnparkPool
+from skylift.catalog.catalog import documents
 from skylift.model.codec import encode
 from skylift.model.ids import PoolName, Seconds
 from skylift.planning.plan import Impact, Notice, Stage
@@ -143,8 +144,10 @@ def test_a_defect_is_refused_in_words_of_its_own(spoil: Callable[[Document], Non
 
     spoil(plan)
 
-    assert any(sentence in violation for violation in verify(plan)), "\n".join(verify(plan))
+    assert any(sentence in violation for violation in verify(plan, documents())), "\n".join(
+        verify(plan, documents())
+    )
 
 
 def test_a_pool_that_is_parked_shortly_and_again_later_has_nothing_against_it() -> None:
-    assert verify(parking_plan()) == ()
+    assert verify(parking_plan(), documents()) == ()

@@ -88,7 +88,7 @@ def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) 
         NotApproved: it has points of no return, and ``approved`` is false.
         RunHeld: another process works on this cloud.
     """
-    plan = verified(text)
+    plan = verified(text, site.record.catalog)
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest)
     if plan.no_returns and not approved:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from skylift.app.inspect import observe_cloud
 from skylift.app.site import Site
+from skylift.catalog.catalog import documents
 from skylift.checks.finding import Finding, blocked
 from skylift.checks.registry import check_all
 from skylift.model.goal import Upgrade
@@ -55,17 +57,19 @@ def propose(site: Site, goal: Upgrade) -> Proposal:
     findings = check_all(cloud, site.record, goal, site.catalog)
     plan = plan_upgrade(cloud, site.record, goal, site.catalog, record_digest=site.digest)
     text = write_plan(plan)
-    verified(text)
+    verified(text, site.record.catalog)
     return Proposal(findings, plan, text)
 
 
-def verified(text: bytes) -> Plan:
+def verified(text: bytes, more: tuple[PurePosixPath, ...]) -> Plan:
     """The plan in the bytes of a plan file, once the verifier has accepted it.
+
+    ``more`` are the files that describe the record's own components.
 
     Raises:
         PlanChanged, PlanFormat: the bytes are not what a planner of this version wrote.
         PlanUnsafe: the verifier does not accept it.
     """
-    if violations := verify(plan_document(text)):
+    if violations := verify(plan_document(text), documents(more)):
         raise PlanUnsafe(violations)
     return read_plan(text)

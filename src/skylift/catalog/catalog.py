@@ -105,15 +105,29 @@ def load(more: tuple[PurePosixPath, ...] = ()) -> Catalog:
     Raises:
         CatalogInvalid: a file is not what its format says.
     """
-    shipped = sorted(
-        Path(str(file)) for file in (files("skylift.catalog") / "components").iterdir() if _is_toml(file.name)
-    )
-    components = [_component(Path(file)) for file in (*shipped, *more)]
+    components = [_component(file, document) for file, document in _documents(more)]
     return Catalog(
         releases={Release.parse(r["release"]): r["name"] for r in _read("releases.toml")["releases"]},
         components={component.name: component for component in components},
         durations={kind: Duration(**d) for kind, d in _read("estimates.toml")["estimates"].items()},
     )
+
+
+def documents(more: tuple[PurePosixPath, ...] = ()) -> tuple[Mapping[str, Any], ...]:
+    """The same files as TOML has them: for the verifier, which reads them with code of its own.
+
+    Raises:
+        CatalogInvalid: a file is no TOML.
+    """
+    return tuple(document for _, document in _documents(more))
+
+
+@cache
+def _documents(more: tuple[PurePosixPath, ...]) -> tuple[tuple[Path, Mapping[str, Any]], ...]:
+    shipped = sorted(
+        Path(str(file)) for file in (files("skylift.catalog") / "components").iterdir() if _is_toml(file.name)
+    )
+    return tuple((Path(file), _toml(Path(file))) for file in (*shipped, *more))
 
 
 def _is_toml(name: str) -> bool:
@@ -124,8 +138,15 @@ def _read(path: str) -> dict[str, Any]:
     return tomllib.loads((files("skylift.catalog") / path).read_text(encoding="utf-8"))
 
 
-def _component(file: Path) -> KnownComponent:
+def _toml(file: Path) -> Mapping[str, Any]:
     try:
-        return decode(KnownComponent, tomllib.loads(file.read_text(encoding="utf-8")), defaults=True)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Malformed) as error:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogInvalid(file, str(error)) from None
+
+
+def _component(file: Path, document: Mapping[str, Any]) -> KnownComponent:
+    try:
+        return decode(KnownComponent, document, defaults=True)
+    except Malformed as error:
         raise CatalogInvalid(file, str(error)) from None

@@ -40,10 +40,11 @@ def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
     """
     text = file.read_bytes()
-    plan = verified(text)
-    approved = approved or _approves(plan)
-    with open_site(desk.record) as site, bench_of() as bench:
-        run = run_plan(site, run_id(site, "run"), text, bench, approved=approved)
+    with open_site(desk.record) as site:
+        plan = verified(text, site.record.catalog)
+        approved = approved or _approves(plan)
+        with bench_of() as bench:
+            run = run_plan(site, run_id(site, "run"), text, bench, approved=approved)
     return _told(plan, run, as_json=as_json)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from skylift.model.cloud import Cloud, HostSeen, migrations_subject
 from skylift.model.ids import ArtifactName
 from skylift.model.record import Record
-from skylift.model.schema import heads
+from skylift.model.schema import branch_of, heads, pending
 from skylift.planning.plan import Plan
 
 _GIB = 2**30
@@ -61,7 +61,7 @@ def relied_on(facts: Mapping[str, str], target: ArtifactName) -> Mapping[str, st
         name: text
         for name, text in facts.items()
         if name.split(" ")[0] in _RELIED_ON
-        or (name.split(" ")[0], name.split(" ")[-1]) == ("migrations", target)
+        or (name.split(" ")[0] in {"migrations", "pending"} and name.split(" ")[-1] == target)
     }
 
 
@@ -104,6 +104,10 @@ def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     for name, seen in cloud.schemas.items():
         yield f"database {name}", f"{seen.component}:{seen.schema}" if seen.schema else seen.component
         yield f"schema {name}", _words(seen.rows)
+        for (component, schema, artifact), revisions in cloud.migrations.items():
+            if (component, schema) == (seen.component, seen.schema):
+                left = pending(revisions, seen.rows)
+                yield f"pending {name} {artifact}", _words({branch_of(revisions, r) or "all" for r in left})
     for subject, revisions in cloud.migrations.items():
         yield migrations_subject(*subject), _words(heads(revisions))
     for host, node in cloud.galera.items():

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from skylift.verifier.knowledge import Knowledge, PhaseKnown
+from skylift.verifier.unreadable import Unreadable
+
 STAGES = ("prepare", "expand", "control-plane", "converge", "verify")
 TURN = (
     "drain-backend",
@@ -37,10 +40,6 @@ OTHER_KINDS = frozenset(
         "verify-witnesses",
     }
 )
-
-
-class Unreadable(ValueError):  # noqa: N818 - what was found, said to the operator
-    """The document is no plan at all; nothing more can be said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,8 @@ class PlanSeen:
     """The whole document, with the order that its edges prove."""
 
     facts: Mapping[str, str]
+    known: Knowledge
+    """What the catalog says of its components."""
     services: Mapping[str, str]
     """Every service of the cloud, with its component."""
     steps: Mapping[str, StepSeen]
@@ -98,6 +99,11 @@ class PlanSeen:
     def turns_of(self, component: str) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
         """The turns of one component's services."""
         return {key: turn for key, turn in self.turns.items() if self.services.get(key[0]) == component}
+
+    def places_of(self, component: str) -> frozenset[tuple[str, str]]:
+        """Each of a component's services with each host that it is on, new code or old."""
+        own = [service for service, owner in self.services.items() if owner == component]
+        return frozenset((s, host) for s in own for host in self.facts.get(f"hosts {s}", "").split())
 
     def balanced(self, service: str) -> bool:
         """Whether users reach ``service`` through the balancer."""
@@ -121,6 +127,10 @@ class PlanSeen:
         for step in self.of_kind("migrate-schema"):
             found.setdefault(str(step.action["component"]), {})[step.id] = step
         return found
+
+    def phase(self, step: StepSeen) -> PhaseKnown | None:
+        """What the catalog says of the phase that a step runs; none if it does not know it."""
+        return self.known.phase(f"{step.action['component']}:{step.action['phase']}")
 
 
 def shape_violations(document: Mapping[str, Any]) -> Iterator[str]:
@@ -150,7 +160,7 @@ def shape_violations(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"the edge from {before} to {after} does not say why, or who says so"
 
 
-def read(document: Mapping[str, Any]) -> PlanSeen:
+def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
     """The document with its order.
 
     Raises:
@@ -164,7 +174,14 @@ def read(document: Mapping[str, Any]) -> PlanSeen:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
     return PlanSeen(
-        facts, services, steps, edges, _ancestors(steps, edges), _turns(steps, ""), _turns(steps, "unpin")
+        facts=facts,
+        known=known,
+        services=services,
+        steps=steps,
+        edges=edges,
+        ancestors=_ancestors(steps, edges),
+        turns=_turns(steps, ""),
+        restarts=_turns(steps, "unpin"),
     )
 
 

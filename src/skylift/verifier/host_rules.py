@@ -80,6 +80,19 @@ def one_unit_link_and_pool(plan: PlanSeen) -> Iterator[str]:
                 yield f"the steps of {service} act on more than one {key}: {', '.join(mine)}"
 
 
+def units_are_looked_at_by_their_own(plan: PlanSeen) -> Iterator[str]:
+    """A unit that one component's steps act on, or its verification looks at, is in no other's."""
+    owners: dict[str, set[str]] = {}
+    for step in plan.steps.values():
+        looked = step.action["services"] if step.kind == "verify-component" else ()
+        named = [step.action["unit"]] if "unit" in step.action else [placed["unit"] for placed in looked]
+        for unit in named:
+            owners.setdefault(str(unit), set()).add(step.component)
+    for unit, claimed in owners.items():
+        if len(claimed) > 1:
+            yield f"unit {unit} is taken for one of {' and of '.join(sorted(claimed))}"
+
+
 def switches_lead_to_the_goal(plan: PlanSeen) -> Iterator[str]:
     """From what was observed to what is verified in the end, and healthy means healthy there."""
     goals = plan.goals()

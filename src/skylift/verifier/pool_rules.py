@@ -1,4 +1,4 @@
-"""Rules for pools: how many backends are out at once, which API goes first, and that all come back."""
+"""Rules for pools: how many backends are out at once, and that all come back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ Turn = tuple[StepSeen, StepSeen]
 """A drain and its undrain: in between, the backend is out."""
 
 _DOWN = "does not answer"
-_FIRST = "keystone"
-"""Every other API checks tokens with it. Source: kolla-ansible, ansible/site.yml."""
 
 
 def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
@@ -45,19 +43,6 @@ def drained_backends_return(plan: PlanSeen) -> Iterator[str]:
         pool, _, server = rest.partition("/")
         if kind == "backend" and {"drain", "maint"} & set(state.split()) and (pool, server) not in back:
             yield f"{server} was out of pool {pool} ({state}), and no step lets it back"
-
-
-def keystone_goes_first(plan: PlanSeen) -> Iterator[str]:
-    """Keystone is on new code everywhere before another API's backend goes out."""
-    turns = plan.turns_of(_FIRST).values()
-    ends = [turn["undrain-backend"] for turn in turns if "undrain-backend" in turn]
-    for (service, host), turn in plan.turns.items():
-        first = turn.get("drain-backend") or turn.get("stop-service")
-        if plan.services.get(service) == _FIRST or first is None:
-            continue
-        late = [end.host for end in ends if not plan.surely_before(end, first)]
-        if late:
-            yield f"{service} on {host} may go out before keystone on {late[0]} is back on new code"
 
 
 def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:

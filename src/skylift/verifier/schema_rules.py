@@ -3,63 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from skylift.verifier.document import PlanSeen, StepSeen
+from skylift.verifier.knowledge import PhaseKnown
 
-_NO_WAY_BACK = ("contract",)
-"""Source: keystone, admin guide, Upgrading Keystone; glance, admin guide, Rolling Upgrades."""
-_BEFORE, _AFTER = ("expand", "control-plane"), ("converge",)
+_STAGES = {"expand": ("expand", "control-plane"), "cold": ("control-plane",), "converge": ("converge",)}
+"""The stages of a plan in which a phase may run, by what the catalog says of the code beside it."""
 
 
 def phases_are_known(plan: PlanSeen) -> Iterator[str]:
-    """Each phase comes before new code or after old code, and one that removes things says so (row 94)."""
+    """Each phase runs where the catalog has it, and one that takes the way back says so (row 94)."""
     for step in plan.of_kind("migrate-schema"):
-        phase = str(step.action["phase"])
-        if step.stage not in (*_BEFORE, *_AFTER):
-            yield f"{step.id} is in stage {step.stage}, which is neither before new code nor after old code"
-        if phase in _NO_WAY_BACK and not step.action["destructive"]:
+        phase = plan.phase(step)
+        if phase is None:
+            yield f"{step.id} runs phase {step.action['phase']}, which no file of the catalog describes"
+            continue
+        if step.stage not in _STAGES[phase.stage]:
+            yield f"{step.id} is in stage {step.stage}, and belongs to {' or '.join(_STAGES[phase.stage])}"
+        if step.action["cold"] != (phase.stage == "cold"):
+            told = "bears no service" if phase.stage == "cold" else "bears services"
+            yield f"{step.id} {told} beside it, and the plan says otherwise"
+        if phase.destructive and not step.action["destructive"]:
             yield f"{step.id} removes what old code uses and is not marked as having no way back"
-        if phase in _NO_WAY_BACK and step.stage in _BEFORE:
-            yield f"{step.id} removes what old code uses, and is in stage {step.stage}, before new code"
-        if step.stage in _BEFORE and step.action["destructive"] and not step.action["cold"]:
+        if phase.stage == "expand" and step.action["destructive"]:
             yield f"{step.id} has no way back, so it may not run while old code serves"
 
 
-def nothing_runs_beside_a_cold_phase(plan: PlanSeen) -> Iterator[str]:
-    """A phase that bears no service beside it waits until every service of its component is stopped."""
-    for step in plan.of_kind("migrate-schema"):
-        for (service, host), turn in plan.turns_of(step.component).items():
-            stop = turn.get("stop-service")
-            if step.action["cold"] and (stop is None or not plan.surely_before(stop, step)):
-                yield f"{step.id} may run while {service} on {host} still runs"
+def phases_run_once(plan: PlanSeen) -> Iterator[str]:
+    """No phase of a database runs twice: what a second run would do, nobody planned."""
+    runs = [
+        (step, str(step.action["component"]), str(step.action["phase"]), str(head["database"]))
+        for step in plan.of_kind("migrate-schema")
+        for head in step.action["heads"] or ({"database": ""},)
+    ]
+    seen: dict[tuple[str, str, str], str] = {}
+    for step, *what in runs:
+        component, phase, database = what
+        first = seen.setdefault((component, phase, database), step.id)
+        if first != step.id:
+            yield f"{step.id} runs {phase} of {component} again, after {first}"
 
 
-def new_code_finds_its_schema(plan: PlanSeen) -> Iterator[str]:
-    """Expand and migrate have ended before new code starts anywhere; expand before migrate (row 95)."""
-    for component, phases in plan.phases().items():
-        before = [step for step in phases.values() if step.stage in _BEFORE]
-        for (service, host), turn in plan.turns_of(component).items():
-            start = turn.get("start-service")
-            for step in before:
-                if start and not plan.surely_before(step, start):
-                    yield f"{service} on {host} may start new code before {step.id} has ended"
-        for first, then in pairwise(before):
-            if not plan.surely_before(first, then):
-                yield f"{then.id} may run before {first.id} has ended"
-
-
-def old_code_keeps_its_schema(plan: PlanSeen) -> Iterator[str]:
-    """Contract waits until every host of its component serves new code (row 93)."""
-    for component, phases in plan.phases().items():
-        for step in (step for step in phases.values() if step.stage in _AFTER):
-            for (service, host), turn in plan.turns_of(component).items():
-                back = turn.get("undrain-backend") or turn.get("await-healthy")
-                if back is None or not plan.surely_before(back, step):
-                    yield f"{step.id} may run while {service} on {host} still runs old code"
-            for first in (step for step in phases.values() if step.stage in _BEFORE):
-                if not plan.surely_before(first, step):
-                    yield f"{step.id} may run before {first.id} has ended"
+def no_phase_is_left_out(plan: PlanSeen) -> Iterator[str]:
+    """What a database lacks is run; so is what only moves rows, and leaves no trace, with new code."""
+    for component in plan.known.components.values():
+        run = {
+            str(s.action["phase"]) for s in plan.of_kind("migrate-schema") if s.component == component.name
+        }
+        turns = plan.turns_of(component.name)
+        moved = any(phase.stage != "converge" and phase.name in run for phase in component.phases.values())
+        before = moved or len(turns) == len(plan.places_of(component.name))
+        for phase in component.phases.values() if turns else ():
+            rows_wait = not phase.branch and (phase.stage == "converge" or before)
+            if phase.name not in run and (rows_wait or phase.branch in _pending(plan, component.name, phase)):
+                yield f"{component.name} gets new code, and no step runs {component.name}:{phase.name}"
 
 
 def no_return_comes_last(plan: PlanSeen) -> Iterator[str]:
@@ -92,6 +89,17 @@ def databases_are_saved(plan: PlanSeen) -> Iterator[str]:
                 yield f"{step.id} changes database {database}, and no backup of it surely ends before"
 
 
+def databases_are_their_own(plan: PlanSeen) -> Iterator[str]:
+    """A step looks for versions in the databases of its own component, and of its own schema."""
+    for step in (*plan.of_kind("migrate-schema"), *plan.of_kind("verify-component")):
+        phase = plan.phase(step) if step.kind == "migrate-schema" else None
+        for database in _heads(step):
+            of = plan.facts.get(f"database {database}", "nobody")
+            component, _, schema = of.partition(":")
+            if component != step.component or (phase and schema != phase.schema):
+                yield f"{step.id} looks at database {database}, which is of {of}"
+
+
 def schemas_arrive(plan: PlanSeen) -> Iterator[str]:
     """From the rows that were observed, by steps that lead there, to the target artifact's heads."""
     for verify in plan.of_kind("verify-component"):
@@ -105,7 +113,7 @@ def schemas_arrive(plan: PlanSeen) -> Iterator[str]:
             if heads and rows not in heads:
                 yield f"{verify.id} is content with schema {rows}, but its artifact's head is {heads[0]}"
             steps = plan.phases().get(verify.component, {}).values()
-            ways = [step for step in steps if database in _heads(step)]
+            ways = [step for step in steps if database in _heads(step) and _moves_schema(plan, step)]
             ends = [s for s in ways if not any(plan.surely_before(s, other) for other in ways)]
             reached = {_heads(s)[database] for s in ends} or {plan.facts.get(f"schema {database}", "unknown")}
             if reached != {rows}:
@@ -123,9 +131,29 @@ def commands_are_the_targets(plan: PlanSeen) -> Iterator[str]:
             yield f"{step.id} runs {program}, which is not of the artifact at {goal}"
 
 
+def _pending(plan: PlanSeen, component: str, phase: PhaseKnown) -> frozenset[str]:
+    """The branches of a phase's schema that had migrations left in some database; ``all`` for any."""
+    of = f"{component}:{phase.schema}" if phase.schema else component
+    own = [
+        name.partition(" ")[2]
+        for name, text in plan.facts.items()
+        if name.startswith("database ") and text == of
+    ]
+    told = [
+        text for name, text in plan.facts.items() if name.startswith("pending ") and name.split(" ")[1] in own
+    ]
+    found = frozenset(branch for text in told for branch in text.split()) - {"nothing"}
+    return found | {"all"} if found else found
+
+
 def _heads(step: StepSeen) -> dict[str, str]:
     """By database, the rows of versions that the step looks for."""
     return {str(head["database"]): " ".join(sorted(head["rows"])) for head in step.action["heads"]}
+
+
+def _moves_schema(plan: PlanSeen, step: StepSeen) -> bool:
+    phase = plan.phase(step)
+    return phase is None or bool(phase.branch)
 
 
 def _is_database(name: str, of: str, verify: StepSeen) -> bool:

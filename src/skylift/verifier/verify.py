@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from skylift.verifier import host_rules, parking_rules, pool_rules, schema_rules, whole_rules
-from skylift.verifier.document import PlanSeen, Unreadable, read, shape_violations
+from skylift.verifier.constraints import constraints_hold
+from skylift.verifier.document import PlanSeen, read, shape_violations
+from skylift.verifier.event_rules import EVENT_RULES, hop_is_tested
+from skylift.verifier.knowledge import knowledge_of
+from skylift.verifier.plan_events import plan_events
+from skylift.verifier.unreadable import Unreadable
 
 RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     host_rules.turns_are_whole,
     host_rules.turns_come_once,
     host_rules.names_agree,
     host_rules.one_unit_link_and_pool,
+    host_rules.units_are_looked_at_by_their_own,
     host_rules.switches_lead_to_the_goal,
     host_rules.artifacts_are_staged,
     host_rules.impact_is_told,
     pool_rules.enough_backends_serve,
     pool_rules.outages_are_accepted,
     pool_rules.drained_backends_return,
-    pool_rules.keystone_goes_first,
     parking_rules.parked_pools_are_unparked,
     parking_rules.parkings_of_a_pool_follow_each_other,
     parking_rules.parking_is_short,
     parking_rules.what_needs_parking_gets_it,
     parking_rules.waiting_is_told,
     schema_rules.phases_are_known,
-    schema_rules.nothing_runs_beside_a_cold_phase,
-    schema_rules.new_code_finds_its_schema,
-    schema_rules.old_code_keeps_its_schema,
+    schema_rules.phases_run_once,
+    schema_rules.no_phase_is_left_out,
     schema_rules.no_return_comes_last,
     schema_rules.databases_are_saved,
+    schema_rules.databases_are_their_own,
     schema_rules.schemas_arrive,
     schema_rules.commands_are_the_targets,
     whole_rules.nothing_is_forgotten,
@@ -42,19 +47,30 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
 )
 
 
-def verify(plan: Mapping[str, Any]) -> tuple[str, ...]:
+def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What speaks against an upgrade plan, a sentence each; none if it may be shown and approved.
 
-    ``plan`` is the document under ``plan`` in a plan file. A document that cannot be judged at all has
-    one violation, which says why.
+    ``plan`` is the document under ``plan`` in a plan file, ``documents`` are the catalog's component files
+    as TOML has them. A document that cannot be judged at all has one violation, which says why.
     """
     try:
         shape = tuple(shape_violations(plan))
         if shape:
             return shape
-        seen = read(plan)
-        return tuple(sentence for rule in RULES for sentence in rule(seen))
+        known = knowledge_of(documents)
+        seen = read(plan, known)
+        told = (*(s for rule in RULES for s in rule(seen)), *_of_events(plan, seen))
+        return tuple(dict.fromkeys(told))
     except Unreadable as unreadable:
         return (str(unreadable),)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         return (f"the document is no plan: it lacks {error} or has it in another form",)
+
+
+def _of_events(plan: Mapping[str, Any], seen: PlanSeen) -> Iterator[str]:
+    """The rules that an order written by hand is judged by, too."""
+    events = plan_events(seen)
+    yield from hop_is_tested(str(plan["source"]), str(plan["goal"]["to"]))
+    yield from constraints_hold(seen.known, events)
+    for rule in EVENT_RULES:
+        yield from rule(seen.known, events)

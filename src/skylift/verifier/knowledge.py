@@ -1,0 +1,184 @@
+"""What the verifier is told of OpenStack: parsed TOML documents, one per component, read with its own eyes.
+
+The planner reads the same documents with other code. A rule that stands in them is judged here; a rule
+that a document forgot to write is not, which is why the rules that hold for every component are code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skylift.verifier.unreadable import Unreadable
+
+OF_SERVICES = ("stop", "start", "upgrade", "close", "open")
+OF_COMPONENTS = ("pin", "unpin")
+RUN = "run"
+VERBS = (*OF_SERVICES, *OF_COMPONENTS, RUN)
+SCOPES = ("cloud", "cell", "host")
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseKnown:
+    """One command that moves a schema or its rows."""
+
+    name: str
+    stage: str
+    """``expand``: old code serves; ``cold``: every service is stopped; ``converge``: no old code is left."""
+    schema: str
+    branch: str
+    """Which migrations it runs; empty if it moves rows only."""
+    destructive: bool
+    """Whether old code cannot run on what it leaves behind."""
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentKnown:
+    """One component: its services and its phases, in their order."""
+
+    name: str
+    services: tuple[str, ...]
+    phases: Mapping[str, PhaseKnown]
+    pin: str
+    """Who says how it is pinned and unpinned; empty if it has no pin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Events of one verb, of one service, phase or whole component."""
+
+    verb: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What matches ``before`` has ended before anything that matches ``after`` begins."""
+
+    before: Pattern
+    after: Pattern
+    because: str
+    source: str
+    within: str
+    """``cloud``, or ``cell`` or ``host`` if it holds for each of them by itself."""
+
+    def __str__(self) -> str:
+        told = f"{self.before} before {self.after}"
+        return told if self.within == "cloud" else f"{told}, within each {self.within}"
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All components and all constraints."""
+
+    components: Mapping[str, ComponentKnown]
+    constraints: tuple[Constraint, ...]
+    owners: Mapping[str, str]
+    """The component of each service."""
+
+    def owner(self, name: str) -> str:
+        """The component that a name in a step belongs to: a service's, or the name itself."""
+        return self.owners.get(name, name)
+
+    def services(self, subject: str) -> tuple[str, ...]:
+        """The services that a subject stands for; none if it is neither a component nor a service."""
+        if subject in self.components:
+            return self.components[subject].services
+        return (subject,) if subject in self.owners else ()
+
+    def phase(self, subject: str) -> PhaseKnown | None:
+        """The phase that ``COMPONENT:PHASE`` names."""
+        component, _, phase = subject.partition(":")
+        return self.components[component].phases.get(phase) if component in self.components else None
+
+    def knows(self, pattern: Pattern) -> bool:
+        """Whether a pattern speaks of something that a document describes."""
+        if pattern.verb == RUN:
+            return pattern.subject in self.components or self.phase(pattern.subject) is not None
+        if pattern.verb in OF_COMPONENTS:
+            return pattern.subject in self.components
+        return pattern.verb in OF_SERVICES and bool(self.services(pattern.subject))
+
+
+def knowledge_of(documents: Sequence[Mapping[str, Any]]) -> Knowledge:
+    """What the documents say; a later one takes the place of an earlier one of the same component.
+
+    Raises:
+        Unreadable: a document lacks what its form asks for, or a constraint speaks of what none describes.
+    """
+    last = {str(document.get("name")): document for document in documents}
+    components = {name: _component(document) for name, document in last.items()}
+    owners: dict[str, str] = {}
+    for component in components.values():
+        for service in component.services:
+            if service in owners:
+                raise Unreadable(f"both {owners[service]} and {component.name} have a service {service}")
+            owners[service] = component.name
+    constraints = tuple(c for document in last.values() for c in _constraints(document))
+    known = Knowledge(components, constraints, owners)
+    if wrong := tuple(_unknown(known)):
+        raise Unreadable("; ".join(wrong))
+    return known
+
+
+def _component(document: Mapping[str, Any]) -> ComponentKnown:
+    name = str(document.get("name", "without a name"))
+    try:
+        return ComponentKnown(
+            name=str(document["name"]),
+            services=tuple(str(service["name"]) for service in document["services"]),
+            phases={str(phase["name"]): _phase(phase) for phase in document.get("phases", ())},
+            pin=str(document["pin"]["source"]) if "pin" in document else "",
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise Unreadable(f"the file of component {name} lacks {error} or has it in another form") from None
+
+
+def _phase(phase: Mapping[str, Any]) -> PhaseKnown:
+    return PhaseKnown(
+        name=str(phase["name"]),
+        stage=str(phase["stage"]),
+        schema=str(phase.get("schema", "")),
+        branch=str(phase.get("branch", "")),
+        destructive=bool(phase.get("destructive", False)),
+        because=str(phase["because"]),
+        source=str(phase["source"]),
+    )
+
+
+def _constraints(document: Mapping[str, Any]) -> Iterator[Constraint]:
+    for number, rule in enumerate(document.get("order", ()), start=1):
+        try:
+            before, after = _pattern(str(rule["before"])), _pattern(str(rule["after"]))
+            yield Constraint(
+                before=before,
+                after=after,
+                because=str(rule["because"]),
+                source=str(rule["source"]),
+                within=str(rule.get("within", "cloud")),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            place = f"order rule {number} of component {document['name']}"
+            raise Unreadable(f"{place} lacks {error} or has it in another form") from None
+
+
+def _pattern(text: str) -> Pattern:
+    verb, subject = text.split(" ")
+    return Pattern(verb, subject)
+
+
+def _unknown(known: Knowledge) -> Iterator[str]:
+    for constraint in known.constraints:
+        for pattern in (constraint.before, constraint.after):
+            if not known.knows(pattern):
+                yield f"the rule '{constraint}' speaks of '{pattern}', which no file of the catalog describes"
+        if constraint.within not in SCOPES:
+            yield f"the rule '{constraint}' holds within a {constraint.within}: it can be cloud, cell or host"
+        if not constraint.because or not constraint.source:
+            yield f"the rule '{constraint}' does not say why, or who says so"
