@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -42,6 +43,8 @@ class Sheet:
     """One YAML file while it is read."""
 
     path: Path
+    empty_remedy: str = "write the sections of a record, or begin with: skylift init"
+    """What to do about a file with nothing in it."""
     mistakes: list[Mistake] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     """Line of each key that was read, by its path."""
@@ -67,8 +70,7 @@ class Sheet:
             self.mistakes.append(Mistake(0, "", f"is not YAML: {first}", "mend the syntax first"))
             return Section(self, None, "")
         if node is None:
-            remedy = "write the sections of a record, or begin with: skylift init"
-            self.mistakes.append(Mistake(0, "", "is empty", remedy))
+            self.mistakes.append(Mistake(0, "", "is empty", self.empty_remedy))
         return Section(self, node, "")
 
 
@@ -136,6 +138,11 @@ class Section:
             self.wrong(key, f"is {_shown(node)}", remedy)
             return frozenset()
         return frozenset(given)
+
+    def plain(self, key: str, *, remedy: str) -> Any:
+        """Whatever stands under ``key``, as lists, mappings and texts; the first of a list is ``key.1``."""
+        node = self._given(key, remedy)
+        return None if node is None else _plain(self.sheet, node, self.path_of(key))
 
     def section(self, key: str, *, optional: bool = False) -> Section:
         """The mapping under ``key``; empty if it is missing."""
@@ -206,6 +213,17 @@ def _by_name(sheet: Sheet, at: str, node: MappingNode) -> dict[str, Node]:
             sheet.lines[path] = line
             found[name] = value
     return found
+
+
+def _plain(sheet: Sheet, node: Node, at: str) -> Any:
+    sheet.lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, SequenceNode):
+        return [_plain(sheet, inner, _under(at, str(n))) for n, inner in enumerate(node.value, start=1)]
+    if isinstance(node, MappingNode):
+        return {
+            key: _plain(sheet, inner, _under(at, key)) for key, inner in _by_name(sheet, at, node).items()
+        }
+    return str(node.value)
 
 
 def _under(at: str, key: str) -> str:

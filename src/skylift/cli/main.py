@@ -22,6 +22,7 @@ VERBS = {
     "check": "cli.look",
     "plan": "cli.plan",
     "why": "cli.plan",
+    "audit-order": "cli.audit",
     "apply": "cli.run",
     "resume": "cli.run",
     "retry": "cli.run",
@@ -44,7 +45,9 @@ class _Verbs(click.Group):
         del ctx
         if cmd_name not in VERBS:
             return None
-        found: click.Command = getattr(importlib.import_module(f"skylift.{VERBS[cmd_name]}"), cmd_name)
+        found: click.Command = getattr(
+            importlib.import_module(f"skylift.{VERBS[cmd_name]}"), cmd_name.replace("-", "_")
+        )
         return found
 
 
