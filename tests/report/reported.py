@@ -39,7 +39,7 @@ def touched_at(plan: Plan, events: Iterable[Event]) -> float:
 
 def traffic(events: Sequence[Event], *, seed: int = 1) -> list[Sample]:
     """Three APIs, four requests a second each, all good."""
-    chance = random.Random(seed)  # noqa: S311 - for a picture
+    chance = random.Random(seed)
     began, ended = events[0].at_ms / 1000, events[-1].at_ms / 1000
     return [
         Sample(began + n / 4, chance.lognormvariate(4, 0.6), "list", api, OK, 200)

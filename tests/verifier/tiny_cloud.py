@@ -1,0 +1,155 @@
+"""A tiny cloud on which plans are played, to see what goes wrong: it knows no verifier and no reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Document = dict[str, Any]
+Place = tuple[str, str]
+Effect = Callable[["TinyCloud", Document, Document], None]
+
+
+class Harm(Exception):  # noqa: N818 - what was seen
+    """Something that a user or an operator would lose."""
+
+
+@dataclass
+class TinyCloud:
+    """What a good plan was made for; a spoilt copy of it is played against the same expectations."""
+
+    facts: Mapping[str, str]
+    owners: Mapping[str, str]
+    """Component by service."""
+    units: Mapping[str, str]
+    """Service by unit."""
+    pools: Mapping[str, str]
+    """Service by pool."""
+    target: str
+    phases: Mapping[str, tuple[str, ...]]
+    """Per component, what the good plan runs on its database."""
+    heads: Mapping[str, Any]
+    """Per component, where its databases are in the end."""
+    databases: Mapping[str, frozenset[str]]
+    places: tuple[Place, ...]
+    at: str = ""
+    done: set[str] = field(default_factory=set)
+    runs: dict[Place, str] = field(default_factory=dict)
+    links: dict[Place, str] = field(default_factory=dict)
+    out: dict[Place, str] = field(default_factory=dict)
+    warm: set[Place] = field(default_factory=set)
+    turned: set[tuple[str, Place]] = field(default_factory=set)
+    schemas: dict[str, list[str]] = field(default_factory=dict)
+    saved: set[str] = field(default_factory=set)
+    staged: set[Place] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    looked: int = 0
+
+    def fresh(self) -> TinyCloud:
+        """The cloud before the plan."""
+        again = TinyCloud(
+            self.facts,
+            self.owners,
+            self.units,
+            self.pools,
+            self.target,
+            self.phases,
+            self.heads,
+            self.databases,
+            self.places,
+        )
+        for place in self.places:
+            again.runs[place] = self.facts[f"artifact {place[0]} {place[1]}"]
+            again.links[place] = self.facts[f"link {place[0]} {place[1]}"]
+        for name, state in self.facts.items():
+            kind, _, rest = name.partition(" ")
+            pool, _, host = rest.partition("/")
+            if kind == "backend" and state != "up":
+                again.out[self.pools[pool], host] = "left out"
+        return again
+
+    def need(self, holds: object, harm: str) -> None:
+        """Say what is lost if something does not hold.
+
+        Raises:
+            Harm: it does not.
+        """
+        if not holds:
+            raise Harm(f"{self.at}: {harm}")
+
+    def play(self, step: Document, effect: Effect) -> None:
+        """One step, begun and ended.
+
+        Raises:
+            Harm: it does some.
+        """
+        self.at, action = step["id"], step["action"]
+        self.need("made" in self.done or action["kind"] == "create-witnesses", "nobody watches yet")
+        effect(self, step, action)
+        self.done.add(step["id"])
+
+    def of(self, component: str) -> list[Place]:
+        """Where a component's services are."""
+        return [place for place in self.places if self.owners[place[0]] == component]
+
+    def changes(self, component: str) -> bool:
+        """Whether a component runs old code somewhere at first."""
+        return any(not self.whole_at_start(place) for place in self.of(component))
+
+    def whole_at_start(self, place: Place) -> bool:
+        """Whether a service is new already."""
+        names = (f"artifact {place[0]} {place[1]}", f"link {place[0]} {place[1]}")
+        return all(self.facts[name] == self.target for name in names)
+
+    def serves(self, place: Place) -> bool:
+        """Whether a service runs new code and gets requests."""
+        return self.runs[place] == self.target and place not in self.out
+
+    def end(self) -> None:
+        """What must be so when all is done.
+
+        Raises:
+            Harm: it is not.
+        """
+        self.at = "the end"
+        self.need(all(self.serves(place) for place in self.places), "a service was forgotten")
+        self.need(not self.out, "a backend stays out")
+        for component in self.phases:
+            self.need(
+                tuple(self.schemas.get(component, ())) == self.phases[component], "a schema was forgotten"
+            )
+            changed = self.changes(component) or self.phases[component]
+            self.need(not changed or f"verified {component}" in self.done, "never verified")
+        self.need(self.looked, "the witnesses were forgotten")
+
+
+def tiny_cloud(plan: Document) -> TinyCloud:
+    """What a good plan says of the cloud it is for."""
+    facts, owners = plan["facts"], plan["services"]
+    named = [(step["id"].partition(":")[0], step["action"]) for step in plan["steps"]]
+    phases: dict[str, tuple[str, ...]] = dict.fromkeys(owners.values(), ())
+    databases: dict[str, frozenset[str]] = {}
+    for _, action in named:
+        if action["kind"] == "migrate-schema":
+            component, heads = action["component"], {head["database"] for head in action["heads"]}
+            phases[component] += (action["phase"],)
+            databases[component] = databases.get(component, frozenset()) | heads
+    verifies = [(name, action) for name, action in named if action["kind"] == "verify-component"]
+    return TinyCloud(
+        facts=facts,
+        owners=owners,
+        units={
+            placed["unit"]: service
+            for name, action in verifies
+            for placed, service in zip(
+                action["services"], sorted(s for s in owners if owners[s] == name), strict=True
+            )
+        },
+        pools={facts[f"pool {service}"]: service for service in owners},
+        target=verifies[0][1]["path"],
+        phases=phases,
+        heads={name: action["heads"] for name, action in verifies},
+        databases=databases,
+        places=tuple((s, host) for s in owners for host in facts[f"hosts {s}"].split()),
+    )
