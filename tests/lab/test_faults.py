@@ -203,7 +203,7 @@ def test_a_cloud_that_drifted_in_what_the_plan_relies_on_is_refused_by_name(hop:
 
     assert refused.code == 3
     assert "plan.drifted: " in refused.remarks
-    assert "unit placement ctl3 was active, and is inactive now" in refused.remarks
+    assert "unit placement-api ctl3 was active, and is inactive now" in refused.remarks
     assert hop.operator.runs.known() == runs
     assert poll(lambda: len(serving(ports, "placement")) == 3, limit_s=SHORT_S)
 
