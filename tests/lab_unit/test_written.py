@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 from skylift.app.record_file import load_record
 from skylift.gate.lab.artifacts import Artifact, artifact
 from skylift.gate.lab.host import Lab
-from skylift.gate.lab.launchers import COMPONENTS
 from skylift.gate.lab.manifest import write_manifest
+from skylift.gate.lab.profiles import API
 from skylift.gate.lab.written import there, write
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def lab(tmp_path: Path) -> Lab:
 def test_the_record_is_one_the_product_reads(lab: Lab, made: dict[str, Artifact]) -> None:
     write(lab, made["2023.1"], made)
 
-    record = load_record(lab.folder / "cloud.yaml", COMPONENTS)
+    record = load_record(lab.folder / "cloud.yaml", [one.name for one in API.components])
 
     assert sorted(record.hosts) == ["client", "ctl1", "ctl2", "ctl3"]
     assert {str(entry.artifact) for entry in record.components.values()} == {"openstack-2023.1"}

@@ -8,10 +8,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
 from skylift.gate.lab import backup
-from skylift.gate.lab.cloud_files import APIS
 from skylift.gate.lab.configure import cloud_facts
 from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP
 from skylift.gate.lab.openstack import IDENTITY_URL, REGION
+from skylift.gate.lab.profiles import API
 from skylift.gate.lab.state import write_whole
 
 if TYPE_CHECKING:
@@ -69,17 +69,18 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
         "hosts": controllers | client,
         "artifacts": {_called(one): _artifact(one) for one in made.values()},
         "components": {
-            api.name: {
+            one.name: {
                 "artifact": _called(present),
                 "role": "controller",
-                "unit": f"{api.name}-api.service",
-                "link": f"/opt/openstack/current/{api.name}",
+                "unit": f"{api.unit_name}.service",
+                "link": f"/opt/openstack/current/{api.link_name}",
                 "port": api.port,
-                "pool": api.name,
-                "database": api.name,
-                "user": api.name,
+                "pool": api.link_name,
+                "database": one.databases[0],
+                "user": one.name,
             }
-            for api in APIS
+            for one in API.components
+            for api in one.services
         },
         "balancer": {
             "kind": "haproxy",
