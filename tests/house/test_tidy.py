@@ -53,6 +53,8 @@ HOSTSIDE = "skylift.gate.lab.hostside"
 
 USED_FROM_OUTSIDE = {
     "skylift.cli.main": "the skylift command",
+    "skylift.gate.lab.artifactside.kept_fake": "Nova, in the artifacts of the lab",
+    "skylift.gate.lab.artifactside.local_settings": "Horizon, in the artifacts of the lab",
     "skylift.gate.lab.faults": "what the tests in the lab do to its hosts",
 }
 """Modules that nothing in the product imports, and who uses them."""

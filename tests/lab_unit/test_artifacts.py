@@ -10,8 +10,10 @@ import pytest
 from skylift.gate.lab import artifacts
 from skylift.gate.lab.artifacts import HOME, artifact, broken, build_broken, releases
 from skylift.gate.lab.host import LabProblem
-from skylift.gate.lab.launchers import COMPONENTS, launcher
+from skylift.gate.lab.launchers import launcher
 from skylift.gate.lab.manifest import write_manifest
+from skylift.gate.lab.profiles import API, CORE, PROFILES, Profile
+from skylift.gate.lab.services import GLANCE, NEUTRON, Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
 
 def test_there_are_pins_for_both_hops() -> None:
     assert releases() == ("2023.1", "2024.1", "2025.1")
+
+
+def test_the_core_cloud_has_pins_from_2024_1_on() -> None:
+    assert releases(CORE) == ("2024.1", "2024.2", "2025.1", "2026.1")
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_every_profile_has_an_artifact_of_its_own(profile: Profile) -> None:
+    others = {artifact("2024.1", other).name for other in PROFILES.values() if other is not profile}
+
+    assert artifact("2024.1", profile).name not in others
 
 
 def test_an_unknown_release_is_refused_with_those_there_are() -> None:
@@ -46,7 +59,7 @@ def test_a_release_of_its_own_has_a_name_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("what", "changed"),
     [
-        ("_pins", lambda _: "keystone==0\n"),
+        ("_pins", lambda *_: "keystone==0\n"),
         ("launcher", lambda *_, **__: "#!/bin/sh\n"),
         ("_python_version", lambda: "3.99"),
         ("_FORMAT", -1),
@@ -62,7 +75,7 @@ def test_whatever_it_is_built_from_changes_the_name(
     assert artifact("2024.1").name != before
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", [service.link_name for service in API.services])
 def test_a_broken_artifact_has_a_name_of_its_own_of_the_same_length(component: str) -> None:
     """Its files name its path: a name of another length could not take the other's place."""
     whole = artifact("2024.1")
@@ -95,9 +108,9 @@ def test_a_broken_artifact_differs_in_its_launcher_alone(
 
 
 @pytest.mark.parametrize("module", [True, False])
-@pytest.mark.parametrize("component", COMPONENTS)
-def test_a_launcher_is_a_shell_script_that_parses(component: str, *, module: bool) -> None:
-    script = launcher(component, module=module).encode()
+@pytest.mark.parametrize("service", CORE.services, ids=lambda service: service.name)
+def test_a_launcher_is_a_shell_script_that_parses(service: Service, *, module: bool) -> None:
+    script = launcher(service.link_name, service.program, module=module).encode()
 
     ended = subprocess.run(["sh", "-n"], input=script, check=False, capture_output=True)
 
@@ -105,8 +118,8 @@ def test_a_launcher_is_a_shell_script_that_parses(component: str, *, module: boo
 
 
 def test_a_launcher_serves_the_module_where_there_is_one() -> None:
-    assert "--module glance.wsgi.api:application" in launcher("glance", module=True)
-    assert '--wsgi-file "$artifact/bin/glance-wsgi-api"' in launcher("glance", module=False)
+    assert "--module glance.wsgi.api:application" in launcher("glance", GLANCE.program, module=True)
+    assert '--wsgi-file "$artifact/bin/glance-wsgi-api"' in launcher("glance", GLANCE.program, module=False)
 
 
 def test_a_launcher_stays_with_its_artifact_when_the_link_to_it_moves(tmp_path: Path) -> None:
@@ -115,7 +128,7 @@ def test_a_launcher_stays_with_its_artifact_when_the_link_to_it_moves(tmp_path: 
     (first / "libexec").mkdir(parents=True)
     (first / "bin").mkdir()
     (first / "bin/python").write_text('#!/bin/sh\necho "$1"\n')
-    (first / "libexec/serve-glance").write_text(launcher("glance", module=True))
+    (first / "libexec/serve-glance").write_text(launcher("glance", GLANCE.program, module=True))
     for program in ("bin/python", "libexec/serve-glance"):
         (first / program).chmod(0o755)
     current.symlink_to(first)
@@ -123,3 +136,13 @@ def test_a_launcher_stays_with_its_artifact_when_the_link_to_it_moves(tmp_path: 
     ended = subprocess.run([current / "libexec/serve-glance"], check=True, capture_output=True, text=True)
 
     assert ended.stdout.strip() == f"{first}/bin/pyuwsgi"
+
+
+def test_a_service_that_served_itself_does_so_where_its_release_has_no_module() -> None:
+    server = NEUTRON[0]
+
+    old, new = (launcher(server.link_name, server.program, module=kind) for kind in (False, True))
+
+    assert 'exec "$artifact/bin/python" "$artifact/bin/"neutron-server --config-file' in old
+    assert "pyuwsgi" not in old
+    assert "--module neutron.wsgi.api:application" in new

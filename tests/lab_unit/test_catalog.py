@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from skylift.gate.lab.hostside.catalog import Keystone, populate
+from skylift.gate.lab.hostside.catalog import Keystone, furnish, populate
 
 _WANTED = {
     "region": "RegionOne",
@@ -63,3 +63,47 @@ def test_a_second_time_makes_nothing() -> None:
     populate(keystone, _WANTED)
 
     assert keystone.changed == made
+
+
+def test_a_domain_gets_an_administrator_of_its_own() -> None:
+    keystone = Played("http://vip:5000/v3")
+    heat = {"name": "heat", "admin": "heat_domain_admin", "password": "planted"}
+
+    populate(keystone, _WANTED | {"domains": [heat], "roles": ["heat_stack_user"]})
+
+    (domain,) = keystone.kept["domains"]
+    admin = next(one for one in keystone.kept["users"] if one["name"] == "heat_domain_admin")
+    assert admin["domain_id"] == domain["id"]
+    assert any(path.startswith(f"/domains/{domain['id']}/users/{admin['id']}/") for path in keystone.granted)
+    assert "heat_stack_user" in {one["name"] for one in keystone.kept["roles"]}
+
+
+def test_a_thing_is_made_once_and_known_to_those_after_it() -> None:
+    keystone = Played("http://vip:5000/v3")
+    things = [
+        {"as": "net", "kind": "network", "list": "networks", "wanted": {"name": "a"}},
+        {"as": "sub", "kind": "subnet", "list": "subnets", "wanted": {"name": "a", "network_id": "$net"}},
+    ]
+
+    for _ in range(2):
+        furnish(keystone, things)
+
+    (network,), (subnet,) = keystone.kept["networks"], keystone.kept["subnets"]
+    assert subnet["network_id"] == network["id"]
+    assert keystone.changed == 2
+
+
+def test_what_is_asked_once_a_thing_is_made_names_it() -> None:
+    keystone = Played("http://vip:5000/v3")
+    zone = {
+        "as": "zone",
+        "kind": "aggregate",
+        "list": "aggregates",
+        "wanted": {"name": "a"},
+        "then": [("aggregates/$zone/action", {"add_host": {"host": "cmp1"}})],
+    }
+
+    furnish(keystone, [zone])
+
+    (made,) = keystone.kept["aggregates"]
+    assert [one["host"] for one in keystone.kept[f"aggregates/{made['id']}/action"]] == ["cmp1"]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from skylift.gate.lab.cloud_files import APIS, CloudFacts, HostFile, archive, digest_of, files_for
+from skylift.gate.lab.cloud_files import CloudFacts, HostFile, archive, digest_of, files_for
 from skylift.gate.lab.host import VIP, Lab
 from skylift.gate.lab.passwords import Passwords
+from skylift.gate.lab.profiles import API
 
 _LAB = Lab(Path("/nowhere/lab"))
 _PASSWORDS = Passwords(
@@ -23,8 +24,10 @@ _PASSWORDS = Passwords(
     service={"glance": "planted-glance", "placement": "planted-placement"},
     fernet=("planted-fernet-0", "planted-fernet-1"),
     credential=("planted-credential-0", "planted-credential-1"),
+    bus={},
+    shared={},
 )
-_CLOUD = CloudFacts(_LAB.controllers, _PASSWORDS)
+_CLOUD = CloudFacts(_LAB.controllers, _PASSWORDS, API)
 
 
 def _files(name: str = "ctl2") -> dict[str, HostFile]:
@@ -70,8 +73,8 @@ def test_services_reach_the_database_through_the_balancer_on_their_host() -> Non
 def test_every_controller_is_a_server_in_every_pool() -> None:
     balancer = _files()["/etc/haproxy/haproxy.cfg"].content
 
-    for api in APIS:
-        pool = balancer.partition(f"backend {api.name}\n")[2].partition("\nfrontend")[0]
+    for api in API.services:
+        pool = balancer.partition(f"backend {api.link_name}\n")[2].partition("\nfrontend")[0]
         assert re.findall(rf"server (ctl\d) \S+:{api.port} check", pool) == ["ctl1", "ctl2", "ctl3"]
 
 
@@ -100,7 +103,7 @@ def test_a_controller_is_not_its_own_peer() -> None:
     assert peers.count("10.77.0.") == 2
 
 
-@pytest.mark.parametrize("api", [api.name for api in APIS])
+@pytest.mark.parametrize("api", [api.link_name for api in API.services])
 def test_a_unit_starts_what_the_link_of_its_component_leads_to(api: str) -> None:
     unit = _files()[f"/etc/systemd/system/{api}-api.service"].content
 
@@ -116,7 +119,7 @@ def test_the_host_leaves_before_any_of_its_services_stops() -> None:
     )
     services = {"galera-state", "mariadb", "memcached", "haproxy", "keepalived"}
 
-    assert {f"{name}.service" for name in services | {f"{api.name}-api" for api in APIS}} <= set(
+    assert {f"{name}.service" for name in services | {api.unit_name for api in API.services}} <= set(
         after.split()
     )
 
@@ -172,5 +175,7 @@ def test_haproxy_takes_its_configuration_and_every_api_can_be_parked(tmp_path: P
     )
 
     assert said.returncode == 0, said.stderr
-    assert text.count("http-request lua.park") == len(APIS)
-    assert files["/etc/haproxy/parked.map"].content.split() == [w for api in APIS for w in (api.name, "0")]
+    assert text.count("http-request lua.park") == len(API.balanced)
+    assert files["/etc/haproxy/parked.map"].content.split() == [
+        w for api in API.balanced for w in (api.link_name, "0")
+    ]

@@ -86,14 +86,21 @@ def test_status_reads_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_every_later_release_is_an_artifact_unless_told_otherwise() -> None:
-    assert choose_artifacts("2024.1", None) == ("2024.1", "2025.1")
-    assert choose_artifacts("2023.1", "2024.1") == ("2023.1", "2024.1")
-    assert choose_artifacts("2025.1", "") == ("2025.1",)
+    known = ("2023.1", "2024.1", "2025.1")
+
+    assert choose_artifacts("2024.1", None, known) == ("2024.1", "2025.1")
+    assert choose_artifacts("2023.1", "2024.1", known) == ("2023.1", "2024.1")
+    assert choose_artifacts("2025.1", "", known) == ("2025.1",)
 
 
 def test_an_unknown_artifact_is_an_error_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["lab", "up", "--artifacts", "2019.2"]) == 2
     assert "no artifacts of 2019.2: known are 2023.1" in capsys.readouterr().err
+
+
+def test_a_profile_has_releases_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["lab", "up", "--profile", "core", "--release", "2023.1"]) == 2
+    assert "no artifacts of 2023.1: known are 2024.1" in capsys.readouterr().err
 
 
 def test_a_log_has_a_line_when_a_stage_begins_and_one_when_it_ends(

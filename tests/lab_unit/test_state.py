@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from skylift.gate.lab.host import Lab, default_folder
+from skylift.gate.lab.host import Lab, default_folder, marker_of
 from skylift.gate.lab.state import (
     LabBusy,
     LabRefused,
     LabState,
     locked,
-    marker_of,
     read_state,
     write_state,
     write_whole,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,15 @@ from skylift.cli.views import lab as view
 from skylift.gate.lab.artifacts import releases
 from skylift.gate.lab.down import down as take_down
 from skylift.gate.lab.host import Lab, LabProblem, default_folder
+from skylift.gate.lab.profiles import PROFILES
 from skylift.gate.lab.state import LabState
 from skylift.gate.lab.status import status as look
 from skylift.gate.lab.up import up as bring_up
 
-RELEASES = releases()
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DEFAULT = PROFILES["api"]
 
 _folder = click.option(
     "--dir",
@@ -34,17 +39,22 @@ def lab() -> None:
 
 @lab.command()
 @_folder
-@click.option("--release", type=click.Choice(RELEASES), default=RELEASES[0], show_default=True)
+@click.option("--profile", type=click.Choice(sorted(PROFILES)), default=_DEFAULT.name, show_default=True)
+@click.option("--release", help="The release to start with. [default: the oldest of the profile]")
 @click.option("--artifacts", help="Releases to have in the depot. [default: all later ones]")
 @json_option
-def up(folder: Path | None, release: str, artifacts: str | None, *, as_json: bool) -> int:
+def up(
+    folder: Path | None, profile: str, release: str | None, artifacts: str | None, *, as_json: bool
+) -> int:
     """Bring the lab up, or finish bringing it up; does nothing if it is.
 
     May be interrupted, or killed: the next one goes on where it stopped.
     """
     place = _lab(folder)
     start = time.monotonic()
-    wanted = LabState(release, choose_artifacts(release, artifacts))
+    known = releases(PROFILES[profile])
+    release = release or known[0]
+    wanted = LabState(release, choose_artifacts(release, artifacts, known), profile)
     try:
         with view.progress() as progress:
             pushed = bring_up(place, wanted, progress)
@@ -82,18 +92,15 @@ def _lab(folder: Path | None) -> Lab:
     return Lab(folder.absolute() if folder else default_folder())
 
 
-def choose_artifacts(release: str, told: str | None) -> tuple[str, ...]:
-    """``release`` and those told, in order; by default all from ``release`` on.
+def choose_artifacts(release: str, told: str | None, known: Sequence[str]) -> tuple[str, ...]:
+    """``release`` and those told, in order; by default all from ``release`` on, of those ``known``.
 
     Raises:
         click.UsageError: one is not known.
     """
-    later = RELEASES[RELEASES.index(release) :]
+    wanted = {release, *filter(None, (told or "").replace(" ", "").split(","))}
+    if unknown := wanted - set(known):
+        raise click.UsageError(f"no artifacts of {', '.join(sorted(unknown))}: known are {', '.join(known)}")
     if told is None:
-        return later
-    wanted = {release, *filter(None, told.replace(" ", "").split(","))}
-    if unknown := wanted - set(RELEASES):
-        raise click.UsageError(
-            f"no artifacts of {', '.join(sorted(unknown))}: known are {', '.join(RELEASES)}"
-        )
+        return tuple(known[known.index(release) :])
     return tuple(sorted(wanted))

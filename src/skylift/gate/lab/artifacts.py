@@ -1,7 +1,7 @@
-"""Artifacts: Keystone, Glance and Placement of one release in one environment, built from PyPI.
+"""Artifacts: all services of one release in one environment, built from PyPI.
 
 An artifact is built at the very path it will have on the hosts (scripts and byte code name it), in a
-mount namespace where only this build sees it. It carries a launcher per component, so that the units
+mount namespace where only this build sees it. It carries a launcher per service, so that the units
 of the hosts stay the same from release to release, and a manifest, whose digest is its address.
 """
 
@@ -13,14 +13,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skylift.gate.lab.cache import Entry, entry
 from skylift.gate.lab.commands import run_here, run_sealed
 from skylift.gate.lab.host import LabProblem
-from skylift.gate.lab.launchers import COMPONENTS, launcher
+from skylift.gate.lab.launchers import Wsgi, launcher
 from skylift.gate.lab.manifest import digest, write_manifest
+from skylift.gate.lab.profiles import API, Profile
 from skylift.gate.lab.pypi import uv_environment
 from skylift.model.problem import Fix, Remedy
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 HOME = "/opt/openstack/artifacts"
 """Where artifacts lie on every host, by name."""
@@ -38,7 +43,13 @@ mount -t overlay opt -o lowerdir=/opt,upperdir=/mnt/upper,workdir=/mnt/work /opt
 mkdir -p "$ARTIFACT" "tree$ARTIFACT"
 mount --bind "tree$ARTIFACT" "$ARTIFACT"
 "$UV" venv --quiet --allow-existing --python "$PYTHON" "$ARTIFACT"
+# Some source packages are built with what later ones no longer bring.
+echo 'setuptools<81' > /mnt/build-constraints
+export UV_BUILD_CONSTRAINT=/mnt/build-constraints
 "$UV" pip install --quiet --no-deps --python "$ARTIFACT/bin/python" --requirement /dev/stdin
+[ ! -d additions ] || cp -R additions/. "$ARTIFACT"/lib/python3.*/site-packages/
+rm -rf additions
+eval "$FINISH"
 env -u PYTHONDONTWRITEBYTECODE "$ARTIFACT/bin/python" -m compileall -q -j 2 \\
   --invalidation-mode unchecked-hash "$ARTIFACT/lib" >&2
 """
@@ -55,6 +66,7 @@ class Artifact:
 
     release: str
     entry: Entry
+    profile: Profile = API
 
     @property
     def name(self) -> str:
@@ -87,34 +99,44 @@ class Artifact:
         return digest(self.tree)
 
 
-def releases() -> tuple[str, ...]:
+def releases(profile: Profile = API) -> tuple[str, ...]:
     """The releases the lab has pins for, oldest first."""
-    pins = resources.files("skylift.gate.lab") / "constraints"
     return tuple(
-        sorted(file.name.removesuffix(".txt") for file in pins.iterdir() if file.name.endswith(".txt"))
+        sorted(
+            file.name.removesuffix(".txt")
+            for file in _pins_of(profile).iterdir()
+            if file.name.endswith(".txt")
+        )
     )
 
 
-def artifact(release: str) -> Artifact:
-    """The artifact of ``release``, built or not.
+def artifact(release: str, profile: Profile = API) -> Artifact:
+    """The artifact of ``release`` with all services of ``profile``, built or not.
 
     Raises:
         LabProblem: the lab has no pins for it.
     """
-    inputs = {
+    inputs: dict[str, object] = {
         "release": release,
-        "pins": _pins(release),
-        "launchers": [launcher(component, module=kind) for component in COMPONENTS for kind in (False, True)],
+        "pins": _pins(release, profile),
+        "launchers": [
+            launcher(service.link_name, service.program, module=kind)
+            for service in profile.services
+            for kind in (False, True)
+        ],
         "python": _python_version(),
         "platform": sysconfig.get_platform(),
         "format": _FORMAT,
     }
-    return Artifact(release, entry("artifact", inputs))
+    if added := _additions(profile):
+        inputs |= {"additions": added, "finish": _finish(profile)}
+    return Artifact(release, entry("artifact", inputs), profile)
 
 
 def broken(whole: Artifact, *, component: str) -> Artifact:
     """The artifact like ``whole`` in all but this: its launcher of ``component`` ends with code 1."""
-    return Artifact(whole.release, entry("artifact", {"like": whole.entry.path.name, "broken": component}))
+    inputs = {"like": whole.entry.path.name, "broken": component}
+    return Artifact(whole.release, entry("artifact", inputs), whole.profile)
 
 
 def build(wanted: Artifact) -> None:
@@ -152,14 +174,42 @@ def _fill(folder: Path, wanted: Artifact) -> None:
         "ARTIFACT": wanted.path,
         "PYTHON": _PYTHON,
         "UV": _uv(),
+        "FINISH": _finish(wanted.profile),
     }
-    pins = _pins(wanted.release).encode()
-    run_sealed(["sh", "-euc", _BUILD], timeout_s=_BUILD_LIMIT_S, env=environment, input=pins)
+    for path, text in _additions(wanted.profile).items():
+        added = folder / "additions" / path
+        added.parent.mkdir(parents=True, exist_ok=True)
+        added.write_text(text)
+    run_sealed(
+        ["sh", "-euc", _BUILD],
+        timeout_s=_BUILD_LIMIT_S,
+        env=environment,
+        input=_pins(wanted.release, wanted.profile).encode(),
+    )
     tree = folder / "tree" / wanted.path.lstrip("/")
-    for component, program in COMPONENTS.items():
-        module = next(tree.glob(f"lib/python3.*/site-packages/{program.module_file}"), None)
-        _put_program(tree / f"libexec/serve-{component}", launcher(component, module=module is not None))
+    for service in wanted.profile.services:
+        program = service.program
+        module = isinstance(program, Wsgi) and any(
+            tree.glob(f"lib/python3.*/site-packages/{program.module_file}")
+        )
+        _put_program(
+            tree / f"libexec/serve-{service.link_name}", launcher(service.link_name, program, module=module)
+        )
     _seal(folder, wanted, tree)
+
+
+def _additions(profile: Profile) -> dict[str, str]:
+    """By path below site-packages: what is not upstream's."""
+    ours = resources.files("skylift.gate.lab") / "artifactside"
+    return {
+        path: (ours / name).read_text()
+        for component in profile.components
+        for path, name in component.additions
+    }
+
+
+def _finish(profile: Profile) -> str:
+    return "\n".join(component.finish for component in profile.components if component.finish)
 
 
 def _derive(folder: Path, wanted: Artifact, whole: Artifact, component: str) -> None:
@@ -192,11 +242,15 @@ def _put_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _pins(release: str) -> str:
-    file = resources.files("skylift.gate.lab") / "constraints" / f"{release}.txt"
+def _pins_of(profile: Profile) -> Traversable:
+    return resources.files("skylift.gate.lab") / "constraints" / profile.name
+
+
+def _pins(release: str, profile: Profile) -> str:
+    file = _pins_of(profile) / f"{release}.txt"
     if not file.is_file():
         raise LabProblem(
-            f"the lab cannot build release {release}: it has pins for {', '.join(releases())}",
+            f"the lab cannot build release {release}: it has pins for {', '.join(releases(profile))}",
             Remedy(Fix.REPAIR, "choose one of those with --release"),
         )
     return file.read_text()

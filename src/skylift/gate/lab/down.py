@@ -6,10 +6,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from skylift.gate.lab import cgroups, network
-from skylift.gate.lab.host import LabProblem
+from skylift.gate.lab.host import LabProblem, marker_of
 from skylift.gate.lab.mounts import mounted_below, unmount_all
 from skylift.gate.lab.stages import Stage, build
-from skylift.gate.lab.state import locked, marker_of, read_state
+from skylift.gate.lab.state import locked, read_state
 
 if TYPE_CHECKING:
     from skylift.gate.lab.host import Lab

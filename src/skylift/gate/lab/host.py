@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from skylift.gate.lab.profiles import API, PROFILES, Profile
+from skylift.gate.lab.services import Role
 from skylift.model.problem import Fix, Remedy, Uncertain
 
 NETWORK = "10.77.0.0/16"
 BRIDGE_ADDRESS = "10.77.0.1"
 VIP = "10.77.0.10"
 DEPOT_PORT = 8099
+PROVIDER_ADDRESSES = {"client": "10.78.0.20"}
+"""Who has an address of its own in the network of the guests, beside them."""
+PROVIDER_ID = 78
+PROVIDER_GROUP = "239.77.78.1"
+"""The overlay that carries the guests' network from host to host: its number and its multicast group."""
+PROVIDER_MTU = 1440
+"""What an overlay leaves of 1500 bytes, and of that a tag."""
 
-_ADDRESSES = {
-    "ctl1": "10.77.0.11",
-    "ctl2": "10.77.0.12",
-    "ctl3": "10.77.0.13",
-    "client": "10.77.0.20",
-}
 _TAIL_CHARS = 2000
 _MARK = "SKYLIFT_LAB_SCRIPT_OF"
 _COUNT_ORPHANS = f"""
@@ -54,7 +57,7 @@ class LabHost:
 
     name: str
     address: str
-    role: Literal["controller", "client"]
+    role: Role
     root: Path
     """The merged root file system: files may be written here before the host boots, and after."""
 
@@ -87,22 +90,30 @@ class Lab:
         return Path("/run/netns") / self.name
 
     @property
+    def profile(self) -> Profile:
+        """The profile it was asked to have; the smallest where nothing is said."""
+        try:
+            told = json.loads(marker_of(self).read_text())
+            return PROFILES[told["profile"]]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return API
+
+    @property
     def hosts(self) -> tuple[LabHost, ...]:
-        """Three controllers and the client, in the order of their names' numbers."""
+        """All of them, in the order of the profile."""
         return tuple(
-            LabHost(
-                name,
-                address,
-                "client" if name == "client" else "controller",
-                self.folder / "hosts" / name / "root",
-            )
-            for name, address in _ADDRESSES.items()
+            LabHost(name, address, role, self.folder / "hosts" / name / "root")
+            for name, (address, role) in self.profile.hosts.items()
         )
 
     @property
     def controllers(self) -> tuple[LabHost, ...]:
         """The hosts that carry the control plane."""
-        return tuple(host for host in self.hosts if host.role == "controller")
+        return self.having("controller")
+
+    def having(self, *roles: Role) -> tuple[LabHost, ...]:
+        """The hosts with one of ``roles``."""
+        return tuple(host for host in self.hosts if host.role in roles)
 
     @property
     def client(self) -> LabHost:
@@ -118,7 +129,7 @@ class Lab:
         for host in self.hosts:
             if host.name == name:
                 return host
-        raise LabProblem(f"there is no host {name} in the lab: it has {', '.join(_ADDRESSES)}")
+        raise LabProblem(f"there is no host {name} in the lab: it has {', '.join(self.profile.hosts)}")
 
     @property
     def key(self) -> Path:
@@ -139,6 +150,11 @@ class Lab:
     def shared(self) -> Path:
         """The folder every controller sees as ``/srv/shared``, as an NFS share would be."""
         return self.folder / "shared"
+
+
+def marker_of(lab: Lab) -> Path:
+    """The file that tells a lab's folder from any other, and what the lab was asked to be."""
+    return lab.folder / "lab.json"
 
 
 def default_folder() -> Path:

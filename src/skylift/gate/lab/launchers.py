@@ -1,4 +1,4 @@
-"""The programs of an artifact that serve a component, the same to call in every release."""
+"""The programs of an artifact that run a service, the same to call in every release."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """How a component is served by uWSGI: a script up to 2024.2, a module from 2025.1."""
+class Wsgi:
+    """A service that uWSGI serves: the release's module, or its script where it has none yet."""
 
-    script: str
     module: str
+    script: str = ""
+    daemon: str = ""
+    """Instead of a script: the command of one that served itself, to which uWSGI's options mean nothing."""
+    options: str = ""
+    """More of uWSGI's options, those that the artifact itself knows."""
 
     @property
     def module_file(self) -> str:
@@ -18,20 +22,29 @@ class Program:
         return self.module.replace(".", "/") + ".py"
 
 
-COMPONENTS = {
-    "keystone": Program("keystone-wsgi-public", "keystone.wsgi.api"),
-    "glance": Program("glance-wsgi-api", "glance.wsgi.api"),
-    "placement": Program("placement-api", "placement.wsgi.api"),
-}
-"""The components an artifact holds, in the order they are upgraded."""
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A service that runs by itself: a script of the artifact, and its arguments."""
 
-_LAUNCHER = """\
-#!/bin/sh
-# Serves {component} with the artifact this file belongs to. Arguments go to uWSGI: say where to listen,
-# and with how many workers.
+    command: str
+
+
+Program = Wsgi | Daemon
+
+_HEAD = """\
 set -eu
 # Not through the link that may have led here: it changes while we run, and modules are loaded late.
 artifact=$(dirname "$(dirname "$(readlink -f "$0")")")
+"""
+
+_SERVED = (
+    """\
+#!/bin/sh
+# Serves {name} with the artifact this file belongs to. Arguments go to uWSGI: say where to listen,
+# and with how many workers.
+"""
+    + _HEAD
+    + """\
 # Ready is when the application is loaded, not when uWSGI is: the worker says it.
 ready=true
 if [ -n "${{NOTIFY_SOCKET:-}}" ]; then
@@ -47,14 +60,33 @@ exec "$artifact/bin/python" "$artifact/bin/pyuwsgi" {application} \\
   --hook-accepting1-once "exec:$ready" \\
   "$@"
 """
+)
+
+_RUN = (
+    """\
+#!/bin/sh
+# Runs {name} with the artifact this file belongs to, whatever the arguments.
+"""
+    + _HEAD
+    + """\
+# What it starts in turn, such as helpers with more privileges, is of the same artifact.
+export PATH="$artifact/bin:$PATH"
+exec "$artifact/bin/python" "$artifact/bin/"{command}
+"""
+)
 
 
-def launcher(component: str, *, module: bool) -> str:
-    """The text of ``libexec/serve-COMPONENT``; ``module`` says whether its artifact has the module."""
-    program = COMPONENTS[component]
-    application = (
-        f"--module {program.module}:application"
-        if module
-        else f'--wsgi-file "$artifact/bin/{program.script}"'
-    )
-    return _LAUNCHER.format(component=component, application=application)
+def launcher(name: str, program: Program, *, module: bool) -> str:
+    """The text of ``libexec/serve-NAME``; ``module`` says whether its artifact has the program's module."""
+    match program:
+        case Daemon(command):
+            return _RUN.format(name=name, command=command)
+        case Wsgi(daemon=command) if command and not module:
+            return _RUN.format(name=name, command=command)
+        case Wsgi():
+            application = (
+                f"--module {program.module}:application"
+                if module
+                else f'--wsgi-file "$artifact/bin/{program.script}"'
+            )
+            return _SERVED.format(name=name, application=" ".join((application, *program.options.split())))

@@ -8,10 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from skylift.gate.lab.profiles import API
 from skylift.model.problem import Fix, Refused, Remedy
 
-DISK_GIB = 10
-MEMORY_GIB = 6
 _GIB = 2**30
 
 
@@ -64,10 +63,13 @@ def look(folder: Path) -> Machine:
     )
 
 
-def lacks(machine: Machine, *, disk_gib: float = DISK_GIB) -> tuple[str, ...]:
+def lacks(
+    machine: Machine, *, disk_gib: float = API.disk_gib, memory_gib: float = API.memory_gib
+) -> tuple[str, ...]:
     """All that is missing, each with what was found; empty if the machine will do.
 
-    ``disk_gib`` is what has to be free: a lab that stands has taken its share already.
+    ``disk_gib`` is what has to be free: a lab that stands has taken its share already. Both depend on
+    the profile.
     """
     questions = (
         (machine.root, "root (you are not)"),
@@ -82,20 +84,20 @@ def lacks(machine: Machine, *, disk_gib: float = DISK_GIB) -> tuple[str, ...]:
             f"{disk_gib:.0f} GiB free at {machine.disk} (there are {machine.disk_free_gib:.1f})",
         ),
         (
-            machine.memory_gib >= MEMORY_GIB,
-            f"{MEMORY_GIB} GiB of memory (there are {machine.memory_gib:.1f})",
+            machine.memory_gib >= memory_gib,
+            f"{memory_gib:.0f} GiB of memory (there are {machine.memory_gib:.1f})",
         ),
     )
     return tuple(need for there, need in questions if not there)
 
 
-def refuse_unfit(folder: Path, *, disk_gib: float = DISK_GIB) -> None:
+def refuse_unfit(folder: Path, *, disk_gib: float = API.disk_gib, memory_gib: float = API.memory_gib) -> None:
     """Look, and go on only if nothing is missing.
 
     Raises:
         MachineUnfit: something is; its one sentence names all of it.
     """
-    if missing := lacks(look(folder), disk_gib=disk_gib):
+    if missing := lacks(look(folder), disk_gib=disk_gib, memory_gib=memory_gib):
         raise MachineUnfit(missing)
 
 

@@ -6,30 +6,28 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab.cloud_files import APIS, PORTS, host_program
+from skylift.gate.lab.cloud_files import host_program
 from skylift.gate.lab.commands import poll
-from skylift.gate.lab.configure import API_UNITS, cloud_facts
+from skylift.gate.lab.components import GLANCE, PLACEMENT
+from skylift.gate.lab.configure import cloud_facts, system_units, units_of
 from skylift.gate.lab.host import NETWORK, VIP, LabProblem, run
+from skylift.gate.lab.services import KEYSTONE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skylift.gate.lab.components import Component
     from skylift.gate.lab.host import Lab, LabHost
 
 REGION = "RegionOne"
-IDENTITY_URL = f"http://{VIP}:{PORTS['keystone']}/v3"
+IDENTITY_URL = f"http://{VIP}:{KEYSTONE.port}/v3"
 
 _HALF = "half_made_"
 _SCHEMA_S = 180
 _START_S = 150
 _ANSWER_S = 60
-_TYPES = {"glance": "image", "placement": "placement"}
 _FROM = ".".join(NETWORK.split(".")[:2]) + ".%"
 """Where the database's clients come from, as a pattern: through the balancers of the controllers."""
-
-_SCHEMAS = {
-    "keystone": "keystone-manage db_sync",
-    "glance": "glance-manage db_sync",
-    "placement": "placement-manage db sync",
-}
 
 _BOOTSTRAP = f"""
 read -r OS_BOOTSTRAP_PASSWORD
@@ -54,67 +52,77 @@ def balance(lab: Lab) -> None:
 
 
 def databases_made(lab: Lab) -> bool:
-    """Whether each component has its database and a user that may do all in it."""
+    """Whether each component has its databases and a user that may do all in them."""
     granted = _ask(lab, f"SELECT Db FROM mysql.db WHERE Host = '{_FROM}'").split()  # noqa: S608 - our own words
-    return set(granted) >= _SCHEMAS.keys()
+    wanted = {name for one in lab.profile.components for name in one.databases}
+    return set(granted) >= wanted
 
 
 def make_databases(lab: Lab) -> None:
     """Make what is missing; an existing user gets the password this lab knows."""
     words = cloud_facts(lab).passwords.database
     statements = "".join(
-        f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb3;\n"
-        f"CREATE OR REPLACE USER {name}@'{_FROM}' IDENTIFIED BY '{words[name]}';\n"
-        f"GRANT ALL PRIVILEGES ON {name}.* TO {name}@'{_FROM}';\n"
-        for name in _SCHEMAS
+        f"CREATE OR REPLACE USER {one.name}@'{_FROM}' IDENTIFIED BY '{words[one.name]}';\n"
+        + "".join(
+            f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb3;\n"
+            f"GRANT ALL PRIVILEGES ON {name}.* TO {one.name}@'{_FROM}';\n"
+            for name in one.databases
+        )
+        for one in lab.profile.components
+        if one.databases
     )
     _tell(lab, statements)
 
 
-def schema_made(lab: Lab, component: str) -> bool:
-    """Whether its database has a schema, whole and of whatever release: one that was upgraded stays so."""
-    stamped = _count(lab, f"SELECT COUNT(*) FROM {component}.alembic_version") > 0  # noqa: S608 - our own words
-    return stamped and not _half_made(lab, component)
+def schema_made(lab: Lab, component: Component) -> bool:
+    """Whether its databases have schemas, whole and of whatever release: one that was upgraded stays so."""
+    stamped = (
+        count(lab, f"SELECT COUNT(*) FROM {name}.alembic_version") > 0  # noqa: S608 - our own words
+        for name in component.databases
+    )
+    return all(stamped) and not _half_made(lab, component)
 
 
-def make_schema(lab: Lab, component: str) -> None:
+def make_schema(lab: Lab, component: Component) -> None:
     """Run the component's own migrations from nothing to the head of its artifact.
 
     What a killed one left is dropped first: MariaDB takes no schema change back, and the first of the
     migrations trips over its own tables. A database named after the component tells, while it is there,
     that they have not come to their end; nothing else is ever dropped.
     """
-    afresh = f"DROP DATABASE {component}; CREATE DATABASE {component} CHARACTER SET utf8mb3; "
-    _tell(
-        lab,
-        (afresh if _half_made(lab, component) else "") + f"CREATE DATABASE IF NOT EXISTS {_HALF}{component};",
+    afresh = "".join(
+        f"DROP DATABASE {name}; CREATE DATABASE {name} CHARACTER SET utf8mb3; "
+        for name in component.databases
     )
-    _as(lab.controllers[0], component, _SCHEMAS[component])
-    _tell(lab, f"DROP DATABASE {_HALF}{component};")
+    mark = _HALF + component.name
+    _tell(lab, (afresh if _half_made(lab, component) else "") + f"CREATE DATABASE IF NOT EXISTS {mark};")
+    for command in component.schema:
+        run_as(lab.controllers[0], component, command)
+    _tell(lab, f"DROP DATABASE {mark};")
 
 
-def _half_made(lab: Lab, component: str) -> bool:
-    query = f"SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{_HALF}{component}'"  # noqa: S608 - our own words
+def _half_made(lab: Lab, component: Component) -> bool:
+    query = f"SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{_HALF}{component.name}'"  # noqa: S608 - our own words
     return int(_ask(lab, query)) > 0
 
 
 def metadefs_loaded(lab: Lab) -> bool:
     """Whether Glance's catalog of metadata definitions was filled."""
-    return _count(lab, "SELECT COUNT(*) FROM glance.metadef_namespaces") > 0
+    return count(lab, "SELECT COUNT(*) FROM glance.metadef_namespaces") > 0
 
 
 def load_metadefs(lab: Lab) -> None:
     """Fill it from the artifact."""
-    _as(
+    run_as(
         lab.controllers[0],
-        "glance",
+        GLANCE,
         "glance-manage db_load_metadefs /opt/openstack/current/glance/etc/glance/metadefs",
     )
 
 
 def bootstrapped(lab: Lab) -> bool:
     """Whether Keystone has its first user and endpoints."""
-    return _count(lab, "SELECT COUNT(*) FROM keystone.endpoint") > 0
+    return count(lab, "SELECT COUNT(*) FROM keystone.endpoint") > 0
 
 
 def bootstrap(lab: Lab) -> None:
@@ -123,27 +131,35 @@ def bootstrap(lab: Lab) -> None:
     run(lab.controllers[0], _BOOTSTRAP, input=password.encode(), timeout_s=_SCHEMA_S)
 
 
-def served(lab: Lab) -> bool:
-    """Whether the units of the APIs run on every controller."""
-    return all(_active(host, *API_UNITS, "leave-cloud") for host in lab.controllers)
+def served(hosts: Sequence[LabHost], release: str, *, base: bool) -> bool:
+    """Whether services run on all ``hosts``: those of profile ``api`` alone if ``base``, else the rest."""
+    return all(_active(host, *_to_start(host, release, base=base)) for host in hosts)
 
 
-def serve(lab: Lab) -> None:
-    """Start them, on all controllers at once; each is up when its application is loaded."""
-    with ThreadPoolExecutor(len(lab.controllers)) as pool:
+def serve(hosts: Sequence[LabHost], release: str, *, base: bool) -> None:
+    """Start them, on all hosts at once; an API is up when its application is loaded."""
+    with ThreadPoolExecutor(len(hosts)) as pool:
         list(
             pool.map(
                 lambda host: run(
-                    host, f"systemctl start {' '.join(API_UNITS)} leave-cloud", timeout_s=_START_S
+                    host,
+                    f"systemctl start {' '.join(_to_start(host, release, base=base))}",
+                    timeout_s=_START_S,
                 ),
-                lab.controllers,
+                hosts,
             )
         )
 
 
+def _to_start(host: LabHost, release: str, *, base: bool) -> tuple[str, ...]:
+    """On controllers, what the services stand on is started by stages of its own."""
+    below = () if host.role == "controller" else system_units(host)
+    return (*below, *units_of(host, release, base=base))
+
+
 def catalogued(lab: Lab) -> bool:
     """Whether the catalog has all services at all interfaces."""
-    return _count(lab, "SELECT COUNT(*) FROM keystone.endpoint") >= 3 * len(APIS)
+    return count(lab, "SELECT COUNT(*) FROM keystone.endpoint") >= 3 * (1 + len(_endpoints(lab)))
 
 
 def make_catalog(lab: Lab) -> None:
@@ -159,17 +175,28 @@ def make_catalog(lab: Lab) -> None:
         "url": IDENTITY_URL,
         "password": words.admin,
         "region": REGION,
+        "roles": [role for one in lab.profile.components for role in one.roles],
+        "domains": [
+            {"name": one.domain[0], "admin": one.domain[1], "password": words.shared["stacks"]}
+            for one in lab.profile.components
+            if one.domain[0]
+        ],
         "services": [
-            {
-                "user": name,
-                "password": words.service[name],
-                "type": kind,
-                "url": f"http://{VIP}:{PORTS[name]}",
-            }
-            for name, kind in _TYPES.items()
+            {"user": name, "password": words.service[name], "type": kind, "url": url}
+            for name, kind, url in _endpoints(lab)
         ],
     }
-    _run_program(lab.controllers[0], "catalog", json.dumps(wanted))
+    run_program(lab.controllers[0], "catalog", json.dumps(wanted))
+
+
+def _endpoints(lab: Lab) -> list[tuple[str, str, str]]:
+    """Component, type and address of each but Keystone's own."""
+    ports = {service.link_name: service.port for service in lab.profile.balanced}
+    return [
+        (one.name, place.type, f"http://{VIP}:{ports[place.service]}{place.path}")
+        for one in lab.profile.components
+        for place in one.endpoints
+    ]
 
 
 def _asks_keystone(lab: Lab) -> bool:
@@ -187,12 +214,12 @@ def answers(lab: Lab) -> bool:
         "url": IDENTITY_URL,
         "password": cloud_facts(lab).passwords.admin,
         "ask": [
-            f"http://{VIP}:{PORTS['glance']}/v2/images",
-            f"http://{VIP}:{PORTS['placement']}/resource_providers",
+            f"http://{VIP}:{GLANCE.services[0].port}/v2/images",
+            f"http://{VIP}:{PLACEMENT.services[0].port}/resource_providers",
         ],
     }
     try:
-        _run_program(lab.client, "catalog", json.dumps(wanted))
+        run_program(lab.client, "catalog", json.dumps(wanted))
     except LabProblem:
         return False
     return True
@@ -208,7 +235,7 @@ def await_answers(lab: Lab) -> None:
         raise LabProblem(f"the cloud did not answer through {VIP} within {_ANSWER_S} s of its start")
 
 
-def _run_program(host: LabHost, name: str, told: str) -> None:
+def run_program(host: LabHost, name: str, told: str) -> None:
     """Run one of the hosts' programs with ``told`` as its standard input, nothing of it in argv."""
     program = host_program(name)
     script = (
@@ -218,9 +245,14 @@ def _run_program(host: LabHost, name: str, told: str) -> None:
     run(host, size + script, input=program.encode() + told.encode(), timeout_s=60)
 
 
-def _as(host: LabHost, component: str, command: str) -> None:
-    binaries = f"/opt/openstack/current/{component}/bin"
-    run(host, f"exec runuser -u {component} -- {binaries}/{command} 2>&1 >/dev/null", timeout_s=_SCHEMA_S)
+def run_as(host: LabHost, component: Component, command: str) -> None:
+    """Run one of the component's own commands on ``host``, as its user."""
+    binaries = f"/opt/openstack/current/{component.tools}/bin"
+    run(
+        host,
+        f"exec runuser -u {component.name} -- {binaries}/{command} 2>&1 >/dev/null",
+        timeout_s=_SCHEMA_S,
+    )
 
 
 def _active(host: LabHost, *units: str) -> bool:
@@ -239,7 +271,7 @@ def _ask(lab: Lab, query: str) -> str:
     return run(lab.controllers[0], "mariadb --batch --skip-column-names", input=query.encode(), timeout_s=30)
 
 
-def _count(lab: Lab, query: str) -> int:
+def count(lab: Lab, query: str) -> int:
     """What a counting ``query`` says; 0 if its table does not exist."""
     try:
         return int(_ask(lab, query))

@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from skylift.gate.lab.host import LabProblem
-from skylift.gate.lab.launchers import COMPONENTS
 from skylift.gate.lab.state import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from skylift.gate.lab.host import Lab
+    from skylift.gate.lab.profiles import Profile
 
 _FERNET_KEYS = 2
 """One to sign with and one staged, as Keystone starts with."""
+_SHARED = ("erlang", "metadata", "dashboard", "stacks")
+"""The cookie of the brokers, the word between Nova and the metadata agents, the key of the dashboard's
+sessions, and the administrator of the users that stacks make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Passwords:
     """Keys of tokens, by their number; the same on every controller."""
     credential: tuple[str, ...]
     """Keys of stored credentials, by their number."""
+    bus: dict[str, str]
+    """By component: the password of its user on the message bus."""
+    shared: dict[str, str]
+    """What services of several hosts know together, by what it is for."""
 
 
 def passwords(lab: Lab) -> Passwords:
@@ -45,7 +52,7 @@ def passwords(lab: Lab) -> Passwords:
     """
     path = _file(lab)
     if not path.exists():
-        write_whole(path, json.dumps(asdict(_made()), indent=2) + "\n", mode=0o600)
+        write_whole(path, json.dumps(asdict(_made(lab.profile)), indent=2) + "\n", mode=0o600)
     try:
         told = json.loads(path.read_text())
         return Passwords(
@@ -54,6 +61,8 @@ def passwords(lab: Lab) -> Passwords:
             service=told["service"],
             fernet=tuple(told["fernet"]),
             credential=tuple(told["credential"]),
+            bus=told.get("bus", {}),
+            shared=told.get("shared", {}),
         )
     except (ValueError, KeyError, TypeError):
         raise LabProblem(f"{path} does not read as the passwords of a lab") from None
@@ -63,13 +72,16 @@ def _file(lab: Lab) -> Path:
     return lab.folder / "passwords.json"
 
 
-def _made() -> Passwords:
+def _made(profile: Profile) -> Passwords:
+    users = [one for one in profile.components if one.account == "user"]
     return Passwords(
         admin=secrets.token_hex(16),
-        database={component: secrets.token_hex(16) for component in COMPONENTS},
-        service={component: secrets.token_hex(16) for component in COMPONENTS if component != "keystone"},
+        database={one.name: secrets.token_hex(16) for one in profile.components if one.databases},
+        service={one.name: secrets.token_hex(16) for one in users},
         fernet=tuple(_fernet_key() for _ in range(_FERNET_KEYS)),
         credential=tuple(_fernet_key() for _ in range(_FERNET_KEYS)),
+        bus={one.name: secrets.token_hex(16) for one in profile.components if one.vhosts},
+        shared={purpose: secrets.token_hex(16) for purpose in _SHARED} if profile.bus else {},
     )
 
 

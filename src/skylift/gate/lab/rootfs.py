@@ -12,6 +12,9 @@ from skylift.gate.lab.commands import run_here, run_sealed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skylift.gate.lab.profiles import Profile
+    from skylift.gate.lab.services import Role
+
 SUITE = "bookworm"
 
 EVERY_HOST = (
@@ -32,34 +35,21 @@ EVERY_HOST = (
 )
 """The packages of every host."""
 
-ROLE_PACKAGES: dict[str, tuple[str, ...]] = {
-    "controller": (
-        "mariadb-server",
-        "mariadb-backup",
-        "galera-4",
-        "rsync",
-        "memcached",
-        "haproxy",
-        "keepalived",
-        "nftables",
+_NOT_AT_BOOT = {
+    # mariadb.socket would hold port 3306 and make ``galera_new_cluster`` fail.
+    "mariadb-server": ("mariadb.service", "mariadb.socket", "mariadb-extra.socket"),
+    "memcached": ("memcached.service",),
+    "haproxy": ("haproxy.service",),
+    "keepalived": ("keepalived.service",),
+    "rsync": ("rsync.service",),
+    "rabbitmq-server": ("rabbitmq-server.service", "epmd.service", "epmd.socket"),
+    "openvswitch-switch": ("openvswitch-switch.service",),
+    "libvirt-daemon-system": (
+        *("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket"),
+        *("libvirt-guests.service", "virtlogd.service", "virtlockd.socket", "virtlogd.socket"),
     ),
-    "client": (),
 }
-"""What each role has beyond that."""
-
-_NOT_AT_BOOT = (
-    "mariadb.service",
-    "mariadb.socket",
-    "mariadb-extra.socket",
-    "memcached.service",
-    "haproxy.service",
-    "keepalived.service",
-    "rsync.service",
-)
-"""Debian starts these as soon as they are installed; here they start when they are configured.
-
-``mariadb.socket`` would hold port 3306 and make ``galera_new_cluster`` fail.
-"""
+"""Debian starts these as soon as their package is installed; here they start when they are configured."""
 
 _NOT_IN_A_CONTAINER = (
     "apt-daily.timer",
@@ -103,12 +93,12 @@ def debian() -> Entry:
     return entry("debian", inputs)
 
 
-def role_layer(role: str) -> Entry:
+def role_layer(role: Role, profile: Profile) -> Entry:
     """What the packages of ``role`` add to Debian: the upper half of an overlay, in ``tree``."""
     inputs = {
         "over": debian().path.name,
-        "packages": ROLE_PACKAGES[role],
-        "disabled": _NOT_AT_BOOT,
+        "packages": profile.packages[role],
+        "disabled": _disabled(profile.packages[role]),
         "format": _FORMAT,
     }
     return entry(f"layer-{role}", inputs)
@@ -123,18 +113,18 @@ def build_debian() -> None:
     debian().build(_bootstrap)
 
 
-def build_role_layer(role: str) -> None:
+def build_role_layer(role: Role, profile: Profile) -> None:
     """Install the packages of ``role`` over Debian; a no-op if it is in the cache.
 
     Raises:
         LabProblem: apt-get failed in there; the end of what it said is in the sentence.
     """
-    role_layer(role).build(lambda folder: _add_role(folder, ROLE_PACKAGES[role]))
+    role_layer(role, profile).build(lambda folder: _add_role(folder, profile.packages[role]))
 
 
-def lower_trees(role: str) -> tuple[Path, ...]:
+def lower_trees(role: Role, profile: Profile) -> tuple[Path, ...]:
     """The trees under a host of ``role``, uppermost first, as overlayfs wants them."""
-    layers = (role_layer(role), debian()) if ROLE_PACKAGES[role] else (debian(),)
+    layers = (role_layer(role, profile), debian()) if profile.packages[role] else (debian(),)
     return tuple(layer.path / "tree" for layer in layers)
 
 
@@ -163,10 +153,14 @@ def _add_role(folder: Path, packages: Sequence[str]) -> None:
     given = {
         "DEBIAN": str(debian().path / "tree"),
         "PACKAGES": " ".join(packages),
-        "NOT_AT_BOOT": " ".join(_NOT_AT_BOOT),
+        "NOT_AT_BOOT": " ".join(_disabled(packages)),
     }
     script = f"cd {str(folder)!r}\n{_ADD_ROLE}"
     run_sealed(["sh", "-euc", script], timeout_s=900, env=given)
+
+
+def _disabled(packages: Sequence[str]) -> tuple[str, ...]:
+    return tuple(unit for package, units in _NOT_AT_BOOT.items() if package in packages for unit in units)
 
 
 def _sources() -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skylift.gate.lab.host import marker_of
+from skylift.gate.lab.profiles import API
 from skylift.model.problem import Fix, Refused, Remedy
 
 if TYPE_CHECKING:
@@ -44,11 +46,7 @@ class LabState:
     release: str
     artifacts: tuple[str, ...]
     """The releases whose artifacts are in the depot, the one it runs among them."""
-
-
-def marker_of(lab: Lab) -> Path:
-    """The file that tells a lab's folder from any other."""
-    return lab.folder / "lab.json"
+    profile: str = API.name
 
 
 def read_state(lab: Lab) -> LabState | None:
@@ -58,8 +56,10 @@ def read_state(lab: Lab) -> LabState | None:
         LabRefused: the file does not read as one of ours.
     """
     try:
-        told = json.loads((marker_of(lab)).read_text())
-        return LabState(str(told["release"]), tuple(map(str, told["artifacts"])))
+        told = json.loads(marker_of(lab).read_text())
+        return LabState(
+            str(told["release"]), tuple(map(str, told["artifacts"])), str(told.get("profile", API.name))
+        )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

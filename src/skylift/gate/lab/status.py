@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skylift.gate.lab import supervisor
+from skylift.gate.lab.configure import system_units, units_of
 from skylift.gate.lab.host import VIP, LabProblem, run
 from skylift.gate.lab.state import LabState, read_state
 
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
 
     from skylift.gate.lab.host import Lab, LabHost
 
-_UNITS = (
-    "mariadb",
-    "memcached",
-    "haproxy",
-    "keepalived",
-    "keystone-api",
-    "glance-api",
-    "placement-api",
-)
 _ASK = """
 for unit in $UNITS; do echo "unit $unit $(systemctl is-active $unit.service || true)"; done
 timeout 10 mariadb --batch --skip-column-names -e "SELECT CONCAT('database ', GROUP_CONCAT(
@@ -47,11 +39,12 @@ class HostStatus:
     answers: bool
     holds_vip: bool
     units: dict[str, str]
-    """Unit by unit of the control plane, what systemd says: ``active``, ``failed``..."""
-    database: str
-    """How its member of the database cluster sees itself: ``Synced 3``; empty if there is none."""
+    """Unit by unit, what systemd says: ``active``, ``failed``..."""
+    database: str | None
+    """How its member of the database cluster sees itself: ``Synced 3``; empty if it is down, None on
+    hosts that have none."""
     releases: dict[str, str]
-    """Component by component, the release of the artifact it is switched to."""
+    """Service by service, the release of the artifact it is switched to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +74,25 @@ def status(lab: Lab) -> LabStatus:
     if asked is None:
         return LabStatus(lab.folder, None, depot=False, hosts=())
     with ThreadPoolExecutor() as pool:
-        hosts = tuple(pool.map(_host_status, lab.hosts))
+        hosts = tuple(pool.map(lambda host: _host_status(host, asked.release), lab.hosts))
     return LabStatus(lab.folder, asked, supervisor.runs(lab, "depot"), hosts)
 
 
 def _well(host: HostStatus) -> bool:
     active = all(said == "active" for said in host.units.values())
-    return host.answers and active and (not host.units or host.database == "Synced 3")
+    return host.answers and active and host.database in (None, "Synced 3")
 
 
-def _host_status(host: LabHost) -> HostStatus:
+def _host_status(host: LabHost, release: str) -> HostStatus:
     powered = supervisor.runs(host.lab, host.name)
+    asked = (
+        *system_units(host),
+        *units_of(host, release, base=True),
+        *units_of(host, release, base=False),
+    )
     try:
         said = (
-            run(host, f"UNITS='{' '.join(_UNITS)}' VIP={VIP}\n{_ASK}", timeout_s=15).splitlines()
+            run(host, f"UNITS='{' '.join(asked)}' VIP={VIP}\n{_ASK}", timeout_s=15).splitlines()
             if powered
             else None
         )
@@ -119,7 +117,7 @@ def _host_status(host: LabHost) -> HostStatus:
         powered=powered,
         answers=said is not None,
         holds_vip="vip" in (said or ()),
-        units=units if host.role == "controller" else {},
-        database=database,
+        units=units,
+        database=database if host.role == "controller" else None,
         releases=releases,
     )

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skylift.gate.lab.host import Lab
+    from skylift.gate.lab.services import Role
 
 _ASKED_TO_REBOOT = "133"
 """How systemd-nspawn ends with ``--keep-unit`` when the host in it rebooted; 0 is poweroff."""
+
+_SHARING: tuple[Role, ...] = ("controller", "compute")
+_SWITCHING: tuple[Role, ...] = ("network", "compute")
+_POWERS = ["--capability=all", "--system-call-filter=@keyring bpf", "--bind=/dev/net/tun"]
+"""What a host needs that runs guests, or a switch and namespaces for them."""
 
 _LOOP = Path(__file__).with_name("keep.sh")
 
@@ -33,7 +39,8 @@ def power_on(host: LabHost) -> None:
         LabProblem: its loop could not be started.
     """
     lab = host.lab
-    bind = [f"--bind={lab.shared}:/srv/shared"] if host.role == "controller" else []
+    bind = [f"--bind={lab.shared}:/srv/shared"] if host.role in _SHARING else []
+    powers = _POWERS if host.role in _SWITCHING else []
     lab.shared.mkdir(exist_ok=True)
     # A console that nobody reads (passive) fills up, and then systemd waits for ever to write to it.
     command = [
@@ -41,7 +48,7 @@ def power_on(host: LabHost) -> None:
         *("--register=no", "--keep-unit", "--boot", f"--machine={lab.name}-{host.name}"),
         *(f"--hostname={host.name}", f"--directory={host.root}"),
         *("--network-veth", f"--network-bridge={BRIDGE}", "--resolv-conf=off", "--timezone=off"),
-        *("--link-journal=no", "--console=read-only", *bind),
+        *("--link-journal=no", "--console=read-only", *bind, *powers),
     ]
     _keep(lab, host.name, command, again=_ASKED_TO_REBOOT)
 

@@ -20,6 +20,7 @@ from skylift.gate.lab.cloud import cloud_stages
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import LabProblem, orphans, run
 from skylift.gate.lab.mounts import mount_root, mounted_below, share_hosts_folder
+from skylift.gate.lab.profiles import PROFILES
 from skylift.gate.lab.stages import Stage, build
 from skylift.gate.lab.state import LabRefused, LabState, locked, read_state, write_state
 from skylift.gate.lab.status import status
@@ -28,6 +29,8 @@ from skylift.model.problem import Fix, Remedy
 if TYPE_CHECKING:
     from skylift.gate.lab.artifacts import Artifact
     from skylift.gate.lab.host import Lab, LabHost
+    from skylift.gate.lab.profiles import Profile
+    from skylift.gate.lab.services import Role
     from skylift.gate.lab.stages import Progress
 
 HOSTS = "hosts"
@@ -54,7 +57,12 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
         LabProblem: a stage failed.
     """
     there = read_state(lab)
-    machine.refuse_unfit(lab.folder, disk_gib=machine.DISK_GIB if there is None else _REBUILD_GIB)
+    profile = PROFILES[wanted.profile]
+    machine.refuse_unfit(
+        lab.folder,
+        disk_gib=profile.disk_gib if there is None else _REBUILD_GIB,
+        memory_gib=profile.memory_gib,
+    )
     with locked(lab, "up"):
         refuse_other(lab, read_state(lab), wanted)
         if _stands(lab):
@@ -65,7 +73,7 @@ def up(lab: Lab, wanted: LabState, progress: Progress) -> int:
 
 def stages(lab: Lab, wanted: LabState) -> tuple[Stage, ...]:
     """All stages of a lab, each after those it needs."""
-    made = {release: artifacts.artifact(release) for release in wanted.artifacts}
+    made = {release: artifacts.artifact(release, lab.profile) for release in wanted.artifacts}
     present = made[wanted.release]
     publish = [_publish_stage(lab, one) for one in made.values()]
     published = [stage.name for stage in publish]
@@ -83,8 +91,8 @@ def _stands(lab: Lab) -> bool:
 
 
 def host_stages(lab: Lab, present: Artifact) -> tuple[Stage, ...]:
-    """From a bare machine to four hosts that answer; controllers have ``present`` from the start."""
-    layers = tuple(role for role, wanted in rootfs.ROLE_PACKAGES.items() if wanted)
+    """From a bare machine to hosts that answer; those that run it have ``present`` from the start."""
+    layers = tuple(role for role, wanted in lab.profile.packages.items() if wanted)
     return (
         Stage(_PACKAGES, lambda: not packages.absent(), packages.install),
         Stage(
@@ -93,7 +101,7 @@ def host_stages(lab: Lab, present: Artifact) -> tuple[Stage, ...]:
             rootfs.build_debian,
             after=(_PACKAGES,),
         ),
-        *(_layer_stage(role) for role in layers),
+        *(_layer_stage(role, lab.profile) for role in layers),
         Stage(
             "network",
             lambda: network.stands(lab),
@@ -142,8 +150,9 @@ def _root(lab: Lab, present: Artifact) -> None:
     share_hosts_folder(lab)
     identity.make_key(lab)
     for host in lab.hosts:
-        extra = (present.layer,) if host.role == "controller" else ()
-        mount_root(host, (*extra, *rootfs.lower_trees(host.role)))
+        # The client of a whole cloud has it for the sake of its command-line clients.
+        extra = (present.layer,) if lab.profile.on(host.role) or lab.profile.bus else ()
+        mount_root(host, (*extra, *rootfs.lower_trees(host.role, lab.profile)))
         identity.give_identity(host)
 
 
@@ -181,7 +190,7 @@ def _artifact_name(one: Artifact) -> str:
     return f"artifact {one.release}"
 
 
-def _layer_name(role: str) -> str:
+def _layer_name(role: Role) -> str:
     return f"layer {role}"
 
 
@@ -213,13 +222,13 @@ def refuse_other(lab: Lab, there: LabState | None, wanted: LabState) -> None:
 
 
 def _said(state: LabState) -> str:
-    return f"{state.release} with artifacts {', '.join(state.artifacts)}"
+    return f"{state.release} of profile {state.profile} with artifacts {', '.join(state.artifacts)}"
 
 
-def _layer_stage(role: str) -> Stage:
+def _layer_stage(role: Role, profile: Profile) -> Stage:
     return Stage(
         _layer_name(role),
-        lambda: rootfs.role_layer(role).built,
-        lambda: rootfs.build_role_layer(role),
+        lambda: rootfs.role_layer(role, profile).built,
+        lambda: rootfs.build_role_layer(role, profile),
         after=(_DEBIAN,),
     )

@@ -8,10 +8,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
 from skylift.gate.lab import backup
-from skylift.gate.lab.cloud_files import APIS, PARKED_MAP
+from skylift.gate.lab.cloud_files import PARKED_MAP
 from skylift.gate.lab.configure import cloud_facts
 from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP
 from skylift.gate.lab.openstack import IDENTITY_URL, REGION
+from skylift.gate.lab.profiles import API
 from skylift.gate.lab.state import write_whole
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ _CLOUD = "lab"
 _BASELINE_S = 270
 """Long beside what an upgrade of a cloud this small takes, so that its tail latencies can be compared, and so
 that its requests alone are the 5,000 below which a zero says little."""
-_SERVICES = {"glance": "glance-api", "placement": "placement-api"}
-"""What upstream calls the one service of a component, where that is not the component's name."""
 
 
 def there(lab: Lab) -> bool:
@@ -72,21 +71,22 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
         "hosts": controllers | client,
         "artifacts": {_called(one): _artifact(one) for one in made.values()},
         "components": {
-            api.name: {
+            one.name: {
                 "artifact": _called(present),
-                "user": api.name,
-                "database": api.name,
+                "user": one.name,
+                "database": one.databases[0],
                 "services": {
-                    _SERVICES.get(api.name, api.name): {
+                    api.name: {
                         "role": "controller",
-                        "unit": f"{api.name}-api.service",
-                        "link": f"/opt/openstack/current/{api.name}",
+                        "unit": f"{api.unit_name}.service",
+                        "link": f"/opt/openstack/current/{api.link_name}",
                         "port": api.port,
-                        "pool": api.name,
+                        "pool": api.link_name,
                     }
+                    for api in one.services
                 },
             }
-            for api in APIS
+            for one in API.components
         },
         "balancer": {
             "kind": "haproxy",

@@ -1,0 +1,160 @@
+"""What a new cloud needs before its first guest: computes that are known, a network, an image, a flavor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+from skylift.gate.lab import guest
+from skylift.gate.lab.commands import poll
+from skylift.gate.lab.components import NOVA
+from skylift.gate.lab.configure import cloud_facts
+from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP, Lab, LabProblem
+from skylift.gate.lab.openstack import IDENTITY_URL, count, run_as, run_program
+from skylift.gate.lab.services import GLANCE, Role
+
+PROVIDER = "10.78.0.0/16"
+_ZONES: dict[str, Role] = {"real": "compute", "fake": "fake-compute"}
+"""The availability zones, by the role of their hosts; where no zone is asked for, guests are real."""
+
+_REGISTER_S = 180
+_ALIVE_S = 45
+_SEEN = f"{_ALIVE_S} SECOND"
+
+
+def registered(lab: Lab) -> bool:
+    """Whether every compute host belongs to its cell, and every compute and agent was heard of just now."""
+    mapped = count(lab, "SELECT COUNT(*) FROM nova_api.host_mappings")
+    return mapped >= _number(lab, "nova-compute") and _heard(lab)
+
+
+def register(lab: Lab) -> None:
+    """Wait until the computes have told of themselves, and map them.
+
+    Raises:
+        LabProblem: not all computes and agents are heard of after three minutes.
+    """
+    if not poll(lambda: _heard(lab), limit_s=_REGISTER_S, every_s=2):
+        raise LabProblem(f"not all computes and agents were heard of within {_REGISTER_S} s")
+    run_as(lab.controllers[0], NOVA, "nova-manage cell_v2 discover_hosts")
+
+
+def furnished(lab: Lab) -> bool:
+    """Whether all of it is there; the last that is made tells."""
+    return count(
+        lab, "SELECT COUNT(*) FROM glance.images WHERE status = 'active' AND name = 'guest'"
+    ) > 0 and count(lab, "SELECT COUNT(*) FROM nova_api.aggregate_hosts") >= len(lab.having(*_ZONES.values()))
+
+
+def furnish(lab: Lab) -> None:
+    """Make what is missing, over the APIs through the VIP."""
+    for name in (guest.KERNEL, guest.INITRD, guest.DISK):
+        shutil.copyfile(guest.image().path / name, lab.depot / name)
+    wanted = {
+        "url": IDENTITY_URL,
+        "password": cloud_facts(lab).passwords.admin,
+        "things": [*_network(), *_images(), *_computes(lab)],
+    }
+    run_program(lab.client, "catalog", json.dumps(wanted))
+
+
+def _heard(lab: Lab) -> bool:
+    since = f"UTC_TIMESTAMP() - INTERVAL {_SEEN}"
+    agents = sum(_number(lab, s.name) for s in lab.profile.services if s.name.endswith("-agent"))
+    computes = count(
+        lab,
+        f"SELECT COUNT(*) FROM nova.services WHERE `binary` = 'nova-compute' AND last_seen_up > {since}",  # noqa: S608 - our own words
+    )
+    alive = count(lab, f"SELECT COUNT(*) FROM neutron.agents WHERE heartbeat_timestamp > {since}")  # noqa: S608 - our own words
+    return computes >= _number(lab, "nova-compute") and alive >= agents
+
+
+def _number(lab: Lab, service: str) -> int:
+    """On how many hosts it runs."""
+    (one,) = (each for each in lab.profile.services if each.name == service)
+    return len(lab.having(*one.roles))
+
+
+def _network() -> list[dict[str, Any]]:
+    neutron = f"http://{VIP}:9696/v2.0"
+    return [
+        {
+            "as": "provider",
+            "kind": "network",
+            "list": f"{neutron}/networks",
+            "wanted": {
+                "name": "provider",
+                "shared": True,
+                "router:external": True,
+                "provider:network_type": "flat",
+                "provider:physical_network": "physnet1",
+            },
+        },
+        {
+            "as": "subnet",
+            "kind": "subnet",
+            "list": f"{neutron}/subnets",
+            "wanted": {
+                "name": "provider",
+                "network_id": "$provider",
+                "ip_version": 4,
+                "cidr": PROVIDER,
+                "gateway_ip": None,
+                "enable_dhcp": True,
+                # The rest is for guests whose address follows from their MAC.
+                "allocation_pools": [{"start": "10.78.200.1", "end": "10.78.249.250"}],
+            },
+        },
+    ]
+
+
+def _images() -> list[dict[str, Any]]:
+    depot = f"http://{BRIDGE_ADDRESS}:{DEPOT_PORT}"
+    images = f"http://{VIP}:{GLANCE.port}/v2/images"
+    plain = {"visibility": "public", "container_format": "bare", "disk_format": "raw"}
+    parts = [
+        ("kernel", guest.KERNEL, {"container_format": "aki", "disk_format": "aki"}),
+        ("initrd", guest.INITRD, {"container_format": "ari", "disk_format": "ari"}),
+        (
+            "guest",
+            guest.DISK,
+            {"kernel_id": "$kernel", "ramdisk_id": "$initrd", "os_command_line": "console=ttyS0 quiet"},
+        ),
+    ]
+    return [
+        {
+            "as": name,
+            "kind": "image",
+            "bare": True,
+            "list": images,
+            "wanted": {"name": name} | plain | special,
+            "content": f"{depot}/{file}",
+        }
+        for name, file, special in parts
+    ]
+
+
+def _computes(lab: Lab) -> list[dict[str, Any]]:
+    nova = f"http://{VIP}:8774/v2.1"
+    return [
+        {
+            "as": "flavor",
+            "kind": "flavor",
+            "list": f"{nova}/flavors",
+            "wanted": {"name": "tiny", "id": "tiny", "ram": 128, "vcpus": 1, "disk": 0},
+        },
+        *(
+            {
+                "as": f"zone-{zone}",
+                "kind": "aggregate",
+                "list": f"{nova}/os-aggregates",
+                "wanted": {"name": zone, "availability_zone": zone},
+                "then": [
+                    (f"{nova}/os-aggregates/$zone-{zone}/action", {"add_host": {"host": host.name}})
+                    for host in lab.having(role)
+                ],
+            }
+            for zone, role in _ZONES.items()
+        ),
+    ]
