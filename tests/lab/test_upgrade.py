@@ -44,7 +44,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 GOAL = Upgrade(Release(2024, 1))
 ENOUGH = 5000
-BASELINE_S = 200
+BASELINE_S = 270
 MOMENT_S = 3
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 STOPPED = "9d1aaa27d60140bd96365438aad20286"
