@@ -10,6 +10,7 @@ need ssh-keygen openssh-client
 need socat socat
 need curl curl
 need zstd zstd
+need haproxy haproxy
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 
 [ -z "$missing" ] && exit 0
