@@ -35,6 +35,16 @@ def test_a_figure_for_a_phase_is_for_one_that_exists() -> None:
     assert {subject for subject in CATALOG.durations if ":" in subject} <= known
 
 
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_phase_that_ran_in_the_lab_has_its_own_measured_figure(component: ComponentName) -> None:
+    figures = [
+        CATALOG.durations[f"{component}:{phase.name}"] for phase in CATALOG.components[component].phases
+    ]
+
+    assert figures
+    assert all(figure.origin.startswith("measured: ") for figure in figures)
+
+
 def test_a_phase_without_a_figure_takes_that_of_its_kind() -> None:
     assert CATALOG.duration("migrate-schema", "keystone:expand") != CATALOG.duration("migrate-schema")
     assert CATALOG.duration("migrate-schema", "nova:api-sync") == CATALOG.duration("migrate-schema")

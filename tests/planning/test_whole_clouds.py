@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skylift.actions.migrate_schema import MigrateSchema
 from skylift.catalog.catalog import documents, load
 from skylift.cli.views.plan import lines
 from skylift.model.goal import Upgrade
@@ -82,6 +85,31 @@ def test_an_outage_that_the_record_does_not_accept_is_refused_with_its_reason_an
     assert accept == ["accept that manila does not answer meanwhile: add manila to policy.outages"]
 
 
+def test_a_pin_that_is_an_option_of_its_configuration_cannot_be_rolled() -> None:
+    """Row 90: Skylift writes no configuration, so Ironic's pin would neither be set nor taken off in time."""
+    with pytest.raises(NotRolling, match="pin_release_version holds the new one back") as caught:
+        plan_of(("keystone", "ironic"), Shape(source=R2024_1, goal=R2024_2))
+
+    assert not [remedy for remedy in caught.value.remedies if "in hops" in remedy.how]
+
+
+def test_where_the_next_release_cannot_be_rolled_to_either_no_hops_are_proposed() -> None:
+    """An operator is not sent round in a circle."""
+    with pytest.raises(NotRolling, match="nothing proves") as caught:
+        plan_of(("keystone", "horizon"), Shape(source=R2024_1, goal=R2024_2))
+
+    assert not [remedy for remedy in caught.value.remedies if "in hops" in remedy.how]
+
+
+def test_a_jump_that_is_not_proved_is_remedied_by_hops_that_are() -> None:
+    with pytest.raises(NotRolling) as caught:
+        plan_of(("keystone", "cinder"), Shape(source=R2024_1, goal=R2025_1))
+
+    assert [remedy.how for remedy in caught.value.remedies if remedy.fix is Fix.REPAIR] == [
+        "go there in hops, the first is: skylift plan --to 2024.2 -o FILE"
+    ]
+
+
 def test_a_hop_that_upstream_does_not_support_is_refused_whatever_runs() -> None:
     """Rows 22, 91."""
     with pytest.raises(NoPath, match=r"from 2024\.2 to 2025\.2"):
@@ -128,3 +156,35 @@ def test_whatever_a_cloud_is_made_of_its_plan_has_nothing_against_it(
     plan = plan_of(sorted(components), shape, accepted=EVERY, batch=batch)
 
     assert verify(plan_document(write_plan(plan)), documents()) == ()
+
+
+@pytest.mark.parametrize(("codes", "ended", "runs"), [("1 1 0", 0, 3), ("0", 0, 1), ("1 2 0", 2, 2)])
+def test_an_online_migration_is_run_again_while_it_says_that_rows_are_left(
+    tmp_path: Path, codes: str, ended: int, runs: int
+) -> None:
+    """The plan's own words for the shell, around a command that ends with each of these codes in turn."""
+    (step,) = [s for s in nova_in_one_cell().steps if s.id == "nova:online-migrations"]
+    assert isinstance(step.action, MigrateSchema)
+    command = step.action.command
+    program = tmp_path / "migrate"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/runs\nset -- {codes}\n'
+        f"shift $(($(wc -l < {tmp_path}/runs) - 1))\nexit $1\n"
+    )
+    program.chmod(0o755)
+    at = next(n for n, word in enumerate(command.argv) if word.endswith("/nova-manage"))
+
+    came = subprocess.run(
+        [*command.argv[:at], str(program), *command.argv[at + 1 :]],
+        env=dict(command.env) | {"PATH": "/usr/bin:/bin"},
+        check=False,
+        timeout=30,
+    )
+
+    asked = (tmp_path / "runs").read_text().splitlines()
+    assert came.returncode == ended
+    assert asked == ["db online_data_migrations --max-count 1000"] * runs
+
+
+def nova_in_one_cell() -> Plan:
+    return plan_of(("keystone", "placement", "nova"), Shape(source=R2024_1, goal=R2025_1))

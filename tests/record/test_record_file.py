@@ -146,6 +146,8 @@ MISTAKES = {
     "a service of another component": ("      keystone:\n", "      nova-api:\n", "nova-api is no service of keystone; write one of: keystone"),
     "no database": ("    database: keystone\n", "", "components.keystone: has no database; add database: the name of that database"),
     "a database too many": ("database: keystone", "database: keystone\n    databases: {cell1: x}", "components.keystone: names cell1, which keystone does not have"),
+    "an outage of nothing": ("batch: 1", "batch: 1\n  outages: [glanse]", "policy.outages: there is no component glanse; did you mean glance?"),
+    "a cell of nothing": ("zone: az1", "zone: az1, cell: cell1", "hosts.ctl1.cell: no component has a database of cell cell1; remove it"),
     "a catalog file that is not there": ("name: lab", "name: lab\ncatalog: [ours.toml]", "ours.toml, which is not a file"),
     "Galera smaller than its hosts": ("size: 3", "size: 2", "database.size: is 2, but 3 hosts have the role controller"),
     "map of a balancer": ("vip: 10.77.0.10}", "vip: 10.77.0.10, parking: 'a map'}", "balancer.parking: is 'a map'; write the absolute path"),

@@ -31,6 +31,8 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
         if name in known:
             _services(sheet, component, known[name])
             _databases(sheet, component, known[name])
+    _outages(sheet, record)
+    _cells(sheet, record)
     _clashes(sheet, record)
     _sizes(sheet, record)
     _vantage(sheet, record)
@@ -86,6 +88,20 @@ def _databases(sheet: Sheet, component: ComponentEntry, known: KnownComponent) -
         sheet.wrong(at, f"names {words}, which {component.name} does not have", "remove it")
     if any(schema.per_cell for schema in known.schemas) and not surplus:
         sheet.wrong(f"{at}.databases", "names no cell", "add one line a cell: its name, and its database")
+
+
+def _outages(sheet: Sheet, record: Record) -> None:
+    for name in sorted(record.policy.outages - record.components.keys()):
+        sheet.wrong("policy.outages", f"there is no component {name}", meant(name, record.components))
+
+
+def _cells(sheet: Sheet, record: Record) -> None:
+    """A host's cell is one that a component has a database for."""
+    cells = {name for component in record.components.values() for name in component.databases} - {""}
+    for name, host in record.hosts.items():
+        if host.cell and host.cell not in cells:
+            told = f"no component has a database of cell {host.cell}"
+            sheet.wrong(f"hosts.{name}.cell", told, meant(host.cell, cells))
 
 
 def _at(service: ServiceEntry) -> str:

@@ -161,7 +161,7 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
 
 def _part(maker: StepMaker, left: Left) -> Part:
     asked = left.old and left.known.commands.upgrade_check
-    pin = left.known.pin
+    pin = left.known.pin if left.known.pin and left.known.pin.mechanism == "services-table" else None
     services = tuple(
         ServicePart(
             left=service,

@@ -196,20 +196,32 @@ def _mode(record: Record, known: KnownComponent, start: Release, goal: Release) 
     Raises:
         NotRolling: it is not, and the record does not accept an outage of this component.
     """
-    cold = next((phase for phase in known.phases if phase.stage == "cold"), None)
-    proof = known.rolling_proof(start, goal)
-    if start == goal or (proof and not cold):
-        return Mode.ROLLING, proof or ""
-    if cold:
-        why = f"{known.name}:{cold.name} may not run beside its services: {cold.because} ({cold.source})"
-        how: tuple[str, ...] = ()
-    else:
-        why = f"nothing proves that {start} and {goal} serve side by side"
-        how = (f"go there in hops, the first is: skylift plan --to {start.following} -o FILE",)
+    against = _against_rolling(known, start, goal)
+    if not against:
+        return Mode.ROLLING, known.rolling_proof(start, goal) or ""
     if known.name in record.policy.outages:
-        return Mode.COLD, why
+        return Mode.COLD, against
+    between = start.following
+    by_hops = goal != between and not _against_rolling(known, start, between)
+    how = (f"go there in hops, the first is: skylift plan --to {between} -o FILE",) if by_hops else ()
     accept = f"accept that {known.name} does not answer meanwhile: add {known.name} to policy.outages"
-    raise NotRolling(known.name, why, *how, accept=accept)
+    raise NotRolling(known.name, against, *how, accept=accept)
+
+
+def _against_rolling(known: KnownComponent, start: Release, goal: Release) -> str:
+    """Why both releases may not serve side by side; empty if somebody says that they may."""
+    if start == goal:
+        return ""
+    if cold := next((phase for phase in known.phases if phase.stage == "cold"), None):
+        return f"{known.name}:{cold.name} may not run beside its services: {cold.because} ({cold.source})"
+    if known.rolling_proof(start, goal) is None:
+        return f"nothing proves that {start} and {goal} serve side by side"
+    if known.pin and known.pin.mechanism == "option":
+        return (
+            f"both releases understand each other only while {known.pin.option} holds the new one back, and "
+            f"Skylift changes no configuration ({known.pin.source})"
+        )
+    return ""
 
 
 def _service(

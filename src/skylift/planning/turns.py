@@ -9,7 +9,9 @@ from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBac
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.catalog.catalog import Catalog
 from skylift.model.ids import HostName, PoolName, ServiceName
+from skylift.model.record import Record
 from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
@@ -31,6 +33,18 @@ _BECAUSE = {
 def because(verb: str) -> str:
     """Why a verb of a turn waits for the one before it."""
     return _BECAUSE.get(verb) or _BECAUSE[verb.partition("-")[0]]
+
+
+def cannot_park(record: Record, catalog: Catalog) -> str:
+    """Why users' requests cannot wait during a restart; empty if they can."""
+    if record.balancer.parking is None:
+        return "the record names no map by which the balancers would hold them (balancer.parking)"
+    restart = (ParkPool, StopService, SwitchArtifact, StartService, AwaitHealthy, UnparkPool)
+    likely = sum(catalog.duration(action.kind).likely for action in restart)
+    if likely > record.policy.park_s:
+        allowed = record.policy.park_s
+        return f"a restart likely takes {likely} s, and the record lets them wait {allowed} s (policy.park_s)"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +163,7 @@ def _of_pool(verb: str, number: int, pool: PoolName) -> str:
 
 def _parked(maker: StepMaker, left: Left, service: ServiceLeft) -> tuple[PoolName, ...]:
     """The pools whose requests wait while the service restarts, for it cannot hand its work over."""
-    if left.cold or maker.record.balancer.parking is None:
+    if left.cold or cannot_park(maker.record, maker.catalog):
         return ()
     there = maker.record.services
     return tuple(there[name].pool for name in service.known.park if name in there)

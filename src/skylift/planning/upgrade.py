@@ -17,6 +17,7 @@ from skylift.planning.facts import facts_of, relied_on
 from skylift.planning.order import edges
 from skylift.planning.plan import FORMAT, Plan
 from skylift.planning.survey import Left, ServiceLeft, Survey, survey
+from skylift.planning.turns import cannot_park
 
 
 def plan_upgrade(
@@ -43,7 +44,7 @@ def plan_upgrade(
         record=record_digest,
         services={name: service.component for name, service in record.services.items()},
         facts=facts,
-        notes=tuple(_notes(found, parts, can_park=record.balancer.parking is not None)),
+        notes=tuple(_notes(found, parts, cannot_park=cannot_park(record, catalog))),
         steps=parts.steps if parts else (),
         edges=edges(parts, catalog) if parts else (),
     )
@@ -54,13 +55,13 @@ def _mark(facts: Mapping[str, str], record_digest: Digest) -> str:
     return hashlib.sha256(canonical([record_digest, dict(facts)])).hexdigest()[:8]
 
 
-def _notes(found: Survey, parts: Draft | None, *, can_park: bool) -> Iterator[str]:
+def _notes(found: Survey, parts: Draft | None, *, cannot_park: str) -> Iterator[str]:
     if parts is None:
         yield f"nothing to do: every component is whole at {found.target.release}"
         return
     for left in found.components:
         yield from _component_notes(left)
-        yield from _parking_notes(left) if not can_park else ()
+        yield from _parking_notes(left, cannot_park) if cannot_park else ()
     if any(service.entry.balanced and service.turns for c in found.components for service in c.services):
         yield "hosts go by name: the balancers do not say which of them holds the VIP"
     last = [str(step.id) for step in parts.steps if step.no_return]
@@ -87,24 +88,15 @@ def _component_notes(left: Left) -> Iterator[str]:
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
     if left.known.schemas and not any(p.phase.branch for p in left.phases):
         yield f"the schema of {left.name} stays as it is: it has every migration of {left.target.release}"
-    if left.old and left.known.pin and left.known.pin.mechanism == "option":
-        pin = left.known.pin
-        yield (
-            f"{left.name} is pinned by hand: set {pin.option} to {left.source} in its configuration before "
-            f"this plan is applied, and remove it when it is completed ({pin.source})"
-        )
 
 
-def _parking_notes(left: Left) -> Iterator[str]:
+def _parking_notes(left: Left, why: str) -> Iterator[str]:
     stopping: dict[str, list[str]] = {}
     for service in left.services if not left.cold else ():
         if service.turns and service.known.park:
             stopping.setdefault(" and ".join(service.known.park), []).append(service.name)
     for waiting, names in stopping.items():
-        yield (
-            f"requests to {waiting} cannot wait during a restart of {', '.join(names)}: the record names no "
-            "map by which the balancers would hold them (balancer.parking)"
-        )
+        yield f"requests to {waiting} cannot wait during a restart of {', '.join(names)}: {why}"
 
 
 def _rolling_note(left: Left) -> str:
