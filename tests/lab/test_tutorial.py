@@ -40,7 +40,7 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path: Path) -
     """On a lab of its own, so that whatever stands on this machine stays as it is."""
     script = "set -ex\n" + "\n".join(commands(PAGE.read_text())) + "\n"
     environment = {**os.environ, "SKYLIFT_LAB_DIR": str(tmp_path / "lab")}
-    plan = ROOT / "up.plan"
+    written = (ROOT / "up.plan", ROOT / "report.html")
 
     try:
         ended = subprocess.run(
@@ -54,7 +54,8 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path: Path) -
             check=False,
         )
     finally:
-        plan.unlink(missing_ok=True)
+        for file in written:
+            file.unlink(missing_ok=True)
         leave = [str(ROOT / ".venv/bin/skylift"), "lab", "down", "--dir", str(tmp_path / "lab")]
         subprocess.run(leave, check=False, timeout=120)
 

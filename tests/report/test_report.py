@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from tests.report.reported import INTACT, broken, finished, told, touched_at, traffic
 
-from skylift.app.validate import Issue, Outcome, Validation
+from skylift.app.validate import Issue, Outcome, Validation, validate
+from skylift.catalog.catalog import load
 from skylift.cli.views import report as view
 from skylift.engine.journal import Event, Reported, RunClosed, RunPaused, StepDone, StepFailed, Why
 from skylift.model.goal import Upgrade
@@ -18,6 +19,7 @@ from skylift.model.problem import Fix, Remedy
 from skylift.model.sample import STATUS
 from skylift.planning.plan import Plan
 from skylift.ports import WitnessSeen
+from skylift.testing.samples import R2024_1, sample_cloud, sample_record
 
 NASTY = "<script>alert('x')</script>&"
 STUCK = Reported(
@@ -165,6 +167,19 @@ def test_the_page_needs_nothing_but_itself(events: object) -> None:
     assert "url(" not in page
     assert "@import" not in page
     assert {"script", "link", "iframe", "img"}.isdisjoint(Page(page).tags)
+
+
+def test_the_page_shows_what_each_service_was_seen_to_run() -> None:
+    """Row 9: the verdict of the cloud is one of each service on each host."""
+    plan, events = run()
+    record = sample_record()
+    upgraded = sample_cloud(record, release=R2024_1, goal=R2024_1)
+    validation = validate(upgraded, record, Upgrade(R2024_1), load())
+
+    page = view.html(told(plan, events, traffic(events), validation=validation))
+
+    for service, host in upgraded.units:
+        assert f'<th scope="row">{service}</th><td>{host}</td><td>2024.1</td>' in page
 
 
 def test_whatever_a_service_said_is_text_on_the_page() -> None:

@@ -22,7 +22,7 @@ from skylift.cli.views import problem as problem_view
 from skylift.gate import naive
 from skylift.gate.lab.host import LabProblem, default_folder
 from skylift.model.codec import encode
-from skylift.model.problem import Problem
+from skylift.model.problem import Fix, Problem, Remedy
 from skylift.model.release import Release
 
 SOURCE, GOAL = Release(2023, 1), Release(2024, 1)
@@ -49,7 +49,8 @@ def skylift(*words: str) -> str:
     )
     if ended.returncode != 0:
         sys.stderr.write(ended.stdout)
-        raise LabProblem(f"skylift {' '.join(words)} ended with {ended.returncode}")
+        looking = Remedy(Fix.REPAIR, "read what it said above; the lab stands as it left it: skylift status")
+        raise LabProblem(f"skylift {' '.join(words)} ended with {ended.returncode}", looking)
     return ended.stdout
 
 
