@@ -30,6 +30,7 @@ SUBJECTS = {
     "endpoints": "endpoints",
     "galera": "galera",
     "doctor": "doctor",
+    "reports": "reports nova_cell1",
 }
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from skylift.catalog.catalog import load
 from skylift.model.ids import HostName
-from skylift.model.record import HostEntry
+from skylift.model.record import HostEntry, Policy, Record
 from skylift.ports import Command
 from skylift.testing.contracts import (
     ArtifactsContract,
@@ -16,6 +17,7 @@ from skylift.testing.contracts import (
     DatabaseContract,
     HostsContract,
     JobsContract,
+    RosterContract,
     Scene,
     ServicesContract,
     VantageContract,
@@ -23,15 +25,21 @@ from skylift.testing.contracts import (
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.fake_work import DUMP
-from skylift.testing.samples import PLACEMENT, sample_record, service_name
+from skylift.testing.samples import PLACEMENT, R2024_1, R2025_1, sample_record, service_name
+from skylift.testing.whole_clouds import Shape, whole_cloud
 
 GONE = HostName("ctl9")
 LIMIT_S = 60
 
 
 @pytest.fixture
-def scene() -> Scene:
-    whole = sample_record()
+def whole() -> Record:
+    """The record of the cloud that the contracts are played on."""
+    return sample_record()
+
+
+@pytest.fixture
+def scene(whole: Record) -> Scene:
     lost = HostEntry(GONE, "10.77.0.99", frozenset({"spare"}))
     record = replace(whole, hosts={**whole.hosts, GONE: lost})
     cloud = FakeCloud(record)
@@ -80,6 +88,13 @@ class TestFakeBalancer(BalancerContract):
 
 class TestFakeDatabase(DatabaseContract):
     pass
+
+
+class TestFakeRoster(RosterContract):
+    @pytest.fixture
+    def whole(self) -> Record:
+        shape = Shape(source=R2024_1, goal=R2025_1)
+        return whole_cloud(load(), ("placement", "nova", "cinder", "heat"), shape, policy=Policy())[1]
 
 
 class TestFakeVantage(VantageContract):

@@ -17,6 +17,7 @@ from skylift.engine.operate import Asked, retry
 from skylift.model.cloud import BackendState, GaleraNode, UnitState
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
+from skylift.model.roster import Roster, ServiceReport
 from skylift.planning.plan import Edge, Plan, Stage, Step
 from skylift.ports import Command, Database
 from skylift.testing.fake_cloud import FakeCloud
@@ -271,6 +272,9 @@ class _Barred:
         if self.refuses:
             raise Refused("the host key of ctl1 is not the pinned one")
         return self._database.rows(database, table)
+
+    def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
+        return self._database.reports(roster)
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         return self._database.nodes()

@@ -20,10 +20,12 @@ from skylift.planning.text import PlanFormat, read_plan, write_plan
 
 HERE = Path(__file__).parent
 OLD_PLAN, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite"
-PLAN, PARKING_PLAN = HERE / "plan-2.plan", HERE / "plan-2-parking.plan"
+PLAN, PARKING_PLAN, ROSTER_PLAN = (HERE / f"plan-2{of}.plan" for of in ("", "-parking", "-roster"))
+PLANS = (PLAN, PARKING_PLAN, ROSTER_PLAN)
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
     PARKING_PLAN: "19058ad9ee58c1903d76f2c105e17e6a47c2b7d3186226adb04dfb2f30a60692",
+    ROSTER_PLAN: "df9ea96dfcfbd6f383a34795e9901fdff1377c704a464874f1cf93392243a99e",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
 }
@@ -39,7 +41,7 @@ def test_a_plan_of_format_1_is_refused_in_words_for_it_does_not_know_a_component
         read_plan(OLD_PLAN.read_bytes())
 
 
-@pytest.mark.parametrize("file", [PLAN, PARKING_PLAN], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", PLANS, ids=lambda file: file.name)
 def test_a_plan_of_format_2_is_read_and_written_again_as_the_same_bytes(file: Path) -> None:
     text = file.read_bytes()
 
@@ -48,7 +50,7 @@ def test_a_plan_of_format_2_is_read_and_written_again_as_the_same_bytes(file: Pa
 
 def test_the_plans_of_format_2_show_every_kind_of_action_an_upgrade_has() -> None:
     """A kind that was added later has its own file."""
-    kinds = {step.action.kind for file in (PLAN, PARKING_PLAN) for step in read_plan(file.read_bytes()).steps}
+    kinds = {step.action.kind for file in PLANS for step in read_plan(file.read_bytes()).steps}
 
     assert kinds == KINDS.keys()
 

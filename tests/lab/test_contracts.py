@@ -19,6 +19,7 @@ from skylift.testing.contracts import (
     DatabaseContract,
     HostsContract,
     JobsContract,
+    RosterContract,
     Scene,
     ServicesContract,
     VantageContract,
@@ -86,6 +87,10 @@ class TestHaproxyBalancer(BalancerContract):
 
 class TestMariadbDatabase(DatabaseContract):
     """Galera of three."""
+
+
+class TestMariadbRoster(RosterContract):
+    """The rows that nova, cinder, neutron and heat write, where the lab has them."""
 
 
 class TestSshVantage(VantageContract):

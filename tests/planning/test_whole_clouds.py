@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.catalog.catalog import documents, load
 from skylift.cli.views.plan import lines
 from skylift.model.goal import Upgrade
-from skylift.model.ids import Digest
+from skylift.model.ids import Digest, Epoch
 from skylift.model.problem import Fix
 from skylift.model.record import Policy
 from skylift.model.release import Release
@@ -22,10 +23,12 @@ from skylift.planning.plan import Notice, Plan
 from skylift.planning.refusals import NoPath, NotRolling
 from skylift.planning.text import plan_document, write_plan
 from skylift.planning.upgrade import plan_upgrade
+from skylift.testing.samples import NOW
 from skylift.testing.whole_clouds import Shape, whole_cloud
 from skylift.verifier.verify import verify
 
 CATALOG = load()
+DIGEST = Digest("sha256:" + "a" * 64)
 EVERY = tuple(CATALOG.components)
 R2023_1, R2024_1, R2024_2, R2025_1, R2026_1 = (
     Release(2023, 1),
@@ -42,8 +45,7 @@ def plan_of(
 ) -> Plan:
     policy = Policy(batch=batch, outages=frozenset(accepted))
     cloud, record = whole_cloud(CATALOG, components, shape, policy=policy)
-    digest = Digest("sha256:" + "a" * 64)
-    return plan_upgrade(cloud, record, Upgrade(shape.goal), CATALOG, record_digest=digest)
+    return plan_upgrade(cloud, record, Upgrade(shape.goal), CATALOG, record_digest=DIGEST)
 
 
 def every_service_of_the_catalog() -> Plan:
@@ -56,13 +58,24 @@ def nova_in_two_cells() -> Plan:
     return plan_of(("keystone", "placement", "nova"), shape)
 
 
+def a_stale_compute_row() -> Plan:
+    """A compute host was taken out of the cloud, and its row was not."""
+    shape = Shape(source=R2024_1, goal=R2025_1)
+    cloud, record = whole_cloud(CATALOG, ("keystone", "placement", "nova"), shape, policy=Policy())
+    like = next(row for row in cloud.reports if row.service == "nova-compute")
+    gone = replace(like, host="cmp9", id="row-of-cmp9", version=61, seen_at=Epoch(NOW - 9_000_000))
+    cloud = replace(cloud, reports=(*cloud.reports, gone))
+    return plan_upgrade(cloud, record, Upgrade(R2025_1), CATALOG, record_digest=DIGEST)
+
+
 def manila_is_stopped_as_a_whole() -> Plan:
     shape = Shape(source=R2024_1, goal=R2024_2)
     return plan_of(("keystone", "manila"), shape, accepted=("manila",))
 
 
 @pytest.mark.parametrize(
-    "case", [every_service_of_the_catalog, nova_in_two_cells, manila_is_stopped_as_a_whole]
+    "case",
+    [every_service_of_the_catalog, nova_in_two_cells, a_stale_compute_row, manila_is_stopped_as_a_whole],
 )
 def test_a_plan_reads_as_it_was_reviewed(
     case: Callable[[], Plan], golden: Callable[[str, bytes], None]

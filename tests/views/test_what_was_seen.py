@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from tests.roster.shown import cloud_and_record, stray
+
 from skylift.app.validate import validate
 from skylift.catalog.catalog import load
 from skylift.checks.registry import check_all
@@ -96,7 +98,7 @@ def test_what_blocks_is_told_last_and_before_it_what_warns() -> None:
     assert told[-6].startswith("warns   schema: ")
     assert told[-4].startswith("blocks  artifacts: ")
     assert told[-3] == "        repair: skylift stage --to 2024.1"
-    assert told[-1] == "not ready for 2024.1: 1 finding blocks, of 15 checks"
+    assert told[-1] == "not ready for 2024.1: 1 finding blocks, of 18 checks"
 
 
 def test_the_verdict_of_the_checks_is_one_of_three() -> None:
@@ -115,8 +117,8 @@ def test_the_verdict_of_the_checks_is_one_of_three() -> None:
         "not capable",
     ]
     assert [findings.lines(f, R2024_1)[-1] for f in found[:2]] == [
-        "ready for 2024.1: 15 checks, nothing blocks",
-        "ready for 2024.1, with 1 warning: 15 checks, nothing blocks",
+        "ready for 2024.1: 18 checks, nothing blocks",
+        "ready for 2024.1, with 1 warning: 18 checks, nothing blocks",
     ]
 
 
@@ -148,3 +150,20 @@ def test_every_view_is_a_json_document_as_well() -> None:
     assert judged["services"][0]["release"] == "2023.1"
     assert told["goal"] == "2024.1"
     assert {f["level"] for f in told["findings"]} == {"passed", "blocks"}
+
+
+def test_who_reports_is_read_with_the_row_that_the_others_keep_to() -> None:
+    cloud, record = cloud_and_record()
+    off = tuple(
+        replace(r, enabled=False, reason="broken fan") if r.host == "cmp2" and r.component == "nova" else r
+        for r in cloud.reports
+    )
+
+    told = inspect.lines(replace(cloud, reports=(*off, stray(cloud, version=61))), record)
+
+    rows = {tuple(line.split()[:3]): line for line in told}
+    assert rows["nova-compute", "cmp9", "nova_cell1"].endswith("61       the lowest: others keep to it")
+    assert rows["nova-compute", "cmp2", "nova_cell1"].endswith("66       disabled: broken fan")
+    assert rows["heat-engine", "ctl1", "heat"].split()[-1] == "-"
+    document = inspect.document(replace(cloud, reports=off), record)
+    assert len(document["reports"]) == len(off)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from skylift.actions.action import Action
+from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
@@ -14,6 +15,7 @@ from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnes
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.verify_pin import VerifyPin
 
 KINDS: Mapping[str, type[Action]] = MappingProxyType(
     {
@@ -21,6 +23,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
         for action in (
             AwaitHealthy,
             AwaitQuiet,
+            AwaitReport,
             BackUpDatabase,
             CheckReadiness,
             CreateWitnesses,
@@ -35,6 +38,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             UndrainBackend,
             UnparkPool,
             VerifyComponent,
+            VerifyPin,
             VerifyWitnesses,
             WarmUpBackend,
         )

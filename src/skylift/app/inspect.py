@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +15,7 @@ from skylift.model.goal import Goal
 from skylift.model.ids import ComponentName, Epoch
 from skylift.model.problem import Problem
 from skylift.model.record import Record
+from skylift.model.roster import Roster
 from skylift.ports import Ports
 
 K = TypeVar("K")
@@ -70,6 +71,11 @@ def observe_cloud(
             {database: f"backup {database}" for database in record.databases},
             lambda d: _backup(record, ports, d),
         )
+        rosters = {roster.database: roster for roster in _rosters(record, catalog)}
+        reports = reads.begin(
+            {database: f"reports {database}" for database in rosters},
+            lambda d: ports.database.reports(rosters[d]),
+        )
         galera = reads.begin({"nodes": "galera"}, lambda _: ports.database.nodes())
         backends = reads.begin({"all": "backends"}, lambda _: ports.balancer.backends())
         endpoints = reads.begin({"all": "endpoints"}, lambda _: ports.vantage.endpoints())
@@ -98,6 +104,7 @@ def observe_cloud(
             upgrade_checks=upgrade_checks(),
             doctor=next(iter(doctor().values()), None),
             unread=unread,
+            reports=tuple(report for found in reports().values() for report in found),
         )
 
 
@@ -105,6 +112,11 @@ def _schema(record: Record, catalog: Catalog, ports: Ports, database: str) -> Sc
     component = record.databases[database]
     schema = catalog.components[component].schema_in(record.components[component].databases, database)
     return SchemaSeen(component, schema.name, ports.database.rows(database, schema.table))
+
+
+def _rosters(record: Record, catalog: Catalog) -> Iterator[Roster]:
+    for name, entry in record.components.items():
+        yield from catalog.components[name].rosters(entry.databases, entry.services)
 
 
 def _backup(record: Record, ports: Ports, database: str) -> Epoch | None:

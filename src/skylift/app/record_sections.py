@@ -199,6 +199,7 @@ def _policy(section: Section) -> Policy:
         baseline=_seconds(section, "baseline", usual.baseline),
         outages=section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True),
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
+        stale_after_h=section.number("stale_after_h", 1, _YEAR_H, default=usual.stale_after_h),
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )

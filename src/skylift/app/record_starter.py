@@ -121,6 +121,7 @@ vantage:
 #   clock_skew_max_ms: 2000
 #   disk_free_min_gib: 2        # on every host, after staging
 #   online_batch: 1000          # rows that one batch of an online data migration moves
+#   stale_after_h: 24           # a service that is silent for longer is taken for gone
 #   outages: []                 # components that may be stopped as a whole where they cannot be rolled
 #   loss:                       # a run that loses more halts by itself
 #     failed_requests: 5

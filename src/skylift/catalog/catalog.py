@@ -62,6 +62,16 @@ class Catalog:
             (c.name for c in self.components.values() if any(s.name == service for s in c.services)), None
         )
 
+    @property
+    def down_after(self) -> Mapping[ComponentName, Seconds]:
+        """Per component whose services report, after how many silent seconds one is taken for down."""
+        return {c.name: c.roster.down_s for c in self.components.values() if c.roster}
+
+    def version(self, component: ComponentName, service: ServiceName, release: Release) -> int | None:
+        """The lowest version that ``service`` of ``release`` writes of itself; none if it is not known."""
+        roster = self.components[component].roster
+        return roster.version(service, release) if roster else None
+
     def duration(self, kind: str, subject: str = "") -> Duration:
         """The figure for ``subject`` (such as ``glance:expand``), else for the kind of step."""
         return self.durations.get(subject) or self.durations[kind]

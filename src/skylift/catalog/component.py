@@ -6,14 +6,15 @@ source beside it: a document with its section, a file of a release's own source,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import Literal
 
-from skylift.model.ids import ComponentName, ServiceName
+from skylift.model.ids import ComponentName, Seconds, ServiceName
 from skylift.model.release import Release
+from skylift.model.roster import Roster, RosterKind, RowName
 
 
 class Plane(Enum):
@@ -146,6 +147,69 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A service whose rows do not bear its own name."""
+
+    row: str
+    """The name that they bear."""
+    service: ServiceName
+    database: str = ""
+    """Where they do, by the database's name in the record; empty if everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """How new services say they are, release by release."""
+
+    services: tuple[ServiceName, ...]
+    numbers: Mapping[str, int]
+    """The lowest number that any version of a release writes."""
+    source: str
+    oldest: Mapping[str, int] = field(default_factory=dict)
+    """The lowest number beside which a release starts; of a release that is not here, none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoster:
+    """Where a component's services report that they live."""
+
+    kind: RosterKind
+    """Whose form the table has: the layout is the driver's."""
+    services: tuple[ServiceName, ...]
+    """Those that report again and again; what writes a row at its start only is not among them."""
+    down_s: Seconds
+    """After how many seconds without a report upstream takes a service for down."""
+    remove: tuple[str, ...]
+    """The command that removes a row, with ``{id}``, ``{row}`` for the name it bears, and ``{host}``."""
+    source: str
+    schema: str = ""
+    """Which of the component's schemas has the table."""
+    names: tuple[Renamed, ...] = ()
+    versions: tuple[Versions, ...] = ()
+
+    def version(self, service: ServiceName, release: Release) -> int | None:
+        """The lowest number that ``service`` of ``release`` writes; none if it is not known."""
+        found = (v.numbers.get(str(release)) for v in self.versions if service in v.services)
+        return next(found, None)
+
+    def oldest(self, service: ServiceName, release: Release) -> int | None:
+        """The lowest number of ``service`` that ``release`` bears beside it; none if it is not known."""
+        return next((v.oldest.get(str(release)) for v in self.versions if service in v.services), None)
+
+    def names_in(self, name: str, present: Collection[ServiceName]) -> tuple[RowName, ...]:
+        """What the rows of services are called, in the database that is ``name`` in the record.
+
+        Where two would be called alike, the one that has that name here by a rule of its own.
+        """
+        renamed = {known.service for known in self.names}
+        found = {str(s): s for s in self.services if s in present and s not in renamed}
+        for known in self.names:
+            if known.service in present and known.database in {"", name}:
+                found[known.row] = known.service
+        return tuple(RowName(row, service) for row, service in found.items())
+
+
+@dataclass(frozen=True, slots=True)
 class AfterStep:
     """A command that is due when every service is new, before the component is verified."""
 
@@ -227,6 +291,7 @@ class KnownComponent:
     """Other types that clouds have the same API under. Source: OpenStack Service Types Authority, aliases."""
     commands: Commands = field(default_factory=Commands)
     pin: Pin | None = None
+    roster: KnownRoster | None = None
     after: tuple[AfterStep, ...] = ()
     order: tuple[Constraint, ...] = ()
     rolling: Rolling = field(default_factory=Rolling)
@@ -263,6 +328,17 @@ class KnownComponent:
     def databases_of(self, databases: Mapping[str, str], schema: str) -> tuple[str, ...]:
         """The databases that have ``schema``: one, or one in every cell."""
         return tuple(there for there in databases.values() if self.schema_in(databases, there).name == schema)
+
+    def rosters(self, databases: Mapping[str, str], present: Collection[ServiceName]) -> tuple[Roster, ...]:
+        """Where those of its services that are ``present`` report, database by database."""
+        if self.roster is None:
+            return ()
+        own, known = self.databases_of(databases, self.roster.schema), self.roster
+        return tuple(
+            Roster(known.kind, self.name, database, known.names_in(name, present), known.remove)
+            for name, database in databases.items()
+            if database in own
+        )
 
     def sequence(self, wanted: frozenset[ServiceName]) -> tuple[ServiceName, ...]:
         """``wanted`` of its services in an order that keeps every rule between them; else in the file's.

@@ -17,6 +17,7 @@ from skylift.checks.keys import KEYS
 from skylift.checks.privileges import PRIVILEGES
 from skylift.checks.readiness import DOCTOR, UPGRADE_CHECK
 from skylift.checks.release_path import RELEASE_PATH
+from skylift.checks.roster import AGENTS, STALE_SERVICES, VERSION_DISTANCE
 from skylift.checks.schema import SCHEMA
 from skylift.checks.units import UNITS
 from skylift.model.cloud import Cloud
@@ -28,6 +29,9 @@ CHECKS: tuple[Check, ...] = (
     RELEASE_PATH,
     HOSTS,
     UNITS,
+    AGENTS,
+    STALE_SERVICES,
+    VERSION_DISTANCE,
     BACKENDS,
     ENDPOINTS,
     GALERA,

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from skylift.drivers.mariadb_rosters import parse_reports, quoted, roster_sql
 from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
+from skylift.model.roster import Roster, ServiceReport
 from skylift.ports.jobs import Command
 
 _CLIENT = ("mariadb", "--batch", "--skip-column-names", "--raw", "--connect-timeout=10")
@@ -121,7 +123,7 @@ class MariadbDatabase:
         self._last_good = self._hosts[0]
 
     def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
-        where = ".".join("`" + name.replace("`", "``") + "`" for name in (database, table))
+        where = ".".join(quoted(name) for name in (database, table))
         sql = f"SELECT version_num FROM {where};\n"  # noqa: S608 - quoted identifiers
         host, said = self._query(sql)
         if said.code == 0:
@@ -129,6 +131,12 @@ class MariadbDatabase:
         if any(line.startswith((_NO_SUCH_TABLE, _NO_SUCH_DATABASE)) for line in _lines(said.err)):
             return frozenset()
         raise QueryRefused(host, said.complaint)
+
+    def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
+        host, said = self._query(roster_sql(roster))
+        if said.code != 0:
+            raise QueryRefused(host, said.complaint)
+        return tuple(parse_reports(roster, _after_mark(said.text)))
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         answers = self._ssh.on_each(self._hosts, _CLIENT, input=_STATUS.encode())

@@ -20,6 +20,7 @@ from skylift.model.ids import (
     ServiceName,
     UnitName,
 )
+from skylift.model.roster import ServiceReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class Cloud:
     ``unread`` has, per subject (such as ``schema keystone``), why it could not be read; a subject is
     either there or in ``unread``, never silently missing. The first word of a subject is its kind:
     ``unit``, ``answer``, ``staged``, ``schema``, ``migrations``, ``galera``, ``backends``,
-    ``endpoints``, ``grants``, ``backup``, ``obtainable``, ``upgrade-check`` or ``doctor``.
+    ``endpoints``, ``grants``, ``backup``, ``obtainable``, ``upgrade-check``, ``doctor`` or ``reports``.
     """
 
     observed_at: Epoch
@@ -187,6 +188,8 @@ class Cloud:
     unread: Mapping[str, str]
     answers: Mapping[tuple[ServiceName, HostName], int | None] = field(default_factory=dict)
     """The HTTP status that each balanced service gives on its host's own address; none if nothing answers."""
+    reports: tuple[ServiceReport, ...] = ()
+    """The rows of every service that reports to its component's database."""
 
     def backends_of(self, pool: PoolName) -> tuple[Backend, ...]:
         """All views of all servers of a pool."""

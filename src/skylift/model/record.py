@@ -201,6 +201,8 @@ class Policy:
     """Components whose API may be down while they are upgraded, where nothing proves that it need not."""
     online_batch: int = 1000
     """Rows that one batch of an online data migration moves."""
+    stale_after_h: int = 24
+    """How long a service may be silent until nobody is taken to stand behind its row, in hours."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 

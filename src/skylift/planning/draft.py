@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skylift.actions.verify_pin import VerifyPin, Wanted
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import Phase
 from skylift.model.ids import HostName, ServiceName
@@ -48,6 +49,10 @@ class Part:
     """In the order they go; those with nothing left have no turns."""
     unpins: tuple[tuple[Turn, ...], ...]
     """Restarts that let services look again at how new the others are, service by service."""
+    free: Step | None
+    """Sees that nothing holds its pin, before those restarts; none if there are none, or it has no pin."""
+    pin: Step | None
+    """Sees its pin where it should be; none if it has none."""
     after: tuple[VerbStep, ...]
     """Phases that run when no old code is left."""
     commands: tuple[Step, ...]
@@ -69,6 +74,12 @@ class Part:
     def returns(self) -> tuple[Step, ...]:
         """Every backend of new code that something left out."""
         return tuple(step for service in self.services for step in service.returns)
+
+    @property
+    def unpinning(self) -> tuple[Step, ...]:
+        """All that lets its services speak the new form of their messages, in order."""
+        restarts = [step for turns in self.unpins for turn in turns for step in turn.steps]
+        return (*((self.free,) if self.free else ()), *restarts, *((self.pin,) if self.pin else ()))
 
     @property
     def ends(self) -> tuple[Step, ...]:
@@ -128,7 +139,7 @@ class Draft:
             *self.before,
             *(step for p in self.parts for step in _control_plane(p)),
             *((self.look_at_witnesses,) if self.look_at_witnesses else ()),
-            *(step for p in self.parts for restarts in p.unpins for t in restarts for step in t.steps),
+            *(step for p in self.parts for step in p.unpinning),
             *(step for p in self.parts for _, step in p.after),
             *(step for p in self.parts for step in p.commands),
             *(p.verify for p in self.parts),
@@ -172,6 +183,7 @@ def _part(maker: StepMaker, left: Left) -> Part:
         for service in left.services
     )
     pinned = [s for s in left.services if left.old and pin and s.name in pin.services]
+    held = bool(left.old and left.pins)
     return Part(
         left=left,
         readiness=maker.readiness(left) if asked else None,
@@ -179,10 +191,19 @@ def _part(maker: StepMaker, left: Left) -> Part:
         before=maker.phases(left, "expand") + maker.phases(left, "cold"),
         services=services,
         unpins=tuple(tuple(restart(maker, left, s, host) for host in s.hosts) for s in pinned),
+        free=_pin(maker, left, "pin-free") if held and pinned else None,
+        pin=_pin(maker, left, "pin") if held else None,
         after=maker.phases(left, "converge"),
         commands=maker.commands(left) if left.old else (),
         verify=maker.verify(left),
     )
+
+
+def _pin(maker: StepMaker, left: Left, name: str) -> Step:
+    """Sees nothing hold the component to an older form of its messages."""
+    services = sorted({service for _, service in left.pins})
+    wanted = tuple(Wanted(s, version) for s in services if (version := left.version(s)) is not None)
+    return maker.step(f"{left.name}:{name}", Stage.CONVERGE, VerifyPin(left.name, left.rosters, wanted))
 
 
 def _control_plane(part: Part) -> tuple[Step, ...]:

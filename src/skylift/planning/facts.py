@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from skylift.model.cloud import Cloud, HostSeen, migrations_subject
 from skylift.model.ids import ArtifactName
 from skylift.model.record import Record
+from skylift.model.roster import pins
 from skylift.model.schema import branch_of, heads, pending
 from skylift.planning.plan import Plan
 
@@ -20,8 +21,10 @@ _RELIED_ON = (
     "galera",
     "hosts",
     "link",
+    "pin",
     "policy",
     "pool",
+    "report",
     "schema",
     "unit",
 )
@@ -48,7 +51,9 @@ def facts_of(cloud: Cloud, record: Record) -> Mapping[str, str]:
     A fact that could not be read is there, too, as ``unread: WHY``.
     """
     found = dict(
-        pair for kind in (_of_record, _of_services, _of_stores, _of_hosts) for pair in kind(cloud, record)
+        pair
+        for kind in (_of_record, _of_services, _of_reports, _of_stores, _of_hosts)
+        for pair in kind(cloud, record)
     )
     for subject, why in cloud.unread.items():
         found.setdefault(subject, f"unread: {why}")
@@ -98,6 +103,23 @@ def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
         yield f"backend {pool}/{server}", _words(states)
     for endpoint in cloud.endpoints:
         yield f"endpoint {endpoint.service} {endpoint.interface}", endpoint.url
+
+
+def _of_reports(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
+    """Who reports, and how new it is; never when, for that changes all the time."""
+    told: dict[str, set[str]] = {}
+    pinned: dict[str, list[str]] = {}
+    for report in cloud.reports:
+        version = "no version" if report.version is None else f"version {report.version}"
+        state = version if report.enabled else f"{version}, disabled"
+        told.setdefault(f"report {report.service} {report.host}", set()).add(state)
+    owners = {(report.database, report.service): report.component for report in cloud.reports}
+    for (database, service), lowest in pins(cloud.reports).items():
+        pinned.setdefault(f"pin {owners[database, service]}", []).append(f"{database}/{service}={lowest}")
+    for name, states in told.items():
+        yield name, "; ".join(sorted(states))
+    for name, lowest_of in pinned.items():
+        yield name, _words(lowest_of)
 
 
 def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:

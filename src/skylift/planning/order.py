@@ -195,12 +195,19 @@ def unpinned_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
     because = "a service that looks while an old one is left keeps the old form of its messages"
     for part in draft.parts:
         pin = part.left.known.pin
+        source = pin.source if pin else _OURS
         restarts = [turn for turns in part.unpins for turn in turns]
-        for turn in restarts[:1] if pin else ():
+        for step in part.unpinning[:1]:
             for end in part.ends:
-                yield _edge(end, turn.first, because, pin.source if pin else _OURS)
+                yield _edge(end, step, because, source)
+        if part.free and restarts:
+            yield _edge(part.free, restarts[0].first, because, source)
         for first, then in pairwise(restarts):
             yield _edge(first.last, then.first, "restarts come one at a time", _OURS)
+        if part.pin and restarts:
+            yield _edge(
+                restarts[-1].last, part.pin, "a pin is proved when everything has looked again", source
+            )
 
 
 def converge_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -320,7 +327,7 @@ def _goings(part: Part) -> tuple[Step, ...]:
 
 
 def _unpinned(part: Part) -> tuple[Step, ...]:
-    return tuple(turns[-1].last for turns in part.unpins[-1:])
+    return part.unpinning[-1:]
 
 
 def _ends(part: Part) -> tuple[Step, ...]:

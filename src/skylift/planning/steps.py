@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skylift.actions.action import Action
+from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
@@ -15,6 +16,7 @@ from skylift.actions.prove import CreateWitnesses, Placed, VerifyComponent, Veri
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.verify_pin import VerifyPin
 from skylift.catalog.catalog import Catalog, filled
 from skylift.catalog.component import Phase
 from skylift.model.ids import HostName, Seconds, StepId
@@ -191,7 +193,9 @@ def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
             return limit
         case StopService():
             return timeouts.stop
-        case SwitchArtifact() | StartService() | AwaitHealthy() | WarmUpBackend() | VerifyComponent():
+        case SwitchArtifact() | StartService() | AwaitHealthy() | AwaitReport() | WarmUpBackend():
+            return timeouts.start
+        case VerifyComponent() | VerifyPin():
             return timeouts.start
         case StageArtifact():
             return timeouts.stage

@@ -13,6 +13,7 @@ from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, HostName, ServiceName
 from skylift.model.record import Artifact, ComponentEntry, Record, ServiceEntry
 from skylift.model.release import Release, hops
+from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.schema import SchemaHead
 from skylift.planning.refusals import (
     NoArtifact,
@@ -82,6 +83,10 @@ class Left:
     mode: Mode
     why: str
     """Why this mode: who says that both releases may serve side by side, or why they may not."""
+    rosters: tuple[Roster, ...] = ()
+    """Where its services report."""
+    reports: tuple[ServiceReport, ...] = ()
+    """What they reported."""
 
     @property
     def name(self) -> ComponentName:
@@ -97,6 +102,21 @@ class Left:
     def old(self) -> bool:
         """Whether any of its services runs old code anywhere."""
         return any(service.turns for service in self.services)
+
+    @property
+    def pins(self) -> Mapping[tuple[str, ServiceName], int]:
+        """By database and service, the version that callers keep to, as it was seen."""
+        return pins(self.reports)
+
+    def version(self, service: ServiceName) -> int | None:
+        """The lowest version that the target's ``service`` writes; none if it is not known."""
+        roster = self.known.roster
+        return roster.version(service, self.target.release) if roster else None
+
+    def rosters_of(self, service: ServiceName, host: HostName) -> tuple[Roster, ...]:
+        """Where ``service`` on ``host`` was seen to report: nothing else says that it ever will."""
+        own = {r.database for r in self.reports if r.service == service and r.is_from(host)}
+        return tuple(roster for roster in self.rosters if roster.database in own)
 
     @property
     def whole(self) -> bool:
@@ -162,6 +182,10 @@ def _left(
 ) -> Left:
     target, running = at
     entry = record.components[known.name]
+    rosters = known.rosters(entry.databases, entry.services)
+    for roster in rosters:
+        if f"reports {roster.database}" in cloud.unread:
+            raise _not_read(cloud, f"reports {roster.database}", target.release)
     own = {name: running[name] for name in entry.services}
     source = min((a.release for on in own.values() for a in on.values()), default=target.release)
     mode, why = _mode(record, known, source, target.release)
@@ -187,6 +211,8 @@ def _left(
         heads=tuple(heads.values()),
         mode=mode,
         why=why,
+        rosters=rosters,
+        reports=tuple(report for report in cloud.reports if report.component == known.name),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skylift.actions.action import Action
+from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
@@ -25,6 +26,7 @@ _BECAUSE = {
     "healthy": "only what was started can answer",
     "warm-up": "only what is healthy is worth a request",
     "unpark": "what waits is answered by a service that runs",
+    "report": "only what runs can say of itself that it works, and no user need wait for that",
     "undrain": "the first requests to a service that was just started may fail, so they must not be a user's",
 }
 """Why each verb of a turn waits for the one before it."""
@@ -114,6 +116,10 @@ def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: Swit
         ("healthy", AwaitHealthy(host, entry.unit, entry.link, path, port, health)),
     ]
     before, after = _around(maker, of)
+    if rosters := left.rosters_of(service.name, host):
+        wanted = left.version(service.name) or 0
+        report = AwaitReport(host, service.name, entry.unit, entry.link, rosters, wanted)
+        after = (*after, ("report", report))
     naming = _Naming(maker, service.name, host, switch is None)
     noticed = _notice(maker, left, service)
     return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in (*before, *verbs, *after)))
@@ -132,7 +138,7 @@ class _Naming:
         """A verb's step; from its last verb on users notice nothing more."""
         round_of, stage = ("unpin-", Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
         name = f"{self.service}:{round_of}{verb}@{self.host}"
-        over = isinstance(action, UndrainBackend | UnparkPool)
+        over = isinstance(action, UndrainBackend | UnparkPool | AwaitReport)
         return verb, self.maker.step(name, stage, action, None if over else noticed)
 
 

@@ -12,6 +12,7 @@ from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest
 from skylift.model.record import Record
+from skylift.model.roster import stale
 from skylift.planning.draft import Draft, draft
 from skylift.planning.facts import facts_of, relied_on
 from skylift.planning.order import edges
@@ -44,7 +45,10 @@ def plan_upgrade(
         record=record_digest,
         services={name: service.component for name, service in record.services.items()},
         facts=facts,
-        notes=tuple(_notes(found, parts, cannot_park=cannot_park(record, catalog))),
+        notes=(
+            *_notes(found, parts, cannot_park=cannot_park(record, catalog)),
+            *(_stale_notes(cloud, record, goal, catalog) if parts else ()),
+        ),
         steps=parts.steps if parts else (),
         edges=edges(parts, catalog) if parts else (),
     )
@@ -97,6 +101,19 @@ def _parking_notes(left: Left, why: str) -> Iterator[str]:
             stopping.setdefault(" and ".join(service.known.park), []).append(service.name)
     for waiting, names in stopping.items():
         yield f"requests to {waiting} cannot wait during a restart of {', '.join(names)}: {why}"
+
+
+def _stale_notes(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Iterator[str]:
+    for old in stale(cloud.reports, record, cloud.observed_at, catalog.down_after):
+        row = old.report
+        place = f"the row of {row.service} on {row.host} in {row.database}"
+        if row.holds_back(catalog.version(row.component, row.service, goal.to)):
+            yield (
+                f"{place} holds all that speak to {row.service} to the form of version {row.version} until "
+                f"it is removed, whatever this plan upgrades: {old.why}, and its version counts all the same"
+            )
+        else:
+            yield f"{place} stands for no service, and holds nothing back: {old.why}"
 
 
 def _rolling_note(left: Left) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
+from skylift.model.roster import Roster, ServiceReport
 from skylift.ports.jobs import Command
 
 
@@ -15,6 +16,10 @@ class Database(Protocol):
 
     def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
         """The rows of a database's table of versions; empty if the table is empty or absent."""
+        ...
+
+    def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
+        """Every row that a service of ``roster`` has there, alive or not; none that was deleted."""
         ...
 
     def nodes(self) -> tuple[GaleraNode, ...]:

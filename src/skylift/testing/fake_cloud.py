@@ -16,6 +16,7 @@ from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
+from skylift.testing.fake_roster import FakeRoster
 from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
 from skylift.testing.fake_traffic import FakeTraffic, with_branches
 from skylift.testing.fake_work import run_host, run_unit
@@ -37,6 +38,9 @@ class FakeCloud:
         self.migrations: dict[tuple[Release, ComponentName], tuple[Revision, ...]] = {
             (r, name): with_branches(found) for r, by in MIGRATIONS.items() for name, found in by.items()
         }
+        for component in record.components:
+            for a in record.artifacts.values():
+                self.migrations.setdefault((a.release, component), ())
         self.rows: dict[str, frozenset[str]] = {}
         self.broken: set[PurePosixPath] = set()
         """Paths of artifacts whose services end as soon as they start."""
@@ -54,12 +58,13 @@ class FakeCloud:
         """The newest process on any host."""
         for entry in record.components.values():
             artifact = (record.artifact_for(release) if release else None) or record.artifact_of(entry.name)
-            for database in entry.databases.values():
-                self.rows[database] = ROWS[artifact.release][entry.name]
+            rows = ROWS.get(artifact.release, {}).get(entry.name, frozenset())
+            self.rows |= dict.fromkeys(entry.databases.values(), rows)
             for service in entry.services.values():
-                for host in self.controllers:
+                for host in record.hosts_in(service.role):
                     self._install(self.hosts[host.name], service, artifact)
         self.traffic = FakeTraffic(self)
+        self.roster = FakeRoster(self)
 
     @property
     def failed(self) -> list[FailedRequest]:
@@ -67,10 +72,11 @@ class FakeCloud:
         return self.traffic.failed
 
     def stage(self, release: Release) -> None:
-        """Let the artifact of ``release`` lie on every controller; nothing runs it yet."""
+        """Let the artifact of ``release`` lie on every host that serves; nothing runs it yet."""
         for artifact in self.record.artifacts.values():
-            for host in self.controllers if artifact.release == release else ():
-                self.hosts[host.name].staged[artifact.path] = artifact.digest
+            for host in self.hosts.values() if artifact.release == release else ():
+                if host.units:
+                    host.staged[artifact.path] = artifact.digest
 
     def pass_time(self, seconds: float) -> None:
         """Let users ask, jobs end, services stop and hosts boot for this long."""
@@ -80,6 +86,7 @@ class FakeCloud:
                 if self.is_up(host.name):
                     run_host(self, host)
             self.traffic.pass_moment()
+            self.roster.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""

@@ -10,6 +10,7 @@ from typing import Literal
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
 from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Refused, Remedy, Transient
+from skylift.model.roster import Roster, ServiceReport
 from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_cloud import FakeCloud
@@ -98,6 +99,10 @@ class FakeDatabase:
     def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:  # noqa: ARG002 - the port's words
         self._reach()
         return self.cloud.rows.get(database, frozenset())
+
+    def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
+        self._reach()
+        return self.cloud.roster.rows(roster)
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         up = self._reach()

@@ -35,7 +35,11 @@ class FakeTraffic:
 
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
-        places = [(e.pool, h.name) for e in cloud.record.services.values() for h in cloud.controllers]
+        places = [
+            (entry.pool, host.name)
+            for entry in cloud.record.services.values()
+            for host in (cloud.record.hosts_in(entry.role) if entry.balanced else ())
+        ]
         self._places: tuple[Place, ...] = tuple(places)
         self.servers: dict[HostName, dict[Place, FakeServer]] = {}
         self.parking: dict[HostName, FakeParking] = {}
@@ -76,7 +80,7 @@ class FakeTraffic:
 
     def in_flight(self, place: Place) -> int:
         """The requests that ``place`` has in hand now."""
-        if not _serves(self._cloud, place):
+        if place not in self._places or not _serves(self._cloud, place):
             return 0
         return (
             IN_FLIGHT

@@ -26,10 +26,19 @@ from skylift.model.cloud import (
     UnitSeen,
     UnitState,
 )
-from skylift.model.ids import ArtifactName, ComponentName, Digest, Epoch, HostName, PoolName, UnitName
+from skylift.model.ids import (
+    ArtifactName,
+    ComponentName,
+    Digest,
+    Epoch,
+    HostName,
+    PoolName,
+    UnitName,
+)
 from skylift.model.record import Artifact, ComponentEntry, HostEntry, Policy, Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.model.schema import heads
+from skylift.testing.fake_roster import reports_of
 from skylift.testing.samples import NOW, VIP, artifact_name, artifact_of, sample_record
 
 _ON_NETWORK_HOSTS = ("l3-agent", "dhcp-agent", "metadata-agent", "metering-agent")
@@ -161,6 +170,11 @@ def _cloud(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
         doctor=Answer(0, ""),
         unread={},
         answers={(s.name, host): 200 for s, host in placed if s.balanced},
+        reports=tuple(
+            report
+            for s, host in placed
+            for report in reports_of(known[s.component], record, (s.name, host), shape.source)
+        ),
     )
 
 

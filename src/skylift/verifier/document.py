@@ -20,6 +20,7 @@ TURN = (
     "await-healthy",
     "warm-up-backend",
     "undrain-backend",
+    "await-report",
 )
 """What happens to one service on one host, in this order."""
 BEHIND_BALANCER = frozenset({"drain-backend", "await-quiet", "warm-up-backend", "undrain-backend"})
@@ -37,6 +38,7 @@ OTHER_KINDS = frozenset(
         "run-command",
         "stage-artifact",
         "verify-component",
+        "verify-pin",
         "verify-witnesses",
     }
 )
@@ -113,6 +115,11 @@ class PlanSeen:
         """Whether ``first`` has ended whenever ``then`` starts."""
         return bool(self.ancestors[then.id] >> first.number & 1)
 
+    def reports(self, service: str, host: str) -> bool:
+        """Whether ``service`` on ``host`` was seen to report in its component's database."""
+        rows = (n.split(" ")[2] for n in self.facts if n.startswith(f"report {service} "))
+        return any(_same_host(row, host) for row in rows)
+
     def of_kind(self, kind: str) -> tuple[StepSeen, ...]:
         """All steps of one kind."""
         return tuple(step for step in self.steps.values() if step.kind == kind)
@@ -183,6 +190,12 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         turns=_turns(steps, ""),
         restarts=_turns(steps, "unpin"),
     )
+
+
+def _same_host(row: str, host: str) -> bool:
+    """Whether a row's name for a host is ``host``: it may have a domain, and a backend behind it."""
+    name = row.partition("@")[0].partition("#")[0]
+    return name == host or name.partition(".")[0] == host.partition(".")[0]
 
 
 def _step(number: int, step: Mapping[str, Any], services: Mapping[str, str]) -> StepSeen:

@@ -40,6 +40,7 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     schema_rules.commands_are_the_targets,
     whole_rules.nothing_is_forgotten,
     whole_rules.everything_changed_is_verified,
+    whole_rules.pins_are_verified,
     whole_rules.services_are_asked_first,
     whole_rules.witnesses_frame_the_run,
     whole_rules.stages_follow_each_other,

@@ -42,6 +42,26 @@ def everything_changed_is_verified(plan: PlanSeen) -> Iterator[str]:
                 yield f"{verify.id} may judge before {step.id} has ended"
 
 
+def pins_are_verified(plan: PlanSeen) -> Iterator[str]:
+    """A component that keeps to what its rows say is upgraded only when they were seen to say it (row 90)."""
+    looks = plan.of_kind("verify-pin")
+    for component in (name.partition(" ")[2] for name in plan.facts if name.startswith("pin ")):
+        own = [look for look in looks if look.component == component]
+        restarts = (turn for (s, _), turn in plan.restarts.items() if plan.services.get(s) == component)
+        touched = [s for turn in (*plan.turns_of(component).values(), *restarts) for s in turn.values()]
+        if touched and not any(all(plan.surely_before(s, look) for s in touched) for look in own):
+            yield f"{component} is pinned by its rows, and no step verifies its pin after its last restart"
+        for verify in plan.of_kind("verify-component"):
+            for look in own if verify.component == component else ():
+                if not plan.surely_before(look, verify):
+                    yield f"{verify.id} may judge before {look.id} has ended"
+        for look in own:
+            seen = {word.partition("/")[0] for word in plan.facts[f"pin {component}"].split()}
+            missed = seen - {str(roster["database"]) for roster in look.action["rosters"]}
+            if missed:
+                yield f"{look.id} does not look at {', '.join(sorted(missed))}"
+
+
 def services_are_asked_first(plan: PlanSeen) -> Iterator[str]:
     """Each service's own upgrade check, from the verified target artifact, comes before any change."""
     asked = {str(step.action["component"]): step for step in plan.of_kind("check-readiness")}

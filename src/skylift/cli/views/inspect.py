@@ -11,6 +11,7 @@ from skylift.model.cloud import Cloud, HostSeen, SchemaSeen, Unreached
 from skylift.model.codec import encode
 from skylift.model.ids import Epoch
 from skylift.model.record import Record
+from skylift.model.roster import pins
 from skylift.model.schema import heads, pending, unknown
 
 _GIB = 2**30
@@ -18,11 +19,12 @@ _NOTHING = "-"
 
 
 def lines(cloud: Cloud, record: Record) -> list[str]:
-    """Hosts, services, schemas, database, balancers and catalog; last, what could not be read."""
+    """Hosts, services, schemas, reports, database, balancers and catalog; last, what could not be read."""
     blocks = (
         _hosts(cloud, record),
         _services(cloud, record),
         _schemas(cloud, record),
+        _reports(cloud),
         _databases(cloud, record),
         _backups(cloud),
         _backends(cloud, record),
@@ -98,6 +100,19 @@ def _place(cloud: Cloud, record: Record, seen: SchemaSeen) -> str:
     if unknown(declared, seen.rows):
         return f"not known to {newest.release}"
     return f"{len(pending(declared, seen.rows))} revisions short of {newest.release}"
+
+
+def _reports(cloud: Cloud) -> list[str]:
+    rows = [("reports", "as", "in", "seen", "version", "")]
+    lowest = pins(cloud.reports)
+    for row in sorted(cloud.reports, key=lambda r: (r.component, r.service, r.database, r.host)):
+        told = [] if row.enabled else [f"disabled: {row.reason}" if row.reason else "disabled"]
+        if row.holds and lowest[row.database, row.service] == (row.version or 0):
+            told.append("the lowest: others keep to it")
+        seen = _time(row.seen_at) if row.seen_at else "never"
+        version = _NOTHING if row.version is None else str(row.version)
+        rows.append((row.service, row.host, row.database, seen, version, ", ".join(told)))
+    return _table(rows)
 
 
 def _databases(cloud: Cloud, record: Record) -> list[str]:

@@ -10,7 +10,12 @@ The cloud must be whole, and is whole again after each test.
 
 from __future__ import annotations
 
-from skylift.testing.contracts.on_cloud import BalancerContract, DatabaseContract, VantageContract
+from skylift.testing.contracts.on_cloud import (
+    BalancerContract,
+    DatabaseContract,
+    RosterContract,
+    VantageContract,
+)
 from skylift.testing.contracts.on_hosts import (
     ArtifactsContract,
     HostsContract,
@@ -25,6 +30,7 @@ __all__ = [
     "DatabaseContract",
     "HostsContract",
     "JobsContract",
+    "RosterContract",
     "Scene",
     "ServicesContract",
     "VantageContract",

@@ -6,9 +6,11 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from skylift.catalog.catalog import load
 from skylift.model.cloud import BackendState
-from skylift.model.ids import PoolName, Seconds
+from skylift.model.ids import HostName, PoolName, Seconds
 from skylift.model.problem import Refused, Transient
+from skylift.model.roster import ServiceReport
 from skylift.testing.contracts.scene import Scene
 
 
@@ -118,6 +120,32 @@ class DatabaseContract:
         assert database.newest_backup(scene.host, folder / "elsewhere", name) is None
 
 
+class RosterContract:
+    """Who reports to work, of each component that has a roster."""
+
+    def test_every_service_of_a_whole_cloud_reports_from_each_of_its_hosts(self, scene: Scene) -> None:
+        rows, wanted = _reports(scene), set[tuple[str, str]]()
+        for name, entry in scene.record.components.items():
+            roster = load().components[name].roster
+            for service in entry.services.values() if roster else ():
+                if roster and service.name in roster.services:
+                    hosts = scene.record.hosts_in(service.role)
+                    wanted |= {(service.name, host.name) for host in hosts}
+
+        found = {(service, host) for service, host in wanted if _of(rows, service, host)}
+
+        assert found == wanted
+
+    def test_a_service_that_works_reports_again(self, scene: Scene) -> None:
+        last = {(r.database, r.id): r.seen_at or 0 for r in _reports(scene)}
+
+        def all_again() -> bool:
+            return all((r.seen_at or 0) > last.get((r.database, r.id), 0) for r in _reports(scene))
+
+        assert last
+        assert scene.until(all_again)
+
+
 class VantageContract:
     """The APIs as users reach them."""
 
@@ -173,6 +201,23 @@ class VantageContract:
         except Transient:
             return
         assert said
+
+
+def _reports(scene: Scene) -> list[ServiceReport]:
+    """Every row of every roster; a cloud without one proves nothing."""
+    known = load().components
+    rosters = [
+        roster
+        for name, entry in scene.record.components.items()
+        for roster in known[name].rosters(entry.databases, entry.services)
+    ]
+    if not rosters:
+        pytest.skip("no component of this cloud has services that report")
+    return [report for roster in rosters for report in scene.ports.database.reports(roster)]
+
+
+def _of(rows: list[ServiceReport], service: str, host: str) -> bool:
+    return any(row.service == service and row.is_from(HostName(host)) for row in rows)
 
 
 def _in_flight(scene: Scene) -> int:

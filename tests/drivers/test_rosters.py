@@ -1,0 +1,187 @@
+"""Rosters asked of a real MariaDB, from tables as OpenStack's own models declare them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from skylift.catalog.catalog import load
+from skylift.drivers.mariadb_rosters import parse_reports, roster_sql
+from skylift.model.ids import ComponentName, Epoch
+from skylift.model.roster import Roster, ServiceReport, pins
+
+TABLES = Path(__file__).parent / "tables"
+START_LIMIT_S = 60
+SEEN = "2026-11-25 04:00:00"
+SEEN_AT = Epoch(1_795_579_200.0)
+
+Sql = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
+    """A server of its own, without grants and without a network; a call asks it."""
+    server, client = shutil.which("mariadbd"), shutil.which("mariadb")
+    if server is None or client is None:
+        pytest.skip("MariaDB is not here: apt-get install mariadb-server-core mariadb-client-core")
+    folder = tmp_path_factory.mktemp("db")
+    socket = folder / "s"
+    words = ["--no-defaults", f"--datadir={folder / 'data'}", f"--socket={socket}", "--skip-networking"]
+    words += [
+        "--skip-grant-tables",
+        "--user=root",
+        f"--pid-file={folder / 'pid'}",
+        "--default-time-zone=+05:00",
+    ]
+    (folder / "data").mkdir()
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen([server, *words], stdout=log, stderr=log)
+
+    def ask(text: str) -> str:
+        asking = [client, "--no-defaults", f"--socket={socket}", "--batch", "--skip-column-names", "--raw"]
+        said = subprocess.run(asking, input=text, check=False, capture_output=True, text=True)
+        assert said.returncode == 0, said.stderr
+        return said.stdout
+
+    try:
+        until = monotonic() + START_LIMIT_S
+        while not socket.exists() and running.poll() is None and monotonic() < until:
+            sleep(0.1)
+        assert socket.exists(), (folder / "log").read_text(errors="replace")[-2000:]
+        for file in sorted(TABLES.glob("*.sql")):
+            database = f"{file.stem}-1"
+            ask(f"CREATE DATABASE `{database}`; USE `{database}`;\n{file.read_text()}")
+        yield ask
+    finally:
+        running.terminate()
+        running.wait(timeout=START_LIMIT_S)
+
+
+def roster_of(component: str) -> Roster:
+    """The roster of a component whose one database with reports is called like no identifier may be."""
+    known = load().components[ComponentName(component)]
+    names = {"api": "nova_api", "cell1": "nova-1"} if component == "nova" else {"": f"{component}-1"}
+    (roster,) = known.rosters(names, [service.name for service in known.services])
+    return roster
+
+
+def reported(sql: Sql, component: str) -> dict[str, ServiceReport]:
+    roster = roster_of(component)
+    found = parse_reports(roster, sql(roster_sql(roster)).splitlines())
+    return {report.host: report for report in found}
+
+
+def fill(sql: Sql, component: str, table: str, *rows: dict[str, object]) -> None:
+    place = f"`{component}-1`.`{table}`"
+    sql(f"DELETE FROM {place};")  # noqa: S608 - a test's own words
+    for row in rows:
+        names = ", ".join(f"`{name}`" for name in row)
+        values = ", ".join("NULL" if value is None else repr(value) for value in row.values())
+        sql(f"INSERT INTO {place} ({names}) VALUES ({values});")  # noqa: S608 - a test's own words
+
+
+def test_a_nova_service_says_when_it_was_seen_and_how_new_it_is(sql: Sql) -> None:
+    own = {"binary": "nova-compute", "topic": "compute", "report_count": 1, "deleted": 0, "disabled": 0}
+    seen = {"created_at": "2020-01-01 00:00:00", "last_seen_up": SEEN, "forced_down": 0, "version": 68}
+    fill(
+        sql,
+        "nova",
+        "services",
+        own | seen | {"host": "cmp1", "uuid": "u1"},
+        own
+        | seen
+        | {"host": "cmp2", "uuid": "u2", "disabled": 1, "disabled_reason": "it's\tdown\nsince May"},
+        own | seen | {"host": "cmp3", "uuid": "u3", "forced_down": 1, "version": 61},
+        own | seen | {"host": "cmp4", "uuid": "u4", "deleted": 4, "version": 60},
+        own
+        | seen
+        | {"host": "cmp5", "uuid": "u5", "last_seen_up": None, "created_at": None, "version": None},
+        own | seen | {"host": "ctl1", "uuid": "u6", "binary": "nova-conductor", "topic": "c", "version": 50},
+        own | seen | {"host": "ctl1", "uuid": "u7", "binary": "nova-osapi_compute", "topic": None},
+    )
+
+    rows = reported(sql, "nova")
+
+    assert sorted(rows) == ["cmp1", "cmp2", "cmp3", "cmp5", "ctl1"]
+    assert rows["cmp1"].seen_at == SEEN_AT
+    assert (rows["cmp1"].id, rows["cmp1"].version, rows["cmp1"].enabled) == ("u1", 68, True)
+    assert (rows["cmp2"].enabled, rows["cmp2"].reason) == (False, "it's\tdown\nsince May")
+    assert (rows["cmp3"].holds, rows["ctl1"].holds) == (False, False)
+    assert (rows["cmp5"].seen_at, rows["cmp5"].version, rows["cmp5"].holds) == (None, 0, True)
+    assert pins(rows.values()) == {("nova-1", "nova-compute"): 0}
+
+
+def test_a_cinder_service_counts_its_rpc_version_as_cinder_compares_it(sql: Sql) -> None:
+    own = {"report_count": 1, "deleted": 0, "disabled": 0, "updated_at": SEEN}
+    fill(
+        sql,
+        "cinder",
+        "services",
+        own | {"binary": "cinder-volume", "host": "ctl1@lvm", "rpc_current_version": "3.19"},
+        own | {"binary": "cinder-volume", "host": "ctl2@lvm", "rpc_current_version": "3.9"},
+        own | {"binary": "cinder-volume", "host": "ctl3@lvm", "rpc_current_version": "3.1", "deleted": 1},
+        own | {"binary": "cinder-backup", "host": "ctl1", "rpc_current_version": None, "disabled": 1},
+    )
+
+    rows = reported(sql, "cinder")
+
+    assert {host: row.version for host, row in rows.items()} == {
+        "ctl1@lvm": 3019,
+        "ctl2@lvm": 3009,
+        "ctl1": None,
+    }
+    assert pins(rows.values()) == {("cinder-1", "cinder-backup"): 0, ("cinder-1", "cinder-volume"): 3009}
+    assert (
+        rows["ctl1@lvm"].removal(roster_of("cinder")) == "cinder-manage service remove cinder-volume ctl1@lvm"
+    )
+    assert (rows["ctl1"].seen_at, rows["ctl1"].enabled) == (SEEN_AT, False)
+
+
+def test_an_agent_of_neutron_holds_nothing_back(sql: Sql) -> None:
+    own = {
+        "agent_type": "L3 agent",
+        "binary": "neutron-l3-agent",
+        "topic": "l3_agent",
+        "configurations": "{}",
+    }
+    times = {"created_at": SEEN, "started_at": SEEN, "heartbeat_timestamp": SEEN}
+    fill(
+        sql,
+        "neutron",
+        "agents",
+        own | times | {"id": "a1", "host": "net1", "admin_state_up": 0},
+        own | times | {"id": "a2", "host": "net2", "admin_state_up": 1, "binary": "ovn-controller"},
+    )
+
+    rows = reported(sql, "neutron")
+
+    assert set(rows) == {"net1"}
+    assert (rows["net1"].enabled, rows["net1"].version, rows["net1"].holds) == (False, None, False)
+    assert rows["net1"].seen_at == SEEN_AT
+
+
+def test_an_engine_of_heat_that_was_deleted_is_no_row(sql: Sql) -> None:
+    own = {
+        "binary": "heat-engine",
+        "topic": "engine",
+        "report_interval": 60,
+        "hostname": "h",
+        "engine_id": "e",
+    }
+    fill(
+        sql,
+        "heat",
+        "service",
+        own | {"id": "1", "host": "ctl1", "updated_at": SEEN},
+        own | {"id": "2", "host": "ctl2", "deleted_at": SEEN},
+    )
+
+    rows = reported(sql, "heat")
+
+    assert set(rows) == {"ctl1"}
+    assert rows["ctl1"].seen_at == SEEN_AT
