@@ -31,6 +31,8 @@ SUBJECTS = {
     "galera": "galera",
     "doctor": "doctor",
     "reports": "reports nova_cell1",
+    "work": "work nova_cell1",
+    "machine-types": "machine-types nova",
 }
 
 

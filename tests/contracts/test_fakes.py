@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from skylift.catalog.catalog import load
-from skylift.model.ids import HostName
+from skylift.model.ids import ComponentName, HostName
 from skylift.model.record import HostEntry, Policy, Record
+from skylift.model.work import InHand, Piece
 from skylift.ports import Command
 from skylift.testing.contracts import (
     ArtifactsContract,
@@ -30,6 +31,7 @@ from skylift.testing.whole_clouds import Shape, whole_cloud
 
 GONE = HostName("ctl9")
 LIMIT_S = 60
+COMPONENT = ComponentName("nova")
 
 
 @pytest.fixture
@@ -52,6 +54,7 @@ def scene(whole: Record) -> Scene:
             cloud.pass_time(1)
         return False
 
+    cloud.in_hand.append(InHand(COMPONENT, "nova_cell1", "server", "spawning", 1, (Piece("vm1", cloud.now),)))
     return Scene(
         ports=ports_of(cloud),
         record=record,

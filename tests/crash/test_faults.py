@@ -18,6 +18,7 @@ from skylift.model.cloud import BackendState, GaleraNode, UnitState
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.model.roster import Roster, ServiceReport
+from skylift.model.work import InHand
 from skylift.planning.plan import Edge, Plan, Stage, Step
 from skylift.ports import Command, Database
 from skylift.testing.fake_cloud import FakeCloud
@@ -275,6 +276,9 @@ class _Barred:
 
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
         return self._database.reports(roster)
+
+    def work(self, roster: Roster) -> tuple[InHand, ...]:
+        return self._database.work(roster)
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         return self._database.nodes()

@@ -12,12 +12,15 @@ import pytest
 
 from skylift.catalog.catalog import load
 from skylift.drivers.mariadb_rosters import parse_reports, roster_sql
+from skylift.drivers.mariadb_work import parse_work, work_sql
 from skylift.model.ids import ComponentName, Epoch
 from skylift.model.roster import Roster, ServiceReport, pins
+from skylift.model.work import InHand, Piece
 
 TABLES = Path(__file__).parent / "tables"
 START_LIMIT_S = 60
-SEEN = "2026-11-25 04:00:00"
+DAY = "2026-11-25"
+SEEN = f"{DAY} 04:00:00"
 SEEN_AT = Epoch(1_795_579_200.0)
 
 Sql = Callable[[str], str]
@@ -185,3 +188,77 @@ def test_an_engine_of_heat_that_was_deleted_is_no_row(sql: Sql) -> None:
 
     assert set(rows) == {"ctl1"}
     assert rows["ctl1"].seen_at == SEEN_AT
+
+
+def in_hand(sql: Sql, component: str) -> dict[tuple[str, str], InHand]:
+    roster = roster_of(component)
+    return {(w.what, w.state): w for w in parse_work(roster, sql(work_sql(roster)).splitlines())}
+
+
+def test_instances_in_a_task_or_without_a_host_are_in_hand(sql: Sql) -> None:
+    own = {"deleted": 0, "vm_state": "active", "task_state": None, "updated_at": SEEN}
+    fill(
+        sql,
+        "nova",
+        "instances",
+        own | {"uuid": "idle"},
+        own | {"uuid": "gone", "deleted": 9, "task_state": "deleting"},
+        own | {"uuid": "lost", "vm_state": "building", "updated_at": None, "created_at": SEEN},
+        *(
+            own | {"uuid": f"vm{n}", "task_state": "spawning", "updated_at": f"{DAY} 0{n}:00:00"}
+            for n in range(7)
+        ),
+    )
+
+    found = in_hand(sql, "nova")
+
+    assert {state: work.count for (_, state), work in found.items()} == {"building": 1, "spawning": 7}
+    assert found["server", "building"].oldest == (Piece("lost", SEEN_AT),)
+    assert [piece.id for piece in found["server", "spawning"].oldest] == ["vm0", "vm1", "vm2", "vm3", "vm4"]
+
+
+def test_volumes_snapshots_and_backups_on_their_way_are_in_hand_and_those_that_wait_for_a_user_are_not(
+    sql: Sql,
+) -> None:
+    volume = {"deleted": 0, "updated_at": SEEN, "volume_type_id": "t"}
+    fill(
+        sql,
+        "cinder",
+        "volumes",
+        *(volume | {"id": s, "status": s} for s in ("in-use", "reserved", "awaiting-transfer", "extending")),
+        volume | {"id": "moving", "status": "in-use", "migration_status": "migrating"},
+        volume | {"id": "moved", "status": "in-use", "migration_status": "success"},
+        volume | {"id": "gone", "status": "creating", "deleted": 1},
+    )
+    fill(sql, "cinder", "snapshots", volume | {"id": "s1", "status": "creating", "volume_id": "v"})
+    fill(sql, "cinder", "backups", {"deleted": 0, "id": "b1", "volume_id": "v", "status": "restoring"})
+
+    found = in_hand(sql, "cinder")
+
+    assert {place: [p.id for p in work.oldest] for place, work in found.items()} == {
+        ("volume", "extending"): ["extending"],
+        ("volume", "migrating"): ["moving"],
+        ("volume snapshot", "creating"): ["s1"],
+        ("volume backup", "restoring"): ["b1"],
+    }
+    assert found["volume backup", "restoring"].oldest[0].since is None
+
+
+def test_a_stack_in_progress_is_in_hand_and_its_nested_stacks_are_its_own(sql: Sql) -> None:
+    own = {"raw_template_id": 1, "disable_rollback": 0, "action": "UPDATE", "updated_at": SEEN}
+    fill(
+        sql,
+        "heat",
+        "stack",
+        own | {"id": "st1", "status": "IN_PROGRESS"},
+        own | {"id": "st2", "status": "IN_PROGRESS", "owner_id": "st1"},
+        own | {"id": "st3", "status": "COMPLETE"},
+    )
+
+    found = in_hand(sql, "heat")
+
+    assert {place: work.count for place, work in found.items()} == {("stack", "UPDATE_IN_PROGRESS"): 1}
+
+
+def test_neutron_leaves_no_trace_of_what_it_has_in_hand() -> None:
+    assert work_sql(roster_of("neutron")) == ""

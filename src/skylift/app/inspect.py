@@ -10,12 +10,13 @@ from typing import TypeVar
 from skylift.app.inspect_host import joined, read_host
 from skylift.app.inspect_target import Target
 from skylift.catalog.catalog import Catalog
-from skylift.model.cloud import Cloud, SchemaSeen
+from skylift.model.cloud import Cloud, GaleraNode, SchemaSeen
 from skylift.model.goal import Goal
 from skylift.model.ids import ComponentName, Epoch
 from skylift.model.problem import Problem
 from skylift.model.record import Record
-from skylift.model.roster import Roster
+from skylift.model.roster import Roster, ServiceReport
+from skylift.model.work import InHand
 from skylift.ports import Ports
 
 K = TypeVar("K")
@@ -61,22 +62,7 @@ def observe_cloud(
     with ThreadPoolExecutor(_AT_ONCE) as pool, ThreadPoolExecutor(1) as patient:
         reads, questions = _Reads(pool, unread), _Reads(patient, unread)
         hosts = reads.begin({h: h for h in record.hosts}, lambda h: read_host(record, catalog, ports, h))
-        databases = {database: f"schema {database}" for database in record.databases}
-        schemas = reads.begin(databases, lambda d: _schema(record, catalog, ports, d))
-        with_databases = (name for name, c in record.components.items() if c.databases)
-        grants = reads.begin(
-            _each("grants", with_databases), lambda c: ports.database.grants(record.components[c].user)
-        )
-        backups = reads.begin(
-            {database: f"backup {database}" for database in record.databases},
-            lambda d: _backup(record, ports, d),
-        )
-        rosters = {roster.database: roster for roster in _rosters(record, catalog)}
-        reports = reads.begin(
-            {database: f"reports {database}" for database in rosters},
-            lambda d: ports.database.reports(rosters[d]),
-        )
-        galera = reads.begin({"nodes": "galera"}, lambda _: ports.database.nodes())
+        stores = _stores(reads, record, catalog, ports)
         backends = reads.begin({"all": "backends"}, lambda _: ports.balancer.backends())
         endpoints = reads.begin({"all": "endpoints"}, lambda _: ports.vantage.endpoints())
         seen = joined(hosts().values())
@@ -84,28 +70,63 @@ def observe_cloud(
         target = Target(record, catalog, ports, seen, goal)
         migrations = reads.begin(target.migration_subjects(), target.migrations)
         obtainable = reads.begin(target.obtainable_subjects(), target.obtainable)
-        asked = target.with_upgrade_check() if goal else ()
-        upgrade_checks = questions.begin(_each("upgrade-check", asked), target.upgrade_check)
-        doctor = questions.begin(target.doctor_subjects(), target.doctor)
+        checked = target.having(lambda commands: commands.upgrade_check)
+        upgrade_checks = questions.begin(_each("upgrade-check", checked), target.upgrade_check)
+        typed = target.having(lambda commands: commands.unset_machine_types)
+        machine_types = questions.begin(
+            _each("machine-types", typed),
+            lambda name: target.ask_running(name, lambda commands: commands.unset_machine_types),
+        )
+        examined = dict.fromkeys(target.having(lambda commands: commands.doctor)[:1], "doctor")
+        doctor = questions.begin(
+            examined, lambda name: target.ask_running(name, lambda commands: commands.doctor)
+        )
         return Cloud(
             observed_at=now,
             hosts=seen.hosts,
             units=seen.units,
             answers=seen.answers,
             staged=seen.staged,
-            schemas=schemas(),
+            schemas=stores.schemas(),
             migrations=migrations(),
-            galera={node.host: node for nodes in galera().values() for node in nodes},
+            galera={node.host: node for nodes in stores.galera().values() for node in nodes},
             backends=next(iter(backends().values()), ()),
             endpoints=next(iter(endpoints().values()), ()),
-            grants=grants(),
-            backups=backups(),
+            grants=stores.grants(),
+            backups=stores.backups(),
             obtainable=obtainable(),
             upgrade_checks=upgrade_checks(),
             doctor=next(iter(doctor().values()), None),
             unread=unread,
-            reports=tuple(report for found in reports().values() for report in found),
+            reports=tuple(report for found in stores.reports().values() for report in found),
+            work=tuple(pieces for found in stores.work().values() for pieces in found),
+            machine_types=machine_types(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What is being read of the databases."""
+
+    schemas: Callable[[], dict[str, SchemaSeen]]
+    grants: Callable[[], dict[ComponentName, tuple[str, ...]]]
+    backups: Callable[[], dict[str, Epoch | None]]
+    galera: Callable[[], dict[str, tuple[GaleraNode, ...]]]
+    reports: Callable[[], dict[str, tuple[ServiceReport, ...]]]
+    work: Callable[[], dict[str, tuple[InHand, ...]]]
+
+
+def _stores(reads: _Reads, record: Record, catalog: Catalog, ports: Ports) -> _Stores:
+    known, rosters = record.databases, {r.database: r for r in _rosters(record, catalog)}
+    owners = _each("grants", (name for name, c in record.components.items() if c.databases))
+    return _Stores(
+        schemas=reads.begin(_each("schema", known), lambda d: _schema(record, catalog, ports, d)),
+        grants=reads.begin(owners, lambda c: ports.database.grants(record.components[c].user)),
+        backups=reads.begin(_each("backup", known), lambda d: _backup(record, ports, d)),
+        galera=reads.begin({"nodes": "galera"}, lambda _: ports.database.nodes()),
+        reports=reads.begin(_each("reports", rosters), lambda d: ports.database.reports(rosters[d])),
+        work=reads.begin(_each("work", rosters), lambda d: ports.database.work(rosters[d])),
+    )
 
 
 def _schema(record: Record, catalog: Catalog, ports: Ports, database: str) -> SchemaSeen:
@@ -124,5 +145,5 @@ def _backup(record: Record, ports: Ports, database: str) -> Epoch | None:
     return ports.database.newest_backup(host, record.database.backups, database)
 
 
-def _each(kind: str, components: Iterable[ComponentName]) -> dict[ComponentName, str]:
-    return {name: f"{kind} {name}" for name in components}
+def _each(kind: str, names: Iterable[K]) -> dict[K, str]:
+    return {name: f"{kind} {name}" for name in names}

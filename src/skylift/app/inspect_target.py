@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from skylift.app.inspect_host import HostsRead
 from skylift.catalog.catalog import Catalog, filled
+from skylift.catalog.component import Commands
 from skylift.model.cloud import Answer, Revision, UnitSeen, migrations_subject
 from skylift.model.goal import Goal
 from skylift.model.ids import ArtifactName, ComponentName, HostName
@@ -88,10 +90,10 @@ class Target:
         name, host = of
         return self.ports.artifacts.obtainable(host, self.record.artifacts[name])
 
-    def with_upgrade_check(self) -> tuple[ComponentName, ...]:
-        """The components that can be asked whether they are ready."""
+    def having(self, command: Callable[[Commands], tuple[str, ...]]) -> tuple[ComponentName, ...]:
+        """The components that have such a command; none without a goal, for nothing is asked then."""
         known = self.catalog.components
-        return tuple(name for name in self.record.components if known[name].commands.upgrade_check)
+        return tuple(n for n in self.record.components if self.goal and command(known[n].commands))
 
     def upgrade_check(self, component: ComponentName) -> Answer:
         """The answer of ``COMPONENT-status upgrade check`` from the target artifact.
@@ -106,15 +108,8 @@ class Target:
         argv = filled(self.catalog.components[component].commands.upgrade_check, self.artifact.path)
         return self._ask(host, component, argv)
 
-    def doctor_subjects(self) -> dict[ComponentName, str]:
-        """The component that has a doctor, if a goal asks for it."""
-        with_doctor = [
-            name for name in self.record.components if self.catalog.components[name].commands.doctor
-        ]
-        return dict.fromkeys(with_doctor[:1], "doctor") if self.goal else {}
-
-    def doctor(self, component: ComponentName) -> Answer:
-        """The doctor's answer, from the artifact that runs.
+    def ask_running(self, component: ComponentName, command: Callable[[Commands], tuple[str, ...]]) -> Answer:
+        """The answer of a command of the artifact that runs.
 
         Raises:
             ArtifactUndeclared: what runs is no artifact of the record, or nothing runs.
@@ -122,8 +117,8 @@ class Target:
         running = self._running(component)
         if not running:
             raise ArtifactUndeclared(f"at the path that {component} runs from, if it runs at all")
-        argv = filled(self.catalog.components[component].commands.doctor, running[0].path)
         host = self._host_with(component, running[0])
+        argv = filled(command(self.catalog.components[component].commands), running[0].path)
         return self._ask(host, component, argv)
 
     @property

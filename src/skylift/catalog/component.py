@@ -263,6 +263,8 @@ class Commands:
     """``COMPONENT-status upgrade check``."""
     doctor: tuple[str, ...] = ()
     """A command that looks for mistakes in the deployment."""
+    unset_machine_types: tuple[str, ...] = ()
+    """A command that lists the instances whose type of machine is not written down, and changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from skylift.checks.finding import Finding, Level
 from skylift.checks.galera import GALERA
 from skylift.checks.hosts import CLOCKS, DISK, HOSTS
 from skylift.checks.keys import KEYS
+from skylift.checks.machine_types import MACHINE_TYPES
 from skylift.checks.privileges import PRIVILEGES
 from skylift.checks.readiness import DOCTOR, UPGRADE_CHECK
 from skylift.checks.release_path import RELEASE_PATH
 from skylift.checks.roster import AGENTS, STALE_SERVICES, VERSION_DISTANCE
 from skylift.checks.schema import SCHEMA
 from skylift.checks.units import UNITS
+from skylift.checks.work import WORK_IN_HAND
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Goal
 from skylift.model.problem import Fix, Remedy
@@ -32,6 +34,8 @@ CHECKS: tuple[Check, ...] = (
     AGENTS,
     STALE_SERVICES,
     VERSION_DISTANCE,
+    WORK_IN_HAND,
+    MACHINE_TYPES,
     BACKENDS,
     ENDPOINTS,
     GALERA,

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from skylift.drivers.mariadb_rosters import parse_reports, quoted, roster_sql
+from skylift.drivers.mariadb_work import parse_work, work_sql
 from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.roster import Roster, ServiceReport
+from skylift.model.work import InHand
 from skylift.ports.jobs import Command
 
 _CLIENT = ("mariadb", "--batch", "--skip-column-names", "--raw", "--connect-timeout=10")
@@ -137,6 +139,15 @@ class MariadbDatabase:
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
         return tuple(parse_reports(roster, _after_mark(said.text)))
+
+    def work(self, roster: Roster) -> tuple[InHand, ...]:
+        sql = work_sql(roster)
+        if not sql:
+            return ()
+        host, said = self._query(sql)
+        if said.code != 0:
+            raise QueryRefused(host, said.complaint)
+        return tuple(parse_work(roster, _after_mark(said.text)))
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         answers = self._ssh.on_each(self._hosts, _CLIENT, input=_STATUS.encode())

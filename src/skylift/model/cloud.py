@@ -21,6 +21,7 @@ from skylift.model.ids import (
     UnitName,
 )
 from skylift.model.roster import ServiceReport
+from skylift.model.work import InHand
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ class Cloud:
     ``unread`` has, per subject (such as ``schema keystone``), why it could not be read; a subject is
     either there or in ``unread``, never silently missing. The first word of a subject is its kind:
     ``unit``, ``answer``, ``staged``, ``schema``, ``migrations``, ``galera``, ``backends``,
-    ``endpoints``, ``grants``, ``backup``, ``obtainable``, ``upgrade-check``, ``doctor`` or ``reports``.
+    ``endpoints``, ``grants``, ``backup``, ``obtainable``, ``upgrade-check``, ``doctor``,
+    ``reports``, ``work`` or ``machine-types``.
     """
 
     observed_at: Epoch
@@ -190,6 +192,10 @@ class Cloud:
     """The HTTP status that each balanced service gives on its host's own address; none if nothing answers."""
     reports: tuple[ServiceReport, ...] = ()
     """The rows of every service that reports to its component's database."""
+    work: tuple[InHand, ...] = ()
+    """What those services have in hand."""
+    machine_types: Mapping[ComponentName, Answer] = field(default_factory=dict)
+    """Which instances have no machine type, asked of the running artifact; empty without a goal."""
 
     def backends_of(self, pool: PoolName) -> tuple[Backend, ...]:
         """All views of all servers of a pool."""

@@ -116,6 +116,8 @@ def _of_reports(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     owners = {(report.database, report.service): report.component for report in cloud.reports}
     for (database, service), lowest in pins(cloud.reports).items():
         pinned.setdefault(f"pin {owners[database, service]}", []).append(f"{database}/{service}={lowest}")
+    for work in cloud.work:
+        yield f"work {work.database} {work.what} {work.state}", str(work.count)
     for name, states in told.items():
         yield name, "; ".join(sorted(states))
     for name, lowest_of in pinned.items():

@@ -8,6 +8,7 @@ from typing import Protocol
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
 from skylift.model.roster import Roster, ServiceReport
+from skylift.model.work import InHand
 from skylift.ports.jobs import Command
 
 
@@ -20,6 +21,10 @@ class Database(Protocol):
 
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """Every row that a service of ``roster`` has there, alive or not; none that was deleted."""
+        ...
+
+    def work(self, roster: Roster) -> tuple[InHand, ...]:
+        """What the services of ``roster`` have in hand, state by state, as far as it leaves a trace there."""
         ...
 
     def nodes(self) -> tuple[GaleraNode, ...]:

@@ -14,6 +14,7 @@ from skylift.model.ids import ComponentName, Epoch, HostName
 from skylift.model.problem import Uncertain
 from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
+from skylift.model.work import InHand
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_roster import FakeRoster
@@ -47,6 +48,8 @@ class FakeCloud:
         self.died = UnitState.FAILED
         """What a unit is whose service ended so: activating if systemd is told to start it for ever."""
         self.upgrade_check_code = 0
+        self.in_hand: list[InHand] = []
+        """What users asked for and services have not ended."""
         self.deeds: list[Deed] = []
         self.backups: dict[tuple[HostName, PurePosixPath], Epoch] = {}
         """When each dump was finished, by its path."""

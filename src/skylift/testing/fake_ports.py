@@ -64,7 +64,7 @@ class FakeHosts:
         self.cloud.reach(host)
         if any(word.endswith("-status") for word in argv):
             return Answer(self.cloud.upgrade_check_code, "Upgrade Check Results")
-        if argv[-1] == "doctor" or argv[0] == "true":
+        if argv[-1] in {"doctor", "list_unset_machine_type"} or argv[0] == "true":
             return Answer(0, "")
         return Answer(NOT_FOUND, f"{argv[0]}: command not found by {user}")
 

@@ -11,6 +11,7 @@ from skylift.model.cloud import Backend, Endpoint, GaleraNode
 from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.model.roster import Roster, ServiceReport
+from skylift.model.work import InHand
 from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_cloud import FakeCloud
@@ -103,6 +104,10 @@ class FakeDatabase:
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
         self._reach()
         return self.cloud.roster.rows(roster)
+
+    def work(self, roster: Roster) -> tuple[InHand, ...]:
+        self._reach()
+        return tuple(work for work in self.cloud.in_hand if work.database == roster.database)
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         up = self._reach()

@@ -169,6 +169,7 @@ def _cloud(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
         upgrade_checks={n: Answer(0, "") for n, c in known.items() if c.commands.upgrade_check},
         doctor=Answer(0, ""),
         unread={},
+        machine_types={n: Answer(0, "") for n, c in known.items() if c.commands.unset_machine_types},
         answers={(s.name, host): 200 for s, host in placed if s.balanced},
         reports=tuple(
             report

@@ -19,12 +19,13 @@ _NOTHING = "-"
 
 
 def lines(cloud: Cloud, record: Record) -> list[str]:
-    """Hosts, services, schemas, reports, database, balancers and catalog; last, what could not be read."""
+    """Subject by subject, from hosts to the catalog; last, what could not be read."""
     blocks = (
         _hosts(cloud, record),
         _services(cloud, record),
         _schemas(cloud, record),
         _reports(cloud),
+        _work(cloud),
         _databases(cloud, record),
         _backups(cloud),
         _backends(cloud, record),
@@ -112,6 +113,14 @@ def _reports(cloud: Cloud) -> list[str]:
         seen = _time(row.seen_at) if row.seen_at else "never"
         version = _NOTHING if row.version is None else str(row.version)
         rows.append((row.service, row.host, row.database, seen, version, ", ".join(told)))
+    return _table(rows)
+
+
+def _work(cloud: Cloud) -> list[str]:
+    rows = [("in hand", "in", "state", "count", "since")]
+    for work in sorted(cloud.work, key=lambda w: (w.component, w.database, w.what, w.state)):
+        since = next((_time(piece.since) for piece in work.oldest if piece.since), _NOTHING)
+        rows.append((work.what, work.database, work.state, str(work.count), since))
     return _table(rows)
 
 

@@ -10,7 +10,8 @@ from skylift.catalog.catalog import load
 from skylift.model.cloud import BackendState
 from skylift.model.ids import HostName, PoolName, Seconds
 from skylift.model.problem import Refused, Transient
-from skylift.model.roster import ServiceReport
+from skylift.model.roster import Roster, ServiceReport
+from skylift.model.work import EXAMPLES
 from skylift.testing.contracts.scene import Scene
 
 
@@ -145,6 +146,12 @@ class RosterContract:
         assert last
         assert scene.until(all_again)
 
+    def test_work_in_hand_is_counted_whole_and_the_oldest_of_it_is_named(self, scene: Scene) -> None:
+        for roster in _rosters(scene):
+            for work in scene.ports.database.work(roster):
+                assert work.database == roster.database
+                assert len(work.oldest) == min(work.count, EXAMPLES)
+
 
 class VantageContract:
     """The APIs as users reach them."""
@@ -203,8 +210,8 @@ class VantageContract:
         assert said
 
 
-def _reports(scene: Scene) -> list[ServiceReport]:
-    """Every row of every roster; a cloud without one proves nothing."""
+def _rosters(scene: Scene) -> list[Roster]:
+    """Every roster; a cloud without one proves nothing."""
     known = load().components
     rosters = [
         roster
@@ -213,7 +220,12 @@ def _reports(scene: Scene) -> list[ServiceReport]:
     ]
     if not rosters:
         pytest.skip("no component of this cloud has services that report")
-    return [report for roster in rosters for report in scene.ports.database.reports(roster)]
+    return rosters
+
+
+def _reports(scene: Scene) -> list[ServiceReport]:
+    """Every row of every roster."""
+    return [report for roster in _rosters(scene) for report in scene.ports.database.reports(roster)]
 
 
 def _of(rows: list[ServiceReport], service: str, host: str) -> bool:
