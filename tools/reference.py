@@ -71,6 +71,7 @@ RECORD = (
     ("components.NAME", record.ComponentEntry, "name"),
     ("balancer", record.BalancerEntry, ""),
     ("database", record.DatabaseEntry, ""),
+    ("broker", record.BrokerEntry, ""),
     ("vantage", record.VantageEntry, ""),
     ("policy", record.Policy, ""),
     ("policy.loss", record.LossBudget, ""),

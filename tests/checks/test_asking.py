@@ -32,6 +32,7 @@ SUBJECTS = {
     "doctor": "doctor",
     "reports": "reports nova_cell1",
     "work": "work nova_cell1",
+    "broker": "broker",
     "machine-types": "machine-types nova",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.roster.test_agents import FAILURES as AGENT_FAILURES
+from tests.roster.test_bus import FAILURES as BUS_FAILURES
 from tests.roster.test_work import FAILURES as WORK_FAILURES
 
 from skylift.catalog.catalog import load
@@ -343,6 +344,14 @@ def test_each_check_fails_for_its_reason_with_its_message_and_a_way_out(case: st
 
 
 def test_every_check_is_seen_to_fail() -> None:
-    failing = {check for check, *_ in (*FAILURES.values(), *AGENT_FAILURES.values(), *WORK_FAILURES.values())}
+    failing = {
+        check
+        for check, *_ in (
+            *FAILURES.values(),
+            *AGENT_FAILURES.values(),
+            *WORK_FAILURES.values(),
+            *BUS_FAILURES.values(),
+        )
+    }
 
     assert failing == {check.name for check in CHECKS}

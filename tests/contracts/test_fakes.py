@@ -15,6 +15,7 @@ from skylift.ports import Command
 from skylift.testing.contracts import (
     ArtifactsContract,
     BalancerContract,
+    BrokerContract,
     DatabaseContract,
     HostsContract,
     JobsContract,
@@ -93,11 +94,19 @@ class TestFakeDatabase(DatabaseContract):
     pass
 
 
-class TestFakeRoster(RosterContract):
+class _OnTheBus:
     @pytest.fixture
     def whole(self) -> Record:
         shape = Shape(source=R2024_1, goal=R2025_1)
         return whole_cloud(load(), ("placement", "nova", "cinder", "heat"), shape, policy=Policy())[1]
+
+
+class TestFakeRoster(_OnTheBus, RosterContract):
+    pass
+
+
+class TestFakeBroker(_OnTheBus, BrokerContract):
+    pass
 
 
 class TestFakeVantage(VantageContract):

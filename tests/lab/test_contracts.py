@@ -16,6 +16,7 @@ from skylift.ports import Command, Ports
 from skylift.testing.contracts import (
     ArtifactsContract,
     BalancerContract,
+    BrokerContract,
     DatabaseContract,
     HostsContract,
     JobsContract,
@@ -87,6 +88,10 @@ class TestHaproxyBalancer(BalancerContract):
 
 class TestMariadbDatabase(DatabaseContract):
     """Galera of three."""
+
+
+class TestRabbitmqBroker(BrokerContract):
+    """A node on each controller, where the lab has a bus."""
 
 
 class TestMariadbRoster(RosterContract):

@@ -14,7 +14,7 @@ import pytest
 
 from skylift.app.record_file import RecordInvalid, load_record
 from skylift.app.record_starter import starter
-from skylift.model.record import LossBudget, Policy, Timeouts
+from skylift.model.record import BrokerEntry, LossBudget, Policy, Timeouts
 from skylift.model.release import Release
 
 WHOLE = """\
@@ -126,6 +126,9 @@ MISTAKES = {
         "policy.batch: is 3, which would take every backend of an API out at once; write a whole number from 1 to 2",
     ),
     "unknown role": ("    role: controller", "    role: controler", "keystone.role: no host has the role controler; did you mean"),
+    "unknown role of the bus": ("policy:", "broker: {role: controler, size: 3}\npolicy:", "broker.role: no host has the role controler"),
+    "a bus of another size": ("policy:", "broker: {role: controller, size: 2}\npolicy:", "broker.size: is 2, but 3 hosts have the role controller; write 3"),
+    "another kind of bus": ("policy:", "broker: {kind: qpid, role: controller, size: 3}\npolicy:", "broker.kind: is 'qpid'"),
     "unknown artifact": ("    artifact: openstack-2023.1", "    artifact: openstack-2032.1", "did you mean openstack-2023.1?"),
     "unknown component": ("  glance: {", "  glanse: {", "glanse is not a component Skylift knows; did you mean glance?"),
     "unknown host": ("host: client", "host: cleint", "vantage.host: there is no host cleint; did you mean client?"),
@@ -337,3 +340,9 @@ def _filled(text: str) -> str:
         return f"{match[1]}: {value}"
 
     return re.sub(r"(\w+): +# fill in", fill, text)
+
+
+def test_a_record_may_name_its_message_bus(file: Path) -> None:
+    file.write_text(file.read_text().replace("policy:", "broker: {role: controller, size: 3}\npolicy:"))
+
+    assert load_record(file).broker == BrokerEntry(role="controller", size=3, kind="rabbitmq")

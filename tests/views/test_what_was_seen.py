@@ -98,7 +98,7 @@ def test_what_blocks_is_told_last_and_before_it_what_warns() -> None:
     assert told[-6].startswith("warns   schema: ")
     assert told[-4].startswith("blocks  artifacts: ")
     assert told[-3] == "        repair: skylift stage --to 2024.1"
-    assert told[-1] == "not ready for 2024.1: 1 finding blocks, of 20 checks"
+    assert told[-1] == "not ready for 2024.1: 1 finding blocks, of 21 checks"
 
 
 def test_the_verdict_of_the_checks_is_one_of_three() -> None:
@@ -117,8 +117,8 @@ def test_the_verdict_of_the_checks_is_one_of_three() -> None:
         "not capable",
     ]
     assert [findings.lines(f, R2024_1)[-1] for f in found[:2]] == [
-        "ready for 2024.1: 20 checks, nothing blocks",
-        "ready for 2024.1, with 1 warning: 20 checks, nothing blocks",
+        "ready for 2024.1: 21 checks, nothing blocks",
+        "ready for 2024.1, with 1 warning: 21 checks, nothing blocks",
     ]
 
 

@@ -64,6 +64,7 @@ def observe_cloud(
         hosts = reads.begin({h: h for h in record.hosts}, lambda h: read_host(record, catalog, ports, h))
         stores = _stores(reads, record, catalog, ports)
         backends = reads.begin({"all": "backends"}, lambda _: ports.balancer.backends())
+        broker = reads.begin({"all": "broker"} if record.broker else {}, lambda _: ports.broker.look())
         endpoints = reads.begin({"all": "endpoints"}, lambda _: ports.vantage.endpoints())
         seen = joined(hosts().values())
         unread.update(seen.unread)
@@ -97,6 +98,7 @@ def observe_cloud(
             obtainable=obtainable(),
             upgrade_checks=upgrade_checks(),
             doctor=next(iter(doctor().values()), None),
+            broker=next(iter(broker().values()), None),
             unread=unread,
             reports=tuple(report for found in stores.reports().values() for report in found),
             work=tuple(pieces for found in stores.work().values() for pieces in found),

@@ -46,6 +46,7 @@ def _roles(sheet: Sheet, record: Record) -> None:
     roles = {role for host in record.hosts.values() for role in host.roles}
     told = {f"{_at(service)}.role": service.role for service in record.services.values()}
     told |= {"balancer.role": record.balancer.role, "database.role": record.database.role}
+    told |= {"broker.role": record.broker.role} if record.broker else {}
     for at, role in told.items():
         if role and role not in roles:
             sheet.wrong(at, f"no host has the role {role}", meant(role, roles))
@@ -148,6 +149,10 @@ def _sizes(sheet: Sheet, record: Record) -> None:
     if record.database.size < servers and not _mistaken(sheet, "database.size"):
         told = f"is {record.database.size}, but {servers} hosts have the role {record.database.role}"
         sheet.wrong("database.size", told, f"write {servers}, or correct the roles")
+    brokers = record.broker and len(record.hosts_in(record.broker.role))
+    if record.broker and brokers != record.broker.size and not _mistaken(sheet, "broker.size"):
+        told = f"is {record.broker.size}, but {brokers} hosts have the role {record.broker.role}"
+        sheet.wrong("broker.size", told, f"write {brokers}, or correct the roles")
     balanced = (service for service in record.services.values() if service.balanced)
     fewest = min((len(record.hosts_in(service.role)) for service in balanced), default=0)
     if 1 < fewest <= record.policy.batch:
@@ -163,6 +168,7 @@ def _vantage(sheet: Sheet, record: Record) -> None:
         sheet.wrong("vantage.host", f"there is no host {host}", meant(host, record.hosts))
         return
     serving = {s.role for s in record.services.values()} | {record.balancer.role, record.database.role}
+    serving |= {record.broker.role} if record.broker else set()
     if record.hosts[host].roles & serving:
         told = f"{host} is part of the control plane, so it cannot see what users see"
         sheet.wrong("vantage.host", told, "name a host outside of it, with a role of its own")

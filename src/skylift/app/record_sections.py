@@ -23,6 +23,7 @@ from skylift.model.ids import (
 from skylift.model.record import (
     Artifact,
     BalancerEntry,
+    BrokerEntry,
     ComponentEntry,
     DatabaseEntry,
     HostEntry,
@@ -69,6 +70,7 @@ def read_record(top: Section) -> Record:
         balancer=_balancer(top.section("balancer")),
         database=_database(top.section("database")),
         vantage=_vantage(top.section("vantage")),
+        broker=_broker(top.section("broker", optional=True)) if "broker" in top.sheet.lines else None,
         policy=_policy(top.section("policy", optional=True)),
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
     )
@@ -173,6 +175,13 @@ def _database(section: Section) -> DatabaseEntry:
         size=section.number("size", 1, 99),
         backups=_path(section, "backups"),
     )
+    section.close()
+    return entry
+
+
+def _broker(section: Section) -> BrokerEntry:
+    kind = section.text("kind", default="rabbitmq", form="rabbitmq", means="rabbitmq: the one kind supported")
+    entry = BrokerEntry(role=_name(section, "role"), size=section.number("size", 1, 99), kind=kind)
     section.close()
     return entry
 

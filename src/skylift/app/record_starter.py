@@ -105,6 +105,12 @@ database:
   size: 3
   backups: /var/backups/skylift
 
+# RabbitMQ, where services get their work over it: how many nodes the cluster has.
+# broker:
+#   kind: rabbitmq
+#   role: controller
+#   size: 3
+
 # An administrator's credentials, as openstackclient reads them; the file needs mode 0600.
 vantage:
   host: client

@@ -20,6 +20,7 @@ from skylift.drivers.hosts import SshHosts
 from skylift.drivers.jobs import SshJobs
 from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
+from skylift.drivers.rabbitmq import RabbitmqBroker
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.systemd import SystemdServices
@@ -49,6 +50,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
                 parking=record.balancer.parking,
             ),
             database=MariadbDatabase(ssh, _named(record, record.database.role)),
+            broker=RabbitmqBroker(ssh, _named(record, record.broker.role) if record.broker else ()),
             vantage=SshVantage(ssh, record.vantage, addresses),
         )
 

@@ -8,6 +8,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.checks.artifacts import ARTIFACTS
 from skylift.checks.backends import BACKENDS
 from skylift.checks.backup import BACKUP
+from skylift.checks.broker import BROKER
 from skylift.checks.check import Check, Question, listed
 from skylift.checks.endpoints import ENDPOINTS
 from skylift.checks.finding import Finding, Level
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     BACKENDS,
     ENDPOINTS,
     GALERA,
+    BROKER,
     PRIVILEGES,
     SCHEMA,
     ARTIFACTS,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from skylift.model.bus import BusSeen
 from skylift.model.ids import (
     ArtifactName,
     ComponentName,
@@ -162,7 +163,7 @@ class Cloud:
     either there or in ``unread``, never silently missing. The first word of a subject is its kind:
     ``unit``, ``answer``, ``staged``, ``schema``, ``migrations``, ``galera``, ``backends``,
     ``endpoints``, ``grants``, ``backup``, ``obtainable``, ``upgrade-check``, ``doctor``,
-    ``reports``, ``work`` or ``machine-types``.
+    ``reports``, ``work``, ``machine-types`` or ``broker``.
     """
 
     observed_at: Epoch
@@ -192,6 +193,8 @@ class Cloud:
     """The HTTP status that each balanced service gives on its host's own address; none if nothing answers."""
     reports: tuple[ServiceReport, ...] = ()
     """The rows of every service that reports to its component's database."""
+    broker: BusSeen | None = None
+    """The message bus; none if the record names none."""
     work: tuple[InHand, ...] = ()
     """What those services have in hand."""
     machine_types: Mapping[ComponentName, Answer] = field(default_factory=dict)

@@ -140,6 +140,18 @@ class DatabaseEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerEntry:
+    """The message bus that services get their work from, if they get it so."""
+
+    role: str
+    """The role of its hosts."""
+    size: int
+    """How many nodes the cluster has when it is whole."""
+    kind: str = "rabbitmq"
+    """The one kind there is a driver for."""
+
+
+@dataclass(frozen=True, slots=True)
 class VantageEntry:
     """The host outside the control plane from which users' requests are made and measured."""
 
@@ -222,6 +234,8 @@ class Record:
     policy: Policy = field(default_factory=Policy)
     catalog: tuple[PurePosixPath, ...] = ()
     """Files that describe components which Skylift does not ship (row 66), in the catalog's own form."""
+    broker: BrokerEntry | None = None
+    """None if nothing here is reached over a message bus, or nobody is to look at it."""
 
     def hosts_in(self, role: str) -> tuple[HostEntry, ...]:
         """The hosts with ``role``, by name: the first is the role's bootstrap host."""

@@ -16,6 +16,7 @@ _GIB = 2**30
 _RELIED_ON = (
     "artifact",
     "backend",
+    "broker",
     "check",
     "database",
     "galera",
@@ -134,6 +135,9 @@ def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
                 yield f"pending {name} {artifact}", _words({branch_of(revisions, r) or "all" for r in left})
     for subject, revisions in cloud.migrations.items():
         yield migrations_subject(*subject), _words(heads(revisions))
+    if cloud.broker:
+        running = f"{len(cloud.broker.running)} of {len(cloud.broker.members)} nodes run"
+        yield "broker", f"{running}, {'cut in parts' if cloud.broker.partitions else 'in one part'}"
     for host, node in cloud.galera.items():
         yield f"galera {host}", f"{node.status} {node.state} {node.size}"
 

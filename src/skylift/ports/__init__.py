@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from skylift.ports.artifacts import Artifacts
 from skylift.ports.balancer import Balancer
+from skylift.ports.broker import Broker
 from skylift.ports.database import Database
 from skylift.ports.hosts import Hosts
 from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
@@ -20,6 +21,7 @@ from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
 __all__ = [
     "Artifacts",
     "Balancer",
+    "Broker",
     "Command",
     "Database",
     "Ended",
@@ -46,6 +48,7 @@ class Ports:
     artifacts: Artifacts
     balancer: Balancer
     database: Database
+    broker: Broker
     vantage: Vantage
 
     def under(self, key: str) -> Ports:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import PurePosixPath
 
+from skylift.model.bus import QueueSeen
 from skylift.model.cloud import Revision, UnitState
 from skylift.model.ids import ComponentName, Epoch, HostName
 from skylift.model.problem import Uncertain
@@ -48,6 +49,8 @@ class FakeCloud:
         self.died = UnitState.FAILED
         """What a unit is whose service ended so: activating if systemd is told to start it for ever."""
         self.upgrade_check_code = 0
+        self.queues: list[QueueSeen] = []
+        """Queues of the message bus that somebody should know of."""
         self.in_hand: list[InHand] = []
         """What users asked for and services have not ended."""
         self.deeds: list[Deed] = []

@@ -11,6 +11,7 @@ from skylift.model.ids import Digest, Epoch, HostName, UnitName
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Artifact
 from skylift.ports import Command, Jobs, JobState, NoJob, Ports
+from skylift.testing.fake_broker import FakeBroker
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_services import FakeBalancer, FakeDatabase, FakeVantage
 from skylift.testing.fake_work import FETCH, NOT_FOUND, start_job, stop_unit
@@ -39,6 +40,7 @@ def ports_of(cloud: FakeCloud) -> Ports:
         artifacts=FakeArtifacts(cloud),
         balancer=FakeBalancer(cloud),
         database=FakeDatabase(cloud),
+        broker=FakeBroker(cloud),
         vantage=FakeVantage(cloud),
     )
 

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import Front, KnownComponent, KnownSchema, KnownService, Plane
+from skylift.model.bus import BusSeen
 from skylift.model.cloud import (
     Answer,
     Backend,
@@ -35,7 +36,15 @@ from skylift.model.ids import (
     PoolName,
     UnitName,
 )
-from skylift.model.record import Artifact, ComponentEntry, HostEntry, Policy, Record, ServiceEntry
+from skylift.model.record import (
+    Artifact,
+    BrokerEntry,
+    ComponentEntry,
+    HostEntry,
+    Policy,
+    Record,
+    ServiceEntry,
+)
 from skylift.model.release import Release
 from skylift.model.schema import heads
 from skylift.testing.fake_roster import reports_of
@@ -87,6 +96,7 @@ def _record(known: Collection[KnownComponent], shape: Shape, policy: Policy) -> 
         hosts=hosts,
         artifacts={artifact_name(r): artifact_of(r) for r in releases},
         components={c.name: _component(c, shape, numbers) for c in known},
+        broker=BrokerEntry("controller", shape.controllers),
     )
 
 
@@ -168,6 +178,7 @@ def _cloud(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
         obtainable={},
         upgrade_checks={n: Answer(0, "") for n, c in known.items() if c.commands.upgrade_check},
         doctor=Answer(0, ""),
+        broker=BusSeen(_nodes(balancers), _nodes(balancers), {}, (), ()),
         unread={},
         machine_types={n: Answer(0, "") for n, c in known.items() if c.commands.unset_machine_types},
         answers={(s.name, host): 200 for s, host in placed if s.balanced},
@@ -177,6 +188,10 @@ def _cloud(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
             for report in reports_of(known[s.component], record, (s.name, host), shape.source)
         ),
     )
+
+
+def _nodes(hosts: Collection[HostName]) -> frozenset[str]:
+    return frozenset(f"rabbit@{host}" for host in hosts)
 
 
 def _schema(known: KnownComponent, record: Record, database: str, release: Release) -> SchemaSeen:

@@ -27,6 +27,7 @@ def lines(cloud: Cloud, record: Record) -> list[str]:
         _reports(cloud),
         _work(cloud),
         _databases(cloud, record),
+        _broker(cloud, record),
         _backups(cloud),
         _backends(cloud, record),
         _endpoints(cloud),
@@ -129,6 +130,20 @@ def _databases(cloud: Cloud, record: Record) -> list[str]:
     for host, node in sorted(cloud.galera.items()):
         rows.append((host, node.status, node.state, f"{node.size} of {record.database.size}"))
     return _table(rows)
+
+
+def _broker(cloud: Cloud, record: Record) -> list[str]:
+    seen, entry = cloud.broker, record.broker
+    if seen is None or entry is None:
+        return []
+    rows = [("message bus", "state", "", "")]
+    rows += [(n, "runs" if n in seen.running else "does not run", "", "") for n in sorted(seen.members)]
+    rows += [(node, f"cut off from {', '.join(cut)}", "", "") for node, cut in seen.partitions.items()]
+    rows += [("alarm", alarm, "", "") for alarm in seen.alarms]
+    for q in seen.queues:
+        waiting = "unknown" if q.messages is None else f"{q.messages} messages"
+        rows.append(("queue", f"{q.vhost} {q.name}", waiting, f"{q.consumers} consumers"))
+    return columns(*rows)
 
 
 def _backups(cloud: Cloud) -> list[str]:

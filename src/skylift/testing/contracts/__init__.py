@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from skylift.testing.contracts.on_cloud import (
     BalancerContract,
+    BrokerContract,
     DatabaseContract,
     RosterContract,
     VantageContract,
@@ -27,6 +28,7 @@ from skylift.testing.contracts.scene import Scene
 __all__ = [
     "ArtifactsContract",
     "BalancerContract",
+    "BrokerContract",
     "DatabaseContract",
     "HostsContract",
     "JobsContract",

@@ -12,6 +12,7 @@ from skylift.model.ids import HostName, PoolName, Seconds
 from skylift.model.problem import Refused, Transient
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import EXAMPLES
+from skylift.ports.broker import QUEUES_MAX
 from skylift.testing.contracts.scene import Scene
 
 
@@ -119,6 +120,23 @@ class DatabaseContract:
         assert database.newest_backup(scene.host, folder, name) is not None
         assert database.newest_backup(scene.host, folder, "no_such_database") is None
         assert database.newest_backup(scene.host, folder / "elsewhere", name) is None
+
+
+class BrokerContract:
+    """The message bus, where there is one."""
+
+    def test_a_whole_bus_runs_in_one_part_on_every_host_of_it(self, scene: Scene) -> None:
+        entry = scene.record.broker
+        if entry is None:
+            pytest.skip("this cloud has no message bus")
+
+        seen = scene.ports.broker.look()
+
+        assert seen.members == seen.running
+        assert len(seen.members) == entry.size == len(scene.record.hosts_in(entry.role))
+        assert (seen.partitions, seen.alarms) == ({}, ())
+        assert len(seen.queues) <= QUEUES_MAX
+        assert all(queue.messages != 0 or queue.consumers == 0 for queue in seen.queues)
 
 
 class RosterContract:

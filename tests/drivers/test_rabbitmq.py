@@ -1,0 +1,117 @@
+"""Answers of RabbitMQ 3.10.8, as two of its nodes gave them; the script that asks runs as it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.drivers.loopback import HOST
+
+from skylift.drivers.rabbitmq import SCRIPT, BrokerSilent, RabbitmqBroker, parse_bus
+from skylift.drivers.ssh import Ssh
+from skylift.model.bus import BusSeen, QueueSeen
+
+STATUS = {
+    "alarms": [{"node": "rabbit@ctl1", "resource": "memory", "type": "resource_limit"}],
+    "cluster_name": "rabbit@ctl1",
+    "disk_nodes": ["rabbit@ctl1", "rabbit@ctl2"],
+    "maintenance_status": {"rabbit@ctl1": "not under maintenance"},
+    "partitions": {},
+    "ram_nodes": [],
+    "running_nodes": ["rabbit@ctl1"],
+}
+QUEUES = {
+    "/": [{"name": "it's odd\\t{x}", "messages": 0, "consumers": 0}],
+    "openstack": [
+        {"name": "in use", "messages": 0, "consumers": 3},
+        {"name": "idle", "messages": 0, "consumers": 0},
+        {"name": "behind", "messages": 7, "consumers": 12},
+        {"name": "conductor", "messages": 10, "consumers": 0},
+        {"name": "no leader", "messages": "", "consumers": 0},
+    ],
+}
+
+
+def array(rows: list[dict[str, object]]) -> str:
+    """As its formatter writes one: a line for each, and the commas before."""
+    return "[\n" + "\n,".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]"
+
+
+def look(tmp_path: Path, limit: int = 200, *, breaks: str = "") -> subprocess.CompletedProcess[str]:
+    for number, rows in enumerate(QUEUES.values()):
+        (tmp_path / f"queues{number}").write_text(array(list(rows)))
+    (tmp_path / "status").write_text(json.dumps(STATUS))
+    tool = tmp_path / "rabbitmqctl"
+    tool.write_text(
+        f"""#!/bin/sh
+case "$*" in
+    *"{breaks or "nothing of it"}"*) echo "Error: timeout" >&2; exit 75 ;;
+    *cluster_status) cat {tmp_path}/status; echo ;;
+    *list_vhosts*) printf '/\\nopenstack\\n' ;;
+    *"-p / "*) cat {tmp_path}/queues0; echo ;;
+    *) cat {tmp_path}/queues1; echo ;;
+esac
+"""
+    )
+    tool.chmod(0o755)
+    return subprocess.run(
+        ["sh", "-c", SCRIPT, "look", str(limit), str(tmp_path / "file")],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_what_somebody_should_know_of_comes_first_and_what_is_in_use_stays_on_the_host(
+    tmp_path: Path,
+) -> None:
+    said = look(tmp_path)
+
+    seen = parse_bus(said.stdout.splitlines())
+
+    assert said.returncode == 0, said.stderr
+    assert seen == BusSeen(
+        members=frozenset({"rabbit@ctl1", "rabbit@ctl2"}),
+        running=frozenset({"rabbit@ctl1"}),
+        partitions={},
+        alarms=("memory on rabbit@ctl1",),
+        queues=(
+            QueueSeen("openstack", "conductor", 10, 0),
+            QueueSeen("openstack", "no leader", None, 0),
+            QueueSeen("/", "it's odd\\t{x}", 0, 0),
+            QueueSeen("openstack", "idle", 0, 0),
+            QueueSeen("openstack", "behind", 7, 12),
+        ),
+    )
+
+
+def test_a_limit_hides_no_queue_that_nobody_takes_from(tmp_path: Path) -> None:
+    names = [queue.name for queue in parse_bus(look(tmp_path, limit=2).stdout.splitlines()).queues]
+
+    assert names[:2] == ["conductor", "no leader"]
+    assert "behind" not in names
+
+
+@pytest.mark.parametrize("command", ["cluster_status", "list_vhosts", "list_queues -p openstack"])
+def test_a_tool_that_fails_half_way_is_no_answer(tmp_path: Path, command: str) -> None:
+    said = look(tmp_path, breaks=command)
+
+    assert said.returncode != 0
+    assert "Error: timeout" in said.stderr
+
+
+def test_a_partition_is_told_by_both_sides() -> None:
+    cut = {**STATUS, "alarms": [], "partitions": {"rabbit@ctl2": ["rabbit@ctl3", "rabbit@ctl1"]}}
+
+    seen = parse_bus([json.dumps(cut)])
+
+    assert seen.partitions == {"rabbit@ctl2": ("rabbit@ctl1", "rabbit@ctl3")}
+
+
+def test_without_a_broker_that_answers_nothing_is_known_of_the_bus(ssh: Ssh) -> None:
+    with pytest.raises(BrokerSilent, match=r"no broker answers \(ctl1: "):
+        RabbitmqBroker(ssh, [HOST]).look()
