@@ -11,6 +11,8 @@ need socat socat
 need curl curl
 need zstd zstd
 need haproxy haproxy
+need mariadbd mariadb-server-core
+need mariadb mariadb-client-core
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 
 [ -z "$missing" ] && exit 0
