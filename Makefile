@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab demo demo-naive figures docs clean
+.PHONY: help check test test-lab smoke demo demo-naive figures docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ test: check ## everything that a change must pass, a real upgrade included (root
 
 test-lab: $(READY) ## the whole matrix in the lab: both hops, all faults (root)
 	$(BIN)/python -m skylift.gate.matrix
+
+smoke: $(READY) ## tempest's smoke tests on the lab that is up, of any profile (root)
+	$(BIN)/python -m skylift.gate.smoke $(SMOKE)
 
 demo: $(READY) ## build a cloud at 2023.1, upgrade it live to 2024.1, print the report (root)
 	$(BIN)/python -m skylift.gate.demo $(DEMO)

@@ -122,14 +122,15 @@ def _case(element: ET.Element) -> Case:
     return Case(
         name=element.get("name", "").removeprefix("test_").replace("_", " "),
         where=element.get("classname", "").removeprefix("tests.lab.test_"),
-        outcome=_outcome(element),
+        outcome=outcome_of(element),
         seconds=float(element.get("time", "0")),
         requests=sum(int(value) for name, value in properties if name == "requests"),
         figures=tuple(value.replace("|", "/") for name, value in properties if name == "figures"),
     )
 
 
-def _outcome(element: ET.Element) -> str:
+def outcome_of(element: ET.Element) -> str:
+    """How a test case of a JUnit report ended."""
     if element.find("failure") is not None or element.find("error") is not None:
         return "failed"
     return "skipped" if element.find("skipped") is not None else "passed"

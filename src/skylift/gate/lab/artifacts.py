@@ -21,7 +21,7 @@ from skylift.gate.lab.host import LabProblem
 from skylift.gate.lab.launchers import Wsgi, launcher
 from skylift.gate.lab.manifest import digest, write_manifest
 from skylift.gate.lab.profiles import API, Profile
-from skylift.gate.lab.pypi import uv_environment
+from skylift.gate.lab.pypi import uv, uv_environment
 from skylift.model.problem import Fix, Remedy
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _fill(folder: Path, wanted: Artifact) -> None:
         "FOLDER": str(folder),
         "ARTIFACT": wanted.path,
         "PYTHON": _PYTHON,
-        "UV": _uv(),
+        "UV": uv(),
         "FINISH": _finish(wanted.profile),
     }
     for path, text in _additions(wanted.profile).items():
@@ -260,14 +260,3 @@ def _pins(release: str, profile: Profile) -> str:
 def _python_version() -> str:
     """The interpreter an environment is bound to; Debian's own, the same as on the hosts."""
     return run_here([_PYTHON, "-c", "import sys; print(sys.version)"]).strip()
-
-
-def _uv() -> str:
-    beside = Path(sysconfig.get_path("scripts"), "uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if found is None:
-        raise LabProblem(
-            "artifacts cannot be built: uv is not installed",
-            Remedy(Fix.REPAIR, "pip install 'skylift[lab]'"),
-        )
-    return found

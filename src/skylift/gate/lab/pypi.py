@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skylift.gate.lab.host import cache_folder
+from skylift.gate.lab.host import LabProblem, cache_folder
+from skylift.model.problem import Fix, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _AS_UV_CALLS_IT = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
+
+
+def uv() -> str:
+    """Where uv is: beside this Python, or on the PATH.
+
+    Raises:
+        LabProblem: it is not installed.
+    """
+    beside = Path(sysconfig.get_path("scripts"), "uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if found is None:
+        raise LabProblem(
+            "environments cannot be built: uv is not installed",
+            Remedy(Fix.REPAIR, "pip install 'skylift[lab]'"),
+        )
+    return found
 
 
 def uv_environment() -> dict[str, str]:

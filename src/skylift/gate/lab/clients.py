@@ -1,0 +1,74 @@
+"""What a real user of the lab's cloud has: the command-line clients, and tempest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from skylift.gate.lab.cache import entry
+from skylift.gate.lab.commands import run_sealed
+from skylift.gate.lab.pypi import uv, uv_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from skylift.gate.lab.host import Lab
+
+_BUILD_LIMIT_S = 600
+_BUILD = """
+"$UV" venv --quiet --allow-existing --python "$PYTHON" "$FOLDER"
+"$UV" pip install --quiet --no-deps --python "$FOLDER/bin/python" --requirement /dev/stdin
+"""
+
+
+def python_of_clients() -> Path:
+    """A Python that has them, built from its pins the first time.
+
+    Modules are run with it, not scripts: these name the folder in which they were built.
+
+    Raises:
+        LabProblem: uv is not installed, or failed.
+    """
+    pins = (resources.files("skylift.gate.lab") / "constraints/clients/2026.txt").read_text()
+    kept = entry("clients", {"pins": pins, "python": sys.version, "platform": sysconfig.get_platform()})
+    kept.build(lambda folder: _fill(folder, pins))
+    return kept.path / "bin/python"
+
+
+def as_user(
+    lab: Lab, module: str, words: Sequence[str], *, folder: Path, timeout_s: int
+) -> subprocess.CompletedProcess[bytes]:
+    """Run one of their modules in the network of ``lab``, with its ``clouds.yaml``, in ``folder``.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer.
+    """
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "OS_CLIENT_CONFIG_FILE": str(lab.folder / "clouds.yaml"),
+        "OS_CLOUD": "lab",
+        "PYTHON": str(python_of_clients()),
+    }
+    return subprocess.run(
+        ["nsenter", f"--net={lab.namespace}", str(python_of_clients()), "-m", module, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def _fill(folder: Path, pins: str) -> None:
+    environment: Mapping[str, str] = {
+        **uv_environment(),
+        "FOLDER": str(folder),
+        "PYTHON": sys.executable,
+        "UV": uv(),
+    }
+    run_sealed(["sh", "-euc", _BUILD], timeout_s=_BUILD_LIMIT_S, env=environment, input=pins.encode())
