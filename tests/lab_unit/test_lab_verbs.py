@@ -116,3 +116,16 @@ def test_a_log_has_a_line_when_a_stage_begins_and_one_when_it_ends(
     assert begun == "> network"
     assert ended.startswith("+ network: done (")
     assert already == "= depot: already"
+
+
+def test_the_client_of_a_lab_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKYLIFT_LAB_DIR", str(tmp_path))
+
+    code = call(["lab", "openstack", "server", "list", "--long"])
+
+    assert code != 0
+    told = capsys.readouterr().err
+    assert f"there is no cloud in {tmp_path}" in told
+    assert "skylift lab up" in told

@@ -12,6 +12,7 @@ from skylift.cli.desk import answer, json_option, remark
 from skylift.cli.exits import Exit
 from skylift.cli.views import lab as view
 from skylift.gate.lab.artifacts import releases
+from skylift.gate.lab.clients import as_user
 from skylift.gate.lab.down import down as take_down
 from skylift.gate.lab.host import Lab, LabProblem, default_folder
 from skylift.gate.lab.profiles import PROFILES
@@ -86,6 +87,18 @@ def down(folder: Path | None) -> int:
         pushed = take_down(place, progress)
     remark("the lab is down" if pushed else f"there is no lab in {place.folder}")
     return Exit.OK
+
+
+@lab.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def openstack(words: tuple[str, ...]) -> int:
+    """Run OpenStack's command-line client in the lab's network, as the administrator of its cloud.
+
+    It takes what that client takes: skylift lab openstack server list. The lab is the one in
+    $SKYLIFT_LAB_DIR, or the usual one.
+    """
+    ended = as_user(_lab(None), "openstackclient.shell", words, capture=False)
+    return Exit.OK if ended.returncode == 0 else Exit.FAILED
 
 
 def _lab(folder: Path | None) -> Lab:

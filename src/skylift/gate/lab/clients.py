@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from skylift.gate.lab.cache import entry
 from skylift.gate.lab.commands import run_sealed
+from skylift.gate.lab.host import LabProblem
 from skylift.gate.lab.pypi import uv, uv_environment
+from skylift.model.problem import Fix, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,25 +43,38 @@ def python_of_clients() -> Path:
 
 
 def as_user(
-    lab: Lab, module: str, words: Sequence[str], *, folder: Path, timeout_s: int
+    lab: Lab,
+    module: str,
+    words: Sequence[str],
+    *,
+    folder: Path | None = None,
+    capture: bool = True,
+    timeout_s: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run one of their modules in the network of ``lab``, with its ``clouds.yaml``, in ``folder``.
+    """Run one of their modules in the network of ``lab``, with its ``clouds.yaml``.
+
+    Args:
+        lab: it must be up.
+        module: of the environment, such as ``openstackclient.shell``.
+        words: its arguments; no secret is among them.
+        folder: where it runs, and its home; by default where we are.
+        capture: whether its output is kept, or goes where ours does.
+        timeout_s: how long it may take; by default as long as it likes.
 
     Raises:
+        LabProblem: there is no such lab.
         subprocess.TimeoutExpired: it took longer.
     """
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
-        "OS_CLIENT_CONFIG_FILE": str(lab.folder / "clouds.yaml"),
-        "OS_CLOUD": "lab",
-        "PYTHON": str(python_of_clients()),
-    }
+    clouds = lab.folder / "clouds.yaml"
+    if not clouds.exists():
+        raise LabProblem(f"there is no cloud in {lab.folder}", Remedy(Fix.REPAIR, "build it: skylift lab up"))
+    python = str(python_of_clients())
+    environment = os.environ | {"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": "lab", "PYTHON": python}
     return subprocess.run(
-        ["nsenter", f"--net={lab.namespace}", str(python_of_clients()), "-m", module, *words],
+        ["nsenter", f"--net={lab.namespace}", python, "-m", module, *words],
         cwd=folder,
-        env=environment,
-        capture_output=True,
+        env=environment | ({"HOME": str(folder)} if folder else {}),
+        capture_output=capture,
         timeout=timeout_s,
         check=False,
     )
