@@ -26,6 +26,8 @@ class Played:
     primary: set[str] = field(default_factory=set)
     founders: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
+    joining: dict[str, int] = field(default_factory=dict)
+    """Members that start by themselves, and how often they are asked before they have joined."""
 
     def __call__(self, host: LabHost, script: str, *, timeout_s: int) -> str:
         assert timeout_s > 0
@@ -34,10 +36,15 @@ class Played:
             self.primary.add(host.name)
         elif "wsrep-recover" in script:
             return f"{self.seqnos[host.name]}\n"
-        elif "restart mariadb" in script:
+        elif "systemctl start mariadb" in script:
             assert self.primary, "nobody to join"
             self.started.append(host.name)
             self.primary.add(host.name)
+        elif self.joining.get(host.name):
+            self.joining[host.name] -= 1
+            if not self.joining[host.name]:
+                self.primary.add(host.name)
+            return "activating\n"
         elif host.name in self.primary:
             return (
                 "active\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\n"
@@ -71,6 +78,23 @@ def test_a_member_that_fell_out_joins_those_that_are_there() -> None:
 
     assert played.founders == []
     assert played.started == ["ctl3"]
+
+
+def test_a_member_that_is_about_to_join_is_let() -> None:
+    """A transfer of the data that was cut short once left both its ends waiting for each other."""
+    played = Played({}, primary={"ctl2", "ctl3"}, joining={"ctl1": 2})
+
+    Cluster(_HOSTS, played).gather()
+
+    assert played.started == []
+
+
+def test_a_member_that_does_not_come_to_join_is_started_anew() -> None:
+    played = Played({}, primary={"ctl2", "ctl3"}, joining={"ctl1": 9})
+
+    Cluster(_HOSTS, played, join_s=0).gather()
+
+    assert played.started == ["ctl1"]
 
 
 def test_a_cluster_is_whole_when_all_members_agree() -> None:

@@ -24,8 +24,13 @@ timeout 10 mariadb --batch --skip-column-names -e "SHOW STATUS WHERE Variable_na
   ('wsrep_cluster_status', 'wsrep_cluster_size', 'wsrep_local_state_comment')" 2>/dev/null || true
 """
 
-_POSITION = """
+_STOP = """
 timeout 60 systemctl stop mariadb || systemctl kill --signal=KILL mariadb
+"""
+
+_POSITION = (
+    _STOP
+    + """
 state=/var/lib/mysql/grastate.dat
 seqno=$(sed -n 's/^seqno: *//p' $state 2>/dev/null || true)
 if [ "$seqno" = -1 ] && ! grep -q '^uuid: *00000000' $state; then
@@ -36,6 +41,9 @@ if [ "$seqno" = -1 ] && ! grep -q '^uuid: *00000000' $state; then
 fi
 echo "${seqno:--1}"
 """
+)
+
+_REJOIN = _STOP + "systemctl start mariadb"
 
 _FOUND = """
 state=/var/lib/mysql/grastate.dat
@@ -71,6 +79,8 @@ class Cluster:
     ask: Ask = run
     gather_s: float = 60
     """How long members that were started get to agree."""
+    join_s: float = 180
+    """How long a member that starts by itself gets to join."""
 
     def member(self, host: LabHost) -> Member:
         """Ask the member on ``host``; one that does not run has size 0.
@@ -106,12 +116,25 @@ class Cluster:
         if not self._some_primary():
             self.ask(self._most_advanced(), _FOUND, timeout_s=_START_S)
         for host in self.hosts:
-            if not self.member(host).primary:
-                # Waits: two at once would want the same donor.
-                self.ask(host, "systemctl restart mariadb", timeout_s=_START_S)
+            # One after another: two at once would want the same donor.
+            self._join(host)
         if not poll(self.whole, limit_s=self.gather_s, every_s=1):
             told = ", ".join(f"{host.name} {self.member(host)}" for host in self.hosts)
             raise LabProblem(f"the database cluster did not become whole: {told}")
+
+    def _join(self, host: LabHost) -> None:
+        """Let the member on ``host`` join a cluster that is there.
+
+        One that is about to is not disturbed: a transfer of the data that is cut short can leave both its
+        ends waiting for each other.
+        """
+        poll(lambda: self._settled(host), limit_s=self.join_s, every_s=1)
+        if not self.member(host).primary:
+            self.ask(host, _REJOIN, timeout_s=_START_S)
+
+    def _settled(self, host: LabHost) -> bool:
+        member = self.member(host)
+        return member.primary or member.unit != "activating"
 
     def _most_advanced(self) -> LabHost:
         seen = [int(self.ask(host, _POSITION, timeout_s=180)) for host in self.hosts]
