@@ -7,31 +7,62 @@ from typing import TYPE_CHECKING
 import pytest
 from ruamel.yaml import YAML
 
+from skylift.actions.migrate_schema import MigrateSchema
 from skylift.app.record_file import load_record
+from skylift.catalog.catalog import documents, load
 from skylift.gate.lab.artifacts import Artifact, artifact
 from skylift.gate.lab.host import Lab
 from skylift.gate.lab.manifest import write_manifest
+from skylift.gate.lab.profiles import API, CORE, Profile
+from skylift.gate.lab.state import LabState, write_state
 from skylift.gate.lab.written import there, write
+from skylift.model.goal import Upgrade
+from skylift.model.ids import Digest
+from skylift.model.release import Release
+from skylift.planning.text import plan_document, write_plan
+from skylift.planning.upgrade import plan_upgrade
+from skylift.testing.whole_clouds import Shape, cloud_of
+from skylift.verifier.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from skylift.model.record import Record
 
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Artifact]:
     monkeypatch.setenv("SKYLIFT_CACHE_DIR", str(tmp_path / "cache"))
-    both = {release: artifact(release) for release in ("2023.1", "2024.1")}
-    for one in both.values():
-        one.tree.mkdir(parents=True)
-        (one.tree / "release").write_text(one.release)
-        write_manifest(one.tree)
-    return both
+    return _made("2023.1", "2024.1")
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     lab = Lab(tmp_path / "lab")
     lab.folder.mkdir()
+    return _reachable(lab)
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
+    """The record of a new core cloud of 2024.1."""
+    monkeypatch.setenv("SKYLIFT_CACHE_DIR", str(tmp_path / "cache"))
+    lab, made = Lab(tmp_path / "lab"), _made("2024.1", "2024.2", "2025.1", profile=CORE)
+    write_state(lab, LabState("2024.1", tuple(made), CORE.name))
+    write(_reachable(lab), made["2024.1"], made)
+    return load_record(lab.folder / "cloud.yaml")
+
+
+def _made(*releases: str, profile: Profile = API) -> dict[str, Artifact]:
+    made = {release: artifact(release, profile) for release in releases}
+    for one in made.values():
+        one.tree.mkdir(parents=True)
+        (one.tree / "release").write_text(one.release)
+        write_manifest(one.tree)
+    return made
+
+
+def _reachable(lab: Lab) -> Lab:
     lab.key.touch(0o600)
     lab.known_hosts.write_text("".join(f"{host.address} ssh-ed25519 AAAA\n" for host in lab.hosts))
     return lab
@@ -62,3 +93,43 @@ def test_what_is_there_is_known(lab: Lab, made: dict[str, Artifact]) -> None:
     write(lab, made["2023.1"], made)
 
     assert (before, there(lab)) == (False, True)
+
+
+def test_the_record_of_a_core_cloud_has_every_service_where_it_runs(core: Record) -> None:
+    where = {
+        service.name: [name for name, (_, role) in CORE.hosts.items() if role in service.roles]
+        for service in CORE.services
+        if service.of("2024.1")
+    }
+
+    assert {
+        name: [host.name for host in core.hosts_in(entry.role)] for name, entry in core.services.items()
+    } == {name: sorted(hosts) for name, hosts in where.items()}
+    assert core.broker is not None
+
+
+@pytest.mark.parametrize("goal", ["2024.2", "2025.1"])
+def test_an_upgrade_of_a_core_cloud_can_be_planned(core: Record, goal: str) -> None:
+    catalog, shape = load(), Shape(source=Release(2024, 1), goal=Release.parse(goal))
+
+    plan = plan_upgrade(
+        cloud_of(catalog, core, shape), core, Upgrade(shape.goal), catalog, record_digest=Digest("sha256:0")
+    )
+
+    assert verify(plan_document(write_plan(plan)), documents()) == ()
+
+
+def test_the_database_of_a_cell_is_brought_further_with_the_configuration_of_that_cell(core: Record) -> None:
+    """Nova's own configuration file is that of all cells, and leads to cell0."""
+    catalog, shape = load(), Shape(source=Release(2024, 1), goal=Release(2025, 1))
+    plan = plan_upgrade(
+        cloud_of(catalog, core, shape), core, Upgrade(shape.goal), catalog, record_digest=Digest("sha256:0")
+    )
+    commands = {
+        str(s.id): " ".join(s.action.command.argv) for s in plan.steps if isinstance(s.action, MigrateSchema)
+    }
+
+    of_cell1 = "nova-manage --config-file /etc/nova/nova.conf --config-file /etc/nova/nova-cell1.conf db"
+    assert f"{of_cell1} sync" in commands["nova:main-sync"]
+    assert f"{of_cell1} online_data_migrations" in commands["nova:online-migrations"]
+    assert commands["nova:api-sync"].endswith("/bin/nova-manage api_db sync")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.catalog.catalog import documents, load
 from skylift.cli.views.plan import lines
 from skylift.model.goal import Upgrade
-from skylift.model.ids import Digest, Epoch
+from skylift.model.ids import ComponentName, Digest, Epoch
 from skylift.model.problem import Fix
 from skylift.model.record import Policy
 from skylift.model.release import Release
@@ -143,6 +143,24 @@ def test_a_schema_of_every_cell_is_brought_further_in_every_cell() -> None:
     synced = [str(step.id) for step in plan.steps if str(step.id).startswith("nova:main-sync")]
 
     assert synced == ["nova:main-sync-cell1", "nova:main-sync-cell2"]
+
+
+def test_each_cell_has_a_command_of_its_own_where_one_host_has_the_configuration_of_them_all() -> None:
+    shape = Shape(source=R2024_1, goal=R2025_1)
+    cloud, record = whole_cloud(CATALOG, ("keystone", "placement", "nova"), shape, policy=Policy())
+    nova = record.components[ComponentName("nova")]
+    cells = {name: (PurePosixPath(f"/etc/nova/{name}.conf"),) for name in ("cell1", "cell2")}
+    nova = replace(nova, databases={**nova.databases, "cell2": "nova_cell2"}, config_files=cells)
+    record = replace(record, components={**record.components, nova.name: nova})
+    cloud = replace(cloud, schemas={**cloud.schemas, "nova_cell2": cloud.schemas["nova_cell1"]})
+
+    plan = plan_upgrade(cloud, record, Upgrade(R2025_1), CATALOG, record_digest=DIGEST)
+
+    commands = {str(s.id): s.action for s in plan.steps if isinstance(s.action, MigrateSchema)}
+    for cell in cells:
+        action = commands[f"nova:main-sync-{cell}"]
+        assert action.command.argv[1:3] == ("--config-file", f"/etc/nova/{cell}.conf")
+        assert f"nova_{cell}" in {head.database for head in action.heads}
 
 
 def test_a_service_looks_again_at_the_others_only_when_none_is_old() -> None:

@@ -149,6 +149,16 @@ MISTAKES = {
     "a service of another component": ("      keystone:\n", "      nova-api:\n", "nova-api is no service of keystone; write one of: keystone"),
     "no database": ("    database: keystone\n", "", "components.keystone: has no database; add database: the name of that database"),
     "a database too many": ("database: keystone", "database: keystone\n    databases: {cell1: x}", "components.keystone: names cell1, which keystone does not have"),
+    "configuration of a database that is not there": (
+        "database: keystone\n",
+        "database: keystone\n    config_files: {cell2: [/etc/keystone/keystone.conf]}\n",
+        "config_files.cell2: there is no database cell2; remove it",
+    ),
+    "configuration at a relative path": (
+        "database: keystone\n",
+        "databases: {cell1: x}\n    config_files: {cell1: [keystone.conf]}\n",
+        "config_files.cell1: is a list; write a list such as [one, two], each an absolute path on the hosts",
+    ),
     "an outage of nothing": ("batch: 1", "batch: 1\n  outages: [glanse]", "policy.outages: there is no component glanse; did you mean glance?"),
     "a cell of nothing": ("zone: az1", "zone: az1, cell: cell1", "hosts.ctl1.cell: no component has a database of cell cell1; remove it"),
     "a catalog file that is not there": ("name: lab", "name: lab\ncatalog: [ours.toml]", "ours.toml, which is not a file"),

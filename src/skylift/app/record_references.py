@@ -89,6 +89,8 @@ def _databases(sheet: Sheet, component: ComponentEntry, known: KnownComponent) -
         sheet.wrong(at, f"names {words}, which {component.name} does not have", "remove it")
     if any(schema.per_cell for schema in known.schemas) and not surplus:
         sheet.wrong(f"{at}.databases", "names no cell", "add one line a cell: its name, and its database")
+    for name in sorted(component.config_files.keys() - told):
+        sheet.wrong(f"{at}.config_files.{name}", f"there is no database {name}", meant(name, told - {""}))
 
 
 def _outages(sheet: Sheet, record: Record) -> None:

@@ -47,6 +47,8 @@ _DATABASE = r"[A-Za-z0-9_]{1,64}"
 _RELEASE = r"20\d\d\.[12]"
 _SHA256 = r"sha256:[0-9a-f]{64}"
 _URL = r"https?://[^\s/]+/\S+"
+_PATH = r"/[^\s\x00]+"
+_PATH_MEANS = "an absolute path on the hosts, without spaces"
 _UNIT = r"[A-Za-z0-9:_.@\\-]+\.service"
 _MAP = r"(?:/[A-Za-z0-9._-]+)+"
 """A path that HAProxy's admin socket takes as one word."""
@@ -95,7 +97,7 @@ def _host(name: str, section: Section) -> HostEntry:
     entry = HostEntry(
         name=HostName(name),
         address=_address(section, "address"),
-        roles=section.texts("roles", form=_NAME, means=_NAME_MEANS),
+        roles=frozenset(section.texts("roles", form=_NAME, means=_NAME_MEANS)),
         zone=section.text("zone", default="", form=_NAME, means=_NAME_MEANS) or None,
         cell=section.text("cell", default="", form=_NAME, means=_NAME_MEANS) or None,
     )
@@ -126,6 +128,7 @@ def _component(name: str, section: Section) -> ComponentEntry:
             ServiceName(n): _service(ComponentName(name), n, entry)
             for n, entry in _named(section.section("services"))
         },
+        config_files=_config_files(section.section("config_files", optional=True)),
     )
     section.close()
     return entry
@@ -139,6 +142,15 @@ def _databases(section: Section) -> dict[str, str]:
     found = {name: several.text(name, form=_DATABASE, means=means) for name in several.names(form=_NAME)}
     several.close()
     return found | ({"": one} if one else {})
+
+
+def _config_files(section: Section) -> dict[str, tuple[PurePosixPath, ...]]:
+    files = {
+        name: tuple(PurePosixPath(path) for path in section.texts(name, form=_PATH, means=_PATH_MEANS))
+        for name in section.names(form=_NAME)
+    }
+    section.close()
+    return files
 
 
 def _service(component: ComponentName, name: str, section: Section) -> ServiceEntry:
@@ -206,7 +218,7 @@ def _policy(section: Section) -> Policy:
         disk_free_min_gib=section.number("disk_free_min_gib", 1, 100_000, default=usual.disk_free_min_gib),
         park_s=Seconds(section.number("park_s", 1, _PARK_MAX_S, default=usual.park_s)),
         baseline=_seconds(section, "baseline", usual.baseline),
-        outages=section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True),
+        outages=frozenset(section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True)),
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
         stale_after_h=section.number("stale_after_h", 1, _YEAR_H, default=usual.stale_after_h),
         loss=_loss(section.section("loss", optional=True)),
@@ -253,8 +265,7 @@ def _address(section: Section, key: str) -> str:
 
 
 def _path(section: Section, key: str) -> PurePosixPath:
-    told = section.text(key, form=r"/[^\s\x00]+", means="an absolute path on the hosts, without spaces")
-    return PurePosixPath(told)
+    return PurePosixPath(section.text(key, form=_PATH, means=_PATH_MEANS))
 
 
 def _seconds(section: Section, key: str, usual: Seconds) -> Seconds:

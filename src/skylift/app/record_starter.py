@@ -54,7 +54,8 @@ artifacts:
 # Each component: its artifact now; the user that its services, its commands and its database know; its
 # database, or databases: {api: nova_api, cell0: nova_cell0, cell1: nova}; and its services: the role of their
 # hosts, their systemd unit, the symbolic link through which the unit finds its artifact and, behind HAProxy,
-# their port on the hosts and on the VIP and their pool.
+# their port on the hosts and on the VIP and their pool. Where /etc/nova/nova.conf does not lead to a cell's
+# database: config_files: {cell1: [/etc/nova/nova.conf, /etc/nova/nova-cell1.conf]}.
 components:
   keystone:
     artifact: openstack-2023.1

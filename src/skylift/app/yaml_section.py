@@ -126,18 +126,18 @@ class Section:
             return low
         return int(node.value)
 
-    def texts(self, key: str, *, form: str, means: str, optional: bool = False) -> frozenset[str]:
-        """A list of one or more texts of a form; empty if it may be left out and is."""
+    def texts(self, key: str, *, form: str, means: str, optional: bool = False) -> tuple[str, ...]:
+        """A list of one or more texts of a form, in order; empty if it may be left out and is."""
         remedy = f"write a list such as [one, two], each {means}"
         node = self._given(key, remedy, optional=optional)
         if node is None:
-            return frozenset()
+            return ()
         given = [str(n.value) for n in node.value] if isinstance(node, SequenceNode) else []
         empty = not given and not (optional and isinstance(node, SequenceNode))
         if empty or any(re.fullmatch(form, text) is None for text in given):
             self.wrong(key, f"is {_shown(node)}", remedy)
-            return frozenset()
-        return frozenset(given)
+            return ()
+        return tuple(given)
 
     def plain(self, key: str, *, remedy: str) -> Any:
         """Whatever stands under ``key``, as lists, mappings and texts; the first of a list is ``key.1``."""
@@ -190,7 +190,7 @@ def file_of(section: Section, key: str) -> Path | None:
 def files_of(section: Section, key: str) -> tuple[Path, ...]:
     """The files of a list that may be left out, each beside the record or at an absolute path."""
     told = section.texts(key, form=r"\S+", means=_FILE, optional=True)
-    return tuple(found for found in (_found(section, key, path) for path in sorted(told)) if found)
+    return tuple(found for found in (_found(section, key, path) for path in sorted(set(told))) if found)
 
 
 def _found(section: Section, key: str, told: str) -> Path | None:

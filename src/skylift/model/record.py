@@ -107,6 +107,9 @@ class ComponentEntry:
     """Its databases, by the name that the catalog gives to their schema (empty where there is just one), or
     by the name of the cell."""
     services: Mapping[ServiceName, ServiceEntry]
+    config_files: Mapping[str, tuple[PurePosixPath, ...]] = field(default_factory=dict)
+    """By database: the configuration files, in their order, that a command about it reads. Without them it
+    reads what it finds by itself, such as `/etc/nova/nova.conf`."""
 
 
 @dataclass(frozen=True, slots=True)

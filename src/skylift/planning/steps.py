@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 from skylift.actions.action import Action
@@ -41,6 +42,8 @@ class _Place:
     host: HostName
     suffix: str
     heads: tuple[SchemaHead, ...]
+    config_files: tuple[PurePosixPath, ...] = ()
+    """What its command reads instead of what it finds by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class StepMaker:
         )
 
     def _phase(self, left: Left, phase: Phase, place: _Place) -> Step:
-        command = self._command(left, phase.argv)
+        command = self._command(left, phase.argv, place.config_files)
         if phase.again is not None:
             looped = ("sh", "-c", _AGAIN, "batches", *command.argv)
             command = Command(looped, command.user, (("AGAIN", str(phase.again)),))
@@ -153,28 +156,34 @@ class StepMaker:
         action = UndrainBackend(service.entry.pool, host)
         return self.step(f"{service.name}:undrain@{host}", Stage.CONTROL_PLANE, action)
 
-    def _command(self, left: Left, argv: tuple[str, ...]) -> Command:
+    def _command(
+        self, left: Left, argv: tuple[str, ...], config_files: tuple[PurePosixPath, ...] = ()
+    ) -> Command:
         rows = str(self.record.policy.online_batch)
-        words = tuple(word.replace("{batch}", rows) for word in filled(argv, left.target.path))
-        return Command(words, left.entry.user)
+        program, *rest = (word.replace("{batch}", rows) for word in filled(argv, left.target.path))
+        files = [word for file in config_files for word in ("--config-file", str(file))]
+        return Command((program, *files, *rest), left.entry.user)
 
 
 def _places(record: Record, left: Left, found: PhaseLeft) -> Iterator[_Place]:
-    """Where a phase runs: once, or once in every cell, on a host that knows that cell's database.
+    """Where a phase runs: once, or once in every cell, so that it knows that cell's database.
 
+    A command knows it from the host it runs on, or from the configuration files that it is given.
     Source: nova, admin guide, Upgrades: ``db sync`` for every cell; it brings cell0 along.
     """
-    cell_of = {database: name for name, database in left.entry.databases.items()}
+    files = left.entry.config_files
+    name_of = {database: name for name, database in left.entry.databases.items()}
     hosts = [host for host in record.hosts_of(left.name) if host.cell]
     first = {host.cell: host.name for host in reversed(hosts)}
-    celled = [head for head in found.heads if cell_of[head.database] in first]
-    if len(celled) < _SEVERAL:
-        yield _Place(left.bootstrap, "", found.heads)
+    own = {name_of[head.database]: head for head in found.heads}
+    own = {name: head for name, head in own.items() if name in first or name in files}
+    if len(own) < _SEVERAL:
+        yield _Place(left.bootstrap, "", found.heads, files.get(next(iter(own), ""), ()))
         return
-    rest = tuple(head for head in found.heads if head not in celled)
-    for number, head in enumerate(celled):
-        cell = cell_of[head.database]
-        yield _Place(first[cell], f"-{cell}", (head, *(rest if number == 0 else ())))
+    rest = tuple(head for head in found.heads if head not in own.values())
+    for number, (name, head) in enumerate(own.items()):
+        heads = (head, *(rest if number == 0 else ()))
+        yield _Place(first.get(name, left.bootstrap), f"-{name}", heads, files.get(name, ()))
 
 
 def _stage(catalog: Catalog, event: str, phase: Phase) -> Stage:

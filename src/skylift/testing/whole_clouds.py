@@ -72,7 +72,7 @@ def whole_cloud(
 ) -> tuple[Cloud, Record]:
     """A healthy cloud of these components at ``shape.source``, inspected with its goal in mind."""
     record = _record([catalog.components[ComponentName(name)] for name in components], shape, policy)
-    return _cloud(catalog, record, shape), record
+    return cloud_of(catalog, record, shape), record
 
 
 def _record(known: Collection[KnownComponent], shape: Shape, policy: Policy) -> Record:
@@ -144,7 +144,8 @@ def _service(component: ComponentName, known: KnownService, numbers: Iterator[in
     )
 
 
-def _cloud(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
+def cloud_of(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
+    """The cloud of any ``record``, healthy at ``shape.source``."""
     placed = [(s, host.name) for s in record.services.values() for host in record.hosts_in(s.role)]
     balancers = [host.name for host in record.hosts_in(record.balancer.role)]
     running = artifact_name(shape.source)

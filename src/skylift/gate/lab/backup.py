@@ -33,4 +33,4 @@ def back_up(lab: Lab) -> None:
 
 
 def _databases(lab: Lab) -> list[str]:
-    return [name for component in lab.profile.components for name in component.databases]
+    return [name for component in lab.profile.components for name in component.databases.values()]

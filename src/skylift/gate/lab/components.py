@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from skylift.gate.lab import services
-from skylift.gate.lab.services import Role, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skylift.gate.lab.services import Role, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,13 @@ class Component:
     uid: int
     """The same number on every controller: they share a folder."""
     services: tuple[Service, ...]
-    databases: tuple[str, ...]
+    databases: Mapping[str, str]
+    """Its databases by what each is to it; empty where there is just one."""
     schema: tuple[str, ...]
     """The commands that bring its databases from nothing to the head of its artifact."""
     files: tuple[ConfigFile, ...]
+    config_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """By database: what a command about it reads, if that is not what it finds by itself."""
     endpoints: tuple[Endpoint, ...] = ()
     vhosts: tuple[str, ...] = ()
     """Its parts of the message bus."""
@@ -73,7 +81,7 @@ KEYSTONE = Component(
     title="OpenStack Keystone",
     uid=64060,
     services=(services.KEYSTONE,),
-    databases=("keystone",),
+    databases={"": "keystone"},
     schema=("keystone-manage db_sync",),
     files=(ConfigFile("/etc/keystone/keystone.conf", "keystone.conf"),),
     folders=(
@@ -87,7 +95,7 @@ GLANCE = Component(
     title="OpenStack Glance",
     uid=64062,
     services=(services.GLANCE,),
-    databases=("glance",),
+    databases={"": "glance"},
     schema=("glance-manage db_sync",),
     files=(ConfigFile("/etc/glance/glance-api.conf", "glance-api.conf"),),
     endpoints=(Endpoint("image", "glance"),),
@@ -102,19 +110,20 @@ PLACEMENT = Component(
     title="OpenStack Placement",
     uid=64063,
     services=(services.PLACEMENT,),
-    databases=("placement",),
+    databases={"": "placement"},
     schema=("placement-manage db sync",),
     files=(ConfigFile("/etc/placement/placement.conf", "placement.conf"),),
     endpoints=(Endpoint("placement", "placement"),),
 )
 
-_CELL1 = "nova-manage --config-file /etc/nova/nova.conf --config-file /etc/nova/nova-cell1.conf"
+_CELL1_FILES = ("/etc/nova/nova.conf", "/etc/nova/nova-cell1.conf")
+_CELL1 = " ".join(("nova-manage", *(f"--config-file {file}" for file in _CELL1_FILES)))
 NOVA = Component(
     name="nova",
     title="OpenStack Nova",
     uid=64064,
     services=services.NOVA,
-    databases=("nova_api", "nova_cell0", "nova"),
+    databases={"api": "nova_api", "cell0": "nova_cell0", "cell1": "nova"},
     schema=(
         "nova-manage api_db sync",
         # The address of cell0's database is that of cell1's with _cell0 at its end.
@@ -127,6 +136,7 @@ NOVA = Component(
         ConfigFile("/etc/nova/nova-cell1.conf", "nova-cell1.conf"),
         ConfigFile("/etc/nova/nova.conf", "nova-compute.conf", ("compute", "fake-compute")),
     ),
+    config_files={"cell1": _CELL1_FILES},
     endpoints=(Endpoint("compute", "nova-api", "/v2.1"),),
     vhosts=("nova", "nova_cell1"),
     folders=(_paste("nova", "nova-api"),),
@@ -137,7 +147,7 @@ NEUTRON = Component(
     title="OpenStack Neutron",
     uid=64065,
     services=services.NEUTRON,
-    databases=("neutron",),
+    databases={"": "neutron"},
     schema=("neutron-db-manage --config-file /etc/neutron/neutron.conf upgrade heads",),
     files=(
         ConfigFile("/etc/neutron/neutron.conf", "neutron.conf"),
@@ -157,7 +167,7 @@ CINDER = Component(
     title="OpenStack Cinder",
     uid=64066,
     services=services.CINDER,
-    databases=("cinder",),
+    databases={"": "cinder"},
     schema=("cinder-manage db sync",),
     files=(
         ConfigFile("/etc/cinder/cinder.conf", "cinder.conf"),
@@ -180,7 +190,7 @@ HEAT = Component(
     title="OpenStack Heat",
     uid=64067,
     services=services.HEAT,
-    databases=("heat",),
+    databases={"": "heat"},
     schema=("heat-manage db_sync",),
     files=(ConfigFile("/etc/heat/heat.conf", "heat.conf"),),
     endpoints=(Endpoint("orchestration", "heat-api", "/v1/%(project_id)s"),),
@@ -194,7 +204,7 @@ HORIZON = Component(
     title="OpenStack Horizon",
     uid=64068,
     services=services.HORIZON,
-    databases=(),
+    databases={},
     schema=(),
     files=(ConfigFile("/etc/horizon/local_settings.py", "local_settings.py"),),
     account="none",

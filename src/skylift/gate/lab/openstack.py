@@ -54,7 +54,7 @@ def balance(lab: Lab) -> None:
 def databases_made(lab: Lab) -> bool:
     """Whether each component has its databases and a user that may do all in them."""
     granted = _ask(lab, f"SELECT Db FROM mysql.db WHERE Host = '{_FROM}'").split()  # noqa: S608 - our own words
-    wanted = {name for one in lab.profile.components for name in one.databases}
+    wanted = {name for one in lab.profile.components for name in one.databases.values()}
     return set(granted) >= wanted
 
 
@@ -66,7 +66,7 @@ def make_databases(lab: Lab) -> None:
         + "".join(
             f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb3;\n"
             f"GRANT ALL PRIVILEGES ON {name}.* TO {one.name}@'{_FROM}';\n"
-            for name in one.databases
+            for name in one.databases.values()
         )
         for one in lab.profile.components
         if one.databases
@@ -78,7 +78,7 @@ def schema_made(lab: Lab, component: Component) -> bool:
     """Whether its databases have schemas, whole and of whatever release: one that was upgraded stays so."""
     stamped = (
         count(lab, f"SELECT COUNT(*) FROM {name}.alembic_version") > 0  # noqa: S608 - our own words
-        for name in component.databases
+        for name in component.databases.values()
     )
     return all(stamped) and not _half_made(lab, component)
 
@@ -92,7 +92,7 @@ def make_schema(lab: Lab, component: Component) -> None:
     """
     afresh = "".join(
         f"DROP DATABASE {name}; CREATE DATABASE {name} CHARACTER SET utf8mb3; "
-        for name in component.databases
+        for name in component.databases.values()
     )
     mark = _HALF + component.name
     _tell(lab, (afresh if _half_made(lab, component) else "") + f"CREATE DATABASE IF NOT EXISTS {mark};")

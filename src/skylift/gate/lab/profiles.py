@@ -27,6 +27,8 @@ class Profile:
     """What Debian's archive adds to the hosts of a role."""
     disk_gib: int
     memory_gib: int
+    outages: tuple[str, ...] = ()
+    """Components whose operator bears that they do not answer while they are upgraded."""
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -120,6 +122,8 @@ CORE = Profile(
     },
     disk_gib=20,
     memory_gib=14,
+    # Nothing proves that two releases of these serve side by side over every hop.
+    outages=("neutron", "cinder", "heat", "horizon"),
 )
 """The whole core of a cloud, with real guests on two hosts."""
 

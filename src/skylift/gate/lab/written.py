@@ -12,14 +12,15 @@ from skylift.gate.lab.cloud_files import PARKED_MAP
 from skylift.gate.lab.configure import cloud_facts
 from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP
 from skylift.gate.lab.openstack import IDENTITY_URL, REGION
-from skylift.gate.lab.profiles import API
 from skylift.gate.lab.state import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from skylift.gate.lab.artifacts import Artifact
-    from skylift.gate.lab.host import Lab
+    from skylift.gate.lab.components import Component
+    from skylift.gate.lab.host import Lab, LabHost
+    from skylift.gate.lab.services import Service
 
 _CLOUD = "lab"
 _BASELINE_S = 270
@@ -54,11 +55,8 @@ def clouds(password: str) -> dict[str, Any]:
 def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[str, Any]:
     """The record of the cloud as it is when it is new: every component runs ``present``."""
     proxy = f"nsenter --net={lab.namespace} socat - TCP:%h:%p"
-    controllers = {
-        host.name: {"address": host.address, "roles": ["controller"], "zone": f"az{number}"}
-        for number, host in enumerate(lab.controllers, start=1)
-    }
-    client = {lab.client.name: {"address": lab.client.address, "roles": ["vantage"]}}
+    broker = {"broker": _three("rabbitmq", lab)} if lab.profile.bus else {}
+    outages = {"outages": list(lab.profile.outages)} if lab.profile.outages else {}
     return {
         "skylift": 1,
         "name": _CLOUD,
@@ -68,26 +66,9 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "known_hosts": lab.known_hosts.name,
             "proxy_command": proxy,
         },
-        "hosts": controllers | client,
+        "hosts": {host.name: _host(lab, host) for host in lab.hosts},
         "artifacts": {_called(one): _artifact(one) for one in made.values()},
-        "components": {
-            one.name: {
-                "artifact": _called(present),
-                "user": one.name,
-                "database": one.databases[0],
-                "services": {
-                    api.name: {
-                        "role": "controller",
-                        "unit": f"{api.unit_name}.service",
-                        "link": f"/opt/openstack/current/{api.link_name}",
-                        "port": api.port,
-                        "pool": api.link_name,
-                    }
-                    for api in one.services
-                },
-            }
-            for one in API.components
-        },
+        "components": {one.name: _component(one, present) for one in lab.profile.components},
         "balancer": {
             "kind": "haproxy",
             "role": "controller",
@@ -95,15 +76,60 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "vip": VIP,
             "parking": PARKED_MAP,
         },
-        "database": {
-            "kind": "galera",
-            "role": "controller",
-            "size": len(lab.controllers),
-            "backups": str(backup.FOLDER),
-        },
+        "database": {**_three("galera", lab), "backups": str(backup.FOLDER)},
+        **broker,
         "vantage": {"host": lab.client.name, "clouds_yaml": "clouds.yaml", "cloud": _CLOUD},
-        "policy": {"baseline": _BASELINE_S},
+        "policy": {"baseline": _BASELINE_S, **outages},
     }
+
+
+def _host(lab: Lab, host: LabHost) -> dict[str, Any]:
+    """One host: its own role, and one more for each service that hosts of several roles share."""
+    if host == lab.client:
+        return {"address": host.address, "roles": ["vantage"]}
+    own = [_role(service) for service in lab.profile.on(host.role)]
+    roles = list(dict.fromkeys((host.role, *own)))
+    zone = {"zone": f"az{lab.controllers.index(host) + 1}"} if host in lab.controllers else {}
+    return {"address": host.address, "roles": roles, **zone}
+
+
+def _role(service: Service) -> str:
+    """The role of its hosts."""
+    return service.roles[0] if len(service.roles) == 1 else service.name
+
+
+def _component(one: Component, present: Artifact) -> dict[str, Any]:
+    files = {"config_files": {name: list(paths) for name, paths in one.config_files.items()}}
+    return {
+        "artifact": _called(present),
+        "user": one.name,
+        **_databases(one.databases),
+        **(files if one.config_files else {}),
+        "services": {
+            service.name: _service(service) for service in one.services if service.of(present.release)
+        },
+    }
+
+
+def _databases(named: Mapping[str, str]) -> dict[str, Any]:
+    if not named:
+        return {}
+    return {"database": named[""]} if "" in named else {"databases": dict(named)}
+
+
+def _service(service: Service) -> dict[str, Any]:
+    balanced = {"port": service.port, "pool": service.link_name} if service.port else {}
+    return {
+        "role": _role(service),
+        "unit": f"{service.unit_name}.service",
+        "link": f"/opt/openstack/current/{service.link_name}",
+        **balanced,
+    }
+
+
+def _three(kind: str, lab: Lab) -> dict[str, Any]:
+    """What every controller is a member of."""
+    return {"kind": kind, "role": "controller", "size": len(lab.controllers)}
 
 
 def _called(one: Artifact) -> str:
