@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from email.message import Message
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import parse_qsl
+
+import pytest
 
 from skylift.gate.lab.hostside.catalog import Keystone, furnish, populate
 
@@ -34,10 +39,16 @@ class Played(Keystone):
         things = self.kept.setdefault(kind, [])
         if body is not None:
             (one,) = body.values()
+            if kind.endswith("/action") and one in [_without_id(thing) for thing in things]:
+                raise HTTPError(path, HTTPStatus.CONFLICT, "", Message(), None)
             things.append({**one, "id": str(next(self.numbers))})
             return {kind.removesuffix("s"): things[-1]}, ""
         wanted = dict(parse_qsl(query))
         return {kind: [one for one in things if wanted.items() <= one.items()]}, ""
+
+
+def _without_id(thing: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in thing.items() if name != "id"}
 
 
 def test_every_service_gets_its_user_its_roles_and_its_endpoints() -> None:
@@ -93,7 +104,9 @@ def test_a_thing_is_made_once_and_known_to_those_after_it() -> None:
     assert keystone.changed == 2
 
 
-def test_what_is_asked_once_a_thing_is_made_names_it() -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_asked_of_a_thing_names_it_and_may_be_so_already(times: int) -> None:
+    """A build that was killed between the two goes on."""
     keystone = Played("http://vip:5000/v3")
     zone = {
         "as": "zone",
@@ -103,7 +116,8 @@ def test_what_is_asked_once_a_thing_is_made_names_it() -> None:
         "then": [("aggregates/$zone/action", {"add_host": {"host": "cmp1"}})],
     }
 
-    furnish(keystone, [zone])
+    for _ in range(times):
+        furnish(keystone, [zone])
 
     (made,) = keystone.kept["aggregates"]
     assert [one["host"] for one in keystone.kept[f"aggregates/{made['id']}/action"]] == ["cmp1"]

@@ -10,15 +10,17 @@ Reads one JSON object from standard input and prints ``changed N``::
      "ask": ["http://...", "URLs that shall answer the administrator"]}
 
 A thing is found by its name in its ``list`` or made there as ``wanted``; ``$a`` in those after it stands
-for its id. ``content`` is the URL of what is uploaded to it, ``then`` what is asked once it is made.
+for its id. ``content`` is the URL of what is uploaded to it, ``then`` what is asked of it, each time.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 _TIMEOUT_S = 30
@@ -133,9 +135,18 @@ def _thing(keystone: Keystone, thing: dict[str, Any]) -> str:
         with urllib.request.urlopen(thing["content"], timeout=_TIMEOUT_S) as content:  # noqa: S310 - the lab's own
             keystone.upload(f"{place}/{one['id']}/file", content.read())
     told = str(one["id"])
-    for url, body in thing.get("then", ()) if not found else ():
-        keystone.call("POST", url.replace(f"${thing['as']}", told), body)
+    for url, body in thing.get("then", ()):
+        _ask(keystone, url.replace(f"${thing['as']}", told), body)
     return told
+
+
+def _ask(keystone: Keystone, url: str, body: dict[str, Any]) -> None:
+    """Ask for what is so already, if only the thing was made before."""
+    try:
+        keystone.call("POST", url, body)
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.CONFLICT:
+            raise
 
 
 def main() -> None:
