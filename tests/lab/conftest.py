@@ -18,6 +18,7 @@ from skylift.ports import Ports
 
 _ORDER = (
     "test_tutorial",
+    "test_core",
     "test_jobs",
     "test_ports",
     "test_contracts",
@@ -26,7 +27,8 @@ _ORDER = (
     "test_lifecycle",
 )
 """Those that share the cloud follow one another, each finding it as the one before left it. The tutorial
-is over before that cloud is built: it has one of its own, and a small machine carries one at a time."""
+and the core cloud are over before that one is built: they have their own, and a small machine carries one
+at a time."""
 
 _UP_S = 1500
 

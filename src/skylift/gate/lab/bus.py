@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 PORT = 5672
 
 _START_S = 180
-_GATHER_S = 60
+_GATHER_S = 180
 _SALT_BYTES = 4
 # One virtual machine of Erlang for one question: some seconds of CPU, so ask one member about all. It is not
 # asked while the member is down, for it would start Erlang's port mapper, which would be our child for good.
 _ASK = """
 systemctl is-active --quiet rabbitmq-server
-exec timeout 30 rabbitmqctl --quiet --formatter json cluster_status
+exec timeout 90 rabbitmqctl --quiet --formatter json cluster_status
 """
 
 
@@ -68,7 +68,7 @@ def url(host: LabHost, members: Sequence[LabHost], password: str, called: tuple[
 def whole(lab: Lab) -> bool:
     """Whether all members are in one cluster and run."""
     try:
-        told = json.loads(run(lab.controllers[0], _ASK, timeout_s=45))
+        told = json.loads(run(lab.controllers[0], _ASK, timeout_s=100))
     except LabProblem:
         return False
     return len(told["running_nodes"]) == len(lab.controllers)
