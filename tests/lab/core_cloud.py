@@ -21,6 +21,7 @@ DASHBOARD = f"http://{VIP}:8080"
 _ANSWER_S = 90
 _BUILD_S = 420
 """Emulated guests on a machine that does much else."""
+_UNDER_WAY = {"build", "creating", "reserved", "attaching", "backing-up", "migrating"}
 
 
 class CoreCloud:
@@ -57,6 +58,10 @@ class CoreCloud:
             "networks": networks,
         }
         return str(self.ask("POST", f"{NOVA}/servers", {"server": wanted})["server"]["id"])
+
+    def servers(self) -> dict[str, str]:
+        """The ids of all servers, by name."""
+        return {one["name"]: one["id"] for one in self.ask("GET", f"{NOVA}/servers")["servers"]}
 
     def port(self, network: str, *, address: str = "") -> dict[str, Any]:
         """A new port; one with an ``address`` of 10.78.X.Y has the MAC that a guest takes it from."""
@@ -155,7 +160,7 @@ class CoreCloud:
         if self._token:
             lines += [
                 f'header = "X-Auth-Token: {self._token}"',
-                'header = "OpenStack-API-Version: compute 2.79"',
+                'header = "X-OpenStack-Nova-API-Version: 2.79"',
             ]
         if body is not None:
             lines.append(f"data = {json.dumps(json.dumps(body))}")

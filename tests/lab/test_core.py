@@ -23,25 +23,28 @@ REAL = {"cmp1": "10.78.1.1", "cmp2": "10.78.2.1"}
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreCloud]:
-    """A new core cloud of 2024.1; ``SKYLIFT_TEST_CORE_LAB`` names one to use and to leave up."""
-    told = os.environ.get("SKYLIFT_TEST_CORE_LAB")
-    lab = Lab(Path(told).absolute() if told else tmp_path_factory.mktemp("core") / "lab")
+    """A new core cloud of 2024.1; ``SKYLIFT_TEST_CORE_LAB`` names one that is up, to be left so."""
+    if told := os.environ.get("SKYLIFT_TEST_CORE_LAB"):
+        yield CoreCloud(Lab(Path(told).absolute()))
+        return
+    lab = Lab(tmp_path_factory.mktemp("core") / "lab")
     try:
         _lab(lab, "up", "--profile", "core", "--release", "2024.1", "--artifacts", "2024.1")
         yield CoreCloud(lab)
     finally:
-        if not told:
-            _lab(lab, "down")
+        _lab(lab, "down")
 
 
 @pytest.fixture(scope="module")
 def guests(cloud: CoreCloud) -> dict[str, str]:
-    """By host, the server that runs there."""
-    network, made = cloud.network("provider"), {}
+    """By host, the server that was asked to run there, now or by an earlier run on the same lab."""
+    network, there = cloud.network("provider"), cloud.servers()
     for host, address in REAL.items():
-        port = cloud.port(network, address=address)
-        made[host] = cloud.boot(f"on-{host}", zone=f"real:{host}", networks=[{"port": port["id"]}])
-    return made
+        if f"on-{host}" not in there:
+            port = cloud.port(network, address=address)
+            networks = [{"port": port["id"]}]
+            there[f"on-{host}"] = cloud.boot(f"on-{host}", zone=f"real:{host}", networks=networks)
+    return {host: there[f"on-{host}"] for host in REAL}
 
 
 def _lab(lab: Lab, verb: str, *words: str) -> None:

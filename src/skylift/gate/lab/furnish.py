@@ -19,24 +19,38 @@ _ZONES: dict[str, Role] = {"real": "compute", "fake": "fake-compute"}
 """The availability zones, by the role of their hosts; where no zone is asked for, guests are real."""
 
 _REGISTER_S = 180
-_ALIVE_S = 45
-_SEEN = f"{_ALIVE_S} SECOND"
+REPORTING = {
+    # By service: its rows, when each was written, and for how many seconds it may be silent.
+    "nova-super-conductor": ("nova_cell0.services WHERE `binary` = 'nova-conductor'", "last_seen_up", 45),
+    "nova-scheduler": ("nova_cell0.services WHERE `binary` = 'nova-scheduler'", "last_seen_up", 45),
+    "nova-conductor": ("nova.services WHERE `binary` = 'nova-conductor'", "last_seen_up", 45),
+    "nova-compute": ("nova.services WHERE `binary` = 'nova-compute'", "last_seen_up", 45),
+    "cinder-scheduler": ("cinder.services WHERE `binary` = 'cinder-scheduler'", "updated_at", 45),
+    "cinder-volume": ("cinder.services WHERE `binary` = 'cinder-volume'", "updated_at", 45),
+    "cinder-backup": ("cinder.services WHERE `binary` = 'cinder-backup'", "updated_at", 45),
+    "heat-engine": ("heat.service WHERE `binary` = 'heat-engine'", "updated_at", 120),
+    **{
+        f"neutron-{agent}": (f"neutron.agents WHERE `binary` = 'neutron-{agent}'", "heartbeat_timestamp", 45)
+        for agent in ("openvswitch-agent", "l3-agent", "dhcp-agent", "metadata-agent")
+    },
+}
 
 
 def registered(lab: Lab) -> bool:
-    """Whether every compute host belongs to its cell, and every compute and agent was heard of just now."""
+    """Whether every compute host belongs to its cell, and all that reports was heard of just now."""
     mapped = count(lab, "SELECT COUNT(*) FROM nova_api.host_mappings")
-    return mapped >= _number(lab, "nova-compute") and _heard(lab)
+    return mapped >= _number(lab, "nova-compute") and not _silent(lab)
 
 
 def register(lab: Lab) -> None:
-    """Wait until the computes have told of themselves, and map them.
+    """Wait until all that reports has told of itself, and map the computes.
 
     Raises:
-        LabProblem: not all computes and agents are heard of after three minutes.
+        LabProblem: a service is silent after three minutes, such as one that ends whenever it is started.
     """
-    if not poll(lambda: _heard(lab), limit_s=_REGISTER_S, every_s=2):
-        raise LabProblem(f"not all computes and agents were heard of within {_REGISTER_S} s")
+    if not poll(lambda: not _silent(lab), limit_s=_REGISTER_S, every_s=2):
+        silent = ", ".join(_silent(lab))
+        raise LabProblem(f"{silent} did not report from all hosts within {_REGISTER_S} s")
     run_as(lab.controllers[0], NOVA, "nova-manage cell_v2 discover_hosts")
 
 
@@ -59,15 +73,15 @@ def furnish(lab: Lab) -> None:
     run_program(lab.client, "catalog", json.dumps(wanted))
 
 
-def _heard(lab: Lab) -> bool:
-    since = f"UTC_TIMESTAMP() - INTERVAL {_SEEN}"
-    agents = sum(_number(lab, s.name) for s in lab.profile.services if s.name.endswith("-agent"))
-    computes = count(
-        lab,
-        f"SELECT COUNT(*) FROM nova.services WHERE `binary` = 'nova-compute' AND last_seen_up > {since}",  # noqa: S608 - our own words
-    )
-    alive = count(lab, f"SELECT COUNT(*) FROM neutron.agents WHERE heartbeat_timestamp > {since}")  # noqa: S608 - our own words
-    return computes >= _number(lab, "nova-compute") and alive >= agents
+def _silent(lab: Lab) -> list[str]:
+    """The services that not all of their hosts were heard of."""
+    return [name for name in REPORTING if _heard(lab, name) < _number(lab, name)]
+
+
+def _heard(lab: Lab, service: str) -> int:
+    rows, written, alive_s = REPORTING[service]
+    query = f"SELECT COUNT(*) FROM {rows} AND {written} > UTC_TIMESTAMP() - INTERVAL {alive_s} SECOND"  # noqa: S608 - our own words
+    return count(lab, query)
 
 
 def _number(lab: Lab, service: str) -> int:

@@ -216,6 +216,7 @@ def answers(lab: Lab) -> bool:
         "ask": [
             f"http://{VIP}:{GLANCE.services[0].port}/v2/images",
             f"http://{VIP}:{PLACEMENT.services[0].port}/resource_providers",
+            *(f"http://{VIP}:{service.port}{service.health}" for service in lab.profile.balanced),
         ],
     }
     try:

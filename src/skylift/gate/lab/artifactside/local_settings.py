@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-STATIC_ROOT = str(Path(__file__).resolve().parents[6] / "static")
+STATIC_ROOT = str(Path(__file__).resolve().parents[5] / "static")
 COMPRESS_OFFLINE = True
 # While the artifact is built there is no host that could say its own.
 SECRET_KEY = "of no session"  # noqa: S105

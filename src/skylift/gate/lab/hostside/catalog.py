@@ -36,7 +36,7 @@ class Keystone:
     changed: int = field(default=0)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
-        """The answer's JSON object (empty if there is none) and the token header.
+        """The answer's JSON object (empty if it is none) and the token header.
 
         Raises:
             urllib.error.URLError: Keystone did not answer, or answered with an error status.
@@ -48,8 +48,10 @@ class Keystone:
             headers={"Content-Type": "application/json", "X-Auth-Token": self.token},
         )
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - as above
-            content = answer.read()
-            return (json.loads(content) if content else {}), answer.headers.get("X-Subject-Token", "")
+            content, kind = answer.read(), answer.headers.get_content_type()
+            return (json.loads(content) if kind == "application/json" else {}), answer.headers.get(
+                "X-Subject-Token", ""
+            )
 
     def upload(self, url: str, content: bytes) -> None:
         """Give a thing its content."""
