@@ -196,7 +196,7 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     ),
     "one backend left": (
         "backends", B, _backends(BackendState.DOWN, CTL2, CTL3),
-        "the balancer on ctl1 has 1 of 3 backends of glance-api up; an upgrade needs 2", "curl -si http://10.77.0.12:9292/",
+        "the balancer on ctl1 has 1 of 3 backends of glance-api up; an upgrade needs 2", "curl -si http://10.77.0.12:9292/healthcheck",
     ),
     "backend in maintenance": (
         "backends", W, _backends(BackendState.MAINT, CTL3, balancers=(CTL2,)),

@@ -48,15 +48,17 @@ def _one(question: Question, service: ServiceEntry, balancer: HostName) -> Itera
 
 def _ready(question: Question, view: Backend) -> str:
     if view.state is BackendState.DOWN:
-        return f"find out why its health check fails: curl -si http://{_address(question, view)}/"
+        return f"find out why its health check fails: curl -si {_asked(question, view)}"
     command = f"echo 'set server {view.pool}/{view.server} state ready' | socat - {_socket(question)}"
     return f'use it again: ssh {view.balancer} "{command}"'
 
 
-def _address(question: Question, view: Backend) -> str:
+def _asked(question: Question, view: Backend) -> str:
+    """What shows whether the service behind a backend is well."""
     record = question.record
-    port = next((s.port for s in record.services.values() if s.pool == view.pool), 0)
-    return f"{record.hosts[view.server].address}:{port}"
+    entry = next(s for s in record.services.values() if s.pool == view.pool)
+    health = question.catalog.components[entry.component].service(entry.name).health
+    return f"http://{record.hosts[view.server].address}:{entry.port}{health}"
 
 
 def _socket(question: Question) -> str:
