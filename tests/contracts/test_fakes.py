@@ -18,6 +18,7 @@ from skylift.testing.contracts import (
     BrokerContract,
     DatabaseContract,
     HostsContract,
+    IntakeContract,
     JobsContract,
     RosterContract,
     Scene,
@@ -102,6 +103,10 @@ class _OnTheBus:
 
 
 class TestFakeRoster(_OnTheBus, RosterContract):
+    pass
+
+
+class TestFakeIntake(_OnTheBus, IntakeContract):
     pass
 
 

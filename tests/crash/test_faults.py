@@ -280,6 +280,11 @@ class _Barred:
     def work(self, roster: Roster) -> tuple[InHand, ...]:
         return self._database.work(roster)
 
+    def work_of(
+        self, roster: Roster, row: ServiceReport, *, promised_before: Epoch | None
+    ) -> tuple[InHand, ...]:
+        return self._database.work_of(roster, row, promised_before=promised_before)
+
     def nodes(self) -> tuple[GaleraNode, ...]:
         return self._database.nodes()
 

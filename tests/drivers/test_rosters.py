@@ -12,8 +12,8 @@ import pytest
 
 from skylift.catalog.catalog import load
 from skylift.drivers.mariadb_rosters import parse_reports, roster_sql
-from skylift.drivers.mariadb_work import parse_work, work_sql
-from skylift.model.ids import ComponentName, Epoch
+from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
+from skylift.model.ids import ComponentName, Epoch, ServiceName
 from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.work import InHand, Piece
 
@@ -242,6 +242,98 @@ def test_volumes_snapshots_and_backups_on_their_way_are_in_hand_and_those_that_w
         ("volume backup", "restoring"): ["b1"],
     }
     assert found["volume backup", "restoring"].oldest[0].since is None
+
+
+def in_hand_of(sql: Sql, service: str, host: str, before: Epoch | None = None) -> dict[str, int]:
+    """What one service has in hand: how many by what and state."""
+    component = service.partition("-")[0]
+    roster = roster_of(component)
+    row = ServiceReport(
+        component=roster.component,
+        database=roster.database,
+        service=ServiceName(service),
+        host=host,
+        id="1",
+        enabled=False,
+        reason="",
+        seen_at=None,
+        version=None,
+        holds=False,
+    )
+    said = sql(work_of_sql(roster, row, before)).splitlines()
+    return {f"{work.what} {work.state}": work.count for work in parse_work(roster, said)}
+
+
+def test_a_nova_compute_has_its_own_instances_in_hand_those_on_their_way_and_those_that_move(
+    sql: Sql,
+) -> None:
+    own = {"deleted": 0, "vm_state": "active", "task_state": None, "created_at": SEEN, "host": "cmp1"}
+    new = own | {"host": None, "vm_state": "building", "task_state": "scheduling"}
+    moves = {"deleted": 0, "status": "running", "source_compute": "cmp2", "dest_compute": "cmp1"}
+    fill(
+        sql,
+        "nova",
+        "instances",
+        own | {"uuid": "idle"},
+        own | {"uuid": "own", "vm_state": "building", "task_state": "spawning"},
+        own | {"uuid": "another's", "host": "cmp2", "task_state": "spawning"},
+        new | {"uuid": "sent before"},
+        new | {"uuid": "sent after", "created_at": f"{DAY} 04:00:09"},
+        own | {"uuid": "comes", "host": "cmp2", "task_state": "migrating"},
+        own | {"uuid": "came", "host": "cmp2", "task_state": "powering-off"},
+    )
+    fill(
+        sql,
+        "nova",
+        "migrations",
+        moves | {"instance_uuid": "comes"},
+        moves | {"instance_uuid": "came", "status": "completed"},
+    )
+
+    closed = in_hand_of(sql, "nova-compute", "cmp1", Epoch(SEEN_AT + 5))
+    still_open = in_hand_of(sql, "nova-compute", "cmp1")
+    long_closed = in_hand_of(sql, "nova-compute", "cmp1", Epoch(0))
+    strange = in_hand_of(sql, "nova-compute", "it's\\", Epoch(0))
+
+    assert closed == {"server migrating": 1, "server scheduling": 1, "server spawning": 1}
+    assert still_open == {**closed, "server scheduling": 2}
+    assert long_closed == {"server migrating": 1, "server spawning": 1}
+    assert strange == {}
+    assert in_hand_of(sql, "nova-conductor", "ctl1") == {}
+
+
+def test_a_cinder_volume_has_in_hand_what_its_backend_does_and_a_cinder_backup_its_backups(sql: Sql) -> None:
+    volume = {"deleted": 0, "updated_at": SEEN, "volume_type_id": "t", "status": "creating"}
+    fill(
+        sql,
+        "cinder",
+        "volumes",
+        volume | {"id": "v1", "host": "ctl1@lvm#pool"},
+        volume | {"id": "v2", "host": "ctl1@lvm", "status": "extending"},
+        volume | {"id": "v3", "host": "ctl1@lvm2#pool"},
+        volume | {"id": "v4", "host": "ctl2@lvm#pool"},
+        volume | {"id": "v5", "host": None},
+    )
+    snapshot = {"deleted": 0, "updated_at": SEEN, "volume_type_id": "t", "status": "deleting"}
+    fill(
+        sql,
+        "cinder",
+        "snapshots",
+        snapshot | {"id": "s1", "volume_id": "v1"},
+        snapshot | {"id": "s2", "volume_id": "v4"},
+    )
+    backup = {"deleted": 0, "volume_id": "v1", "status": "creating"}
+    fill(
+        sql, "cinder", "backups", backup | {"id": "b1", "host": "ctl1"}, backup | {"id": "b2", "host": "ctl2"}
+    )
+
+    assert in_hand_of(sql, "cinder-volume", "ctl1@lvm") == {
+        "volume creating": 1,
+        "volume extending": 1,
+        "volume snapshot deleting": 1,
+    }
+    assert in_hand_of(sql, "cinder-backup", "ctl1") == {"volume backup creating": 1}
+    assert in_hand_of(sql, "cinder-scheduler", "ctl1") == {}
 
 
 def test_a_stack_in_progress_is_in_hand_and_its_nested_stacks_are_its_own(sql: Sql) -> None:

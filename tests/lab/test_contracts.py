@@ -19,6 +19,7 @@ from skylift.testing.contracts import (
     BrokerContract,
     DatabaseContract,
     HostsContract,
+    IntakeContract,
     JobsContract,
     RosterContract,
     Scene,
@@ -96,6 +97,10 @@ class TestRabbitmqBroker(BrokerContract):
 
 class TestMariadbRoster(RosterContract):
     """The rows that nova, cinder, neutron and heat write, where the lab has them."""
+
+
+class TestApiIntake(IntakeContract):
+    """Nova and Cinder, asked by the agent on the client host."""
 
 
 class TestSshVantage(VantageContract):

@@ -81,7 +81,7 @@ def test_the_agent_is_named_by_its_content() -> None:
 def test_the_catalog_is_read_with_a_fresh_token(shipped: Path, apis: ApiStandIn) -> None:
     said = told(shipped, apis, "catalog")
 
-    assert {end["service"] for end in json.loads(said.stdout)} == {"identity", "image", "placement"}
+    assert {end["service"] for end in json.loads(said.stdout)} > {"identity", "image", "placement"}
 
 
 def test_wrong_credentials_are_refused_and_never_repeated(shipped: Path, apis: ApiStandIn) -> None:
@@ -138,6 +138,25 @@ def test_probes_end_on_sigterm_with_all_written_and_no_credentials_left(
     assert json.loads(second.stdout) == {"already": True}
     assert after["requests"] == len(list(read_samples(written))) >= 10
     assert not (runtime / "credentials.json").exists()
+
+
+def test_the_agent_closes_a_service_and_opens_it_again(shipped: Path, apis: ApiStandIn) -> None:
+    kept = {
+        "id": "u1",
+        "host": "cmp1",
+        "binary": "nova-compute",
+        "status": "enabled",
+        "disabled_reason": None,
+    }
+    apis.services["compute"].append(kept)
+    which = ("--kind=nova", "--id=u1", "--binary=nova-compute", "--host=cmp1")
+
+    closing = told(shipped, apis, "intake", "close", *which, "--reason=closed for p1, since now")
+    closed = kept["status"]
+    opening = told(shipped, apis, "intake", "open", *which, "--mark=closed for p0", "--mark=closed for p1")
+
+    assert (closing.returncode, closed) == (0, "disabled")
+    assert (opening.returncode, kept["status"]) == (0, "enabled")
 
 
 def test_a_label_that_is_no_file_name_is_refused(shipped: Path, apis: ApiStandIn) -> None:

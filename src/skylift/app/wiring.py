@@ -17,6 +17,7 @@ from skylift.drivers import clock
 from skylift.drivers.artifacts import SshArtifacts
 from skylift.drivers.haproxy import HaproxyBalancer
 from skylift.drivers.hosts import SshHosts
+from skylift.drivers.intake import ApiIntake
 from skylift.drivers.jobs import SshJobs
 from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
@@ -25,6 +26,7 @@ from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.systemd import SystemdServices
 from skylift.drivers.vantage import SshVantage
+from skylift.drivers.vantage_line import VantageLine
 from skylift.engine.journal import Journal, milliseconds
 from skylift.engine.problems import Holder
 from skylift.model.ids import HostName, RunId
@@ -52,6 +54,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
             database=MariadbDatabase(ssh, _named(record, record.database.role)),
             broker=RabbitmqBroker(ssh, _named(record, record.broker.role) if record.broker else ()),
             vantage=SshVantage(ssh, record.vantage, addresses),
+            intake=ApiIntake(VantageLine(ssh, record.vantage), clock.now),
         )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from skylift.drivers.mariadb_rosters import parse_reports, quoted, roster_sql
-from skylift.drivers.mariadb_work import parse_work, work_sql
+from skylift.drivers.mariadb_rosters import parse_reports, quoted, roster_sql, text
+from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
 from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
@@ -141,13 +141,12 @@ class MariadbDatabase:
         return tuple(parse_reports(roster, _after_mark(said.text)))
 
     def work(self, roster: Roster) -> tuple[InHand, ...]:
-        sql = work_sql(roster)
-        if not sql:
-            return ()
-        host, said = self._query(sql)
-        if said.code != 0:
-            raise QueryRefused(host, said.complaint)
-        return tuple(parse_work(roster, _after_mark(said.text)))
+        return self._in_hand(roster, work_sql(roster))
+
+    def work_of(
+        self, roster: Roster, row: ServiceReport, *, promised_before: Epoch | None
+    ) -> tuple[InHand, ...]:
+        return self._in_hand(roster, work_of_sql(roster, row, promised_before))
 
     def nodes(self) -> tuple[GaleraNode, ...]:
         answers = self._ssh.on_each(self._hosts, _CLIENT, input=_STATUS.encode())
@@ -156,8 +155,7 @@ class MariadbDatabase:
 
     def grants(self, user: str) -> tuple[str, ...]:
         host, _ = self._query("")
-        quoted = "'" + user.replace("\\", "\\\\").replace("'", "''") + "'"
-        accounts = f"{_SHOW_GRANTS} WHERE user = {quoted}"
+        accounts = f"{_SHOW_GRANTS} WHERE user = {text(user)}"
         said = self._ssh.run(host, shell(_GRANTS, accounts, _VARIABLES))
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
@@ -171,6 +169,14 @@ class MariadbDatabase:
         return Command(
             ("nice", "ionice", "-c", "idle", "sh", "-c", DUMP, "skylift", database, str(folder), label)
         )
+
+    def _in_hand(self, roster: Roster, sql: str) -> tuple[InHand, ...]:
+        if not sql:
+            return ()
+        host, said = self._query(sql)
+        if said.code != 0:
+            raise QueryRefused(host, said.complaint)
+        return tuple(parse_work(roster, _after_mark(said.text)))
 
     def _query(self, sql: str) -> tuple[HostName, Said]:
         """What a synced server answers to ``sql``, after its status and a mark, in one round trip."""

@@ -106,6 +106,11 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def text(value: str) -> str:
+    """A text in SQL, whatever is in it."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def _number(told: int | str | None) -> int | None:
     """A version as one number: ``3.19`` is 3019, as oslo.utils' ``convert_version_to_int`` counts."""
     if told is None or isinstance(told, int):

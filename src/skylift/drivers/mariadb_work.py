@@ -7,13 +7,13 @@ confirmed, a transfer, a volume that is reserved or in maintenance) is no work o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from skylift.drivers.mariadb_rosters import quoted
+from skylift.drivers.mariadb_rosters import quoted, text
 from skylift.model.ids import Epoch
-from skylift.model.roster import Roster, RosterKind
+from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import EXAMPLES, InHand, Piece
 
 
@@ -26,6 +26,8 @@ class _Table:
     id: str
     state: str
     where: str
+    of: Mapping[str, str] = field(default_factory=dict)
+    """Per service that works on such rows, which of them are those of one host's."""
 
 
 def _states(*states: str) -> str:
@@ -42,6 +44,16 @@ _TABLES = {
             "`uuid`",
             "COALESCE(`task_state`, `vm_state`)",
             "`deleted` = 0 AND (`task_state` IS NOT NULL OR `vm_state` = 'building')",
+            {
+                # It has no host until its build has begun there (read: nova/conductor/manager.py,
+                # schedule_and_build_instances, and nova/compute/manager.py, build_and_run_instance, 2025.1).
+                # What moves has its old host until it has moved; what counts as under way: read:
+                # nova/db/main/api.py, migration_get_in_progress_by_host_and_node.
+                "nova-compute": "`host` = {host} OR (`host` IS NULL AND {created} < {before}) OR `uuid` IN ("
+                "SELECT `instance_uuid` FROM {database}.`migrations` WHERE `deleted` = 0 "
+                "AND {host} IN (`source_compute`, `dest_compute`) AND `status` NOT IN ("
+                "'confirmed', 'reverted', 'error', 'failed', 'completed', 'cancelled', 'done', 'finished'))",
+            },
         ),
     ),
     # Source: read: cinder/objects/fields.py, VolumeStatus, VolumeMigrationStatus, SnapshotStatus and
@@ -58,6 +70,7 @@ _TABLES = {
                 *("retyping", "extending", "managing", "backing-up", "restoring-backup"),
             )
             + ")",
+            {"cinder-volume": "SUBSTRING_INDEX(`host`, '#', 1) = {host}"},
         ),
         _Table(
             "volume snapshot",
@@ -66,6 +79,10 @@ _TABLES = {
             "`status`",
             "`deleted` = 0 AND "
             + _states("creating", "deleting", "updating", "unmanaging", "backing-up", "restoring"),
+            {
+                "cinder-volume": "`volume_id` IN (SELECT `id` FROM {database}.`volumes` "
+                "WHERE SUBSTRING_INDEX(`host`, '#', 1) = {host})"
+            },
         ),
         _Table(
             "volume backup",
@@ -73,6 +90,7 @@ _TABLES = {
             "`id`",
             "`status`",
             "`deleted` = 0 AND " + _states("creating", "deleting", "restoring"),
+            {"cinder-backup": "`host` = {host}"},
         ),
     ),
     RosterKind.NEUTRON: (),
@@ -103,19 +121,40 @@ SELECT JSON_OBJECT('what', '{what}', 'state', s, 'count', n, 'id', i, 'since', t
 """
 
 
+_CREATED = "TIMESTAMPDIFF(SECOND, '1970-01-01 00:00:00', `created_at`)"
+_EVER = 1 << 62
+"""Later than any row."""
+
+
 def work_sql(roster: Roster) -> str:
     """The questions for what the services of ``roster`` have in hand; empty if they leave no trace."""
+    return "".join(_asked(roster, table, table.where) for table in _TABLES[roster.kind])
+
+
+def work_of_sql(roster: Roster, row: ServiceReport, promised_before: Epoch | None) -> str:
+    """The same for the one service that wrote ``row``; empty if what it does leaves no trace."""
+    values = {
+        "host": text(row.host),
+        "created": _CREATED,
+        "before": str(_EVER if promised_before is None else int(promised_before)),
+        "database": quoted(roster.database),
+    }
     return "".join(
-        _SQL.format(
-            what=table.what,
-            state=table.state,
-            id=table.id,
-            database=quoted(roster.database),
-            table=table.table,
-            where=table.where,
-            examples=EXAMPLES,
-        )
+        _asked(roster, table, f"{table.where} AND ({own.format(**values)})")
         for table in _TABLES[roster.kind]
+        if (own := table.of.get(row.service))
+    )
+
+
+def _asked(roster: Roster, table: _Table, where: str) -> str:
+    return _SQL.format(
+        what=table.what,
+        state=table.state,
+        id=table.id,
+        database=quoted(roster.database),
+        table=table.table,
+        where=where,
+        examples=EXAMPLES,
     )
 
 

@@ -14,6 +14,7 @@ from skylift.ports.balancer import Balancer
 from skylift.ports.broker import Broker
 from skylift.ports.database import Database
 from skylift.ports.hosts import Hosts
+from skylift.ports.intake import Intake
 from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
 from skylift.ports.services import Services
 from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
@@ -26,6 +27,7 @@ __all__ = [
     "Database",
     "Ended",
     "Hosts",
+    "Intake",
     "JobState",
     "Jobs",
     "NoJob",
@@ -50,6 +52,7 @@ class Ports:
     database: Database
     broker: Broker
     vantage: Vantage
+    intake: Intake
 
     def under(self, key: str) -> Ports:
         """The same ports, with ``jobs`` bound to a step's key: how the engine lends them to a step."""

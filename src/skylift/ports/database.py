@@ -27,6 +27,16 @@ class Database(Protocol):
         """What the services of ``roster`` have in hand, state by state, as far as it leaves a trace there."""
         ...
 
+    def work_of(
+        self, roster: Roster, row: ServiceReport, *, promised_before: Epoch | None
+    ) -> tuple[InHand, ...]:
+        """What the service that wrote ``row`` has in hand, state by state, as far as it leaves a trace there.
+
+        What users asked for before ``promised_before`` and nobody has yet counts, too, for it may be on its
+        way to this service; all of that if it is none.
+        """
+        ...
+
     def nodes(self) -> tuple[GaleraNode, ...]:
         """Each database server's own view of the cluster; a server that does not answer is left out."""
         ...

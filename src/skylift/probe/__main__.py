@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from skylift.model.sample import TIMEOUT
-from skylift.probe import sweep, witness, witness_check
+from skylift.probe import intake, sweep, witness, witness_check
 from skylift.probe.access import Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
 from skylift.probe.exchange import Unanswered
@@ -109,6 +109,16 @@ def witnesses(folder: Folder, options: argparse.Namespace) -> object:
     return {}
 
 
+def change_intake(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """Close a service on one host to new work, or open it again."""
+    service = intake.Named(options.kind, options.id, options.binary, options.host)
+    if options.verb == "close":
+        intake.close(_credentials(), service, options.reason)
+    else:
+        intake.open_again(_credentials(), service, tuple(options.mark))
+    return {}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and print its answer."""
     os.umask(0o077)
@@ -148,6 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     asking.set_defaults(run=ask)
     for word in ("component", "backend", "path"):
         asking.add_argument(word)
+    changing = verbs.add_parser("intake")
+    changing.set_defaults(run=change_intake)
+    changing.add_argument("verb", choices=("close", "open"))
+    for word in ("kind", "id", "binary", "host"):
+        changing.add_argument(f"--{word}", required=True)
+    changing.add_argument("--reason", default="")
+    changing.add_argument("--mark", action="append", default=[])
     runs: dict[str, Callable[[Folder, argparse.Namespace], object]] = {"launch": launch, "probe": probe}
     runs |= {"stop": stop, "tally": tally, "witness": witnesses}
     for name, run in runs.items():

@@ -140,13 +140,18 @@ def api_urls(access: Access, token: Token) -> dict[str, str]:
     Raises:
         Unanswered: the catalog lacks one.
     """
-    found = {KEYSTONE: access.identity_url}
-    for api, types in _SERVICE_TYPES.items():
-        for end in endpoints(token):
-            fits = end["service"] in types and end["interface"] == access.interface
-            if fits and (not access.region or end["region"] == access.region) and api not in found:
-                found[api] = end["url"].rstrip("/")
-    lacking = sorted(set(_SERVICE_TYPES) - set(found))
-    if lacking:
-        raise Unanswered(CONTENT, f"the catalog has no {access.interface} endpoint of {', '.join(lacking)}")
-    return found
+    own = {api: url_of(access, token, types) for api, types in _SERVICE_TYPES.items() if api != KEYSTONE}
+    return {KEYSTONE: access.identity_url, **own}
+
+
+def url_of(access: Access, token: Token, types: tuple[str, ...]) -> str:
+    """The URL of the API that has one of ``types``, as this user is told to reach it.
+
+    Raises:
+        Unanswered: the catalog has none.
+    """
+    for end in endpoints(token):
+        fits = end["service"] in types and end["interface"] == access.interface
+        if fits and (not access.region or end["region"] == access.region):
+            return end["url"].rstrip("/")
+    raise Unanswered(CONTENT, f"the catalog has no {access.interface} endpoint of {' or '.join(types)}")

@@ -1,7 +1,8 @@
-"""A small stand-in for keystone, glance and placement on loopback, which fails on purpose when told to.
+"""A small stand-in for keystone, glance, placement and the services of nova and cinder, on loopback.
 
-It keeps what it is given, so a client sees what it made; it is honest about ids and statuses, but
-knows no roles, domains or expiry. For tests of what measures an API, not of what upgrades one.
+It fails on purpose when told to. It keeps what it is given, so a client sees what it made; it is honest about
+ids and statuses, but knows no roles, domains or expiry. For tests of what measures an API, not of what
+upgrades one.
 """
 
 from __future__ import annotations
@@ -13,13 +14,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 Fault = Callable[["Exchange"], bool]
 """Looks at a request; answers it in its own way and returns true, or leaves it alone."""
 
 
+_CATALOG = (
+    ("identity", "/identity/v3"),
+    ("image", "/image"),
+    ("placement", "/placement"),
+    ("compute", "/compute/v2.1"),
+    ("volumev3", "/volume/v3/p-admin"),
+)
+
+
 class ApiStandIn(ThreadingHTTPServer):
-    """The three APIs at one address, ``/identity/v3``, ``/image`` and ``/placement``."""
+    """The APIs at one address: ``/identity/v3``, ``/image``, ``/placement``, ``/compute``, ``/volume``."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -34,6 +45,8 @@ class ApiStandIn(ThreadingHTTPServer):
         self.content: dict[str, bytes] = {}
         self.providers: dict[str, dict[str, Any]] = {}
         self.inventories: dict[str, Any] = {}
+        self.services: dict[str, list[dict[str, Any]]] = {"compute": [], "volume": []}
+        """The services of each of the two, as it lists them."""
         self.asked: list[tuple[str, str]] = []
         """Method and path of every request, in the order they came."""
         self.connections = 0
@@ -93,7 +106,8 @@ class Exchange(BaseHTTPRequestHandler):
             return
         api, _, rest = self.path.lstrip("/").partition("/")
         path = rest.partition("?")[0].split("/")
-        {"identity": self._identity, "image": self._image, "placement": self._placement}[api](path)
+        answering = {"identity": self._identity, "image": self._image, "placement": self._placement}
+        (answering | {"compute": self._services, "volume": self._services})[api](path)
 
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names that http.server looks for
 
@@ -140,7 +154,7 @@ class Exchange(BaseHTTPRequestHandler):
                 "type": kind,
                 "endpoints": [{"interface": "public", "region": "here", "url": self.server.url + at}],
             }
-            for kind, at in (("identity", "/identity/v3"), ("image", "/image"), ("placement", "/placement"))
+            for kind, at in _CATALOG
         ]
         body = {"user": {"id": known["id"]}, "project": {"id": scope}, "catalog": catalog}
         self.answer(201, {"token": body}, X_Subject_Token=token)
@@ -199,5 +213,35 @@ class Exchange(BaseHTTPRequestHandler):
                 self.answer(200)
             case "DELETE", [wanted]:
                 self.answer(204 if providers.pop(wanted, None) else 404)
+            case _:
+                self.answer(404)
+
+    def _services(self, path: list[str]) -> None:
+        """Source: compute API, os-services, from 2.53; block storage API v3, os-services."""
+        nova = self.path.startswith("/compute/")
+        kept = self.server.services["compute" if nova else "volume"]
+        sent = json.loads(self.sent or b"{}")
+        match self.command, path[path.index("os-services") + 1 :]:
+            case "GET", []:
+                asked = dict(parse_qsl(urlsplit(self.path).query))
+                self.answer(200, {"services": [s for s in kept if asked.items() <= s.items()]})
+            case "PUT", [wanted] if nova:
+                if self.headers["OpenStack-API-Version"] != "compute 2.53":
+                    self.answer(404)
+                    return
+                found = next(s for s in kept if s["id"] == wanted)
+                if found["binary"] != "nova-compute":
+                    self.answer(400)
+                    return
+                found |= {"disabled_reason": None, **sent}
+                self.answer(200, {"service": found})
+            case "PUT", [action]:
+                found = next(s for s in kept if (s["host"], s["binary"]) == (sent["host"], sent["binary"]))
+                reason = sent.get("disabled_reason")
+                found |= {
+                    "status": "enabled" if action == "enable" else "disabled",
+                    "disabled_reason": reason,
+                }
+                self.answer(200, {})
             case _:
                 self.answer(404)

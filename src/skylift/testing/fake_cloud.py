@@ -18,6 +18,7 @@ from skylift.model.release import Release
 from skylift.model.work import InHand
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
+from skylift.testing.fake_builds import FakeBuilds
 from skylift.testing.fake_roster import FakeRoster
 from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
 from skylift.testing.fake_traffic import FakeTraffic, with_branches
@@ -71,6 +72,7 @@ class FakeCloud:
                     self._install(self.hosts[host.name], service, artifact)
         self.traffic = FakeTraffic(self)
         self.roster = FakeRoster(self)
+        self.builds = FakeBuilds(self)
 
     @property
     def failed(self) -> list[FailedRequest]:
@@ -93,6 +95,7 @@ class FakeCloud:
                     run_host(self, host)
             self.traffic.pass_moment()
             self.roster.pass_moment()
+            self.builds.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""
@@ -118,6 +121,7 @@ class FakeCloud:
         found.boots += 1
         for unit in found.units.values():
             self.traffic.cut((unit.pool, host))
+            self.builds.cut(host)
             unit.state, unit.running, unit.pid = UnitState.INACTIVE, None, None
         for job in found.jobs.values():
             if isinstance(job.state, Running):

@@ -18,6 +18,8 @@ from skylift.testing.samples import NOW
 if TYPE_CHECKING:
     from skylift.testing.fake_cloud import FakeCloud
 
+DOWN_S = 60
+"""After how long without a report a scheduler takes a service for down."""
 REPORT_S = 10
 """How often a service reports, from its start on."""
 _ABOVE_CELLS = ("nova-super-conductor", "nova-scheduler")
@@ -42,7 +44,7 @@ def reports_of(
                 component=known.name,
                 database=roster.database,
                 service=service,
-                host=host,
+                host=f"{host}@lvm" if service == "cinder-volume" else host,
                 id=f"{service}-{host}",
                 enabled=True,
                 reason="",
@@ -59,13 +61,26 @@ class FakeRoster:
         self._cloud = cloud
         self.strays: list[ServiceReport] = []
         """Rows of services that no host has any more."""
+        self.closed: dict[str, str] = {}
+        """Why a service is given no new work, by the id of its row; a report changes nothing in that."""
         self._written: dict[Place, tuple[ServiceReport, ...]] = {}
         self.pass_moment(at_once=True)
 
     def rows(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """All rows in one database, dead or alive."""
         written = [report for reports in self._written.values() for report in reports]
-        return tuple(r for r in (*written, *self.strays) if r.database == roster.database)
+        found = (r for r in (*written, *self.strays) if r.database == roster.database)
+        return tuple(
+            replace(row, enabled=False, reason=self.closed[row.id]) if row.id in self.closed else row
+            for row in found
+        )
+
+    def takes_work(self, place: Place) -> bool:
+        """Whether a scheduler would give new work to a service: it is neither closed nor taken for down."""
+        return any(
+            row.id not in self.closed and not row.silent_for(self._cloud.now, DOWN_S)
+            for row in self._written.get(place, ())
+        )
 
     def pass_moment(self, *, at_once: bool = False) -> None:
         """Let each service that runs report when its time has come."""

@@ -109,6 +109,13 @@ class FakeDatabase:
         self._reach()
         return tuple(work for work in self.cloud.in_hand if work.database == roster.database)
 
+    def work_of(
+        self, roster: Roster, row: ServiceReport, *, promised_before: Epoch | None
+    ) -> tuple[InHand, ...]:
+        self._reach()
+        found = self.cloud.builds.of(row, promised_before)
+        return tuple(work for work in found if work.database == roster.database)
+
     def nodes(self) -> tuple[GaleraNode, ...]:
         up = self._reach()
         return tuple(GaleraNode(host, "Primary", "Synced", len(up)) for host in up)

@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from skylift.model.cloud import UnitState
-from skylift.model.ids import ComponentName, Digest, Epoch, UnitName
+from skylift.model.ids import ComponentName, Digest, Epoch, ServiceName, UnitName
 from skylift.model.schema import rows_after
 from skylift.ports import Command, Ended, Running
+from skylift.testing.fake_builds import NOVA_COMPUTE
 from skylift.testing.fake_state import GIB, Deed, FakeHost, FakeJob, FakeUnit
 
 if TYPE_CHECKING:
@@ -40,10 +41,18 @@ def stop_unit(cloud: FakeCloud, host: FakeHost, name: UnitName) -> None:
     unit = host.units[name]
     if unit.state in {UnitState.ACTIVE, UnitState.ACTIVATING}:
         cloud.traffic.cut((unit.pool, host.name))
+        if is_unit_of(cloud, name, NOVA_COMPUTE):
+            cloud.builds.cut(host.name)
         cloud.deeds.append(Deed(cloud.now, host.name, f"systemctl stop {name}"))
         unit.state, unit.inactive_at = UnitState.DEACTIVATING, cloud.now + STOP_S
     elif unit.state is UnitState.FAILED:
         unit.state = UnitState.INACTIVE
+
+
+def is_unit_of(cloud: FakeCloud, name: UnitName, service: ServiceName) -> bool:
+    """Whether a unit is a service's."""
+    entry = cloud.record.services.get(service)
+    return entry is not None and entry.unit == name
 
 
 def run_unit(cloud: FakeCloud, host: FakeHost, unit: FakeUnit) -> bool:

@@ -78,3 +78,35 @@ CREATE TABLE instances (
     PRIMARY KEY (id),
     CONSTRAINT uniq_instances0uuid UNIQUE (uuid)
 );
+
+CREATE TABLE migrations (
+    id INTEGER NOT NULL AUTO_INCREMENT,
+    source_compute VARCHAR(255),
+    dest_compute VARCHAR(255),
+    source_node VARCHAR(255),
+    dest_node VARCHAR(255),
+    dest_compute_id BIGINT,
+    dest_host VARCHAR(255),
+    old_instance_type_id INTEGER,
+    new_instance_type_id INTEGER,
+    instance_uuid VARCHAR(36),
+    uuid VARCHAR(36),
+    status VARCHAR(255),
+    migration_type ENUM('migration','resize','live-migration','evacuation'),
+    hidden BOOL,
+    memory_total BIGINT,
+    memory_processed BIGINT,
+    memory_remaining BIGINT,
+    disk_total BIGINT,
+    disk_processed BIGINT,
+    disk_remaining BIGINT,
+    cross_cell_move BOOL,
+    user_id VARCHAR(255),
+    project_id VARCHAR(255),
+    created_at DATETIME,
+    updated_at DATETIME,
+    deleted_at DATETIME,
+    deleted INTEGER,
+    PRIMARY KEY (id),
+    CONSTRAINT migrations_uuid UNIQUE (uuid)
+);

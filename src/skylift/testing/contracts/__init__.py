@@ -14,6 +14,7 @@ from skylift.testing.contracts.on_cloud import (
     BalancerContract,
     BrokerContract,
     DatabaseContract,
+    IntakeContract,
     RosterContract,
     VantageContract,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "BrokerContract",
     "DatabaseContract",
     "HostsContract",
+    "IntakeContract",
     "JobsContract",
     "RosterContract",
     "Scene",

@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 import pytest
 
 from skylift.catalog.catalog import load
+from skylift.model.closing import closed_at, label_in
 from skylift.model.cloud import BackendState
 from skylift.model.ids import HostName, PoolName, Seconds
 from skylift.model.problem import Refused, Transient
-from skylift.model.roster import Roster, ServiceReport
+from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import EXAMPLES
 from skylift.ports.broker import QUEUES_MAX
 from skylift.testing.contracts.scene import Scene
@@ -170,6 +171,51 @@ class RosterContract:
                 assert work.database == roster.database
                 assert len(work.oldest) == min(work.count, EXAMPLES)
 
+    def test_what_one_service_has_in_hand_is_part_of_what_all_have(self, scene: Scene) -> None:
+        database = scene.ports.database
+        for roster in _rosters(scene):
+            for row in database.reports(roster):
+                own = database.work_of(roster, row, promised_before=None)
+                whole = {(w.what, w.state): w.count for w in database.work(roster)}
+
+                assert all(work.database == roster.database for work in own)
+                assert all(w.count <= whole.get((w.what, w.state), w.count) for w in own)
+
+
+class IntakeContract:
+    """Whether services are given new work, where any of them can be closed to it."""
+
+    def test_a_service_is_closed_once_for_one_label_and_opened_for_that_alone(self, scene: Scene) -> None:
+        intake = scene.ports.intake
+        mine, other = f"{scene.label}-mine", f"{scene.label}-other"
+        for place in _closable(scene):
+            roster, row = place
+
+            intake.close(roster, row, label=mine)
+            closed = _again(scene, place)
+            intake.close(roster, row, label=other)
+            intake.open(roster, row, labels=[other])
+            still = _again(scene, place)
+            intake.open(roster, row, labels=[other, mine])
+            intake.open(roster, row, labels=[mine])
+            opened = _again(scene, place)
+
+            assert row.enabled
+            assert (closed.enabled, label_in(closed), closed_at(closed) is None) == (False, mine, False)
+            assert (still.enabled, still.reason) == (closed.enabled, closed.reason)
+            assert opened.enabled
+            assert opened.id == row.id
+
+    def test_a_service_that_nobody_chooses_for_work_cannot_be_closed(self, scene: Scene) -> None:
+        rosters = [r for r in _rosters(scene) if r.kind is RosterKind.NOVA]
+        rows = [(roster, row) for roster in rosters for row in scene.ports.database.reports(roster)]
+
+        for roster, row in rows:
+            if row.service == "nova-conductor":
+                with pytest.raises(Refused):
+                    scene.ports.intake.close(roster, row, label=scene.label)
+                assert _again(scene, (roster, row)).enabled
+
 
 class VantageContract:
     """The APIs as users reach them."""
@@ -226,6 +272,25 @@ class VantageContract:
         except Transient:
             return
         assert said
+
+
+def _closable(scene: Scene) -> list[tuple[Roster, ServiceReport]]:
+    """One row of each service that can be closed; a cloud without any proves nothing."""
+    known = load().components
+    found: dict[str, tuple[Roster, ServiceReport]] = {}
+    for roster in _rosters(scene):
+        for row in scene.ports.database.reports(roster):
+            if known[row.component].service(row.service).close:
+                found.setdefault(row.service, (roster, row))
+    if not found:
+        pytest.skip("no service of this cloud can be closed to new work")
+    return list(found.values())
+
+
+def _again(scene: Scene, place: tuple[Roster, ServiceReport]) -> ServiceReport:
+    """A row as it is now."""
+    roster, row = place
+    return next(r for r in scene.ports.database.reports(roster) if (r.id, r.service) == (row.id, row.service))
 
 
 def _rosters(scene: Scene) -> list[Roster]:
