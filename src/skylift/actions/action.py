@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from skylift.model.ids import Seconds
+from skylift.model.problem import Remedy
 from skylift.ports import Ports
 
 
@@ -74,6 +75,11 @@ class Action(ABC):
         again after a resume, before what waits for it goes on.
         """
         return None
+
+    @property
+    def if_late(self) -> tuple[Remedy, ...]:
+        """What an operator may do, beside a retry, if this is not done in time."""
+        return ()
 
     @abstractmethod
     def observe(self, ports: Ports) -> Progress:

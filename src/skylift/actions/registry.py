@@ -8,6 +8,7 @@ from types import MappingProxyType
 from skylift.actions.action import Action
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
@@ -22,13 +23,16 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
         action.kind: action
         for action in (
             AwaitHealthy,
+            AwaitIdle,
             AwaitQuiet,
             AwaitReport,
             BackUpDatabase,
             CheckReadiness,
+            CloseService,
             CreateWitnesses,
             DrainBackend,
             MigrateSchema,
+            OpenService,
             ParkPool,
             RunCommand,
             StageArtifact,

@@ -242,6 +242,7 @@ def _timeouts(section: Section) -> Timeouts:
     usual = Timeouts()
     timeouts = Timeouts(
         drain=_seconds(section, "drain", usual.drain),
+        idle=_seconds(section, "idle", usual.idle),
         stop=_seconds(section, "stop", usual.stop),
         start=_seconds(section, "start", usual.start),
         command=_seconds(section, "command", usual.command),

@@ -135,6 +135,7 @@ vantage:
 #     gap: 5                    # seconds without a good answer from one API
 #   timeouts:                   # seconds
 #     drain: 120
+#     idle: 1800
 #     stop: 300
 #     start: 180
 #     command: 1800

@@ -178,7 +178,8 @@ class Execution:
                 self._sights[step.id] = Sight(left, silent_ms=sight.silence_ms(now))
                 return
             case Overdue(left):
-                problem = Reported.of(StepOverdue(step.action.title, step.deadline, left))
+                late = StepOverdue(step.action.title, step.deadline, left, *step.action.if_late)
+                problem = Reported.of(late)
                 self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Transient() | Uncertain():
                 since = now if sight.silent_since is None else sight.silent_since

@@ -45,10 +45,11 @@ class StepOverdue(Refused):
 
     code = "step.deadline"
 
-    def __init__(self, title: str, deadline: Seconds, left: str) -> None:
+    def __init__(self, title: str, deadline: Seconds, left: str, *more: Remedy) -> None:
         super().__init__(
             f"could not {title} within {deadline} s: {left}",
             Remedy(Fix.REPAIR, "see what it waits for and mend that: skylift status"),
+            *more,
             Remedy(Fix.RETRY, "go on watching it for its whole time again: skylift retry"),
         )
 

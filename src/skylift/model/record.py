@@ -172,6 +172,8 @@ class Timeouts:
 
     drain: Seconds = Seconds(120)
     """Until no request is in flight on a drained backend."""
+    idle: Seconds = Seconds(1800)
+    """Until a service that gets no new work has ended what it has: a build, or a backup of a large volume."""
     stop: Seconds = Seconds(300)
     """Until a service has ended what it has in hand: Nova 2026.1 takes 160 s for each stop, busy or not."""
     start: Seconds = Seconds(180)

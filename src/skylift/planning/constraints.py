@@ -80,19 +80,23 @@ def _events(draft: Draft, catalog: Catalog, told: str, *, last: bool) -> tuple[E
         return (Event(restarts[0].first, restarts[-1].last),) if restarts else ()
     named = _services(catalog, subject)
     going = [part for name, part in draft.services.items() if name in named]
-    return tuple(_event(verb, turn) for part in going for turn in _turns(part, last=last))
+    found = (_event(verb, turn) for part in going for turn in _turns(part, last=last))
+    return tuple(event for event in found if event)
 
 
 def _turns(part: ServicePart, *, last: bool) -> tuple[Turn, ...]:
     return part.last if last else part.turns
 
 
-def _event(verb: str, turn: Turn) -> Event:
+def _event(verb: str, turn: Turn) -> Event | None:
     match verb:
-        case "stop" | "close":
+        case "stop":
             return Event(turn.first, turn.step("stop"), turn.host)
-        case "start" | "open":
+        case "start":
             return Event(turn.step("start"), turn.last, turn.host)
+        case "close" | "open":
+            step = dict(turn.verbs).get(verb)
+            return Event(step, step, turn.host) if step else None
         case _:
             return Event(turn.first, turn.last, turn.host)
 

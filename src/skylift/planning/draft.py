@@ -24,6 +24,7 @@ class ServicePart:
 
     left: ServiceLeft
     returns: tuple[Step, ...]
+    opens: tuple[Step, ...]
     turns: tuple[Turn, ...]
     cold: bool
     """Whether its turns go side by side."""
@@ -74,6 +75,11 @@ class Part:
     def returns(self) -> tuple[Step, ...]:
         """Every backend of new code that something left out."""
         return tuple(step for service in self.services for step in service.returns)
+
+    @property
+    def opens(self) -> tuple[Step, ...]:
+        """Every service on a host that an earlier plan left closed, and no turn opens."""
+        return tuple(step for service in self.services for step in service.opens)
 
     @property
     def unpinning(self) -> tuple[Step, ...]:
@@ -177,6 +183,7 @@ def _part(maker: StepMaker, left: Left) -> Part:
         ServicePart(
             left=service,
             returns=tuple(maker.undrain(service, host) for host in service.returns),
+            opens=tuple(maker.open(left, service, host) for host in service.opens),
             turns=tuple(turn(maker, left, service, host) for host in service.turns),
             cold=left.cold,
         )
@@ -209,11 +216,18 @@ def _pin(maker: StepMaker, left: Left, name: str) -> Step:
 def _control_plane(part: Part) -> tuple[Step, ...]:
     """Turns as they come; of a component that is stopped as a whole, first all stops, then its phases."""
     cold = [step for phase, step in part.before if phase.stage == "cold"]
-    stops = [step for t in part.turns for step in t.until_stopped] if part.left.cold else []
+    stops = [step for t in _as_they_stop(part) for step in t.until_stopped] if part.left.cold else []
     rest = [
         step
         for service in part.services
         for step in (*service.returns, *(s for t in service.turns for s in t.steps))
         if step not in stops
     ]
-    return (*part.late, *stops, *cold, *rest)
+    return (*part.late, *stops, *cold, *rest, *part.opens)
+
+
+def _as_they_stop(part: Part) -> tuple[Turn, ...]:
+    """The turns of a component that is stopped as a whole: where work is waited for, after its APIs."""
+    if not any(turn.idles for turn in part.turns):
+        return part.turns
+    return tuple(sorted(part.turns, key=lambda turn: (not turn.drains, not turn.idles)))

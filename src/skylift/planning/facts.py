@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from skylift.model.closing import label_in
 from skylift.model.cloud import Cloud, HostSeen, migrations_subject
 from skylift.model.ids import ArtifactName
 from skylift.model.record import Record
@@ -112,7 +113,8 @@ def _of_reports(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     pinned: dict[str, list[str]] = {}
     for report in cloud.reports:
         version = "no version" if report.version is None else f"version {report.version}"
-        state = version if report.enabled else f"{version}, disabled"
+        by = " by Skylift" if label_in(report) else ""
+        state = version if report.enabled else f"{version}, disabled{by}"
         told.setdefault(f"report {report.service} {report.host}", set()).add(state)
     owners = {(report.database, report.service): report.component for report in cloud.reports}
     for (database, service), lowest in pins(cloud.reports).items():

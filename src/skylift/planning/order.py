@@ -162,6 +162,29 @@ def _all_stop_first(part: Part) -> Iterator[Edge]:
             yield _edge(turn.step("stop"), start, because, _OURS)
 
 
+def work_ends_before_a_whole_component_stops(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """Where all of a component stops: its APIs first, then what ends its work, then what that needs."""
+    for part in draft.parts if any(p.left.cold for p in draft.parts) else ():
+        idling = [turn for turn in part.turns if turn.idles and part.left.cold]
+        for turn in idling:
+            for other in part.turns:
+                if other.drains:
+                    yield _edge(other.step("stop"), turn.step("idle"), because("idle"), _OURS)
+                elif not other.idles:
+                    needed = "what is in hand ends only while the services work that have a part in it"
+                    yield _edge(turn.step("idle"), other.step("stop"), needed, _OURS)
+
+
+def opened_after_all_else(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """What an earlier plan left closed gets work again when it is whole, through an API that answers."""
+    for part in draft.parts:
+        for step in part.opens:
+            yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
+            for turn in part.turns:
+                yield _edge(turn.last, step, because("open"), _OURS)
+            yield _edge(step, part.verify, "a verdict counts when nothing changes any more", _OURS)
+
+
 def constraints(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """What the components' own files say of their order."""
     yield from as_declared(draft, catalog)
@@ -280,6 +303,8 @@ RULES: tuple[Rule, ...] = (
     batches,
     returns_before_drains,
     stopped_before_cold_phases,
+    work_ends_before_a_whole_component_stops,
+    opened_after_all_else,
     constraints,
     services_in_order,
     components_in_order,

@@ -30,6 +30,7 @@ class Notice(Enum):
 
     NONE = "none"
     FEWER_BACKENDS = "one backend fewer"
+    ELSEWHERE = "new work goes to other hosts"
     SLOW = "slow"
     DOWN = "does not answer"
 

@@ -10,6 +10,7 @@ from typing import Literal
 from skylift.actions.action import Action
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
@@ -156,6 +157,12 @@ class StepMaker:
         action = UndrainBackend(service.entry.pool, host)
         return self.step(f"{service.name}:undrain@{host}", Stage.CONTROL_PLANE, action)
 
+    def open(self, left: Left, service: ServiceLeft, host: HostName) -> Step:
+        """The step that lets a service get new work again that an earlier plan left closed."""
+        labels = service.closings[host].left_by
+        action = OpenService(host, service.name, left.rosters_of(service.name, host), labels)
+        return self.step(f"{service.name}:open@{host}", Stage.CONTROL_PLANE, action)
+
     def _command(
         self, left: Left, argv: tuple[str, ...], config_files: tuple[PurePosixPath, ...] = ()
     ) -> Command:
@@ -196,7 +203,9 @@ def _stage(catalog: Catalog, event: str, phase: Phase) -> Stage:
 
 def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
     match action:
-        case DrainBackend() | AwaitQuiet() | UndrainBackend() | UnparkPool():
+        case AwaitIdle():
+            return timeouts.idle
+        case DrainBackend() | AwaitQuiet() | UndrainBackend() | UnparkPool() | CloseService() | OpenService():
             return timeouts.drain
         case ParkPool(limit=limit):
             return limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from skylift.catalog.catalog import Catalog
@@ -15,6 +15,7 @@ from skylift.model.record import Artifact, ComponentEntry, Record, ServiceEntry
 from skylift.model.release import Release, hops
 from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.schema import SchemaHead
+from skylift.planning.closing import Closing, closings, room
 from skylift.planning.refusals import (
     NoArtifact,
     NoPath,
@@ -52,6 +53,8 @@ class ServiceLeft:
     """Hosts on new code that something left out of the pool."""
     batch: int
     """How many hosts may be without it at once."""
+    closings: Mapping[HostName, Closing] = field(default_factory=dict)
+    """What is done about new work, by host; empty for a service whose hosts are never closed."""
 
     @property
     def name(self) -> ServiceName:
@@ -62,6 +65,15 @@ class ServiceLeft:
     def hosts(self) -> tuple[HostName, ...]:
         """All its hosts, by name."""
         return tuple(self.running)
+
+    @property
+    def opens(self) -> tuple[HostName, ...]:
+        """Hosts that an earlier plan left closed and that no turn of their own opens."""
+        return tuple(
+            host
+            for host, found in self.closings.items()
+            if found.left_by and not (found.closes and host in self.turns)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Left:
     @property
     def whole(self) -> bool:
         """Whether nothing is left."""
-        return not (self.phases or any(s.turns or s.returns for s in self.services))
+        return not (self.phases or any(s.turns or s.returns or s.opens for s in self.services))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +274,7 @@ def _service(
     old = [host for host in running if not _settled(cloud, entry, host, target)]
     turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
     returns = tuple(host for host in sorted(out) if host not in turns and host in running)
+    closed = closings(known, cloud.reports, running, cold=mode is Mode.COLD)
     if not turns:
         batch = 0
     elif entry.balanced and mode is Mode.ROLLING:
@@ -269,8 +282,9 @@ def _service(
     elif known.park:
         batch = 1  # one unparking would let go what another host's parking still holds
     else:
-        batch = min(record.policy.batch, max(len(running) - 1, 1))
-    return ServiceLeft(entry, known, running, turns, returns, batch)
+        most = (len(running) - 1, room(closed, known, cloud.reports))
+        batch = min(record.policy.batch, *(max(n, 1) for n in most if n is not None))
+    return ServiceLeft(entry, known, running, turns, returns, batch, closed)
 
 
 def _settled(cloud: Cloud, entry: ServiceEntry, host: HostName, target: Artifact) -> bool:

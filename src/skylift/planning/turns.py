@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from skylift.actions.action import Action
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
@@ -18,9 +19,11 @@ from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
 
 _BECAUSE = {
+    "idle": "work on a host comes to an end only if no new work comes",
+    "open": "a service that was just started is given work only when it is seen to do some",
     "park": "users' requests wait before anything that could lose them stops",
     "quiet": "requests end on a backend only if no new ones come",
-    "stop": "a stop would cut requests in flight",
+    "stop": "a stop would cut what is in hand",
     "switch": "a running process must not find another release's files under it",
     "start": "a service starts on what its link points to",
     "healthy": "only what was started can answer",
@@ -73,6 +76,16 @@ class Turn:
         return self.steps[-1]
 
     @property
+    def drains(self) -> bool:
+        """Whether users' requests reach the service through the balancer."""
+        return "drain" in dict(self.verbs)
+
+    @property
+    def idles(self) -> bool:
+        """Whether it is waited for until it has nothing in hand."""
+        return "idle" in dict(self.verbs)
+
+    @property
     def parks(self) -> tuple[Step, ...]:
         """The steps that let users' requests wait until the end of the turn."""
         return tuple(step for _, step in self.verbs if isinstance(step.action, ParkPool))
@@ -116,12 +129,14 @@ def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: Swit
         ("healthy", AwaitHealthy(host, entry.unit, entry.link, path, port, health)),
     ]
     before, after = _around(maker, of)
+    closed, opened = _closed(maker, of)
     if rosters := left.rosters_of(service.name, host):
         wanted = left.version(service.name) or 0
         report = AwaitReport(host, service.name, entry.unit, entry.link, rosters, wanted)
         after = (*after, ("report", report))
+    before, after = (*closed, *before), (*after, *opened)
     naming = _Naming(maker, service.name, host, switch is None)
-    noticed = _notice(maker, left, service)
+    noticed = _notice(maker, left, service, host)
     return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in (*before, *verbs, *after)))
 
 
@@ -138,7 +153,10 @@ class _Naming:
         """A verb's step; from its last verb on users notice nothing more."""
         round_of, stage = ("unpin-", Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
         name = f"{self.service}:{round_of}{verb}@{self.host}"
-        over = isinstance(action, UndrainBackend | UnparkPool | AwaitReport)
+        over = isinstance(action, UndrainBackend | UnparkPool | OpenService)
+        # A closed host gets no new work before it is opened, and that comes after its report.
+        open_yet = noticed is None or noticed.notice is not Notice.ELSEWHERE
+        over = over or (open_yet and isinstance(action, AwaitReport))
         return verb, self.maker.step(name, stage, action, None if over else noticed)
 
 
@@ -163,6 +181,22 @@ def _around(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> tuple[_
     )
 
 
+def _closed(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> tuple[_Verbs, _Verbs]:
+    """What keeps new work away from a host before its stop, and lets it come again."""
+    left, service, host = of
+    entry, closing = service.entry, service.closings.get(host)
+    if closing is None:
+        return (), ()
+    rosters = left.rosters_of(service.name, host)
+    labels = (maker.label, *closing.left_by) if closing.closes else ()
+    close = CloseService(host, service.name, rosters, labels)
+    idle = AwaitIdle(host, service.name, entry.unit, entry.link, rosters, labels)
+    return (
+        (*((("close", close),) if closing.closes else ()), *((("idle", idle),) if closing.idles else ())),
+        (("open", OpenService(host, service.name, rosters, labels)),) if closing.closes else (),
+    )
+
+
 def _of_pool(verb: str, number: int, pool: PoolName) -> str:
     return verb if number == 0 else f"{verb}-{pool}"
 
@@ -175,8 +209,11 @@ def _parked(maker: StepMaker, left: Left, service: ServiceLeft) -> tuple[PoolNam
     return tuple(there[name].pool for name in service.known.park if name in there)
 
 
-def _notice(maker: StepMaker, left: Left, service: ServiceLeft) -> Impact | None:
-    """What users notice while the service is out: of a service on the bus, only that requests wait."""
+def _notice(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Impact | None:
+    """What users notice while the service is out: of one on the bus, that requests wait or go elsewhere."""
     if service.entry.balanced:
         return Impact(Notice.DOWN if left.cold else Notice.FEWER_BACKENDS, left.name)
-    return Impact(Notice.SLOW, left.name) if _parked(maker, left, service) else None
+    if _parked(maker, left, service):
+        return Impact(Notice.SLOW, left.name)
+    closing = service.closings.get(host)
+    return Impact(Notice.ELSEWHERE, left.name) if closing and closing.closes else None

@@ -10,7 +10,7 @@ from skylift.catalog.component import Ends
 from skylift.model.cloud import Cloud
 from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
-from skylift.model.ids import Digest
+from skylift.model.ids import Digest, HostName
 from skylift.model.record import Record
 from skylift.model.roster import stale
 from skylift.planning.draft import Draft, draft
@@ -88,6 +88,7 @@ def _component_notes(left: Left) -> Iterator[str]:
     if left.old and not left.cold:
         yield _rolling_note(left)
         yield from _losses(left)
+    yield from _closing_notes(left)
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
     if left.known.schemas and not any(p.phase.branch for p in left.phases):
@@ -134,8 +135,27 @@ def _hosts_told(service: ServiceLeft) -> str:
 def _losses(left: Left) -> Iterator[str]:
     losing: dict[str, list[str]] = {}
     for service in left.services:
-        if service.turns and service.known.ends is Ends.LOSES:
+        waited = all(host in service.closings and service.closings[host].idles for host in service.turns)
+        if service.turns and service.known.ends is Ends.LOSES and not waited:
             why = f"{service.known.ends_because} ({service.known.ends_source})"
             losing.setdefault(why, []).append(service.name)
     for why, names in losing.items():
         yield f"a stop of {', '.join(names)} may lose what is in hand: {why}"
+
+
+def _closing_notes(left: Left) -> Iterator[str]:
+    for service in left.services:
+        going = [(host, service.closings[host]) for host in service.turns if host in service.closings]
+        if any(closing.closes for _, closing in going):
+            yield (
+                f"{service.name} is closed to new work host by host, and stopped when it has nothing in "
+                "hand: new work goes to other hosts, and what only that one could take is refused"
+            )
+        reasons: dict[str, list[HostName]] = {}
+        for host, closing in going:
+            if closing.why_not:
+                reasons.setdefault(closing.why_not, []).append(host)
+        for why, hosts in reasons.items():
+            yield f"{service.name} is not closed on {', '.join(hosts)}: {why}"
+        for host in service.opens:
+            yield f"{service.name} on {host} was left closed by an earlier plan, and is opened"

@@ -14,6 +14,8 @@ STAGES = ("prepare", "expand", "control-plane", "converge", "verify")
 TURN = (
     "drain-backend",
     "await-quiet",
+    "close-service",
+    "await-idle",
     "stop-service",
     "switch-artifact",
     "start-service",
@@ -21,10 +23,13 @@ TURN = (
     "warm-up-backend",
     "undrain-backend",
     "await-report",
+    "open-service",
 )
 """What happens to one service on one host, in this order."""
 BEHIND_BALANCER = frozenset({"drain-backend", "await-quiet", "warm-up-backend", "undrain-backend"})
 """Of a turn, what only a service behind the balancer has."""
+AROUND_WORK = frozenset({"close-service", "await-idle", "open-service"})
+"""Of a turn, what only a service has whose work in hand a stop could cut."""
 PARK, UNPARK = "park-pool", "unpark-pool"
 """They act on the pool of another service than the one they are named after."""
 OTHER_KINDS = frozenset(
@@ -115,10 +120,15 @@ class PlanSeen:
         """Whether ``first`` has ended whenever ``then`` starts."""
         return bool(self.ancestors[then.id] >> first.number & 1)
 
+    def rows(self, service: str, host: str = "") -> Mapping[str, str]:
+        """What the rows of a service were seen to say, by the name they have for a host; of one or all."""
+        start = f"report {service} "
+        found = {n.removeprefix(start): text for n, text in self.facts.items() if n.startswith(start)}
+        return {row: text for row, text in found.items() if not host or _same_host(row, host)}
+
     def reports(self, service: str, host: str) -> bool:
         """Whether ``service`` on ``host`` was seen to report in its component's database."""
-        rows = (n.split(" ")[2] for n in self.facts if n.startswith(f"report {service} "))
-        return any(_same_host(row, host) for row in rows)
+        return bool(self.rows(service, host))
 
     def of_kind(self, kind: str) -> tuple[StepSeen, ...]:
         """All steps of one kind."""
@@ -219,7 +229,8 @@ def _turns(steps: Mapping[str, StepSeen], round_of: str) -> Mapping[tuple[str, s
     for step in steps.values():
         if step.kind in TURN and step.round == round_of:
             found.setdefault((step.service, step.host), {})[step.kind] = step
-    return {key: turn for key, turn in found.items() if set(turn) != {"undrain-backend"}}
+    # What only gives back what an earlier plan took is no turn.
+    return {k: turn for k, turn in found.items() if set(turn) not in ({"undrain-backend"}, {"open-service"})}
 
 
 def _ancestors(steps: Mapping[str, StepSeen], edges: tuple[tuple[str, str], ...]) -> Mapping[str, int]:

@@ -103,6 +103,22 @@ def what_stops_starts_again(known: Knowledge, events: Events) -> Iterator[str]:
             yield f"{_place(start)} may be started before it is stopped"
 
 
+def what_is_closed_is_opened(known: Knowledge, events: Events) -> Iterator[str]:
+    """A host that is closed to new work is closed before the stop, and opened after the start."""
+    del known
+    at = {verb: {_at(e): e for e in events.of(verb)} for verb in ("stop", "start", "open")}
+    for close in events.of("close"):
+        stop, start, opened = (at[verb].get(_at(close)) for verb in ("stop", "start", "open"))
+        if stop and not close.surely_before(stop):
+            yield f"{_place(stop)} may be stopped before it is closed: it may be given work until then"
+        if opened is None:
+            yield f"nothing opens {_place(close)} again after it is closed"
+        elif not close.surely_before(opened):
+            yield f"{_place(opened)} may be opened before it is closed, and stays closed"
+        elif start and not start.surely_before(opened):
+            yield f"{_place(opened)} may be opened before it is started: it is given work that nobody does"
+
+
 EVENT_RULES: tuple[Callable[[Knowledge, Events], Iterator[str]], ...] = (
     schema_before_new_code,
     schema_after_old_code,
@@ -112,6 +128,7 @@ EVENT_RULES: tuple[Callable[[Knowledge, Events], Iterator[str]], ...] = (
     unpinned_by_what_works,
     some_host_serves,
     what_stops_starts_again,
+    what_is_closed_is_opened,
 )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from skylift.verifier.document import BEHIND_BALANCER, PARK, TURN, UNPARK, PlanSeen
+from skylift.verifier.closing_rules import wanted_around_work
+from skylift.verifier.document import AROUND_WORK, BEHIND_BALANCER, PARK, TURN, UNPARK, PlanSeen
 
 _DONE = {
     "drain-backend": "drained",
     "await-quiet": "quiet",
+    "close-service": "closed to new work",
+    "await-idle": "seen to have nothing in hand",
     "stop-service": "stopped",
     "switch-artifact": "switched",
     "start-service": "started",
@@ -17,6 +20,7 @@ _DONE = {
     "warm-up-backend": "warmed up",
     "undrain-backend": "undrained",
     "await-report": "seen to report",
+    "open-service": "opened to new work",
 }
 _FEWER = {"one backend fewer", "does not answer", "slow"}
 
@@ -29,6 +33,7 @@ def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
     ):
         wanted = set(TURN) - without - (set() if plan.balanced(service) else BEHIND_BALANCER)
         wanted -= set() if plan.reports(service, host) else {"await-report"}
+        wanted -= AROUND_WORK - wanted_around_work(plan, service, host)
         for kind in TURN:
             if kind in wanted and kind not in turn:
                 yield f"{service} on {host} is never {_DONE[kind]}, though its other steps count on it"

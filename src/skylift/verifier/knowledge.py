@@ -44,6 +44,9 @@ class ComponentKnown:
     phases: Mapping[str, PhaseKnown]
     pin: str
     """Who says how it is pinned and unpinned; empty if it has no pin."""
+    closed: Mapping[str, str]
+    """Services whose hosts are closed to new work before they are stopped, each with what a stop does to work
+    in hand: ``finishes``, ``hands-over`` or ``loses``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class Knowledge:
     def owner(self, name: str) -> str:
         """The component that a name in a step belongs to: a service's, or the name itself."""
         return self.owners.get(name, name)
+
+    def closed(self, service: str) -> str:
+        """What a stop does to the work of a service whose host is closed before; empty for any other."""
+        component = self.components.get(self.owner(service))
+        return component.closed.get(service, "") if component else ""
 
     def services(self, subject: str) -> tuple[str, ...]:
         """The services that a subject stands for; none if it is neither a component nor a service."""
@@ -135,6 +143,7 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             services=tuple(str(service["name"]) for service in document["services"]),
             phases={str(phase["name"]): _phase(phase) for phase in document.get("phases", ())},
             pin=str(document["pin"]["source"]) if "pin" in document else "",
+            closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise Unreadable(f"the file of component {name} lacks {error} or has it in another form") from None

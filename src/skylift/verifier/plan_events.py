@@ -10,7 +10,12 @@ from skylift.verifier.document import PlanSeen, StepSeen
 from skylift.verifier.events import Event, Events, Turn, bits, events_of
 from skylift.verifier.knowledge import RUN
 
-_MOVES = {"stop": ("stop-service",), "start": ("start-service", "await-healthy")}
+_MOVES = {
+    "close": ("close-service",),
+    "stop": ("stop-service",),
+    "start": ("start-service", "await-healthy"),
+    "open": ("open-service",),
+}
 
 
 def plan_events(plan: PlanSeen) -> Events:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from skylift.verifier.document import PlanSeen, StepSeen
+from skylift.verifier.spans import most_at_once
 
 Turn = tuple[StepSeen, StepSeen]
 """A drain and its undrain: in between, the backend is out."""
@@ -20,7 +21,7 @@ def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
             continue
         usable = [server for server, state in _states(plan, pool).items() if state == "up"]
         usable += [server for server in _returning(plan, pool, turns) if server not in usable]
-        out = _most_at_once(plan, tuple(turns.values()))
+        out = most_at_once(plan, tuple(turns.values()))
         if out > batch:
             yield f"{out} backends of pool {pool} may be out at once, and policy.batch allows {batch}"
         if out >= len(usable):
@@ -72,26 +73,3 @@ def _returning(plan: PlanSeen, pool: str, turns: Mapping[str, Turn]) -> Iterator
 def _states(plan: PlanSeen, pool: str) -> Mapping[str, str]:
     start = f"backend {pool}/"
     return {name[len(start) :]: state for name, state in plan.facts.items() if name.startswith(start)}
-
-
-def _most_at_once(plan: PlanSeen, turns: Sequence[Turn]) -> int:
-    """The largest set of turns of which none surely ends before another starts.
-
-    By Dilworth that is the number of turns less the largest matching of turns with ones that follow.
-    """
-    follows = [
-        [n for n, (drain, _) in enumerate(turns) if plan.surely_before(undrain, drain)]
-        for _, undrain in turns
-    ]
-    taken_by: dict[int, int] = {}
-
-    def match(turn: int, tried: set[int]) -> bool:
-        for then in follows[turn]:
-            if then not in tried:
-                tried.add(then)
-                if then not in taken_by or match(taken_by[then], tried):
-                    taken_by[then] = turn
-                    return True
-        return False
-
-    return len(turns) - sum(match(turn, set()) for turn in range(len(turns)))

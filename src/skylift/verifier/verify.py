@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from skylift.verifier import host_rules, parking_rules, pool_rules, schema_rules, whole_rules
+from skylift.verifier import closing_rules, host_rules, parking_rules, pool_rules, schema_rules, whole_rules
 from skylift.verifier.constraints import constraints_hold
 from skylift.verifier.document import PlanSeen, read, shape_violations
 from skylift.verifier.event_rules import EVENT_RULES, hop_is_tested
@@ -25,6 +25,11 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     pool_rules.enough_backends_serve,
     pool_rules.outages_are_accepted,
     pool_rules.drained_backends_return,
+    closing_rules.closed_hosts_are_opened_as_closed,
+    closing_rules.some_host_takes_new_work,
+    closing_rules.what_was_left_closed_is_opened,
+    closing_rules.work_ends_while_it_can,
+    closing_rules.closing_is_told,
     parking_rules.parked_pools_are_unparked,
     parking_rules.parkings_of_a_pool_follow_each_other,
     parking_rules.parking_is_short,
