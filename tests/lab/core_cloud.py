@@ -102,10 +102,6 @@ class CoreCloud:
         poll(at_rest, limit_s=limit_s, every_s=3)
         return seen[-1]
 
-    def answers_ping(self, address: str, *, limit_s: int = _BUILD_S) -> bool:
-        """Whether ``address`` answers the client host."""
-        return self.comes_true(self.lab.client, f"ping -c 1 -W 2 {address} >/dev/null", limit_s=limit_s)
-
     def counter(self, address: str) -> int:
         """How far the guest at ``address`` has counted, told to the client host.
 
@@ -126,18 +122,6 @@ class CoreCloud:
             return seen[-1] > seen[0]
 
         return poll(further, limit_s=limit_s, every_s=2)
-
-    def comes_true(self, host: LabHost, script: str, *, limit_s: int = _BUILD_S) -> bool:
-        """Whether ``script`` on ``host`` ends well at last."""
-
-        def asked() -> bool:
-            try:
-                run(host, script, timeout_s=60)
-            except LabProblem:
-                return False
-            return True
-
-        return poll(asked, limit_s=limit_s, every_s=2)
 
     def _log_in(self) -> None:
         if self._token:
@@ -187,3 +171,21 @@ class CoreCloud:
             raise LabProblem(f"{method} {url}: {status} {content[:500]}{ended.stderr}")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
         return (json.loads(content) if content.startswith("{") else {}), headers
+
+
+def answers_ping(client: LabHost, address: str) -> bool:
+    """Whether ``address`` answers the client host at last."""
+    return comes_true(client, f"ping -c 1 -W 2 {address} >/dev/null")
+
+
+def comes_true(host: LabHost, script: str) -> bool:
+    """Whether ``script`` on ``host`` ends well at last."""
+
+    def asked() -> bool:
+        try:
+            run(host, script, timeout_s=60)
+        except LabProblem:
+            return False
+        return True
+
+    return poll(asked, limit_s=_BUILD_S, every_s=2)

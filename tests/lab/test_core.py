@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.core_cloud import CINDER, DASHBOARD, HEAT, NEUTRON, NOVA, CoreCloud
+from tests.lab.core_cloud import (
+    CINDER,
+    DASHBOARD,
+    HEAT,
+    NEUTRON,
+    NOVA,
+    CoreCloud,
+    answers_ping,
+    comes_true,
+)
 
 from skylift.gate.lab.host import Lab, run
 
@@ -60,7 +69,7 @@ def test_a_guest_runs_where_it_was_asked_to_and_counts(
 
     assert cloud.settled(url, "server") == "ACTIVE"
     assert cloud.ask("GET", url)["server"]["OS-EXT-SRV-ATTR:host"] == host
-    assert cloud.answers_ping(REAL[host])
+    assert answers_ping(cloud.lab.client, REAL[host])
     assert cloud.counts(REAL[host])
 
 
@@ -85,7 +94,7 @@ def test_a_router_answers_on_the_outside(cloud: CoreCloud) -> None:
     cloud.ask("PUT", f"{NEUTRON}/routers/{router['id']}/add_router_interface", {"subnet_id": subnet})
     (place,) = router["external_gateway_info"]["external_fixed_ips"]
 
-    assert cloud.answers_ping(place["ip_address"])
+    assert answers_ping(cloud.lab.client, place["ip_address"])
 
 
 def test_a_volume_is_attached_to_a_guest_that_writes_to_it(cloud: CoreCloud, guests: dict[str, str]) -> None:
@@ -155,4 +164,4 @@ def _settled_volume(cloud: CoreCloud, volume: str) -> str:
 def _written(cloud: CoreCloud, volume: str) -> bool:
     """Whether the guest's count stands at the beginning of the volume, on the share that holds it."""
     script = f"head -c 8 /srv/shared/volumes/volume-{volume} | grep -aq '^[0-9]'"
-    return cloud.comes_true(cloud.lab.controllers[0], script)
+    return comes_true(cloud.lab.controllers[0], script)

@@ -46,7 +46,7 @@ def without(service: str, host: str) -> Change:
 SILENT = Epoch(NOW - 91)
 FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     "no row": ("agents", Level.BLOCKS, without("nova-compute", "cmp1"), "nova-compute on cmp1 does not report: it has no row", "ssh cmp1 journalctl -u nova-compute.service"),
-    "silent": ("agents", Level.BLOCKS, of("cinder-volume", "ctl2", seen_at=SILENT), "cinder-volume on ctl2 does not report: it did last at 2025-11-24", "ssh ctl2 journalctl"),
+    "silent": ("agents", Level.BLOCKS, of("cinder-volume", "ctl2@lvm", seen_at=SILENT), "cinder-volume on ctl2 does not report: it did last at 2025-11-24", "ssh ctl2 journalctl"),
     "never seen": ("agents", Level.BLOCKS, of("heat-engine", "ctl1", seen_at=None), "it did last at no time at all", "ssh ctl1 journalctl"),
     "disabled": ("agents", Level.WARNS, of("nova-compute", "cmp2", enabled=False, reason="broken fan"), "nova-compute on cmp2 is disabled: broken fan", ""),
     "a host that the record does not know": ("agents", Level.WARNS, lambda c: replace(c, reports=(*c.reports, stray(c, seen_at=Epoch(NOW)))), f"nova-compute reports as {STRAY}, where the record does not place it", "give it the role"),

@@ -82,7 +82,7 @@ class StepMaker:
 
     def readiness(self, left: Left) -> Step:
         """The step that asks the component's own check."""
-        check = self._command(left, left.known.commands.upgrade_check)
+        check = _command(self.record, left, left.known.commands.upgrade_check)
         action = CheckReadiness(left.bootstrap, left.name, check)
         return self.step(f"readiness:{left.name}", Stage.PREPARE, action)
 
@@ -111,7 +111,7 @@ class StepMaker:
         )
 
     def _phase(self, left: Left, phase: Phase, place: _Place) -> Step:
-        command = self._command(left, phase.argv, place.config_files)
+        command = _command(self.record, left, phase.argv, place.config_files)
         if phase.again is not None:
             looped = ("sh", "-c", _AGAIN, "batches", *command.argv)
             command = Command(looped, command.user, (("AGAIN", str(phase.again)),))
@@ -136,7 +136,11 @@ class StepMaker:
                 f"{left.name}:{after.name}",
                 Stage.CONVERGE,
                 RunCommand(
-                    left.bootstrap, left.name, after.name, self._command(left, after.argv), after.because
+                    left.bootstrap,
+                    left.name,
+                    after.name,
+                    _command(self.record, left, after.argv),
+                    after.because,
                 ),
             )
             for after in left.known.after
@@ -163,13 +167,14 @@ class StepMaker:
         action = OpenService(host, service.name, left.rosters_of(service.name, host), labels)
         return self.step(f"{service.name}:open@{host}", Stage.CONTROL_PLANE, action)
 
-    def _command(
-        self, left: Left, argv: tuple[str, ...], config_files: tuple[PurePosixPath, ...] = ()
-    ) -> Command:
-        rows = str(self.record.policy.online_batch)
-        program, *rest = (word.replace("{batch}", rows) for word in filled(argv, left.target.path))
-        files = [word for file in config_files for word in ("--config-file", str(file))]
-        return Command((program, *files, *rest), left.entry.user)
+
+def _command(
+    record: Record, left: Left, argv: tuple[str, ...], config_files: tuple[PurePosixPath, ...] = ()
+) -> Command:
+    rows = str(record.policy.online_batch)
+    program, *rest = (word.replace("{batch}", rows) for word in filled(argv, left.target.path))
+    files = [word for file in config_files for word in ("--config-file", str(file))]
+    return Command((program, *files, *rest), left.entry.user)
 
 
 def _places(record: Record, left: Left, found: PhaseLeft) -> Iterator[_Place]:
