@@ -39,7 +39,7 @@ CLASSES = (Transient, Refused, Uncertain)
 
 
 def _fields(of: type[Any], *, skip: str = "") -> list[str]:
-    shown = [k for k in keys(of) if k.name != skip]
+    shown = [k for k in keys(of) if k.name not in skip.split()]
     rows = ((f"`{k.name}`", k.kind, k.default, k.says) for k in shown)
     return table(("key", "type", "default", "meaning"), rows) if shown else ["It has no fields."]
 
@@ -69,6 +69,7 @@ RECORD = (
     ("hosts.NAME", record.HostEntry, "name"),
     ("artifacts.NAME", record.Artifact, "name"),
     ("components.NAME", record.ComponentEntry, "name"),
+    ("components.NAME.services.NAME", record.ServiceEntry, "name component"),
     ("balancer", record.BalancerEntry, ""),
     ("database", record.DatabaseEntry, ""),
     ("broker", record.BrokerEntry, ""),

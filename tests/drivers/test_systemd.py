@@ -10,7 +10,7 @@ import pytest
 from tests.drivers.loopback import ADDRESS, HOST, free_port
 
 from skylift.drivers.ssh import Ssh
-from skylift.drivers.systemd import NoArtifact, SystemdServices, parse_unit
+from skylift.drivers.systemd import NoArtifact, SystemdServices, parse_enabled, parse_unit
 from skylift.model.cloud import UnitSeen, UnitState
 from skylift.model.ids import Epoch, UnitName
 
@@ -77,6 +77,24 @@ def test_a_unit_that_is_not_installed_is_absent() -> None:
     seen = parse_unit(HOST, UNIT, shown("inactive", load="not-found", pid=0, started=""))
 
     assert seen.state is UnitState.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("said", "starts"),
+    [
+        ("enabled\n", True),
+        ("alias\n", True),
+        ("disabled\n", False),
+        ("enabled-runtime\n", False),
+        ("linked\n", False),
+        ("masked\n", False),
+        ("", False),
+        ("static\n", None),
+        ("generated\n", None),
+    ],
+)
+def test_a_unit_starts_with_its_host_if_systemd_will_not_forget_it(said: str, starts: object) -> None:
+    assert parse_enabled(said) is starts
 
 
 def test_a_link_is_switched_and_read_back(services: SystemdServices, tmp_path: Path) -> None:

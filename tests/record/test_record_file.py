@@ -14,6 +14,7 @@ import pytest
 
 from skylift.app.record_file import RecordInvalid, load_record
 from skylift.app.record_starter import starter
+from skylift.model.ids import ServiceName
 from skylift.model.record import BrokerEntry, LossBudget, Policy, Timeouts
 from skylift.model.release import Release
 
@@ -135,6 +136,7 @@ MISTAKES = {
     "vantage in the control plane": ("host: client", "host: ctl1", "ctl1 is part of the control plane"),
     "bad digest": ("sha256:aaa", "sha1:aaa", "cloud.yaml:12: artifacts.openstack-2023.1.digest: is 'sha1:"),
     "bad release": ('"2023.1"', '"2023.3"', "artifacts.openstack-2023.1.release: is '2023.3'; write a year and a half"),
+    "bad first release of a service": ("        port: 5000", "        since: Caracal\n        port: 5000", "services.keystone.since: is 'Caracal'; write a year and a half"),
     "bad URL": ("http://10.77.0.1:8099", "ftp://10.77.0.1", "write the http or https URL of the archive"),
     "relative path on hosts": ("path: /opt", "path: opt", "artifacts.openstack-2023.1.path: is 'opt/"),
     "bad unit": ("unit: keystone-api.service", "unit: keystone-api", "write a systemd unit that ends in .service"),
@@ -350,6 +352,20 @@ def _filled(text: str) -> str:
         return f"{match[1]}: {value}"
 
     return re.sub(r"(\w+): +# fill in", fill, text)
+
+
+def test_a_record_may_say_with_which_release_a_service_begins_and_ends(file: Path) -> None:
+    bounds = '        port: 5000\n        since: 2024.1\n        until: "2025.1"\n'
+    file.write_text(WHOLE.replace("        port: 5000\n", bounds))
+
+    keystone = load_record(file).services[ServiceName("keystone")]
+
+    assert (keystone.since, keystone.until) == (Release(2024, 1), Release(2025, 1))
+    assert [keystone.is_in(r) for r in (Release(2023, 2), Release(2025, 1), Release(2025, 2))] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_record_may_name_its_message_bus(file: Path) -> None:

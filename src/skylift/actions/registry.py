@@ -16,6 +16,7 @@ from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnes
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.actions.verify_pin import VerifyPin
 
 KINDS: Mapping[str, type[Action]] = MappingProxyType(
@@ -30,7 +31,9 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             CheckReadiness,
             CloseService,
             CreateWitnesses,
+            DisableUnit,
             DrainBackend,
+            EnableUnit,
             MigrateSchema,
             OpenService,
             ParkPool,

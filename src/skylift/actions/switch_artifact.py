@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from skylift.actions.action import Action, Done, Pending, Progress, Reversal, Undo
+from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
 from skylift.model.ids import HostName, ServiceName
 from skylift.ports import Ports
 
@@ -20,7 +20,8 @@ class SwitchArtifact(Action):
     host: HostName
     service: ServiceName
     link: PurePosixPath
-    old: PurePosixPath
+    old: PurePosixPath | None
+    """None if there is no link yet: the service begins here."""
     new: PurePosixPath
 
     @property
@@ -35,4 +36,6 @@ class SwitchArtifact(Action):
         ports.services.point(self.host, self.link, self.new)
 
     def reversal(self) -> Reversal:
+        if self.old is None:
+            return NothingToUndo("a link means nothing to a service that is stopped and not started again")
         return Undo(SwitchArtifact(self.host, self.service, self.link, old=self.new, new=self.old))

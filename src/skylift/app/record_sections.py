@@ -45,6 +45,7 @@ _NAME_MEANS = "a name of letters, digits, dots, dashes and underscores"
 _ADDRESS = r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}"
 _DATABASE = r"[A-Za-z0-9_]{1,64}"
 _RELEASE = r"20\d\d\.[12]"
+_RELEASE_MEANS = 'a year and a half, such as "2024.1"'
 _SHA256 = r"sha256:[0-9a-f]{64}"
 _URL = r"https?://[^\s/]+/\S+"
 _PATH = r"/[^\s\x00]+"
@@ -106,7 +107,7 @@ def _host(name: str, section: Section) -> HostEntry:
 
 
 def _artifact(name: str, section: Section) -> Artifact:
-    release = section.text("release", form=_RELEASE, means='a year and a half, such as "2024.1"')
+    release = section.text("release", form=_RELEASE, means=_RELEASE_MEANS)
     entry = Artifact(
         name=ArtifactName(name),
         release=Release.parse(release or "2000.1"),
@@ -162,9 +163,16 @@ def _service(component: ComponentName, name: str, section: Section) -> ServiceEn
         link=_path(section, "link"),
         port=section.number("port", 1, _PORT_MAX, default=0),
         pool=PoolName(section.text("pool", default="", form=_NAME, means=_NAME_MEANS)),
+        since=_release(section, "since"),
+        until=_release(section, "until"),
     )
     section.close()
     return entry
+
+
+def _release(section: Section, key: str) -> Release | None:
+    told = section.text(key, default="", form=_RELEASE, means=_RELEASE_MEANS)
+    return Release.parse(told) if told else None
 
 
 def _balancer(section: Section) -> BalancerEntry:

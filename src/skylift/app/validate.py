@@ -87,6 +87,8 @@ def _services(question: Question) -> Iterator[ServiceVerdict]:
             artifact = question.record.artifact_at(unit.running) if unit else None
             release = artifact.release if artifact else None
             active = unit is not None and unit.state is UnitState.ACTIVE
+            if not active and not question.is_due(service, question.goal.to):
+                continue
             outcome = Outcome.COMPLETED if active and release == question.goal.to else Outcome.FAILED
             yield ServiceVerdict(service.name, host, release, outcome)
 
@@ -125,7 +127,7 @@ def _schemas(question: Question) -> Iterator[Issue]:
 
 def _served(question: Question) -> Iterator[Issue]:
     for name, service in question.record.services.items():
-        if not service.balanced:
+        if not service.balanced or not question.is_due(service, question.goal.to):
             continue
         views = question.cloud.backends_of(service.pool)
         up = {b.balancer for b in views if b.state is BackendState.UP}

@@ -14,7 +14,8 @@ _LEAST = 2
 
 def _ask(question: Question) -> Iterator[Complaint]:
     for service in question.record.services.values():
-        for balancer in question.record.hosts_in(question.record.balancer.role) if service.balanced else ():
+        asked = service.balanced and question.is_due(service)
+        for balancer in question.record.hosts_in(question.record.balancer.role) if asked else ():
             yield from _one(question, service, balancer.name)
 
 

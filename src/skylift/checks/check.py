@@ -53,6 +53,15 @@ class Question:
             (service, host.name) for service in services for host in self.record.hosts_in(service.role)
         )
 
+    def is_due(self, service: ServiceEntry, release: Release | None = None) -> bool:
+        """Whether a service is to run now, by the oldest release of its component that was seen to run.
+
+        With ``release``, whether it is to run with that one.
+        """
+        known = self.catalog.components[service.component].service(service.name)
+        at = release or min(self.running(service.component), default=self.goal.to)
+        return known.is_in(at) and service.is_in(at)
+
     def running(self, component: ComponentName) -> dict[Release, tuple[HostName, ...]]:
         """The releases that the component's services were seen to run, oldest first, and where.
 

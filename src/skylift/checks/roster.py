@@ -15,7 +15,8 @@ from skylift.model.roster import Roster, ServiceReport, is_placed, stale
 def _agents(question: Question) -> Iterator[Complaint]:
     for component, known in _with_roster(question):
         for entry, host in question.places_of(component):
-            if entry.name in known.services and not _unread(question, component):
+            asked = entry.name in known.services and question.is_due(entry)
+            if asked and not _unread(question, component):
                 yield from _agent(question, known, entry, host)
         for row in _reports(question, component):
             alive = not row.silent_for(question.cloud.observed_at, known.down_s)

@@ -19,6 +19,8 @@ def _ask(question: Question) -> Iterator[Complaint]:
                 continue
             if unit is None:
                 yield blocks(f"{service.name} on {host} was not seen", f"look again: ssh {host} true")
+            elif not question.is_due(service):
+                yield from _out_of_its_time(question, service, unit)
             elif unit.state is not UnitState.ACTIVE:
                 yield blocks(
                     f"{unit.unit} on {host} is {unit.state.value}",
@@ -27,6 +29,21 @@ def _ask(question: Question) -> Iterator[Complaint]:
                 )
             else:
                 yield from _active(question, service, unit)
+
+
+def _out_of_its_time(question: Question, service: ServiceEntry, unit: UnitSeen) -> Iterator[Complaint]:
+    """One that its component's release does not have: it may be missing, but for what is to begin with it."""
+    begins = question.is_due(service, question.goal.to)
+    if begins and unit.state is UnitState.ABSENT:
+        yield blocks(
+            f"{service.name} begins with {question.goal.to}, and {unit.host} has no unit {unit.unit} for it",
+            f"install its unit, and leave it stopped: ssh {unit.host} systemctl cat {unit.unit}",
+        )
+    elif not begins and unit.state is UnitState.ACTIVE:
+        yield warns(
+            f"{unit.unit} on {unit.host} runs, and its component has had no {service.name} for a while",
+            f"stop it for good: ssh {unit.host} systemctl disable --now {unit.unit}",
+        )
 
 
 def _active(question: Question, service: ServiceEntry, unit: UnitSeen) -> Iterator[Complaint]:

@@ -52,6 +52,16 @@ systemctl stop --no-block -- "$1"
 _START = 'systemctl reset-failed -- "$1" 2>/dev/null; exec systemctl start -- "$1"'
 """A unit that failed too often is not started by systemd until it has forgotten that."""
 
+_ENABLED = 'systemctl is-enabled -- "$1" 2>/dev/null || :'
+_YES = {"enabled", "alias"}
+_NOT_ITS_OWN = {"static", "indirect", "generated", "transient"}
+"""What systemd calls a unit whose start another one decides. Source: systemctl(1), is-enabled."""
+
+_ENABLE = r"""
+case $(systemctl show -p LoadState --value -- "$1") in not-found|masked) exit 66 ;; esac
+exec systemctl --quiet "$2" -- "$1"
+"""
+
 _POINT = r"""
 [ -d "$2" ] || exit 67
 mkdir -p -- "$(dirname -- "$1")"
@@ -69,13 +79,13 @@ curl -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 5 "$1" || :
 
 
 class NoSuchUnit(Refused):
-    """A host does not have a unit that the record names."""
+    """A host does not have a unit that the record names, or has it masked."""
 
     code = "service.no-unit"
 
     def __init__(self, unit: UnitName, host: HostName) -> None:
         super().__init__(
-            f"{unit} on {host} could not be stopped: there is no such unit",
+            f"{unit} on {host} could not be changed: there is no such unit, or it is masked",
             Remedy(
                 Fix.REPAIR,
                 f"see what the host has: ssh {host} systemctl list-units --all; correct cloud.yaml",
@@ -117,6 +127,16 @@ class SystemdServices:
     def start_command(self, unit: UnitName) -> Command:
         return Command(("sh", "-c", _START, "skylift", unit))
 
+    def starts_with_host(self, host: HostName, unit: UnitName) -> bool | None:
+        return parse_enabled(self._ssh.ask(host, _ENABLED, unit))
+
+    def let_start_with_host(self, host: HostName, unit: UnitName, *, wanted: bool) -> None:
+        said = self._ssh.run(host, shell(_ENABLE, unit, "enable" if wanted else "disable"), changes=True)
+        if said.code == _ABSENT:
+            raise NoSuchUnit(unit, host)
+        if said.code != 0:
+            raise ChangeUncertain(host, said.complaint)
+
     def linked(self, host: HostName, link: PurePosixPath) -> PurePosixPath | None:
         where = self._ssh.ask(host, _LINKED, str(link)).strip()
         return PurePosixPath(where) if where else None
@@ -135,6 +155,15 @@ class SystemdServices:
         if not status.isdecimal():
             raise AnswerLost(host, f"curl printed {status[:80]!r} instead of a status")
         return int(status) or None
+
+
+def parse_enabled(text: str) -> bool | None:
+    """Whether a unit starts with its host, by what ``is-enabled`` printed; none if another unit decides.
+
+    One that is enabled until the next boot alone does not.
+    """
+    said = text.strip()
+    return None if said in _NOT_ITS_OWN else said in _YES
 
 
 def parse_unit(host: HostName, unit: UnitName, text: str) -> UnitSeen:

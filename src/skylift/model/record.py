@@ -87,11 +87,19 @@ class ServiceEntry:
     """Of a balanced service: its TCP port, on each host's own address and on the VIP."""
     pool: PoolName = PoolName("")
     """Of a balanced service: its pool (backend section) in HAProxy, whose servers are named as the hosts."""
+    since: Release | None = None
+    """The first release with which it runs here, where that is later than the first that has it."""
+    until: Release | None = None
+    """The last release with which it runs here, where that is earlier than the last that has it."""
 
     @property
     def balanced(self) -> bool:
         """Whether users reach it through the balancer."""
         return bool(self.pool)
+
+    def is_in(self, release: Release) -> bool:
+        """Whether it is to run here with ``release``, as far as the record says."""
+        return (self.since is None or self.since <= release) and (self.until is None or release <= self.until)
 
 
 @dataclass(frozen=True, slots=True)

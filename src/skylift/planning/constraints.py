@@ -89,14 +89,14 @@ def _turns(part: ServicePart, *, last: bool) -> tuple[Turn, ...]:
 
 
 def _event(verb: str, turn: Turn) -> Event | None:
+    own = dict(turn.verbs).get(verb)
     match verb:
         case "stop":
-            return Event(turn.first, turn.step("stop"), turn.host)
+            return Event(turn.first, own, turn.host) if own else None
         case "start":
-            return Event(turn.step("start"), turn.last, turn.host)
+            return Event(own, turn.last, turn.host) if own else None
         case "close" | "open":
-            step = dict(turn.verbs).get(verb)
-            return Event(step, step, turn.host) if step else None
+            return Event(own, own, turn.host) if own else None
         case _:
             return Event(turn.first, turn.last, turn.host)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skylift.actions.closing import OpenService
 from skylift.actions.verify_pin import VerifyPin, Wanted
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import Phase
@@ -164,7 +165,7 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
     if not parts:
         msg = "nothing is left to plan"
         raise ValueError(msg)
-    hosts = {turn.host for part in parts for turn in part.turns}
+    hosts = {turn.host for part in parts for turn in part.turns if turn.steps_of("start")}
     destructive = any(phase.destructive for p in parts for phase, _ in p.after)
     return Draft(
         create_witnesses=maker.create_witnesses(),
@@ -183,13 +184,13 @@ def _part(maker: StepMaker, left: Left) -> Part:
         ServicePart(
             left=service,
             returns=tuple(maker.undrain(service, host) for host in service.returns),
-            opens=tuple(maker.open(left, service, host) for host in service.opens),
+            opens=tuple(_opening(maker, left, service, host) for host in service.opens),
             turns=tuple(turn(maker, left, service, host) for host in service.turns),
             cold=left.cold,
         )
         for service in left.services
     )
-    pinned = [s for s in left.services if left.old and pin and s.name in pin.services]
+    pinned = [s for s in left.services if left.old and pin and not s.ends and s.name in pin.services]
     held = bool(left.old and left.pins)
     return Part(
         left=left,
@@ -204,6 +205,13 @@ def _part(maker: StepMaker, left: Left) -> Part:
         commands=maker.commands(left) if left.old else (),
         verify=maker.verify(left),
     )
+
+
+def _opening(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Step:
+    """Lets a service get new work again that an earlier plan left closed."""
+    rosters, labels = left.rosters_of(service.name, host), service.closings[host].left_by
+    action = OpenService(host, service.name, rosters, labels)
+    return maker.step(f"{service.name}:open@{host}", Stage.CONTROL_PLANE, action)
 
 
 def _pin(maker: StepMaker, left: Left, name: str) -> Step:

@@ -28,7 +28,9 @@ _RELIED_ON = (
     "pool",
     "report",
     "schema",
+    "since",
     "unit",
+    "until",
 )
 """Kinds of fact that decide which steps a plan has, or whether one may be begun: a database cluster that lost
 a member since bears no schema change. Free disk, boots, clocks and backups do not decide: what is left of
@@ -89,6 +91,9 @@ def _of_record(_: Cloud, record: Record) -> Iterator[tuple[str, str]]:
     for name, service in record.services.items():
         yield f"hosts {name}", _words(host.name for host in record.hosts_in(service.role))
         yield f"pool {name}", service.pool or "nothing"
+        for bound, release in (("since", service.since), ("until", service.until)):
+            if release:
+                yield f"{bound} {name}", str(release)
 
 
 def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:

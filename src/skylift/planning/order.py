@@ -85,8 +85,8 @@ def schema_before_new_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What new code reads is there before it starts."""
     for part in draft.parts:
         for phase, step in part.before:
-            for turn in part.turns:
-                yield _edge(step, turn.step("start"), phase.because, phase.source)
+            for start in _all(part, "start"):
+                yield _edge(step, start, phase.because, phase.source)
 
 
 def schema_before_first_drain(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -110,8 +110,8 @@ def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """One service on one host: no user's request meets one that is not whole."""
     restarts = [turn for part in draft.parts for turns in part.unpins for turn in turns]
     for turn in (*draft.turns, *restarts):
-        for (_verb, first), (verb, then) in pairwise(turn.verbs):
-            yield _edge(first, then, because(verb), _OURS)
+        for (before, first), (verb, then) in pairwise(turn.verbs):
+            yield _edge(first, then, because(verb, after=before), _OURS)
         for park in turn.parks:
             yield _edge(park, turn.step("stop"), because("park"), _OURS)
 
@@ -147,8 +147,8 @@ def stopped_before_cold_phases(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What cannot run beside its services waits until none runs."""
     for part in draft.parts:
         for phase, step in part.before:
-            for turn in part.turns if phase.stage == "cold" else ():
-                yield _edge(turn.step("stop"), step, phase.because, phase.source)
+            for stop in _all(part, "stop") if phase.stage == "cold" else ():
+                yield _edge(stop, step, phase.because, phase.source)
         if part.left.cold:
             yield from _all_stop_first(part)
 
@@ -156,10 +156,10 @@ def stopped_before_cold_phases(draft: Draft, _: Catalog) -> Iterator[Edge]:
 def _all_stop_first(part: Part) -> Iterator[Edge]:
     """No new code serves beside old code where nothing proves that both may."""
     because = f"old and new code must not serve side by side: {part.left.why}"
-    starts = [turn.step("start") for turn in part.turns]
-    for turn in part.turns:
+    starts = _all(part, "start")
+    for stop in _all(part, "stop"):
         for start in starts:
-            yield _edge(turn.step("stop"), start, because, _OURS)
+            yield _edge(stop, start, because, _OURS)
 
 
 def work_ends_before_a_whole_component_stops(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -167,12 +167,13 @@ def work_ends_before_a_whole_component_stops(draft: Draft, _: Catalog) -> Iterat
     for part in draft.parts if any(p.left.cold for p in draft.parts) else ():
         idling = [turn for turn in part.turns if turn.idles and part.left.cold]
         for turn in idling:
+            needed = "what is in hand ends only while the services work that have a part in it"
             for other in part.turns:
-                if other.drains:
-                    yield _edge(other.step("stop"), turn.step("idle"), because("idle"), _OURS)
-                elif not other.idles:
-                    needed = "what is in hand ends only while the services work that have a part in it"
-                    yield _edge(turn.step("idle"), other.step("stop"), needed, _OURS)
+                for stop in other.steps_of("stop"):
+                    if other.drains:
+                        yield _edge(stop, turn.step("idle"), because("idle"), _OURS)
+                    elif not other.idles:
+                        yield _edge(turn.step("idle"), stop, needed, _OURS)
 
 
 def opened_after_all_else(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -349,6 +350,11 @@ def _firsts(part: Part) -> tuple[Step, ...]:
 def _goings(part: Part) -> tuple[Step, ...]:
     """The steps with which a component begins to go out of use."""
     return tuple(turn.first for turn in (part.turns if part.left.cold else part.turns[:1]))
+
+
+def _all(part: Part, verb: str) -> tuple[Step, ...]:
+    """The steps of one verb in all turns that have it."""
+    return tuple(step for turn in part.turns for step in turn.steps_of(verb))
 
 
 def _unpinned(part: Part) -> tuple[Step, ...]:

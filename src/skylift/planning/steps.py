@@ -18,6 +18,7 @@ from skylift.actions.prove import CreateWitnesses, Placed, VerifyComponent, Veri
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.actions.verify_pin import VerifyPin
 from skylift.catalog.catalog import Catalog, filled
 from skylift.catalog.component import Phase
@@ -150,7 +151,7 @@ class StepMaker:
         """The step that sees the component whole."""
         action = VerifyComponent(
             component=left.name,
-            services=tuple(Placed(s.entry.unit, s.entry.link, s.hosts) for s in left.services),
+            services=tuple(Placed(s.entry.unit, s.entry.link, s.hosts) for s in left.staying),
             path=left.target.path,
             heads=left.heads,
         )
@@ -160,12 +161,6 @@ class StepMaker:
         """The step that lets the balancers use a backend again that something left out."""
         action = UndrainBackend(service.entry.pool, host)
         return self.step(f"{service.name}:undrain@{host}", Stage.CONTROL_PLANE, action)
-
-    def open(self, left: Left, service: ServiceLeft, host: HostName) -> Step:
-        """The step that lets a service get new work again that an earlier plan left closed."""
-        labels = service.closings[host].left_by
-        action = OpenService(host, service.name, left.rosters_of(service.name, host), labels)
-        return self.step(f"{service.name}:open@{host}", Stage.CONTROL_PLANE, action)
 
 
 def _command(
@@ -214,9 +209,11 @@ def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
             return timeouts.drain
         case ParkPool(limit=limit):
             return limit
-        case StopService():
+        case StopService() | DisableUnit():
             return timeouts.stop
         case SwitchArtifact() | StartService() | AwaitHealthy() | AwaitReport() | WarmUpBackend():
+            return timeouts.start
+        case EnableUnit():
             return timeouts.start
         case VerifyComponent() | VerifyPin():
             return timeouts.start

@@ -45,14 +45,18 @@ class ServiceLeft:
 
     entry: ServiceEntry
     known: KnownService
-    running: Mapping[HostName, Artifact]
-    """By host, in their order."""
+    running: Mapping[HostName, Artifact | None]
+    """By host, in their order: what it runs there, or would if it were started; none if it never ran."""
     turns: tuple[HostName, ...]
     """Hosts on old code, in the order they go: those already out of the pool first, then by name."""
     returns: tuple[HostName, ...]
     """Hosts on new code that something left out of the pool."""
     batch: int
     """How many hosts may be without it at once."""
+    begins: frozenset[HostName] = frozenset()
+    """Of its turns, those that only start it: its first release is newer than what ran there."""
+    ends: bool = False
+    """Whether the goal does not have it, so that its turns only stop it."""
     closings: Mapping[HostName, Closing] = field(default_factory=dict)
     """What is done about new work, by host; empty for a service whose hosts are never closed."""
 
@@ -65,6 +69,11 @@ class ServiceLeft:
     def hosts(self) -> tuple[HostName, ...]:
         """All its hosts, by name."""
         return tuple(self.running)
+
+    @property
+    def old(self) -> tuple[HostName, ...]:
+        """Its hosts on old code."""
+        return tuple(host for host in self.turns if host not in self.begins)
 
     @property
     def opens(self) -> tuple[HostName, ...]:
@@ -112,8 +121,13 @@ class Left:
 
     @property
     def old(self) -> bool:
-        """Whether any of its services runs old code anywhere."""
+        """Whether any of its services is to change anywhere."""
         return any(service.turns for service in self.services)
+
+    @property
+    def staying(self) -> tuple[ServiceLeft, ...]:
+        """Its services that the goal has."""
+        return tuple(service for service in self.services if not service.ends)
 
     @property
     def pins(self) -> Mapping[tuple[str, ServiceName], int]:
@@ -159,8 +173,10 @@ def survey(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Sur
         if name not in catalog.components:
             raise UnknownComponent(name)
     names = catalog.sequence(frozenset(record.components))
-    running = {name: _running(cloud, record, name, goal.to) for name in record.services}
-    source = min((a.release for on in running.values() for a in on.values()), default=goal.to)
+    running = {
+        s.name: _running(cloud, record, catalog, entry=s, goal=goal.to) for s in record.services.values()
+    }
+    source = min((a.release for on in running.values() for a in on.values() if a), default=goal.to)
     _refuse_no_path(source, goal.to)
     found = tuple(_left(cloud, record, catalog.components[name], (target, running)) for name in names)
     return Survey(source, target, found)
@@ -171,17 +187,25 @@ def _refuse_no_path(source: Release, goal: Release) -> None:
         raise NoPath(source, goal, hops(source, goal)[0] if source < goal else None)
 
 
-def _running(cloud: Cloud, record: Record, name: ServiceName, goal: Release) -> dict[HostName, Artifact]:
-    """What each host runs; of a service that is stopped, what it would run if it were started."""
-    found: dict[HostName, Artifact] = {}
-    for host in record.hosts_in(record.services[name].role):
-        unit = cloud.units.get((name, host.name))
+def _running(
+    cloud: Cloud, record: Record, catalog: Catalog, *, entry: ServiceEntry, goal: Release
+) -> dict[HostName, Artifact | None]:
+    """What each host runs; of a service that is stopped, what it would run if it were started.
+
+    None where it does not run because of its release: it begins later than what ran there, or ended before.
+    """
+    known = catalog.components[entry.component].service(entry.name)
+    stays = known.is_in(goal) and entry.is_in(goal)
+    found: dict[HostName, Artifact | None] = {}
+    for host in record.hosts_in(entry.role):
+        unit = cloud.units.get((entry.name, host.name))
         if unit is None:
-            raise _not_read(cloud, f"unit {name} {host.name}", goal)
-        path = unit.running or unit.linked
+            raise _not_read(cloud, f"unit {entry.name} {host.name}", goal)
+        path = unit.running or (unit.linked if stays else None)
         artifact = record.artifact_at(path)
-        if artifact is None:
-            raise UnknownArtifact(name, host.name, path)
+        begins = path is None and (known.since or entry.since)
+        if artifact is None and (unit.running or (stays and not begins)):
+            raise UnknownArtifact(entry.name, host.name, path)
         found[host.name] = artifact
     return found
 
@@ -190,7 +214,7 @@ def _left(
     cloud: Cloud,
     record: Record,
     known: KnownComponent,
-    at: tuple[Artifact, Mapping[ServiceName, dict[HostName, Artifact]]],
+    at: tuple[Artifact, Mapping[ServiceName, dict[HostName, Artifact | None]]],
 ) -> Left:
     target, running = at
     entry = record.components[known.name]
@@ -199,14 +223,15 @@ def _left(
         if f"reports {roster.database}" in cloud.unread:
             raise _not_read(cloud, f"reports {roster.database}", target.release)
     own = {name: running[name] for name in entry.services}
-    source = min((a.release for on in own.values() for a in on.values()), default=target.release)
+    source = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
     mode, why = _mode(record, known, source, target.release)
     services = tuple(
         _service(cloud, record, (known.service(name), entry.services[name]), (target, own[name], mode))
         for name in known.sequence(frozenset(own))
     )
-    old = sum(len(service.turns) for service in services)
-    everywhere = sum(len(service.running) for service in services)
+    services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
+    old = sum(len(service.old) for service in services)
+    everywhere = sum(1 for on in own.values() for artifact in on.values() if artifact)
     databases = _databases(cloud, entry, known, target)
     phases = phases_left(databases, old_code=old > 0, new_code=old < everywhere)
     heads = {head.database: head for head in databases.heads(databases.rows)}
@@ -266,25 +291,43 @@ def _service(
     cloud: Cloud,
     record: Record,
     of: tuple[KnownService, ServiceEntry],
-    at: tuple[Artifact, dict[HostName, Artifact], Mode],
+    at: tuple[Artifact, dict[HostName, Artifact | None], Mode],
 ) -> ServiceLeft:
     known, entry = of
     target, running, mode = at
+    ends = not _is_in(known, entry, target.release)
     out = frozenset(_out(cloud, entry))
-    old = [host for host in running if not _settled(cloud, entry, host, target)]
+    if ends:
+        old = [host for host in running if cloud.units[entry.name, host].running]
+    else:
+        old = [host for host in running if not _settled(cloud, entry, host, target)]
     turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
-    returns = tuple(host for host in sorted(out) if host not in turns and host in running)
-    closed = closings(known, cloud.reports, running, cold=mode is Mode.COLD)
+    begins = frozenset(host for host in turns if _begins(cloud, of, host, target) and not ends)
+    returns = tuple(host for host in sorted(out) if host not in turns and host in running and not ends)
+    # What ends for good is not opened again, and nothing takes its place on its host.
+    closed = closings(known, cloud.reports, running, cold=ends or mode is Mode.COLD)
     if not turns:
         batch = 0
-    elif entry.balanced and mode is Mode.ROLLING:
+    elif entry.balanced and mode is Mode.ROLLING and not ends and begins != frozenset(turns):
         batch = _batch(cloud, record, entry, turns + returns)
     elif known.park:
         batch = 1  # one unparking would let go what another host's parking still holds
     else:
         most = (len(running) - 1, room(closed, known, cloud.reports))
         batch = min(record.policy.batch, *(max(n, 1) for n in most if n is not None))
-    return ServiceLeft(entry, known, running, turns, returns, batch, closed)
+    return ServiceLeft(entry, known, running, turns, returns, batch, begins, ends, closed)
+
+
+def _is_in(known: KnownService, entry: ServiceEntry, release: Release) -> bool:
+    return known.is_in(release) and entry.is_in(release)
+
+
+def _begins(cloud: Cloud, of: tuple[KnownService, ServiceEntry], host: HostName, target: Artifact) -> bool:
+    """Whether a service only has to be started: it is of later releases alone, and never ran there."""
+    known, entry = of
+    unit = cloud.units[entry.name, host]
+    later = known.since is not None or entry.since is not None
+    return later and unit.running is None and unit.linked in {None, str(target.path)}
 
 
 def _settled(cloud: Cloud, entry: ServiceEntry, host: HostName, target: Artifact) -> bool:

@@ -11,6 +11,7 @@ from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.catalog.catalog import Catalog
 from skylift.model.ids import HostName, PoolName, ServiceName
 from skylift.model.record import Record
@@ -25,7 +26,11 @@ _BECAUSE = {
     "quiet": "requests end on a backend only if no new ones come",
     "stop": "a stop would cut what is in hand",
     "switch": "a running process must not find another release's files under it",
+    "disable": "a host that is started again meanwhile must not bring it back",
+    "disable stop": "a unit that starts with its host would not stay stopped",
     "start": "a service starts on what its link points to",
+    "enable start": "a host that is started again while its service starts brings it back only then",
+    "enable": "a unit can start with its host only on what its link points to",
     "healthy": "only what was started can answer",
     "warm-up": "only what is healthy is worth a request",
     "unpark": "what waits is answered by a service that runs",
@@ -35,9 +40,9 @@ _BECAUSE = {
 """Why each verb of a turn waits for the one before it."""
 
 
-def because(verb: str) -> str:
+def because(verb: str, *, after: str = "") -> str:
     """Why a verb of a turn waits for the one before it."""
-    return _BECAUSE.get(verb) or _BECAUSE[verb.partition("-")[0]]
+    return _BECAUSE.get(f"{after} {verb}") or _BECAUSE.get(verb) or _BECAUSE[verb.partition("-")[0]]
 
 
 def cannot_park(record: Record, catalog: Catalog) -> str:
@@ -50,6 +55,9 @@ def cannot_park(record: Record, catalog: Catalog) -> str:
         allowed = record.policy.park_s
         return f"a restart likely takes {likely} s, and the record lets them wait {allowed} s (policy.park_s)"
     return ""
+
+
+_Verbs = tuple[tuple[str, Action], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Turn:
     def until_stopped(self) -> tuple[Step, ...]:
         """The steps up to its stop."""
         verbs = [verb for verb, _ in self.verbs]
-        return self.steps[: verbs.index("stop") + 1]
+        return self.steps[: verbs.index("stop") + 1] if "stop" in verbs else ()
 
     def step(self, verb: str) -> Step:
         """The step of one verb.
@@ -104,13 +112,20 @@ class Turn:
         """
         return dict(self.verbs)[verb]
 
+    def steps_of(self, *verbs: str) -> tuple[Step, ...]:
+        """The steps of these verbs, if it has them: what begins is not stopped, what ends not started."""
+        return tuple(step for verb, step in self.verbs if verb in verbs)
+
 
 def turn(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Turn:
     """A service's turn on ``host``, to the artifact that the component goes to."""
-    entry, path = service.entry, left.target.path
-    old = service.running[host].path
+    entry, path, runs = service.entry, left.target.path, service.running[host]
+    if service.ends:
+        return _last_turn(maker, (left, service, host))
+    old = None if host in service.begins or runs is None else runs.path
     switch = SwitchArtifact(host, service.name, entry.link, old=old, new=path)
-    return _turn(maker, (left, service, host), switch)
+    of = (left, service, host)
+    return _first_turn(maker, of, switch) if host in service.begins else _turn(maker, of, switch)
 
 
 def restart(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Turn:
@@ -118,16 +133,53 @@ def restart(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) 
     return _turn(maker, (left, service, host), None)
 
 
+def _first_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact) -> Turn:
+    """Of a service that begins: there is nothing to stop, and nobody it could be taken from."""
+    _, service, host = of
+    _, after = _around(maker, of)
+    enable = EnableUnit(host, service.entry.unit)
+    naming = _Naming(maker, service.name, host, unpins=False)
+    verbs: _Verbs = (("switch", switch), ("enable", enable), *_started(of))
+    given = () if not service.entry.balanced else after
+    return Turn(host, tuple(naming.step(verb, action, None) for verb, action in (*verbs, *given)))
+
+
+def _last_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> Turn:
+    """Of a service that ends: nothing of it is started again, now or with its host."""
+    left, service, host = of
+    entry = service.entry
+    before, after = _around(maker, of)
+    waited, _ = _closed(maker, of)
+    verbs: _Verbs = (
+        *waited,
+        *before,
+        ("disable", DisableUnit(host, entry.unit)),
+        ("stop", StopService(host, entry.unit, entry.link)),
+        *(() if entry.balanced else after),
+    )
+    naming = _Naming(maker, service.name, host, unpins=False)
+    noticed = _notice(maker, left, service, host)
+    return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in verbs))
+
+
+def _started(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
+    left, service, host = of
+    entry = service.entry
+    port, health = (entry.port, service.known.health) if entry.balanced else (0, "")
+    return (
+        ("start", StartService(host, entry.unit, entry.link)),
+        ("healthy", AwaitHealthy(host, entry.unit, entry.link, left.target.path, port, health)),
+    )
+
+
 def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact | None) -> Turn:
     left, service, host = of
-    entry, path = service.entry, left.target.path
-    port, health = (entry.port, service.known.health) if entry.balanced else (0, "")
-    verbs: list[tuple[str, Action]] = [
+    entry = service.entry
+    verbs: _Verbs = (
         ("stop", StopService(host, entry.unit, entry.link)),
-        *([("switch", switch)] if switch else []),
-        ("start", StartService(host, entry.unit, entry.link)),
-        ("healthy", AwaitHealthy(host, entry.unit, entry.link, path, port, health)),
-    ]
+        *((("switch", switch),) if switch else ()),
+        *_started(of),
+    )
     before, after = _around(maker, of)
     closed, opened = _closed(maker, of)
     if rosters := left.rosters_of(service.name, host):
@@ -135,7 +187,7 @@ def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: Swit
         report = AwaitReport(host, service.name, entry.unit, entry.link, rosters, wanted)
         after = (*after, ("report", report))
     before, after = (*closed, *before), (*after, *opened)
-    naming = _Naming(maker, service.name, host, switch is None)
+    naming = _Naming(maker, service.name, host, unpins=switch is None)
     noticed = _notice(maker, left, service, host)
     return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in (*before, *verbs, *after)))
 
@@ -158,9 +210,6 @@ class _Naming:
         open_yet = noticed is None or noticed.notice is not Notice.ELSEWHERE
         over = over or (open_yet and isinstance(action, AwaitReport))
         return verb, self.maker.step(name, stage, action, None if over else noticed)
-
-
-_Verbs = tuple[tuple[str, Action], ...]
 
 
 def _around(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> tuple[_Verbs, _Verbs]:

@@ -86,8 +86,9 @@ def _component_notes(left: Left) -> Iterator[str]:
             f"meanwhile: {left.why}. What users have goes on like this: {left.known.data_plane}"
         )
     if left.old and not left.cold:
-        yield _rolling_note(left)
+        yield from _rolling_note(left)
         yield from _losses(left)
+    yield from _first_and_last_notes(left)
     yield from _closing_notes(left)
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
@@ -117,13 +118,30 @@ def _stale_notes(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) 
             yield f"{place} stands for no service, and holds nothing back: {old.why}"
 
 
-def _rolling_note(left: Left) -> str:
-    going = [service for service in left.services if service.turns]
+def _rolling_note(left: Left) -> Iterator[str]:
+    going = [service for service in left.staying if service.old]
     told = ", ".join(_hosts_told(service) for service in going)
-    return (
-        f"{left.name} is upgraded rolling, of each service the first host alone: {told}; {left.source} and "
-        f"{left.target.release} may serve side by side ({left.why})"
-    )
+    if going:
+        yield (
+            f"{left.name} is upgraded rolling, of each service the first host alone: {told}; {left.source} "
+            f"and {left.target.release} may serve side by side ({left.why})"
+        )
+
+
+def _first_and_last_notes(left: Left) -> Iterator[str]:
+    for service in left.services:
+        first = service.entry.since or service.known.since
+        if service.begins:
+            yield (
+                f"{service.name} begins with {first}: it is started on {', '.join(sorted(service.begins))}, "
+                "and starts with its host from then on"
+            )
+        if service.ends and service.turns:
+            last = service.entry.until or service.known.until
+            yield (
+                f"{service.name} ends with {last}: it is stopped on {', '.join(service.turns)}, and does not "
+                "start with its host any more"
+            )
 
 
 def _hosts_told(service: ServiceLeft) -> str:

@@ -28,6 +28,21 @@ class Services(Protocol):
         """The command that starts the unit and ends when it runs, or could not. Pure."""
         ...
 
+    def starts_with_host(self, host: HostName, unit: UnitName) -> bool | None:
+        """Whether the unit starts when its host does; none if that is not for itself to say.
+
+        So it is of a unit without an install section, which another unit starts.
+        """
+        ...
+
+    def let_start_with_host(self, host: HostName, unit: UnitName, *, wanted: bool) -> None:
+        """Let the unit start when its host does, or no longer; what runs is left alone.
+
+        Raises:
+            Refused: there is no such unit, or it is masked.
+        """
+        ...
+
     def linked(self, host: HostName, link: PurePosixPath) -> PurePosixPath | None:
         """Where the link points; none if there is no link."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import PurePosixPath
 
+from skylift.catalog.catalog import load
 from skylift.model.bus import QueueSeen
 from skylift.model.cloud import Revision, UnitState
 from skylift.model.ids import ComponentName, Epoch, HostName
@@ -147,7 +148,17 @@ class FakeCloud:
 
     def _install(self, host: FakeHost, entry: ServiceEntry, artifact: Artifact) -> None:
         host.staged[artifact.path] = artifact.digest
-        host.links[entry.link] = artifact.path
         unit = FakeUnit(entry.link, entry.pool, UnitState.INACTIVE)
         host.units[entry.unit] = unit
-        run_unit(self, host, unit)
+        if _runs_with(self.record, entry, artifact.release):
+            host.links[entry.link] = artifact.path
+            run_unit(self, host, unit)
+        else:
+            unit.enabled = False
+
+
+def _runs_with(record: Record, entry: ServiceEntry, release: Release) -> bool:
+    """Whether a service is there with a release, by what the catalog and the record say."""
+    known = load(record.catalog).components.get(entry.component)
+    own = next((s for s in known.services if s.name == entry.name), None) if known else None
+    return entry.is_in(release) and (own is None or own.is_in(release))

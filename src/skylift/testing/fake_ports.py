@@ -123,6 +123,17 @@ class FakeServices:
     def start_command(self, unit: UnitName) -> Command:
         return Command(("systemctl", "start", unit))
 
+    def starts_with_host(self, host: HostName, unit: UnitName) -> bool | None:
+        own = self.cloud.reach(host).units.get(unit)
+        return own is not None and own.enabled
+
+    def let_start_with_host(self, host: HostName, unit: UnitName, *, wanted: bool) -> None:
+        found = self.cloud.reach(host)
+        if unit not in found.units:
+            raise NothingThere(host, PurePosixPath("/etc/systemd/system") / unit)
+        found.units[unit].enabled = wanted
+        self.cloud.answer("services.let_start_with_host", host)
+
     def linked(self, host: HostName, link: PurePosixPath) -> PurePosixPath | None:
         return self.cloud.reach(host).links.get(link)
 

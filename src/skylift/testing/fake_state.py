@@ -23,6 +23,8 @@ class FakeUnit:
     running: PurePosixPath | None = None
     pid: int | None = None
     started_at: float | None = None
+    enabled: bool = True
+    """Whether it starts with its host."""
     inactive_at: float | None = None
     """When a stop under way ends."""
 

@@ -70,7 +70,7 @@ def run_host(cloud: FakeCloud, host: FakeHost) -> None:
     """Let everything on a host come to its end whose time has come."""
     if host.booting:
         host.booting = False
-        for unit in host.units.values():
+        for unit in (u for u in host.units.values() if u.enabled):
             run_unit(cloud, host, unit)
     for unit in host.units.values():
         if unit.inactive_at is not None and unit.inactive_at <= cloud.now:

@@ -109,7 +109,7 @@ def _more_hosts(prefix: str, role: str, first: int, count: int) -> dict[HostName
 
 
 def _component(known: KnownComponent, shape: Shape, numbers: Iterator[int]) -> ComponentEntry:
-    services = [s for s in known.services if s.is_in(shape.source) and s.is_in(shape.goal)]
+    services = [s for s in known.services if s.is_in(shape.source) or s.is_in(shape.goal)]
     return ComponentEntry(
         name=known.name,
         artifact=artifact_name(shape.source),
@@ -146,14 +146,20 @@ def _service(component: ComponentName, known: KnownService, numbers: Iterator[in
 
 def cloud_of(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
     """The cloud of any ``record``, healthy at ``shape.source``."""
-    placed = [(s, host.name) for s in record.services.values() for host in record.hosts_in(s.role)]
+    places = [(s, host.name) for s in record.services.values() for host in record.hosts_in(s.role)]
+    placed = [(s, host) for s, host in places if _runs(catalog, s, shape.source)]
     balancers = [host.name for host in record.hosts_in(record.balancer.role)]
     running = artifact_name(shape.source)
     known = {name: catalog.components[name] for name in record.components}
     return Cloud(
         observed_at=NOW,
         hosts={host: _host(host) for host in record.hosts},
-        units={(s.name, host): _unit(record.artifacts[running], s, host) for s, host in placed},
+        units={
+            (s.name, host): _unit(record.artifacts[running], s, host)
+            if _runs(catalog, s, shape.source)
+            else UnitSeen(host, s.unit, UnitState.INACTIVE)
+            for s, host in places
+        },
         schemas={d: _schema(known[c], record, d, shape.source) for d, c in record.databases.items()},
         migrations=dict(_migrations(known, shape)),
         staged=dict(_staged(record, shape)),
@@ -189,6 +195,10 @@ def cloud_of(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
             for report in reports_of(known[s.component], record, (s.name, host), shape.source)
         ),
     )
+
+
+def _runs(catalog: Catalog, entry: ServiceEntry, release: Release) -> bool:
+    return catalog.components[entry.component].service(entry.name).is_in(release) and entry.is_in(release)
 
 
 def _nodes(hosts: Collection[HostName]) -> frozenset[str]:

@@ -28,7 +28,7 @@ def wanted_around_work(plan: PlanSeen, service: str, host: str) -> AbstractSet[s
     by_others = any(_is_closed(text) and _OURS not in text for text in own.values())
     stood_in = left or all(set(_open_hosts(plan, service, _backend(row))) - {host} for row in own)
     opened = {_OPEN} if left else set[str]()
-    if _is_cold(plan, service):
+    if plan.is_gone(service) or _is_cold(plan, service):
         return opened | ({_IDLE} if stood_in or ends == _LOSES else set())
     if by_others:
         return opened | {_IDLE}
@@ -80,7 +80,9 @@ def work_ends_while_it_can(plan: PlanSeen) -> Iterator[str]:
             continue
         idle, place = turn[_IDLE], f"{service} on {host}"
         for (other, _), its in plan.turns_of(plan.services[service]).items():
-            stop = its[_STOP]
+            stop = its.get(_STOP)
+            if stop is None:
+                continue
             if plan.balanced(other) and not plan.surely_before(stop, idle):
                 yield f"{place} may get new work after {idle.id}: {stop.id} may end later"
             if not plan.balanced(other) and _IDLE not in its and not plan.surely_before(idle, stop):

@@ -16,8 +16,10 @@ TURN = (
     "await-quiet",
     "close-service",
     "await-idle",
+    "disable-unit",
     "stop-service",
     "switch-artifact",
+    "enable-unit",
     "start-service",
     "await-healthy",
     "warm-up-backend",
@@ -30,6 +32,10 @@ BEHIND_BALANCER = frozenset({"drain-backend", "await-quiet", "warm-up-backend", 
 """Of a turn, what only a service behind the balancer has."""
 AROUND_WORK = frozenset({"close-service", "await-idle", "open-service"})
 """Of a turn, what only a service has whose work in hand a stop could cut."""
+BEGINS = frozenset({"switch-artifact", "start-service", "await-healthy", "enable-unit"})
+"""The turn of a service that begins, but for what the balancer is told."""
+ENDS = frozenset({"disable-unit", "stop-service"})
+"""The turn of a service that ends, but for what comes before its stop."""
 PARK, UNPARK = "park-pool", "unpark-pool"
 """They act on the pool of another service than the one they are named after."""
 OTHER_KINDS = frozenset(
@@ -92,6 +98,8 @@ class PlanSeen:
     facts: Mapping[str, str]
     known: Knowledge
     """What the catalog says of its components."""
+    goal: str
+    """The release that it leads to."""
     services: Mapping[str, str]
     """Every service of the cloud, with its component."""
     steps: Mapping[str, StepSeen]
@@ -110,11 +118,33 @@ class PlanSeen:
     def places_of(self, component: str) -> frozenset[tuple[str, str]]:
         """Each of a component's services with each host that it is on, new code or old."""
         own = [service for service, owner in self.services.items() if owner == component]
-        return frozenset((s, host) for s in own for host in self.facts.get(f"hosts {s}", "").split())
+        places = {(s, host) for s in own for host in self.facts.get(f"hosts {s}", "").split()}
+        # What has yet to begin, or has ended, is nowhere.
+        idle = {(s, host) for s, host in places if self.facts.get(f"artifact {s} {host}") == "nothing"}
+        return frozenset(p for p in places if p not in idle or not (self.is_gone(p[0]) or self.begins(*p)))
 
     def balanced(self, service: str) -> bool:
         """Whether users reach ``service`` through the balancer."""
         return self.facts.get(f"pool {service}", "nothing") != "nothing"
+
+    def lasts(self, service: str) -> tuple[str, str]:
+        """The first and the last release with which a service is to run, as far as anybody says."""
+        since, until = self.known.lasts(service)
+        own = (self.facts.get(f"since {service}", ""), self.facts.get(f"until {service}", ""))
+        return max(since, own[0]), min((u for u in (until, own[1]) if u), default="")
+
+    def is_gone(self, service: str) -> bool:
+        """Whether the release that the plan leads to does not have it."""
+        since, until = self.lasts(service)
+        return self.goal < since or bool(until and until < self.goal)
+
+    def begins(self, service: str, host: str) -> bool:
+        """Whether it never ran there, as it is of later releases alone, and only has to be started."""
+        linked = self.facts.get(f"link {service} {host}")
+        never = self.facts.get(f"artifact {service} {host}") == "nothing"
+        component = self.services.get(service, service)
+        free = linked in {"nothing", self.goals().get(component)}
+        return never and free and bool(self.lasts(service)[0]) and not self.is_gone(service)
 
     def surely_before(self, first: StepSeen, then: StepSeen) -> bool:
         """Whether ``first`` has ended whenever ``then`` starts."""
@@ -125,10 +155,6 @@ class PlanSeen:
         start = f"report {service} "
         found = {n.removeprefix(start): text for n, text in self.facts.items() if n.startswith(start)}
         return {row: text for row, text in found.items() if not host or _same_host(row, host)}
-
-    def reports(self, service: str, host: str) -> bool:
-        """Whether ``service`` on ``host`` was seen to report in its component's database."""
-        return bool(self.rows(service, host))
 
     def of_kind(self, kind: str) -> tuple[StepSeen, ...]:
         """All steps of one kind."""
@@ -188,11 +214,13 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         steps = {step["id"]: _step(number, step, services) for number, step in enumerate(document["steps"])}
         edges = tuple((str(e["before"]), str(e["after"])) for e in document["edges"])
         facts = {str(name): str(text) for name, text in document["facts"].items()}
+        goal = str(document["goal"]["to"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
     return PlanSeen(
         facts=facts,
         known=known,
+        goal=goal,
         services=services,
         steps=steps,
         edges=edges,

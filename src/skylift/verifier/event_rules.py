@@ -95,7 +95,7 @@ def what_stops_starts_again(known: Knowledge, events: Events) -> Iterator[str]:
     """Nothing that was stopped stays so."""
     del known
     starts = {_at(e): e for e in events.of("start")}
-    if lost := [e for e in events.of("stop") if _at(e) not in starts]:
+    if lost := [e for e in events.of("stop") if _at(e) not in starts and not e.last]:
         yield f"nothing starts {_named(lost)} again after its stop"
     for stop in events.of("stop"):
         start = starts.get(_at(stop))

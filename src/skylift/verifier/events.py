@@ -12,6 +12,9 @@ from operator import and_, or_
 
 from skylift.verifier.knowledge import Pattern
 
+_ANYTHING = -1
+"""Every step, as bits: what surely has all of them behind it waits for nothing more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -33,6 +36,8 @@ class Event:
     """As a sentence names it."""
     block: str = ""
     """An item that names several services and not their order: its events are not held against each other."""
+    last: bool = False
+    """Of a stop: whether it is not to start again, for its service ends."""
     manner: str = ""
     """For ``unpin``: ``restart`` or ``reload``, if that is told."""
 
@@ -77,6 +82,8 @@ class Turn:
     """The place, as a sentence names it: a service and perhaps a host."""
     blocks: Mapping[str, str]
     """Per verb, the item that does not tell the order of its services."""
+    last: bool = False
+    """Whether its service ends with it."""
 
 
 def events_of(
@@ -99,7 +106,10 @@ def events_of(
 
 def _of_turn(turn: Turn, cold: frozenset[str]) -> Iterator[Event]:
     for verb, steps in turn.steps.items():
-        begun = turn.steps.get("start", steps) if verb == "upgrade" and turn.component in cold else steps
+        begun = steps
+        if verb == "upgrade" and turn.component in cold:
+            # What ends does not start: it may stop whenever it likes, among the other stops.
+            begun = turn.steps.get("start", {0: _ANYTHING})
         yield Event(
             verb=verb,
             component=turn.component,
@@ -110,6 +120,7 @@ def _of_turn(turn: Turn, cold: frozenset[str]) -> Iterator[Event]:
             waits=reduce(and_, begun.values()),
             told=f"{verb} {turn.told}",
             block=turn.blocks.get(verb, ""),
+            last=turn.last,
         )
 
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from skylift.verifier.closing_rules import wanted_around_work
-from skylift.verifier.document import AROUND_WORK, BEHIND_BALANCER, PARK, TURN, UNPARK, PlanSeen
+from skylift.verifier.document import (
+    AROUND_WORK,
+    BEGINS,
+    BEHIND_BALANCER,
+    ENDS,
+    PARK,
+    TURN,
+    UNPARK,
+    PlanSeen,
+)
 
 _DONE = {
     "drain-backend": "drained",
     "await-quiet": "quiet",
     "close-service": "closed to new work",
     "await-idle": "seen to have nothing in hand",
+    "disable-unit": "kept from starting with its host",
     "stop-service": "stopped",
     "switch-artifact": "switched",
     "start-service": "started",
     "await-healthy": "seen healthy",
+    "enable-unit": "made to start with its host",
     "warm-up-backend": "warmed up",
     "undrain-backend": "undrained",
     "await-report": "seen to report",
@@ -31,9 +43,7 @@ def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
     for (service, host), turn, without in (
         (key, turn, without) for turns, without in rounds for key, turn in turns.items()
     ):
-        wanted = set(TURN) - without - (set() if plan.balanced(service) else BEHIND_BALANCER)
-        wanted -= set() if plan.reports(service, host) else {"await-report"}
-        wanted -= AROUND_WORK - wanted_around_work(plan, service, host)
+        wanted = _wanted(plan, service, host) - without
         for kind in TURN:
             if kind in wanted and kind not in turn:
                 yield f"{service} on {host} is never {_DONE[kind]}, though its other steps count on it"
@@ -45,6 +55,19 @@ def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
                     f"{service} on {host} may be {_DONE[then.kind]} before it is {_DONE[first.kind]}: "
                     f"{first.id} does not surely end before {then.id}"
                 )
+
+
+def _wanted(plan: PlanSeen, service: str, host: str) -> AbstractSet[str]:
+    """The kinds of step that the turn of a service on a host must have, and may not lack."""
+    behind = BEHIND_BALANCER if plan.balanced(service) else frozenset[str]()
+    if plan.begins(service, host):
+        return BEGINS | (behind & {"warm-up-backend", "undrain-backend"})
+    around = wanted_around_work(plan, service, host)
+    if plan.is_gone(service):
+        return ENDS | (behind & {"drain-backend", "await-quiet"}) | around
+    reports = {"await-report"} if plan.rows(service, host) else set[str]()
+    usual = set(TURN) - BEHIND_BALANCER - AROUND_WORK - {"await-report", "enable-unit", "disable-unit"}
+    return usual | behind | around | reports
 
 
 def turns_come_once(plan: PlanSeen) -> Iterator[str]:
@@ -113,6 +136,8 @@ def switches_lead_to_the_goal(plan: PlanSeen) -> Iterator[str]:
         seen = plan.facts.get(f"artifact {service} {host}")
         if switch and seen not in {None, "nothing", switch.action["old"]}:
             yield f"{switch.id} would go back to {switch.action['old']}, but {host} was seen on {seen}"
+        if switch and (switch.action["old"] is None) != plan.begins(service, host):
+            yield f"{switch.id} would go back to {switch.action['old']}, which is not what {host} was seen on"
 
 
 def artifacts_are_staged(plan: PlanSeen) -> Iterator[str]:
@@ -131,9 +156,10 @@ def artifacts_are_staged(plan: PlanSeen) -> Iterator[str]:
 
 def impact_is_told(plan: PlanSeen) -> Iterator[str]:
     """Whoever reads the plan sees during which steps an API is short of a backend (row 11)."""
-    for (service, _), turn in (*plan.turns.items(), *plan.restarts.items()):
+    for (service, host), turn in (*plan.turns.items(), *plan.restarts.items()):
         component = plan.services.get(service, service)
         for kind, step in turn.items() if plan.balanced(service) else ():
             told = step.impact["notice"] in _FEWER and step.impact["api"] == component
-            if kind not in {"undrain-backend", "await-report"} and not told:
+            spared = kind in {"undrain-backend", "await-report"} or plan.begins(service, host)
+            if not spared and not told:
                 yield f"{step.id} leaves {component} one backend short and does not say so"

@@ -44,6 +44,8 @@ class ComponentKnown:
     phases: Mapping[str, PhaseKnown]
     pin: str
     """Who says how it is pinned and unpinned; empty if it has no pin."""
+    lasts: Mapping[str, tuple[str, str]]
+    """The first and the last release that have a service, as text; empty where nobody says."""
     closed: Mapping[str, str]
     """Services whose hosts are closed to new work before they are stopped, each with what a stop does to work
     in hand: ``finishes``, ``hands-over`` or ``loses``."""
@@ -88,6 +90,11 @@ class Knowledge:
     def owner(self, name: str) -> str:
         """The component that a name in a step belongs to: a service's, or the name itself."""
         return self.owners.get(name, name)
+
+    def lasts(self, service: str) -> tuple[str, str]:
+        """The first and the last release that have a service; empty where nobody says."""
+        component = self.components.get(self.owner(service))
+        return component.lasts.get(service, ("", "")) if component else ("", "")
 
     def closed(self, service: str) -> str:
         """What a stop does to the work of a service whose host is closed before; empty for any other."""
@@ -143,6 +150,10 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             services=tuple(str(service["name"]) for service in document["services"]),
             phases={str(phase["name"]): _phase(phase) for phase in document.get("phases", ())},
             pin=str(document["pin"]["source"]) if "pin" in document else "",
+            lasts={
+                str(s["name"]): (str(s.get("since", "")), str(s.get("until", "")))
+                for s in document["services"]
+            },
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
         )
     except (AttributeError, KeyError, TypeError) as error:

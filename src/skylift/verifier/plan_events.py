@@ -39,6 +39,7 @@ def _turns(plan: PlanSeen) -> Iterator[Turn]:
             steps={**moves, "upgrade": _seen(plan, steps.values())},
             told=f"{service} on {host}",
             blocks={},
+            last=plan.is_gone(service),
         )
 
 

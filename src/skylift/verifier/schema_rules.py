@@ -52,8 +52,9 @@ def no_phase_is_left_out(plan: PlanSeen) -> Iterator[str]:
         }
         turns = plan.turns_of(component.name)
         moved = any(phase.stage != "converge" and phase.name in run for phase in component.phases.values())
-        before = moved or len(turns) == len(plan.places_of(component.name))
-        for phase in component.phases.values() if turns else ():
+        old = [key for key, turn in turns.items() if "stop-service" in turn]
+        before = moved or len(old) == len(plan.places_of(component.name))
+        for phase in component.phases.values() if old else ():
             rows_wait = not phase.branch and (phase.stage == "converge" or before)
             if phase.name not in run and (rows_wait or phase.branch in _pending(plan, component.name, phase)):
                 yield f"{component.name} gets new code, and no step runs {component.name}:{phase.name}"
@@ -72,7 +73,7 @@ def no_return_comes_last(plan: PlanSeen) -> Iterator[str]:
         if step.stage != "converge":
             yield f"{step.id} has no way back and is in stage {step.stage}, not in converge"
         for (service, host), turn in plan.turns.items():
-            back = turn.get("undrain-backend") or turn.get("await-healthy")
+            back = turn.get("undrain-backend") or turn.get("await-healthy") or turn.get("stop-service")
             if back is None or not plan.surely_before(back, step):
                 yield f"{step.id} has no way back and may run before {service} on {host} serves new code"
         if not any(plan.surely_before(look, step) for look in looks):

@@ -17,10 +17,22 @@ def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
         for host in plan.facts[name].split() if goal else ():
             runs = plan.facts.get(f"artifact {service} {host}")
             settled = runs == plan.facts.get(f"link {service} {host}") == goal
+            if plan.is_gone(service):
+                yield from _ended(plan, service, host)
+                continue
             if not settled and (service, host) not in plan.turns:
                 yield f"{service} on {host} runs {runs}, and no step switches it to {goal}"
             if settled and (service, host) in plan.turns:
                 yield f"{service} on {host} runs {goal} already and is restarted all the same"
+
+
+def _ended(plan: PlanSeen, service: str, host: str) -> Iterator[str]:
+    """What the new release does not have runs nowhere in the end."""
+    runs = plan.facts.get(f"artifact {service} {host}", "nothing") != "nothing"
+    if runs and (service, host) not in plan.turns:
+        yield f"{service} ends before {plan.goal}, and no step stops it on {host}"
+    if not runs and (service, host) in plan.turns:
+        yield f"{service} does not run on {host}, is not in {plan.goal}, and has steps there all the same"
 
 
 def everything_changed_is_verified(plan: PlanSeen) -> Iterator[str]:
@@ -31,7 +43,8 @@ def everything_changed_is_verified(plan: PlanSeen) -> Iterator[str]:
         yield f"{component} is changed and never verified"
     for component, verify in verifies.items():
         looked = {str(host) for service in verify.action["services"] for host in service["hosts"]}
-        own = [service for service, owner in plan.services.items() if owner == component]
+        owned = [service for service, owner in plan.services.items() if owner == component]
+        own = [service for service in owned if not plan.is_gone(service)]
         there = {host for service in own for host in plan.facts.get(f"hosts {service}", "").split()}
         if len(verify.action["services"]) != len(own):
             yield f"{verify.id} looks at {len(verify.action['services'])} of {len(own)} services"

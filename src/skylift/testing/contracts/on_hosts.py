@@ -123,6 +123,28 @@ class ServicesContract:
         assert (started.code, again.code) == (0, 0)
         assert answers
 
+    def test_a_unit_is_kept_from_its_hosts_next_start_and_what_runs_is_left_alone(self, scene: Scene) -> None:
+        services, entry = scene.ports.services, scene.entry
+        before = services.unit(scene.host, entry.unit, entry.link)
+
+        for _ in range(2):
+            services.let_start_with_host(scene.host, entry.unit, wanted=False)
+        kept = services.starts_with_host(scene.host, entry.unit)
+        for _ in range(2):
+            services.let_start_with_host(scene.host, entry.unit, wanted=True)
+        let = services.starts_with_host(scene.host, entry.unit)
+
+        assert (kept, let) == (False, True)
+        assert services.unit(scene.host, entry.unit, entry.link) == before
+
+    def test_a_unit_that_is_not_there_starts_with_no_host_and_cannot_be_let(self, scene: Scene) -> None:
+        nothing = UnitName("no-such-unit.service")
+
+        with pytest.raises(Refused):
+            scene.ports.services.let_start_with_host(scene.host, nothing, wanted=True)
+
+        assert scene.ports.services.starts_with_host(scene.host, nothing) is False
+
     def test_a_unit_that_is_not_there_is_absent_and_cannot_be_started(self, scene: Scene) -> None:
         nothing = UnitName("no-such-unit.service")
 
