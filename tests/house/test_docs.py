@@ -20,7 +20,7 @@ from skylift.cli.main import skylift as command
 from skylift.engine.journal import EVENTS
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget, Policy, Timeouts
-from skylift.probe.streams import DEFAULT_RATES
+from skylift.probe.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -219,8 +219,8 @@ def test_every_decision_says_what_was_refused_and_what_it_costs(page: Path) -> N
 def test_the_page_on_measuring_names_every_stream_and_its_rate() -> None:
     page = words_of("explanation/zero-failed-requests.md")
 
-    for stream, rate in DEFAULT_RATES.items():
-        assert f"| `{stream}` | {rate:g} |" in page, stream
+    for name, stream in STREAMS.items():
+        assert f"| `{name}` | {stream.rate:g} |" in page, name
 
 
 def test_every_dependency_has_its_reason() -> None:

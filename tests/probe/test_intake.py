@@ -11,6 +11,7 @@ from skylift.probe.access import Access
 from skylift.probe.exchange import Unanswered
 from skylift.probe.intake import Named
 from skylift.testing.api_standin import ApiStandIn
+from skylift.testing.core_standin import CORE
 
 COMPUTE = Named("nova", "u1", "nova-compute", "cmp1")
 VOLUME = Named("cinder", "7", "cinder-volume", "ctl1@lvm")
@@ -19,6 +20,7 @@ REASON = f"{MARK}2026-11-25T09:00:00+00:00"
 
 
 def admin(apis: ApiStandIn) -> Access:
+    apis.offered |= CORE
     return Access(f"{apis.url}/identity/v3", "admin", "right", "admin")
 
 

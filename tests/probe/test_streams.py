@@ -14,10 +14,11 @@ from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIMEOUT, Sampl
 from skylift.probe.access import TIME_LIMIT_S, Access
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder
-from skylift.probe.streams import DEFAULT_RATES
+from skylift.probe.streams import default_rates
 from skylift.probe.watch import Limits, Watch
 from skylift.testing.api_standin import ApiStandIn, Exchange, Fault
 
+DEFAULT_RATES = default_rates({"keystone", "glance", "placement"})
 ALL = dict.fromkeys(DEFAULT_RATES, 4.0)
 ONE_ROUND = 0.3
 FIRST_OF_EACH = {

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skylift.model.availability import Span, availability, latency, steps_at
-from skylift.model.sample import OK, STATUS, TIMEOUT, Sample
+from skylift.model.sample import DONE, LOST, OK, STATUS, TIMEOUT, Sample
 from skylift.probe.counting import Count
 
 APIS = ["glance", "keystone", "placement"]
@@ -17,7 +17,7 @@ requests = st.builds(
     latency_ms=st.integers(1, 10_000).map(float),
     stream=st.just("list"),
     api=st.sampled_from(APIS),
-    outcome=st.sampled_from([OK, OK, OK, STATUS, TIMEOUT]),
+    outcome=st.sampled_from([OK, OK, OK, STATUS, TIMEOUT, DONE, LOST]),
     status=st.just(0),
 )
 steps = st.builds(
@@ -34,15 +34,18 @@ def steady(api: str, began: float, ended: float, *, every: float = 0.25, outcome
 
 
 @given(st.lists(requests, max_size=25), st.lists(steps, max_size=6), st.floats(1e9, 1e9 + 60) | st.none())
-def test_every_request_is_counted_once(
+def test_every_request_and_every_work_is_counted_once(
     samples: list[Sample], spans: list[Span], border: float | None
 ) -> None:
     seen = availability(samples, spans, changed_from=border)
 
-    assert seen.requests == len(samples)
-    assert len(seen.failures) == sum(api.failed for api in seen.apis) == sum(not s.good for s in samples)
+    works = sum(sample.work for sample in samples)
+    assert (seen.requests, seen.works) == (len(samples) - works, works)
+    assert len(seen.failures) == seen.failed + len(seen.lost) == sum(not s.good for s in samples)
     assert sum(sum(api.outcomes.values()) for api in seen.apis) == len(seen.failures)
-    assert sum(a.baseline.answers + a.during.answers for a in seen.apis) == sum(s.good for s in samples)
+    assert sum(a.baseline.answers + a.during.answers for a in seen.apis) == sum(
+        s.outcome == OK for s in samples
+    )
 
 
 @given(st.lists(requests, min_size=1, max_size=25), st.lists(steps, max_size=6))
@@ -54,7 +57,8 @@ def test_a_failure_counts_for_each_step_that_was_under_way(samples: list[Sample]
 
     for step, count in by_step.items():
         own = [span for span in spans if span.step == step]
-        met = [s for s in samples if not s.good and steps_at(own, s.scheduled, s.ended)]
+        failed = [s for s in samples if not s.good and not s.work]
+        met = [s for s in failed if steps_at(own, s.scheduled, s.ended)]
         assert count == len(met)
 
 
@@ -70,7 +74,7 @@ def test_the_agent_and_the_report_agree_on_gaps(samples: list[Sample]) -> None:
     seen = {api.api: api.gap.length_ms for api in availability(whole).apis}
 
     for api, gap_s in count.document(max(s.ended for s in whole))["longest_gap_s"].items():
-        own = [s for s in whole if s.api == api]
+        own = [s for s in whole if s.api == api and not s.work]
         still_open_ms = (whole[-1].ended - own[-1].ended) * 1000
         assert seen[api] - 2 <= gap_s * 1000 <= seen[api] + still_open_ms + 2
 
@@ -143,3 +147,21 @@ def test_a_gap_up_to_a_second_over_the_slowest_baseline_request_is_seamless() ->
 
 def test_nothing_measured_is_not_seamless() -> None:
     assert not availability([]).seamless
+
+
+def test_a_boot_that_took_a_minute_is_no_slow_answer() -> None:
+    boot = Sample(1.0, 60_000.0, "server-boot", "nova", DONE, 0)
+
+    (nova,) = availability([*steady("nova", 0.0, 70.0), boot]).apis
+
+    assert (nova.works, nova.lost, nova.baseline.slowest_ms) == (1, 0, 20)
+    assert nova.seamless
+
+
+def test_one_lost_boot_is_enough_for_a_run_not_to_be_seamless() -> None:
+    boot = Sample(1.0, 60_000.0, "server-boot", "nova", LOST, 0, "server 1: it ended in ERROR")
+
+    (nova,) = availability([*steady("nova", 0.0, 70.0), boot]).apis
+
+    assert (nova.failed, nova.lost) == (0, 1)
+    assert not nova.seamless

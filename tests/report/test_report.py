@@ -16,7 +16,7 @@ from skylift.cli.views import report as view
 from skylift.engine.journal import Event, Reported, RunClosed, RunPaused, StepDone, StepFailed, Why
 from skylift.model.goal import Upgrade
 from skylift.model.problem import Fix, Remedy
-from skylift.model.sample import STATUS
+from skylift.model.sample import LOST, STATUS, Sample
 from skylift.planning.plan import Plan
 from skylift.ports import WitnessSeen
 from skylift.testing.samples import R2024_1, sample_cloud, sample_record
@@ -74,6 +74,20 @@ def test_lost_requests_are_an_issue_with_the_steps_they_fell_into_and_what_to_do
     assert "12 of" in report.issues[0].sentence
     assert "keystone:start@ctl1" in report.issues[0].sentence
     assert report.issues[0].remedies
+
+
+def test_work_that_was_lost_is_an_issue_and_named() -> None:
+    plan, events = run()
+    boot = Sample(touched_at(plan, events), 9000.0, "server-boot", "nova", LOST, 0, "server 7: gone early")
+    asked = [s._replace(api="nova") for s in traffic(events) if s.api == "glance"]
+
+    report = told(plan, events, [*asked, boot])
+    text = "\n".join(view.lines(report))
+
+    assert report.verdict == "completed with issues"
+    assert "1 lost of 1 works" in report.summary
+    assert "lost by nova: server-boot: server 7: gone early" in text
+    assert view.document(report)["lost"] == 1
 
 
 def test_a_hurt_witness_is_an_issue() -> None:

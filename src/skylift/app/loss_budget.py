@@ -59,7 +59,9 @@ def over_budget(tally: ProbeTally, before: ProbeTally, loss: LossBudget) -> Prob
     """
     failed = tally.failed - before.failed
     if failed > loss.failed_requests:
-        return LossBudgetSpent(f"{failed} requests failed, and the policy allows {loss.failed_requests}")
+        return LossBudgetSpent(
+            f"{failed} requests failed or were lost, and the policy allows {loss.failed_requests}"
+        )
     for api, gap in sorted(tally.longest_gap_s.items()):
         if gap > max(loss.gap, before.longest_gap_s.get(api, 0.0)):
             return LossBudgetSpent(

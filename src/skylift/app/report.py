@@ -95,11 +95,12 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line for a log: verdict, failed requests, longest gap, witnesses."""
+        """One line for a log: verdict, failed requests, lost works, longest gap, witnesses."""
         seen = self.availability
         parts = [self.verdict]
         if seen.apis:
-            parts.append(f"{len(seen.failures)} failed of {seen.requests} requests")
+            parts.append(f"{seen.failed} failed of {seen.requests} requests")
+            parts += [f"{len(seen.lost)} lost of {seen.works} works"] if seen.works else []
             parts.append(f"longest gap {seen.longest_gap_ms / 1000:.1f} s")
         else:
             parts.append("no requests were measured")
@@ -197,7 +198,8 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
         if n is not Notice.NONE and n in noticed
     ]
     measured = (
-        f"{api.failed} of {api.requests} requests failed, longest gap {api.gap.length_ms / 1000:.2f} s, "
+        f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
+        f"longest gap {api.gap.length_ms / 1000:.2f} s, "
         f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
     )
     return Impact(
@@ -206,6 +208,10 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
         measured,
         kept=api.seamless,
     )
+
+
+def _lost(api: ApiAvailability) -> str:
+    return f"{api.lost} of {api.works} accepted works were lost, " if api.works else ""
 
 
 def _witness_issues(witnesses: Iterable[WitnessSeen]) -> Iterator[Issue]:
@@ -225,8 +231,8 @@ def _loss_issues(seen: Availability) -> Iterator[Issue]:
             continue
         steps = ", ".join(api.failed_by_step or api.gap.steps) or "no step of this run"
         told = (
-            f"{api.failed} of {api.requests} requests to {api.api} failed, and its longest gap was "
-            f"{api.gap.length_ms / 1000:.1f} s, during {steps}"
+            f"{api.failed} of {api.requests} requests to {api.api} failed, {_lost(api)}"
+            f"and its longest gap was {api.gap.length_ms / 1000:.1f} s, during {steps}"
         )
         remedies = (
             Remedy(Fix.REPAIR, "see which of its backends serve: skylift inspect"),

@@ -138,10 +138,7 @@ def addresses(record: Record) -> dict[HostName, str]:
 
 def summary(seen: Availability) -> str:
     """One line for a log."""
-    return (
-        f"{len(seen.failures)} failed of {seen.requests} requests, "
-        f"longest gap {seen.longest_gap_ms / 1000:.1f} s"
-    )
+    return f"{seen.failed} failed of {seen.requests} requests, longest gap {seen.longest_gap_ms / 1000:.1f} s"
 
 
 def _samples(vantage: SshVantage, label: str) -> list[Sample]:

@@ -58,8 +58,14 @@ class ApiAvailability:
     api: str
     requests: int
     failed: int
+    works: int
+    """What it had accepted, such as a server's boot, that was followed to its end."""
+    lost: int
+    """How many of these works did not come about in time."""
     outcomes: Mapping[str, int]
-    """How many failed in which way."""
+    """How many requests failed in which way, and how many works were lost."""
+    failed_by_stream: Mapping[str, int]
+    """How many requests of each stream failed."""
     failed_by_step: Mapping[str, int]
     """How many failed while each step was under way; one may count for several steps at once."""
     gap: Gap
@@ -69,13 +75,15 @@ class ApiAvailability:
 
     @property
     def seamless(self) -> bool:
-        """No request failed, and no gap was much longer than the slowest baseline request."""
-        return self.failed == 0 and self.gap.length_ms <= self.baseline.slowest_ms + GAP_ALLOWED_MS
+        """Nothing failed or was lost, and no gap was much longer than the slowest baseline request."""
+        return (
+            self.failed == self.lost == 0 and self.gap.length_ms <= self.baseline.slowest_ms + GAP_ALLOWED_MS
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """All APIs, and the failed requests themselves, the earliest first."""
+    """All APIs, and the failed requests and lost works themselves, the earliest first."""
 
     apis: tuple[ApiAvailability, ...]
     failures: tuple[Sample, ...]
@@ -84,6 +92,21 @@ class Availability:
     def requests(self) -> int:
         """How many were made."""
         return sum(api.requests for api in self.apis)
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return sum(api.failed for api in self.apis)
+
+    @property
+    def works(self) -> int:
+        """How many accepted works were followed to their end."""
+        return sum(api.works for api in self.apis)
+
+    @property
+    def lost(self) -> tuple[Sample, ...]:
+        """The works that did not come about."""
+        return tuple(sample for sample in self.failures if sample.work)
 
     @property
     def longest_gap_ms(self) -> int:
@@ -101,7 +124,7 @@ def availability(
 ) -> Availability:
     """Sum up ``samples``; ``changed_from`` is when the control plane was first touched, none if never."""
     ordered = sorted(samples, key=lambda sample: sample.ended)
-    pauses = _pauses(ordered)
+    pauses = _pauses(sample for sample in ordered if not sample.work)
     by_api: dict[str, list[Sample]] = {}
     for sample in ordered:
         by_api.setdefault(sample.api, []).append(sample)
@@ -118,7 +141,7 @@ def steps_at(spans: Sequence[Span], began: float, ended: float) -> tuple[str, ..
 
 def latency(samples: Iterable[Sample]) -> Latency:
     """The latencies of the good answers among ``samples``; percentiles by nearest rank."""
-    times = sorted(sample.latency_ms for sample in samples if sample.good)
+    times = sorted(sample.latency_ms for sample in samples if sample.good and not sample.work)
     if not times:
         return Latency(0, 0, 0, 0)
     return Latency(len(times), _rank(times, 50), _rank(times, 99), round(times[-1]))
@@ -133,13 +156,18 @@ def _api(
     changed_from: float | None,
 ) -> ApiAvailability:
     border = float("inf") if changed_from is None else changed_from
-    failed = [sample for sample in samples if not sample.good]
-    began, ended = _longest(samples, pauses)
+    asked = [sample for sample in samples if not sample.work]
+    bad = [sample for sample in samples if not sample.good]
+    failed = [sample for sample in bad if not sample.work]
+    began, ended = _longest(asked or samples, pauses)
     return ApiAvailability(
         api=api,
-        requests=len(samples),
+        requests=len(asked),
         failed=len(failed),
-        outcomes=Counter(sample.outcome for sample in failed),
+        works=len(samples) - len(asked),
+        lost=len(bad) - len(failed),
+        outcomes=Counter(sample.outcome for sample in bad),
+        failed_by_stream=Counter(sample.stream for sample in failed),
         failed_by_step=Counter(
             step for sample in failed for step in steps_at(spans, sample.scheduled, sample.ended)
         ),

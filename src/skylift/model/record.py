@@ -199,7 +199,7 @@ class LossBudget:
     """What users may lose during a run before it halts by itself."""
 
     failed_requests: int = 5
-    """Requests of the probes that may fail."""
+    """Requests of the probes that may fail, works that an API accepted and lost included."""
     gap: Seconds = Seconds(5)
     """Longest time without a good answer from one API."""
 

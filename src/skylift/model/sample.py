@@ -1,4 +1,4 @@
-"""Samples: one line per request that the probes made.
+"""Samples: one line per request that the probes made, and per work that an API accepted and did later.
 
 The vantage agent writes them with the Python of the vantage host (3.9 or later), so this module uses
 only what that Python has; hence a ``NamedTuple`` and no dataclass with slots.
@@ -19,20 +19,24 @@ STATUS = "status"
 """Another status than the expected one: any 5xx, and as much a 404 or 409 out of place."""
 CONTENT = "content"
 """The expected status with a wrong answer, such as an image with another checksum."""
+DONE = "done"
+"""No request: what an API had accepted came about, such as a server that became active."""
+LOST = "lost"
+"""No request: what an API had accepted did not come about, or not within the time limit."""
 
-FAILURES = (CONNECTION, TIMEOUT, STATUS, CONTENT)
+FAILURES = (CONNECTION, TIMEOUT, STATUS, CONTENT, LOST)
 
 _FIELDS = 7
 _DETAIL_CHARS = 160
 
 
 class Sample(NamedTuple):
-    """One request through the VIP and what became of it."""
+    """One request through the VIP, or work that was accepted through it, and what became of it."""
 
     scheduled: float
-    """When the request was due, as an epoch in seconds of the vantage host's clock."""
+    """When it was due, or the work accepted: an epoch in seconds of the vantage host's clock."""
     latency_ms: float
-    """From when it was due to the whole answer, so that a late request counts as a slow one."""
+    """From then to the whole answer, so that a late request counts as slow; or to the end of the work."""
     stream: str
     """What the user did, such as ``image-upload``."""
     api: str
@@ -46,7 +50,12 @@ class Sample(NamedTuple):
     @property
     def good(self) -> bool:
         """Whether the user got what she asked for."""
-        return self.outcome == OK
+        return self.outcome in {OK, DONE}
+
+    @property
+    def work(self) -> bool:
+        """Whether it is no request, but what became of one that was accepted."""
+        return self.outcome in {DONE, LOST}
 
     @property
     def ended(self) -> float:

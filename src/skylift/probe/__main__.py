@@ -22,9 +22,10 @@ from skylift.model.sample import TIMEOUT
 from skylift.probe import intake, sweep, witness, witness_check
 from skylift.probe.access import Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
+from skylift.probe.choice import Wanted
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import RUNTIME, STATE, Folder, write_whole
-from skylift.probe.streams import DEFAULT_RATES, STREAMS
+from skylift.probe.streams import STREAMS
 from skylift.probe.watch import STOPS, Limits, Watch
 
 _FAILED, _USAGE, _BUG, _TRY_LATER = 1, 2, 70, 75
@@ -53,6 +54,7 @@ def launch(folder: Folder, options: argparse.Namespace) -> object:
     command += [f"--property=TimeoutStopSec={_STOP_S}", "--property=UMask=0077", "--"]
     command += [sys.executable, sys.argv[0], "probe", f"--label={folder.label}"]
     command += [f"--seconds={options.seconds}", f"--requests={options.requests}", f"--rates={options.rates}"]
+    command += [f"--image={options.image}", f"--network={options.network}"]
     active = subprocess.run(["systemctl", "is-active", "--quiet", folder.unit], check=False)
     if active.returncode != 0:
         subprocess.run(command, check=True)
@@ -67,10 +69,11 @@ def probe(folder: Folder, options: argparse.Namespace) -> object:
     threading.excepthook = _end_loudly
     try:
         access = Access.read(folder.credentials.read_text())
-        rates = json.loads(options.rates) or DEFAULT_RATES
+        rates = json.loads(options.rates)
         if set(rates) - set(STREAMS):
             raise ValueError(f"there are no streams {sorted(set(rates) - set(STREAMS))}")
-        Watch(folder, access, rates, Limits(options.seconds, options.requests)).run()
+        limits = Limits(options.seconds, options.requests)
+        Watch(folder, access, rates, limits, wanted=_wanted(options)).run()
     finally:
         folder.credentials.unlink()
     return {"already": False}
@@ -137,6 +140,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _wanted(options: argparse.Namespace) -> Wanted:
+    return Wanted(options.image, options.network)
+
+
 def _credentials() -> Access:
     return Access.read(sys.stdin.read())
 
@@ -173,6 +180,9 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--label", required=True)
         if name in {"launch", "probe"}:
             _bounds(verb)
+        if name in {"launch", "probe", "witness"}:
+            verb.add_argument("--image", default="", help="what servers boot: the first usable one if empty")
+            verb.add_argument("--network", default="", help="what they are put on: likewise")
         if name == "witness":
             verb.add_argument("verb", choices=("create", "verify", "verify-noapi", "destroy"))
     return parser

@@ -14,7 +14,19 @@ TIME_LIMIT_S = 10.0
 """A request without a whole answer after this time has failed."""
 
 KEYSTONE, GLANCE, PLACEMENT = "keystone", "glance", "placement"
-_SERVICE_TYPES = {KEYSTONE: ("identity",), GLANCE: ("image",), PLACEMENT: ("placement",)}
+NOVA, NEUTRON, CINDER, HEAT = "nova", "neutron", "cinder", "heat"
+_SERVICE_TYPES = {
+    KEYSTONE: ("identity",),
+    GLANCE: ("image",),
+    PLACEMENT: ("placement",),
+    NOVA: ("compute",),
+    NEUTRON: ("network",),
+    CINDER: ("block-storage", "block-store", "volumev3"),
+    HEAT: ("orchestration",),
+}
+_ALWAYS = (KEYSTONE, GLANCE, PLACEMENT)
+VERSIONS = "placement 1.20, compute 2.37"
+"""The microversions that are asked for: the oldest that can do what is asked of them."""
 
 
 class Access(NamedTuple):
@@ -134,14 +146,26 @@ def endpoints(token: Token) -> list[dict[str, str]]:
     ]
 
 
+def offered(access: Access, token: Token) -> dict[str, str]:
+    """The URL of each API that the catalog offers and the probes know, as this user is told to reach it."""
+    urls = {api: _endpoint(access, token, types) for api, types in _SERVICE_TYPES.items()}
+    found = {KEYSTONE: access.identity_url} | {api: url for api, url in urls.items() if url}
+    if NEUTRON in found and not found[NEUTRON].endswith("/v2.0"):
+        found[NEUTRON] += "/v2.0"
+    return found
+
+
 def api_urls(access: Access, token: Token) -> dict[str, str]:
-    """The URL of each API that is probed, as this user is told to reach it.
+    """What the catalog offers, which is at least keystone, glance and placement.
 
     Raises:
-        Unanswered: the catalog lacks one.
+        Unanswered: it lacks one of these.
     """
-    own = {api: url_of(access, token, types) for api, types in _SERVICE_TYPES.items() if api != KEYSTONE}
-    return {KEYSTONE: access.identity_url, **own}
+    found = offered(access, token)
+    lacking = sorted(set(_ALWAYS) - set(found))
+    if lacking:
+        raise Unanswered(CONTENT, f"the catalog has no {access.interface} endpoint of {', '.join(lacking)}")
+    return found
 
 
 def url_of(access: Access, token: Token, types: tuple[str, ...]) -> str:
@@ -150,8 +174,15 @@ def url_of(access: Access, token: Token, types: tuple[str, ...]) -> str:
     Raises:
         Unanswered: the catalog has none.
     """
+    if url := _endpoint(access, token, types):
+        return url
+    raise Unanswered(CONTENT, f"the catalog has no {access.interface} endpoint of {' or '.join(types)}")
+
+
+def _endpoint(access: Access, token: Token, types: tuple[str, ...]) -> str:
+    """Empty if the catalog has none."""
     for end in endpoints(token):
         fits = end["service"] in types and end["interface"] == access.interface
         if fits and (not access.region or end["region"] == access.region):
             return end["url"].rstrip("/")
-    raise Unanswered(CONTENT, f"the catalog has no {access.interface} endpoint of {' or '.join(types)}")
+    return ""

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from skylift.probe.access import KEYSTONE, Access, Token, api_urls, ask, fresh_token
+from skylift.probe.access import KEYSTONE, VERSIONS, Access, Token, api_urls, ask, fresh_token
 from skylift.probe.exchange import Answer, Request
-from skylift.probe.streams import PLACEMENT_VERSION
 
 
 class Client:
@@ -22,7 +21,7 @@ class Client:
     def __init__(self, access: Access) -> None:
         self._ca_pem = access.ca_pem
         self.token: Token = fresh_token(access)
-        self._urls = api_urls(access, self.token)
+        self.urls = api_urls(access, self.token)
 
     def get(self, api: str, path: str, *expected: int) -> Answer:
         """Read ``path``; 200 is expected if nothing else is."""
@@ -45,10 +44,10 @@ class Client:
         )
         headers = {
             "X-Auth-Token": self.token.id,
-            "OpenStack-API-Version": PLACEMENT_VERSION,
+            "OpenStack-API-Version": VERSIONS,
             "Content-Type": kind,
         }
-        return ask(Request(method, self._urls[api] + path, headers, sent), expected, self._ca_pem)
+        return ask(Request(method, self.urls[api] + path, headers, sent), expected, self._ca_pem)
 
     def named(self, kind: str, name: str) -> list[dict[str, Any]]:
         """The users or projects called ``name`` in the default domain; ``kind`` is the singular."""

@@ -9,7 +9,7 @@ from skylift.model.sample import Sample
 
 
 class Count:
-    """Requests, failures and the longest gap per API since the probes of one label first started."""
+    """Requests, what failed or was lost, and the longest gap per API since a label's probes first started."""
 
     __slots__ = ("_gap", "_good_at", "failed", "last_at", "requests")
 
@@ -21,11 +21,13 @@ class Count:
         self._gap: dict[str, float] = {}
 
     def add(self, sample: Sample) -> None:
-        """Count one more request."""
+        """Count one more request; of work that was accepted, only that it was lost."""
         ended = sample.ended
-        self.requests += 1
         self.failed += not sample.good
         self.last_at = max(self.last_at or 0.0, ended)
+        if sample.work:
+            return
+        self.requests += 1
         since = self._good_at.setdefault(sample.api, sample.scheduled)
         self._gap.setdefault(sample.api, 0.0)
         if sample.good:

@@ -47,6 +47,11 @@ class Folder(NamedTuple):
         return self.state / "tally.json"
 
     @property
+    def apis(self) -> Path:
+        """The APIs that were offered when the probes of this label began, and where they were."""
+        return self.state / "apis.json"
+
+    @property
     def witnesses(self) -> Path:
         """What was made as witnesses, JSON."""
         return self.state / "witnesses.json"

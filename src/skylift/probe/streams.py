@@ -10,95 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from skylift.probe.access import (
-    GLANCE,
-    KEYSTONE,
-    PLACEMENT,
-    Access,
-    Token,
-    api_urls,
-    read_token,
-    token_request,
-)
+from skylift.probe import compute
+from skylift.probe.access import GLANCE, KEYSTONE, NOVA, PLACEMENT
 from skylift.probe.exchange import Answer, Request
+from skylift.probe.session import Call, Session, has, lists, with_token
 
 IMAGE_BYTES = 64 * 1024
-TOKEN_AGE_S = 30.0
-"""How long reads go on with one token: a younger one would miss what caches hide, an older one hide more."""
-PLACEMENT_VERSION = "placement 1.20"
-
-DEFAULT_RATES: Mapping[str, float] = {
-    "token-issue": 3.0,
-    "token-validate": 4.0,
-    "image-list": 4.0,
-    "image-cycle": 0.5,
-    "provider-list": 4.0,
-    "provider-cycle": 0.5,
-}
-"""Firings per second. An image cycle is five requests, a provider cycle three: 19 requests a second.
-
-Measured in the lab (three controllers on two busy cores): about 35 ms of CPU per request on the whole
-control plane, 1.3 ms on the vantage host.
-"""
-
-
-class Call(NamedTuple):
-    """One request of a stream and what its answer must be."""
-
-    stream: str
-    api: str
-    request: Request
-    expected: int
-    fault: Callable[[Answer], str] = lambda _answer: ""
-    """What is wrong with an answer of the expected status; empty if nothing is."""
-
-
-Attempt = Callable[[Call, "float | None"], "Answer | None"]
-"""Makes a call that was due at a time (now, if none), records its sample, and returns a good answer only."""
-
-
-class Session:
-    """What the streams share: who they are, where the APIs are, and the newest tokens."""
-
-    def __init__(self, access: Access, token: Token, label: str, attempt: Attempt) -> None:
-        self.urls = api_urls(access, token)
-        self.name = f"skylift-probe-{label}"
-        """Name or tag of everything the probes make, so that leftovers are found by it."""
-        self.attempt = attempt
-        self._access = access
-        self._lock = threading.Lock()
-        self._newest = token
-        self._held = (token, float("-inf"))
-
-    def keep(self, token: Token, now: float) -> None:
-        """Remember a token that was just issued."""
-        with self._lock:
-            self._newest = token
-            if now - self._held[1] > TOKEN_AGE_S:
-                self._held = (token, now)
-
-    @property
-    def newest(self) -> Token:
-        """The token that was issued last."""
-        with self._lock:
-            return self._newest
-
-    @property
-    def held(self) -> Token:
-        """The token that reads use, renewed every ``TOKEN_AGE_S``."""
-        with self._lock:
-            return self._held[0]
-
-    def issue(self, stream: str, due: float) -> Token | None:
-        """A fresh token, as a sample of ``stream``; none if it failed."""
-        call = Call(stream, KEYSTONE, token_request(self._access), 201, _token_fault)
-        answer = self.attempt(call, due)
-        return None if answer is None else read_token(answer)
 
 
 def token_issue(session: Session, due: float) -> None:
@@ -118,7 +39,7 @@ def token_validate(session: Session, due: float) -> None:
             "token-validate",
             KEYSTONE,
             request,
-            200,
+            (200,),
             lambda answer: "" if _user(answer) == token.user_id else "the token is another user's",
         ),
         due,
@@ -127,8 +48,8 @@ def token_validate(session: Session, due: float) -> None:
 
 def image_list(session: Session, due: float) -> None:
     """List images."""
-    request = _with_token(session.held, "GET", f"{session.urls[GLANCE]}/v2/images?limit=20")
-    session.attempt(Call("image-list", GLANCE, request, 200, _lists("images")), due)
+    request = with_token(session.held, "GET", f"{session.urls[GLANCE]}/v2/images?limit=20")
+    session.attempt(Call("image-list", GLANCE, request, (200,), lists("images")), due)
 
 
 def image_cycle(session: Session, due: float) -> None:
@@ -142,76 +63,50 @@ def image_cycle(session: Session, due: float) -> None:
     url = f"{session.urls[GLANCE]}/v2/images"
     declared = {
         "id": image,
-        "name": session.name,
+        "name": session.born,
         "tags": [session.name],
         "disk_format": "raw",
         "container_format": "bare",
     }
     binary = {"Content-Type": "application/octet-stream"}
-    create = _with_token(token, "POST", url, json.dumps(declared).encode())
-    upload = _with_token(token, "PUT", f"{url}/{image}/file", content, headers=binary)
-    download = _with_token(token, "GET", f"{url}/{image}/file")
-    delete = _with_token(token, "DELETE", f"{url}/{image}")
+    create = with_token(token, "POST", url, json.dumps(declared).encode())
+    upload = with_token(token, "PUT", f"{url}/{image}/file", content, headers=binary)
+    download = with_token(token, "GET", f"{url}/{image}/file")
+    delete = with_token(token, "DELETE", f"{url}/{image}")
 
     def differs(answer: Answer) -> str:
         return "" if hashlib.sha256(answer.body).digest() == digest else "the image's content is another"
 
-    made = session.attempt(Call("image-create", GLANCE, create, 201, _has("id", image)), None)
-    filled = made and session.attempt(Call("image-upload", GLANCE, upload, 204), None)
+    made = session.attempt(Call("image-create", GLANCE, create, (201,), has("id", image)), None)
+    filled = made and session.attempt(Call("image-upload", GLANCE, upload, (204,)), None)
     if filled:
-        session.attempt(Call("image-download", GLANCE, download, 200, differs), None)
+        session.attempt(Call("image-download", GLANCE, download, (200,), differs), None)
     if made:
-        session.attempt(Call("image-delete", GLANCE, delete, 204), None)
+        session.attempt(Call("image-delete", GLANCE, delete, (204,)), None)
 
 
 def provider_list(session: Session, due: float) -> None:
     """List resource providers."""
-    request = _with_token(session.held, "GET", f"{session.urls[PLACEMENT]}/resource_providers")
-    session.attempt(Call("provider-list", PLACEMENT, request, 200, _lists("resource_providers")), due)
+    request = with_token(session.held, "GET", f"{session.urls[PLACEMENT]}/resource_providers")
+    session.attempt(Call("provider-list", PLACEMENT, request, (200,), lists("resource_providers")), due)
 
 
 def provider_cycle(session: Session, due: float) -> None:
     """Create a resource provider, find it, delete it, with the newest token."""
     provider = str(uuid.uuid4())
     url = f"{session.urls[PLACEMENT]}/resource_providers"
-    declared = json.dumps({"uuid": provider, "name": f"{session.name}-{provider}"}).encode()
+    declared = json.dumps({"uuid": provider, "name": f"{session.born}-{provider}"}).encode()
     token = session.newest
-    create = _with_token(token, "POST", url, declared)
-    find = _with_token(token, "GET", f"{url}?uuid={provider}")
-    delete = _with_token(token, "DELETE", f"{url}/{provider}")
+    create = with_token(token, "POST", url, declared)
+    find = with_token(token, "GET", f"{url}?uuid={provider}")
+    delete = with_token(token, "DELETE", f"{url}/{provider}")
 
     def missing(answer: Answer) -> str:
         return "" if provider in answer.body.decode(errors="replace") else "the provider is not listed"
 
-    if session.attempt(Call("provider-create", PLACEMENT, create, 200, _has("uuid", provider)), due):
-        session.attempt(Call("provider-find", PLACEMENT, find, 200, missing), None)
-        session.attempt(Call("provider-delete", PLACEMENT, delete, 204), None)
-
-
-STREAMS: Mapping[str, Callable[[Session, float], None]] = {
-    "token-issue": token_issue,
-    "token-validate": token_validate,
-    "image-list": image_list,
-    "image-cycle": image_cycle,
-    "provider-list": provider_list,
-    "provider-cycle": provider_cycle,
-}
-
-
-def _with_token(
-    token: Token, method: str, url: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
-) -> Request:
-    sent = {
-        "X-Auth-Token": token.id,
-        "OpenStack-API-Version": PLACEMENT_VERSION,
-        "Content-Type": "application/json",
-        **(headers or {}),
-    }
-    return Request(method, url, sent, body)
-
-
-def _token_fault(answer: Answer) -> str:
-    return "" if read_token(answer) else "the answer holds no token"
+    if session.attempt(Call("provider-create", PLACEMENT, create, (200,), has("uuid", provider)), due):
+        session.attempt(Call("provider-find", PLACEMENT, find, (200,), missing), None)
+        session.attempt(Call("provider-delete", PLACEMENT, delete, (204,)), None)
 
 
 def _user(answer: Answer) -> str:
@@ -221,18 +116,42 @@ def _user(answer: Answer) -> str:
         return ""
 
 
-def _lists(key: str) -> Callable[[Answer], str]:
-    def fault(answer: Answer) -> str:
-        listed = answer.json()
-        fits = isinstance(listed, dict) and isinstance(listed.get(key), list)
-        return "" if fits else f"the answer has no list of {key}"
+class Stream(NamedTuple):
+    """What one stream asks for, and of whom."""
 
-    return fault
+    needs: str
+    """It is there only where the catalog offers this API."""
+    rate: float
+    """Firings per second, where nobody says otherwise."""
+    run: Callable[[Session, float], None]
+    patient: bool = False
+    """Whether it waits for work that an API does later."""
 
 
-def _has(key: str, value: str) -> Callable[[Answer], str]:
-    def fault(answer: Answer) -> str:
-        made = answer.json()
-        return "" if isinstance(made, dict) and made.get(key) == value else f"the answer has another {key}"
+STREAMS: Mapping[str, Stream] = {
+    "token-issue": Stream(KEYSTONE, 3.0, token_issue),
+    "token-validate": Stream(KEYSTONE, 4.0, token_validate),
+    "image-list": Stream(GLANCE, 4.0, image_list),
+    "image-cycle": Stream(GLANCE, 0.5, image_cycle),
+    "provider-list": Stream(PLACEMENT, 4.0, provider_list),
+    "provider-cycle": Stream(PLACEMENT, 0.5, provider_cycle),
+    "server-list": Stream(NOVA, 2.0, compute.server_list),
+    "server-cycle": Stream(NOVA, 0.05, compute.server_cycle, patient=True),
+}
+"""An image cycle is five requests, a provider cycle three: with those three APIs, 19 requests a second.
 
-    return fault
+Measured in the lab (three controllers on two busy cores): about 35 ms of CPU per request on the whole
+control plane, 1.3 ms on the vantage host.
+"""
+
+_SHARED = 0.5
+"""Where there is more to ask than those three APIs, they are asked half as often: the load stays alike."""
+
+
+def default_rates(offered: Iterable[str]) -> dict[str, float]:
+    """Firings per second of each stream whose API is offered."""
+    there, first = set(offered), {KEYSTONE, GLANCE, PLACEMENT}
+    rates = {name: stream.rate for name, stream in STREAMS.items() if stream.needs in there}
+    if there <= first:
+        return rates
+    return {name: rate * _SHARED if STREAMS[name].needs in first else rate for name, rate in rates.items()}

@@ -1,8 +1,7 @@
-"""A small stand-in for keystone, glance, placement and the services of nova and cinder, on loopback.
+"""A small stand-in for a cloud's APIs on loopback, which fails on purpose when told to.
 
-It fails on purpose when told to. It keeps what it is given, so a client sees what it made; it is honest about
-ids and statuses, but knows no roles, domains or expiry. For tests of what measures an API, not of what
-upgrades one.
+It keeps what it is given, so a client sees what it made; it is honest about ids and statuses, but
+knows no roles, domains or expiry. For tests of what measures an API, not of what upgrades one.
 """
 
 from __future__ import annotations
@@ -16,21 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from skylift.testing.core_standin import CoreApis
+
+_FIRST = {"identity": "/identity/v3", "image": "/image", "placement": "/placement"}
+
 Fault = Callable[["Exchange"], bool]
 """Looks at a request; answers it in its own way and returns true, or leaves it alone."""
 
 
-_CATALOG = (
-    ("identity", "/identity/v3"),
-    ("image", "/image"),
-    ("placement", "/placement"),
-    ("compute", "/compute/v2.1"),
-    ("volumev3", "/volume/v3/p-admin"),
-)
-
-
 class ApiStandIn(ThreadingHTTPServer):
-    """The APIs at one address: ``/identity/v3``, ``/image``, ``/placement``, ``/compute``, ``/volume``."""
+    """Keystone, glance and placement at one address, and the APIs of ``CORE`` if they are offered."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -47,6 +41,9 @@ class ApiStandIn(ThreadingHTTPServer):
         self.inventories: dict[str, Any] = {}
         self.services: dict[str, list[dict[str, Any]]] = {"compute": [], "volume": []}
         """The services of each of the two, as it lists them."""
+        self.core = CoreApis()
+        self.offered = dict(_FIRST)
+        """Service type and path of each API in the catalog."""
         self.asked: list[tuple[str, str]] = []
         """Method and path of every request, in the order they came."""
         self.connections = 0
@@ -106,8 +103,13 @@ class Exchange(BaseHTTPRequestHandler):
             return
         api, _, rest = self.path.lstrip("/").partition("/")
         path = rest.partition("?")[0].split("/")
-        answering = {"identity": self._identity, "image": self._image, "placement": self._placement}
-        (answering | {"compute": self._services, "volume": self._services})[api](path)
+        first = {"identity": self._identity, "image": self._image, "placement": self._placement}
+        if "os-services" in path:
+            self._services(path)
+        elif api in first:
+            first[api](path)
+        else:
+            self.answer(*self.server.core.serve(self.command, self.path, self.sent))
 
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names that http.server looks for
 
@@ -154,7 +156,7 @@ class Exchange(BaseHTTPRequestHandler):
                 "type": kind,
                 "endpoints": [{"interface": "public", "region": "here", "url": self.server.url + at}],
             }
-            for kind, at in _CATALOG
+            for kind, at in self.server.offered.items()
         ]
         body = {"user": {"id": known["id"]}, "project": {"id": scope}, "catalog": catalog}
         self.answer(201, {"token": body}, X_Subject_Token=token)

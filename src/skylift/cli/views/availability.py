@@ -19,7 +19,7 @@ _HEADINGS = (
 
 
 def lines(seen: Availability) -> list[str]:
-    """One row per API, then into which steps its failed requests fell; nothing if nothing was measured."""
+    """One row per API, then what failed and when, and each lost work; nothing if nothing was measured."""
     if not seen.apis:
         return []
     rows = [
@@ -41,4 +41,13 @@ def lines(seen: Availability) -> list[str]:
         for api in seen.apis
         for step, count in api.failed_by_step.items()
     ]
-    return [*columns(_HEADINGS, *rows), *attributed]
+    streams = [
+        f"{count} of the failed requests to {api.api} were of {stream}"
+        for api in seen.apis
+        for stream, count in api.failed_by_stream.items()
+    ]
+    works = [
+        f"{api.lost} of {api.works} works that {api.api} accepted were lost" for api in seen.apis if api.works
+    ]
+    lost = [f"lost by {sample.api}: {sample.stream}: {sample.detail}" for sample in seen.lost]
+    return [*columns(_HEADINGS, *rows), *streams, *attributed, *works, *lost]

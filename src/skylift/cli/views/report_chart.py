@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from skylift.app.report import Attempt, Report
-from skylift.model.sample import Sample
+from skylift.model.sample import DONE, OK, Sample
 from skylift.planning.plan import Stage
 
 WIDTH = 1000
@@ -173,9 +173,9 @@ def _strip(api: str, samples: Sequence[Sample], scale: _Scale, y: float) -> Stri
     length = (scale.ended - scale.began) / _SLICES
     sliced: dict[int, list[Sample]] = {}
     for sample in samples:
-        if sample.api == api:
+        if sample.api == api and sample.outcome != DONE:
             sliced.setdefault(min(int((sample.ended - scale.began) / length), _SLICES - 1), []).append(sample)
-    slowest = max((s.latency_ms for s in samples if s.api == api and s.good), default=1.0)
+    slowest = max((s.latency_ms for s in samples if s.api == api and s.outcome == OK), default=1.0)
     slices = tuple(
         _slice(scale.x(scale.began + number * length), y, found, slowest)
         for number, found in sorted(sliced.items())

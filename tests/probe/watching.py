@@ -1,0 +1,52 @@
+"""Watching a stand-in for a while, and what it recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from skylift.model.sample import Sample, read_samples
+from skylift.probe.access import TIME_LIMIT_S, Access
+from skylift.probe.folder import Folder
+from skylift.probe.watch import Limits, Watch
+from skylift.testing.api_standin import ApiStandIn
+from skylift.testing.core_standin import CORE
+
+
+def access(apis: ApiStandIn) -> Access:
+    return Access(f"{apis.url}/identity", "admin", "right", "admin")
+
+
+def offer_all(apis: ApiStandIn) -> None:
+    """Let the catalog offer the core services, with an image and a network that servers can use."""
+    apis.offered |= CORE
+    apis.images["i-guest"] = {
+        "id": "i-guest",
+        "name": "guest",
+        "tags": [],
+        "status": "active",
+        "container_format": "bare",
+        "disk_format": "raw",
+        "size": 1 << 20,
+    }
+    apis.core.add("networks", name="provider", shared=True, subnets=["s-provider"])
+
+
+def recorded(where: Path) -> list[Sample]:
+    folder = Folder.of("run-1", where / "state", where / "run")
+    return list(read_samples(folder.samples.read_text().splitlines(keepends=True)))
+
+
+def watched(
+    apis: ApiStandIn,
+    where: Path,
+    rates: dict[str, float],
+    *,
+    seconds: float,
+    answer_s: float = TIME_LIMIT_S,
+    work_s: float = 5.0,
+) -> list[Sample]:
+    """What the streams record in ``seconds``; their users look for accepted work 50 times a second."""
+    folder = Folder.of("run-1", where / "state", where / "run")
+    limits = Limits(seconds=seconds, in_flight=16, answer_s=answer_s, work_s=work_s, look_every_s=0.02)
+    Watch(folder, access(apis), rates, limits).run()
+    return recorded(where)
