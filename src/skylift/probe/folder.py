@@ -52,6 +52,11 @@ class Folder(NamedTuple):
         return self.state / "apis.json"
 
     @property
+    def guests(self) -> Path:
+        """What the guests that ever answered last counted, JSON."""
+        return self.state / "guests.json"
+
+    @property
     def witnesses(self) -> Path:
         """What was made as witnesses, JSON."""
         return self.state / "witnesses.json"

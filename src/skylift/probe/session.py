@@ -22,6 +22,7 @@ from skylift.probe.access import (
 )
 from skylift.probe.choice import NOTHING_WANTED, Wanted
 from skylift.probe.exchange import Answer, Request
+from skylift.probe.guest import Guests
 
 TOKEN_AGE_S = 30.0
 """How long reads go on with one token: a younger one would miss what caches hide, an older one hide more."""
@@ -57,10 +58,17 @@ class Work(NamedTuple):
     state: Callable[[Answer], State]
 
 
+class Named(NamedTuple):
+    """What else is recorded than requests and works: answers of guests."""
+
+    stream: str
+    api: str
+
+
 Attempt = Callable[[Call, "float | None"], "Answer | None"]
 """Makes a call that was due at a time (now, if none), records its sample, and returns a good answer only."""
-Judged = Callable[[Work, float, State], None]
-"""Records what became of work that was accepted at a time."""
+Judged = Callable[["Work | Named", float, State], None]
+"""Records what became of something that began at a time."""
 
 
 class Ear(NamedTuple):
@@ -68,6 +76,7 @@ class Ear(NamedTuple):
 
     attempt: Attempt
     judged: Judged
+    guests: Guests
     ending: threading.Event
     """Set when no more is to be asked: what is still awaited then is not judged."""
     look_every_s: float
@@ -83,6 +92,8 @@ class Session:
     def __init__(self, access: Access, token: Token, label: str, ear: Ear) -> None:
         self.urls: dict[str, str] = api_urls(access, token)
         self.wanted = ear.wanted
+        self.guests = ear.guests
+        self.tell = ear.judged
         self.name = f"skylift-probe-{label}"
         """Name or tag of everything the probes make, so that leftovers are found by it."""
         self.born = f"{self.name}-{uuid.uuid4().hex[:8]}"
@@ -121,6 +132,10 @@ class Session:
         answer = self.attempt(call, due)
         return None if answer is None else read_token(answer)
 
+    def fresh_name(self) -> str:
+        """A name for what is made now."""
+        return f"{self.born}-{uuid.uuid4().hex}"
+
     def request(self, method: str, api: str, path: str, document: object = None) -> Request:
         """A request to ``api`` with the token that reads use; ``document`` is sent as JSON."""
         body = b"" if document is None else json.dumps(document).encode()
@@ -140,7 +155,7 @@ class Session:
                 seen = State(LOST, f"after {self._ear.work_s:.0f} s {seen.said}")
             if seen.outcome:
                 told = "" if seen.outcome == DONE else f"{work.what}: {seen.said}"
-                self._ear.judged(work, since, State(seen.outcome, told))
+                self.tell(work, since, State(seen.outcome, told))
                 return seen.outcome == DONE
         return False
 

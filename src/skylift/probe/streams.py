@@ -14,8 +14,8 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from skylift.probe import compute
-from skylift.probe.access import GLANCE, KEYSTONE, NOVA, PLACEMENT
+from skylift.probe import compute, guest_streams, network, stack, volume
+from skylift.probe.access import CINDER, GLANCE, HEAT, KEYSTONE, NEUTRON, NOVA, PLACEMENT
 from skylift.probe.exchange import Answer, Request
 from skylift.probe.session import Call, Session, has, lists, with_token
 
@@ -136,7 +136,16 @@ STREAMS: Mapping[str, Stream] = {
     "provider-list": Stream(PLACEMENT, 4.0, provider_list),
     "provider-cycle": Stream(PLACEMENT, 0.5, provider_cycle),
     "server-list": Stream(NOVA, 2.0, compute.server_list),
+    "server-show": Stream(NOVA, 0.5, compute.server_show),
     "server-cycle": Stream(NOVA, 0.05, compute.server_cycle, patient=True),
+    "network-list": Stream(NEUTRON, 2.0, network.network_list),
+    "port-cycle": Stream(NEUTRON, 0.2, network.port_cycle),
+    "volume-list": Stream(CINDER, 2.0, volume.volume_list),
+    "volume-cycle": Stream(CINDER, 0.02, volume.volume_cycle, patient=True),
+    "stack-list": Stream(HEAT, 2.0, stack.stack_list),
+    "stack-cycle": Stream(HEAT, 0.02, stack.stack_cycle, patient=True),
+    "guest-ping": Stream(NOVA, 2.0, guest_streams.guest_ping),
+    "guest-counter": Stream(NOVA, 1.0, guest_streams.guest_counter),
 }
 """An image cycle is five requests, a provider cycle three: with those three APIs, 19 requests a second.
 

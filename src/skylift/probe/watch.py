@@ -17,8 +17,9 @@ from skylift.probe.choice import NOTHING_WANTED, Wanted
 from skylift.probe.counting import Count
 from skylift.probe.exchange import Answer, Unanswered, exchange
 from skylift.probe.folder import Folder, write_whole
+from skylift.probe.guest import Guests
 from skylift.probe.schedule import Firing, Schedule
-from skylift.probe.session import Call, Ear, Session, State, Work
+from skylift.probe.session import Call, Ear, Named, Session, State, Work
 from skylift.probe.streams import STREAMS, default_rates
 from skylift.probe.sweep import sweep
 
@@ -59,7 +60,7 @@ class Log:
         """How many were recorded under this label."""
         return self._count.requests
 
-    def add(self, of: Call | Work, due: float, outcome: str, *, status: int, detail: str) -> None:
+    def add(self, of: Call | Work | Named, due: float, outcome: str, *, status: int, detail: str) -> None:
         """Record one request, or work that was accepted, that ended now."""
         latency_ms = (time.monotonic() - due) * 1000
         sample = Sample(due + self._offset, latency_ms, of.stream, of.api, outcome, status, detail)
@@ -139,6 +140,7 @@ class Watch:
                 ear = Ear(
                     self._attempt,
                     self._judged,
+                    Guests(self._folder.state.parent, self._folder.guests),
                     self._ending,
                     look_every_s=limits.look_every_s,
                     work_s=limits.work_s,
@@ -207,8 +209,8 @@ class Watch:
             if not (stream.patient and self._ending.is_set()):
                 stream.run(session, firing.at)
 
-    def _judged(self, work: Work, since: float, seen: State) -> None:
-        self._log.add(work, since, seen.outcome, status=0, detail=seen.said)
+    def _judged(self, what: Work | Named, since: float, seen: State) -> None:
+        self._log.add(what, since, seen.outcome, status=0, detail=seen.said)
 
     def _attempt(self, call: Call, due: float | None) -> Answer | None:
         due = time.monotonic() if due is None else due

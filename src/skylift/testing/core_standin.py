@@ -44,6 +44,8 @@ class CoreApis:
     flavors: list[Thing] = field(default_factory=lambda: [_flavor("small", 512, 1), _flavor("tiny", 64, 0)])
     boots_end: str = "ACTIVE"
     """What new servers end in; ``BUILD`` if they never end."""
+    stacks_end: str = "CREATE_COMPLETE"
+    """What new stacks end in."""
     removed: bool = True
     """Whether what is deleted is gone in the end."""
     address: str = "127.0.0.1"
@@ -51,7 +53,7 @@ class CoreApis:
 
     def add(self, kind: str, **fields: Any) -> str:
         """Put a thing there, as if somebody had made it long ago; its id."""
-        made = {"id": str(uuid.uuid4()), "name": "", "status": "ACTIVE", **fields}
+        made = {"id": str(uuid.uuid4()), "name": "", "status": "ACTIVE", "attachments": [], **fields}
         self.things[kind][made["id"]] = made
         return str(made["id"])
 
@@ -103,7 +105,7 @@ class CoreApis:
         if kind == "ports":
             thing |= {"fixed_ips": [{"ip_address": self.address}], "device_id": ""}
         if kind == "stacks":
-            thing |= {_STACK: "CREATE_IN_PROGRESS", "ends": "CREATE_COMPLETE", "name": declared["stack_name"]}
+            thing |= {_STACK: "CREATE_IN_PROGRESS", "ends": self.stacks_end, "name": declared["stack_name"]}
             thing["outputs"] = [{"output_key": "kept", "output_value": uuid.uuid4().hex}]
         self.things[kind][thing["id"]] = thing
         return (202 if kind in _BEGIN else 201), {single: thing}
@@ -146,7 +148,7 @@ class CoreApis:
         if kind == "servers":
             for volume in self.things["volumes"].values():
                 volume["attachments"] = [a for a in volume["attachments"] if a["server_id"] != wanted]
-        return 204, None
+        return (202 if kind == "volumes" else 204), None
 
     def _attach(self, server: str, volume: str) -> Said:
         thing = self.things["volumes"][volume]

@@ -1,0 +1,110 @@
+"""Ports, volumes and stacks are made, followed and removed as servers are, and swept up if they are left."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.probe.watching import access, offer_all, watched
+
+from skylift.model.sample import LOST, STATUS, Sample
+from skylift.probe.sweep import sweep
+from skylift.testing.api_standin import ApiStandIn, Exchange
+
+CYCLES = {"port-cycle": 4.0, "volume-cycle": 4.0, "stack-cycle": 4.0}
+LISTS = {"network-list": 8.0, "volume-list": 8.0, "stack-list": 8.0}
+
+
+@pytest.fixture
+def cloud(apis: ApiStandIn) -> ApiStandIn:
+    offer_all(apis)
+    return apis
+
+
+def bad(samples: list[Sample]) -> set[tuple[str, str]]:
+    return {(s.stream, s.outcome) for s in samples if not s.good}
+
+
+def witness_server(cloud: ApiStandIn, where: Path) -> str:
+    """A server that stands there as a witness of another label."""
+    server = cloud.core.add("servers", name="skylift-witness-plan-1")
+    (where / "state/plan-1").mkdir(parents=True)
+    known = {"complete": True, "server": {"id": server, "address": "127.0.0.1"}}
+    (where / "state/plan-1/witnesses.json").write_text(json.dumps(known))
+    return server
+
+
+def test_each_list_is_asked_of_its_own_api(cloud: ApiStandIn, tmp_path: Path) -> None:
+    seen = watched(cloud, tmp_path, LISTS, seconds=0.5)
+
+    assert bad(seen) == set()
+    assert {s.api for s in seen} == {"neutron", "cinder", "heat"}
+
+
+def test_cycles_make_follow_and_remove(cloud: ApiStandIn, tmp_path: Path) -> None:
+    seen = watched(cloud, tmp_path, CYCLES, seconds=0.7)
+
+    assert bad(seen) == set()
+    done = Counter(s.stream for s in seen)
+    assert done["port-delete"] >= 1
+    assert done["volume-creation"] >= done["volume-removal"] >= 1
+    assert done["stack-creation"] >= done["stack-removal"] >= 1
+    assert not done["volume-attach"]
+
+
+def test_a_volume_is_attached_to_the_witnesses_server_and_detached(cloud: ApiStandIn, tmp_path: Path) -> None:
+    server = witness_server(cloud, tmp_path)
+
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.8)
+
+    assert bad(seen) == set()
+    assert {"volume-attachment", "volume-detachment", "volume-removal"} <= {s.stream for s in seen if s.work}
+    assert ("POST", f"/compute/v2.1/servers/{server}/os-volume_attachments") in cloud.asked
+
+
+def test_a_stack_that_fails_is_lost(cloud: ApiStandIn, tmp_path: Path) -> None:
+    cloud.core.stacks_end = "CREATE_FAILED"
+
+    seen = watched(cloud, tmp_path, {"stack-cycle": 4.0}, seconds=0.6)
+
+    assert bad(seen) == {("stack-creation", LOST)}
+
+
+def test_a_refused_port_is_a_failed_request(cloud: ApiStandIn, tmp_path: Path) -> None:
+    def refuses(ex: Exchange) -> bool:
+        refused = ex.command == "POST" and ex.path == "/network/v2.0/ports"
+        if refused:
+            ex.answer(503)
+        return refused
+
+    cloud.fault = refuses
+
+    seen = watched(cloud, tmp_path, {"port-cycle": 8.0}, seconds=0.4)
+
+    assert bad(seen) == {("port-create", STATUS)}
+
+
+def test_what_a_killed_agent_left_is_swept_up_of_every_kind(cloud: ApiStandIn) -> None:
+    name = "skylift-probe-run-1"
+    ours = f"{name}-0badcafe-1"
+    server = cloud.core.add("servers", name="a user's")
+    cloud.core.add("servers", name=ours)
+    cloud.core.add("volumes", name=ours, attachments=[{"server_id": server}])
+    cloud.core.add("stacks", stack_name=ours)
+    cloud.core.add("ports", name=ours)
+    cloud.core.looks = 0
+
+    assert sweep(access(cloud), name) == 4
+    assert [path for method, path in cloud.asked if method == "DELETE" and server in path] == [
+        f"/compute/v2.1/servers/{server}/os-volume_attachments/{next(iter(cloud.core.things['volumes']))}"
+    ]
+    assert cloud.core.things["ports"] == {}
+
+
+def test_what_this_start_makes_is_not_swept_up(cloud: ApiStandIn) -> None:
+    cloud.core.add("ports", name="skylift-probe-run-1-beef-1")
+
+    assert sweep(access(cloud), "skylift-probe-run-1", but="skylift-probe-run-1-beef") == 0
+    assert len(cloud.core.things["ports"]) == 1
