@@ -211,6 +211,8 @@ def _vantage(section: Section) -> VantageEntry:
         host=HostName(_name(section, "host")),
         clouds_yaml=PurePosixPath(file_of(section, "clouds_yaml") or ""),
         cloud=_name(section, "cloud"),
+        image=section.text("image", default="") or None,
+        network=section.text("network", default="") or None,
     )
     section.close()
     return entry

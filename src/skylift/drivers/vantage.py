@@ -38,6 +38,7 @@ class SshVantage:
         self._addresses = addresses
         self._host = entry.host
         self._rates = dict(rates or {})
+        self._wanted = (f"--image={entry.image or ''}", f"--network={entry.network or ''}")
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         listed = self._line.tell("catalog")
@@ -48,7 +49,8 @@ class SshVantage:
         return str(self._line.tell("ask", component, backend, path)["complaint"])
 
     def start_probes(self, label: str) -> None:
-        self._line.tell("launch", f"--label={label}", f"--rates={json.dumps(self._rates)}", changes=True)
+        rates = f"--rates={json.dumps(self._rates)}"
+        self._line.tell("launch", f"--label={label}", rates, *self._wanted, changes=True)
 
     def tally(self, label: str) -> ProbeTally:
         said = self._ssh.ask(
@@ -80,7 +82,7 @@ class SshVantage:
         self._line.tell("stop", f"--label={label}", changes=True)
 
     def create_witnesses(self, label: str) -> None:
-        self._line.tell("witness", "create", f"--label={label}", changes=True)
+        self._line.tell("witness", "create", f"--label={label}", *self._wanted, changes=True)
 
     def witnesses(self, label: str) -> tuple[WitnessSeen, ...]:
         return tuple(WitnessSeen(**seen) for seen in self._line.tell("witness", "verify", f"--label={label}"))

@@ -172,6 +172,10 @@ class VantageEntry:
     """Credentials of an administrator, mode 0600; a reference, resolved when used."""
     cloud: str
     """Which cloud of ``clouds_yaml`` is meant."""
+    image: str | None = None
+    """Name or id of the image that servers of probes and witnesses boot; the first usable one if none."""
+    network: str | None = None
+    """Name or id of the network that they are put on; the first usable one if none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,11 +66,15 @@ class Vantage(Protocol):
         ...
 
     def create_witnesses(self, label: str) -> None:
-        """Make what is missing of the witnesses of ``label``: user, project, image, resource provider."""
+        """Make what is missing of the witnesses of ``label``, as far as it can be made now.
+
+        Which they are follows from the catalog: a user, a project, an image and a resource provider
+        always; router, volume, server, guest and stack where their APIs are offered.
+        """
         ...
 
     def witnesses(self, label: str) -> tuple[WitnessSeen, ...]:
-        """Look at each witness through the APIs; empty if none were made."""
+        """Look at each witness, through the APIs and past them; empty until all were made."""
         ...
 
     def destroy_witnesses(self, label: str) -> None:

@@ -107,8 +107,10 @@ def witnesses(folder: Folder, options: argparse.Namespace) -> object:
     # Whoever started one that is slow may have given it up and started another.
     if folder.lock() is None:
         raise Unanswered(TIMEOUT, "the witnesses are being changed already")
-    change = witness.create if options.verb == "create" else witness.destroy
-    change(folder, access)
+    if options.verb == "create":
+        witness.create(folder, access, _wanted(options))
+    else:
+        witness.destroy(folder, access)
     return {}
 
 

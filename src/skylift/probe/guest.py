@@ -30,7 +30,7 @@ _HEADER = struct.Struct("!BBHHH")
 
 
 class Guest(NamedTuple):
-    """One server of the witnesses, and where it is reached."""
+    """One server of the witnesses, and where it is reached; empty if it has no address."""
 
     server: str
     address: str
@@ -47,7 +47,7 @@ class Guest(NamedTuple):
 
 
 class Guests:
-    """All guests of this vantage host's witnesses that have an address, and what they last counted.
+    """All guests of this vantage host's witnesses, and what they last counted.
 
     What is known is kept in a file, so that an agent that was killed goes on asking those it knew.
     """
@@ -133,8 +133,8 @@ def _guests(state: Path) -> Iterator[Guest]:
     for path in sorted(state.glob("*/witnesses.json")):
         these: dict[str, dict[str, str]] = json.loads(path.read_text())
         server = these.get("server", {})
-        if these["complete"] and server.get("address"):
-            yield Guest(server["id"], server["address"])
+        if these["complete"] and server.get("id"):
+            yield Guest(server["id"], server.get("address", ""))
 
 
 def _icmp() -> socket.socket:

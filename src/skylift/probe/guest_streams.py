@@ -12,7 +12,7 @@ from skylift.probe.session import Named, Session, State
 
 def guest_ping(session: Session, due: float) -> None:
     """Ping each guest."""
-    for guest in session.guests():
+    for guest in _reachable(session):
         try:
             ping(guest.address)
         except Unanswered as lost:
@@ -26,12 +26,16 @@ def guest_ping(session: Session, due: float) -> None:
 
 def guest_counter(session: Session, due: float) -> None:
     """Read the count of each guest that has one."""
-    for guest in session.guests():
+    for guest in _reachable(session):
         before = session.guests.count(guest)
         found = _counted(session, guest, before, due)
         if found.outcome:
             session.tell(Named("guest-counter", guest.api), due, found)
         due = time.monotonic()
+
+
+def _reachable(session: Session) -> list[Guest]:
+    return [guest for guest in session.guests() if guest.address]
 
 
 def _counted(session: Session, guest: Guest, before: int | None, due: float) -> State:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from skylift.model.sample import CONTENT, TIMEOUT
+from skylift.probe import witness_core
 from skylift.probe.access import GLANCE, KEYSTONE, PLACEMENT, Access
+from skylift.probe.choice import NOTHING_WANTED, Wanted
 from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder, write_whole
@@ -49,20 +51,21 @@ def own_access(access: Access, these: Known) -> Access:
     )
 
 
-def create(folder: Folder, access: Access) -> None:
-    """Make what is missing.
+def create(folder: Folder, access: Access, wanted: Wanted = NOTHING_WANTED) -> None:
+    """Make what is missing, as far as it can be made now; whoever asks for them looks, and asks again.
 
     Raises:
         Unanswered: an API refused or did not answer; what was made so far is known.
     """
-    these = known(folder) or _intend(folder)
     admin = Client(access)
+    these = known(folder) or _intend(folder, admin, wanted)
     these["project"]["id"] = _project(admin, folder.label, these["project"]["name"])
     these["user"]["id"] = _user(admin, these["user"])
     _grant(admin, these)
     _image(Client(own_access(access, these)), these["image"])
     _provider(admin, these["provider"])
-    these["complete"] = True
+    awaited = [one.make(admin, these) for kind, one in witness_core.WITNESSES.items() if kind in these]
+    these["complete"] = not any(awaited)
     write_whole(folder.witnesses, json.dumps(these) + "\n")
 
 
@@ -76,6 +79,9 @@ def destroy(folder: Folder, access: Access) -> None:
     if these is None:
         return
     admin = Client(access)
+    for kind, one in reversed(list(witness_core.WITNESSES.items())):
+        if kind in these:
+            one.remove(admin, these[kind]["name"])
     admin.call("DELETE", GLANCE, f"/v2/images/{these['image']['id']}", _GONE)
     admin.call("DELETE", PLACEMENT, f"/resource_providers/{these['provider']['id']}", _GONE)
     for kind in ("user", "project"):
@@ -84,7 +90,7 @@ def destroy(folder: Folder, access: Access) -> None:
     folder.witnesses.unlink()
 
 
-def _intend(folder: Folder) -> Known:
+def _intend(folder: Folder, admin: Client, wanted: Wanted) -> Known:
     """Write down what is to be made, before any of it is."""
     name = f"skylift-witness-{folder.label}"
     seed = secrets.token_hex(32)
@@ -100,6 +106,7 @@ def _intend(folder: Folder) -> Known:
         "image": image,
         "provider": {"name": name, "id": str(uuid.uuid4())},
         "complete": False,
+        **witness_core.intended(admin, name, wanted),
     }
     write_whole(folder.witnesses, json.dumps(these) + "\n")
     return these

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from skylift.probe.access import GLANCE, KEYSTONE, PLACEMENT, Access
+from skylift.probe.access import GLANCE, KEYSTONE, PLACEMENT, TIME_LIMIT_S, Access
 from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder
+from skylift.probe.guest import Guest, counted, ping, restarted
 from skylift.probe.witness import INVENTORY, Known, known, own_access
+from skylift.probe.witness_core import WITNESSES
 
 _KINDS = {"user": "user", "project": "project", "image": "image", "resource provider": "provider"}
+_PINGS = 3
+"""One ping may be lost on any network; a guest that answers none of these is not there."""
 
 
 class Seen(NamedTuple):
@@ -39,25 +45,59 @@ def verify(folder: Folder, access: Access) -> list[Seen]:
         "image": lambda: _image_fault(Client(own_access(access, these)), these),
         "resource provider": lambda: _provider_fault(admin, these),
     }
-    return [_seen(kind, these, _judged(faults[kind])) for kind in _KINDS]
+    first = [_seen(kind, these, _judged(faults[kind])) for kind in _KINDS]
+    core = [
+        _seen(kind, these, _judged(partial(one.fault, admin, these)))
+        for kind, one in WITNESSES.items()
+        if kind in these
+    ]
+    return [*first, *core, *_guest(these)]
 
 
 def verify_noapi(folder: Folder) -> list[Seen]:
     """What can be told while no API answers: of each witness, whether it is known what to look for.
 
-    Keystone, glance and placement show what they keep through their APIs alone; so it is in grenade,
-    whose own check without the API is empty for them.
+    All but a guest show themselves through their APIs alone; so it is in grenade, whose own check
+    without the API is empty for them.
     """
     these = known(folder)
     if these is None or not these["complete"]:
         return []
-    return [
-        _seen(kind, these, "" if these[key]["id"] else "its id is unknown") for kind, key in _KINDS.items()
-    ]
+    kinds = [*_KINDS, *(kind for kind in WITNESSES if kind in these)]
+    told = [_seen(k, these, "" if these[_KINDS.get(k, k)]["id"] else "its id is unknown") for k in kinds]
+    return [*told, *_guest(these)]
+
+
+def _guest(these: Known) -> list[Seen]:
+    """The guest past every API, if it answered when it was made."""
+    mine = these.get("server", {})
+    if "pings_from" not in mine:
+        return []
+    fault = _guest_fault(Guest(mine["id"], mine["address"]), mine["count"])
+    return [Seen("guest", not fault, fault or f"it answers at {mine['address']}")]
+
+
+def _guest_fault(guest: Guest, before: int | None) -> str:
+    if not any(_pinged(guest) for _ in range(_PINGS)):
+        return f"{guest.address} answered none of {_PINGS} pings"
+    if before is None:
+        return ""
+    try:
+        return restarted(guest, before, counted(guest, time.monotonic() + TIME_LIMIT_S))
+    except Unanswered as lost:
+        return f"its counter cannot be read: {lost}"
+
+
+def _pinged(guest: Guest) -> bool:
+    try:
+        ping(guest.address)
+    except Unanswered:
+        return False
+    return True
 
 
 def _seen(kind: str, these: Known, fault: str) -> Seen:
-    made = these[_KINDS[kind]]
+    made = these[_KINDS.get(kind, kind)]
     return Seen(kind, not fault, fault or f"{made['name']} {made['id']}")
 
 

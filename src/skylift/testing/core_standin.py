@@ -79,11 +79,25 @@ class CoreApis:
             case "DELETE", ["servers", server, "os-volume_attachments", volume]:
                 return self._detach(server, volume)
             case "PUT", ["routers", router, verb]:
-                return self._join(router, body["subnet_id"], joins=verb == "add_router_interface")
+                return self._join(router, body.get("subnet_id", ""), joins=verb == "add_router_interface")
             case _:
                 return _NOT_FOUND
 
+    def settle(self) -> None:
+        """Let everything that was accepted come about."""
+        for kind, things in self.things.items():
+            for thing in [thing for thing in things.values() if "ends" in thing]:
+                _end(kind, self.things[kind], thing)
+
+    def _look(self, kind: str, wanted: str) -> None:
+        thing = self.things[kind].get(wanted, {})
+        thing["looked"] = thing.get("looked", 0) + 1
+        if thing["looked"] >= self.looks and "ends" in thing:
+            _end(kind, self.things[kind], thing)
+
     def _listed(self, kind: str, query: dict[str, str]) -> list[Thing]:
+        for wanted in list(self.things[kind]):
+            self._look(kind, wanted)
         listed = []
         for thing in self.things[kind].values():
             name = str(thing.get("stack_name", thing["name"]))
@@ -121,17 +135,9 @@ class CoreApis:
                 self._attach(server["id"], device["uuid"])
 
     def _show(self, kind: str, wanted: str) -> Said:
+        self._look(kind, wanted)
         thing = self.things[kind].get(wanted)
-        if thing is None:
-            return _NOT_FOUND
-        thing["looked"] = thing.get("looked", 0) + 1
-        if thing["looked"] >= self.looks and "ends" in thing:
-            ends = thing.pop("ends")
-            if ends == "gone":
-                del self.things[kind][wanted]
-                return _NOT_FOUND
-            thing[_STACK if kind == "stacks" else "status"] = ends
-        return 200, {_SINGLES[kind]: thing}
+        return (200, {_SINGLES[kind]: thing}) if thing else _NOT_FOUND
 
     def _delete(self, kind: str, wanted: str) -> Said:
         thing = self.things[kind].get(wanted)
@@ -145,6 +151,9 @@ class CoreApis:
                 thing["ends"] = "gone"
         else:
             del self.things[kind][wanted]
+        if kind == "networks":
+            subnets = self.things["subnets"]
+            self.things["subnets"] = {i: s for i, s in subnets.items() if s["network_id"] != wanted}
         if kind == "servers":
             for volume in self.things["volumes"].values():
                 volume["attachments"] = [a for a in volume["attachments"] if a["server_id"] != wanted]
@@ -171,6 +180,15 @@ class CoreApis:
             for port in [p for p in ports.values() if p.get("device_id") == router]:
                 del ports[port["id"]]
         return 200, {"id": router, "subnet_id": subnet}
+
+
+def _end(kind: str, things: dict[str, Thing], thing: Thing) -> None:
+    """Let what was accepted for a thing come about."""
+    ends = thing.pop("ends")
+    if ends == "gone":
+        del things[thing["id"]]
+    else:
+        thing[_STACK if kind == "stacks" else "status"] = ends
 
 
 def _flavor(name: str, ram: int, disk: int) -> Thing:

@@ -19,6 +19,7 @@ from skylift.testing.fake_state import FakeProbes
 from skylift.testing.fake_work import DUMP
 
 _WITNESSES = ("user", "project", "image", "resource provider")
+_MORE = {"neutron": "router", "cinder": "volume", "nova": "server", "heat": "stack"}
 _SERVICES = {"keystone": "identity", "glance": "image", "placement": "placement"}
 
 
@@ -206,7 +207,9 @@ class FakeVantage:
         if label not in self.cloud.witnesses:
             return ()
         intact = self.cloud.witnesses[label]
-        return tuple(WitnessSeen(n, intact, "as it was made" if intact else "gone") for n in _WITNESSES)
+        more = (kind for name, kind in _MORE.items() if name in self.cloud.record.components)
+        said = "as it was made" if intact else "gone"
+        return tuple(WitnessSeen(kind, intact, said) for kind in (*_WITNESSES, *more))
 
     def destroy_witnesses(self, label: str) -> None:
         self._ask()
