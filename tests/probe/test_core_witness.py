@@ -84,6 +84,21 @@ def test_which_witnesses_there_are_follows_from_the_catalog(cloud: ApiStandIn, f
 
 
 @pinging
+def test_a_neutron_without_security_groups_has_a_server_all_the_same(
+    cloud: ApiStandIn, folder: Folder
+) -> None:
+    del cloud.core.things["security-groups"]
+
+    make(cloud, folder)
+    whole = seen(cloud, folder)["server"]
+    cloud.core.looks = 0
+    witness.destroy(folder, access(cloud))
+
+    assert whole
+    assert cloud.core.things["ports"] == {}
+
+
+@pinging
 def test_a_cloud_without_cinder_and_heat_has_a_server_and_a_router(cloud: ApiStandIn, folder: Folder) -> None:
     del cloud.offered["block-storage"], cloud.offered["orchestration"]
 

@@ -26,7 +26,8 @@ Made = dict[str, Any]
 
 SUBNET = "198.51.100.0/24"
 """Of the router's own network; a range for documentation, so that it is nobody's."""
-_GONE = (202, 204, 404)
+_ABSENT = 404
+_GONE = (202, 204, _ABSENT)
 _CONFLICT = 409
 _REMOVAL_S = 15
 _LOOK_EVERY_S = 0.5
@@ -121,7 +122,7 @@ def remove_router(client: Client, name: str) -> None:
         for port in _ports(client, router["id"]):
             left = {"port_id": port["id"]}
             path = f"/routers/{router['id']}/remove_router_interface"
-            client.call("PUT", NEUTRON, path, (200, 404), body=left)
+            client.call("PUT", NEUTRON, path, (200, _ABSENT), body=left)
         client.call("DELETE", NEUTRON, f"/routers/{router['id']}", _GONE)
     for network in _named(client, NEUTRON, "/networks", name):
         client.call("DELETE", NEUTRON, f"/networks/{network['id']}", _GONE)
@@ -187,7 +188,7 @@ def _declared(mine: Made, volume: Made | None) -> dict[str, Any]:
 def _make_port(client: Client, mine: Made) -> None:
     network = client.get(NEUTRON, f"/networks/{mine['network']}").json()["network"]
     declared: dict[str, Any] = {"name": mine["name"], "network_id": mine["network"]}
-    if network.get("port_security_enabled", True):
+    if network.get("port_security_enabled", True) and _has_groups(client):
         group = _once(client, NEUTRON, "/security-groups", "security_group", name=mine["name"])["id"]
         rule = {"security_group_id": group, "direction": "ingress", "ethertype": "IPv4"}
         body = {"security_group_rule": rule}
@@ -197,6 +198,11 @@ def _make_port(client: Client, mine: Made) -> None:
     mine["port"] = port["id"]
     addresses = [ip["ip_address"] for ip in port["fixed_ips"] if "." in ip["ip_address"]]
     mine["address"] = addresses[0] if addresses else ""
+
+
+def _has_groups(client: Client) -> bool:
+    """Whether this neutron has security groups: an extension that may be off."""
+    return client.get(NEUTRON, "/security-groups?limit=1", 200, _ABSENT).status != _ABSENT
 
 
 def _meet(mine: Made) -> str:
@@ -249,7 +255,7 @@ def remove_server(client: Client, name: str) -> None:
         threading.Event().wait(_LOOK_EVERY_S)
         left = _named(client, NOVA, "/servers/detail", name)
     if NEUTRON in client.urls:
-        for path in ("/ports", "/security-groups"):
+        for path in ("/ports", "/security-groups") if _has_groups(client) else ("/ports",):
             for thing in _named(client, NEUTRON, path, name):
                 client.call("DELETE", NEUTRON, f"{path}/{thing['id']}", _GONE)
 

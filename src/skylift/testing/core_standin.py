@@ -66,13 +66,13 @@ class CoreApis:
         match method, names:
             case "GET", ["flavors", "detail"]:
                 return 200, {"flavors": self.flavors}
-            case "GET", [kind] | [kind, "detail"] if kind in _SINGLES:
+            case "GET", [kind] | [kind, "detail"] if kind in self.things:
                 return 200, {kind.replace("-", "_"): self._listed(kind, query)}
-            case "POST", [kind] if kind in _SINGLES:
+            case "POST", [kind] if kind in self.things:
                 return self._make(kind, body)
-            case "GET", [kind, wanted] | [kind, _, wanted] if kind in _SINGLES:
+            case "GET", [kind, wanted] | [kind, _, wanted] if kind in self.things:
                 return self._show(kind, wanted)
-            case "DELETE", [kind, wanted] | [kind, _, wanted] if kind in _SINGLES:
+            case "DELETE", [kind, wanted] | [kind, _, wanted] if kind in self.things:
                 return self._delete(kind, wanted)
             case "POST", ["servers", server, "os-volume_attachments"]:
                 return self._attach(server, body["volumeAttachment"]["volumeId"])
