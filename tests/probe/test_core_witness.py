@@ -107,6 +107,28 @@ def test_a_cloud_without_cinder_and_heat_has_a_server_and_a_router(cloud: ApiSta
     assert list(seen(cloud, folder)) == [*FIRST, "router", "server", "guest"]
 
 
+def test_where_there_is_no_network_to_join_the_server_is_on_the_routers_own(
+    cloud: ApiStandIn, folder: Folder
+) -> None:
+    cloud.core.things["networks"].clear()
+
+    make(cloud, folder)
+
+    these = known(folder)
+    port = cloud.core.things["ports"][these["server"]["port"]]
+    assert list(seen(cloud, folder)) == [*FIRST, *CORE]
+    assert port["network_id"] == these["router"]["network"]
+
+
+def test_a_neutron_without_routers_has_no_router(cloud: ApiStandIn, folder: Folder) -> None:
+    del cloud.core.things["routers"]
+    cloud.images.clear()
+
+    make(cloud, folder)
+
+    assert list(seen(cloud, folder)) == [*FIRST, "volume", "stack"]
+
+
 def test_a_cloud_without_an_image_has_no_server(cloud: ApiStandIn, folder: Folder) -> None:
     cloud.images.clear()
 

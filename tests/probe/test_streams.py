@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIMEOUT, Sample, read_samples
-from skylift.probe.access import TIME_LIMIT_S, Access
+from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIME_LIMIT_S, TIMEOUT, Sample, read_samples
+from skylift.probe.access import Access
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder
 from skylift.probe.streams import default_rates

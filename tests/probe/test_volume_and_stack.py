@@ -10,6 +10,7 @@ import pytest
 from tests.probe.watching import access, offer_all, watched
 
 from skylift.model.sample import LOST, STATUS, Sample
+from skylift.probe.exchange import Unanswered
 from skylift.probe.sweep import sweep
 from skylift.testing.api_standin import ApiStandIn, Exchange
 
@@ -96,11 +97,46 @@ def test_what_a_killed_agent_left_is_swept_up_of_every_kind(cloud: ApiStandIn) -
     cloud.core.add("ports", name=ours)
     cloud.core.looks = 0
 
-    assert sweep(access(cloud), name) == 4
+    assert sweep(access(cloud), name, within_s=30) == 4
     assert [path for method, path in cloud.asked if method == "DELETE" and server in path] == [
         f"/compute/v2.1/servers/{server}/os-volume_attachments/{next(iter(cloud.core.things['volumes']))}"
     ]
     assert cloud.core.things["ports"] == {}
+
+
+def test_what_cannot_be_removed_in_time_is_told(cloud: ApiStandIn) -> None:
+    cloud.core.add("volumes", name="skylift-probe-run-1-0badcafe-1", status="creating", ends="available")
+    cloud.core.looks = 9
+
+    with pytest.raises(Unanswered, match="cannot be removed yet: cinder skylift-probe-run-1-0badcafe-1"):
+        sweep(access(cloud), "skylift-probe-run-1")
+
+
+def test_only_the_ports_of_the_probes_own_project_are_looked_through(cloud: ApiStandIn) -> None:
+    sweep(access(cloud), "skylift-probe-run-1")
+
+    (listed,) = [path for _, path in cloud.asked if "/ports" in path]
+    assert listed.endswith("project_id=p-admin")
+
+
+def test_a_volume_that_is_still_being_made_when_the_probes_end_is_no_failure(
+    cloud: ApiStandIn, tmp_path: Path
+) -> None:
+    cloud.core.looks = 1000
+
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.4)
+
+    assert seen
+    assert bad(seen) == set()
+
+
+def test_a_volume_that_ends_in_error_is_lost_and_removed(cloud: ApiStandIn, tmp_path: Path) -> None:
+    cloud.core.volumes_end = "error"
+
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.6)
+
+    assert bad(seen) == {("volume-creation", LOST)}
+    assert "volume-removal" in {s.stream for s in seen}
 
 
 def test_what_this_start_makes_is_not_swept_up(cloud: ApiStandIn) -> None:

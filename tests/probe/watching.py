@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from skylift.model.sample import Sample, read_samples
-from skylift.probe.access import TIME_LIMIT_S, Access
+from skylift.model.sample import TIME_LIMIT_S, Sample, read_samples
+from skylift.probe.access import Access
 from skylift.probe.folder import Folder
 from skylift.probe.watch import Limits, Watch
 from skylift.testing.api_standin import ApiStandIn

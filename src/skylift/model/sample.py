@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+TIME_LIMIT_S = 10.0
+"""How long users wait for an answer that nothing on its way holds back; a good one that took longer is slow.
+
+Where the balancers may let requests wait, the probes wait so much longer before they give one up.
+"""
+
 OK = "ok"
 """The expected status and the right content, in time."""
 CONNECTION = "connection"
 """No connection, or one that was cut before the answer was whole."""
 TIMEOUT = "timeout"
-"""No whole answer within the time limit, counted from when the request was due."""
+"""No whole answer while users would wait for one, counted from when the request was due."""
 STATUS = "status"
 """Another status than the expected one: any 5xx, and as much a 404 or 409 out of place."""
 CONTENT = "content"
@@ -51,6 +57,11 @@ class Sample(NamedTuple):
     def good(self) -> bool:
         """Whether the user got what she asked for."""
         return self.outcome in {OK, DONE}
+
+    @property
+    def slow(self) -> bool:
+        """Whether a request was answered well, but only after ``TIME_LIMIT_S``."""
+        return self.outcome == OK and self.latency_ms > TIME_LIMIT_S * 1000
 
     @property
     def work(self) -> bool:

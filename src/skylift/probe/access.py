@@ -7,11 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from skylift.model.sample import CONTENT, STATUS
+from skylift.model.sample import CONTENT, STATUS, TIME_LIMIT_S
 from skylift.probe.exchange import Answer, Request, Unanswered, exchange
-
-TIME_LIMIT_S = 10.0
-"""A request without a whole answer after this time has failed."""
 
 KEYSTONE, GLANCE, PLACEMENT = "keystone", "glance", "placement"
 NOVA, NEUTRON, CINDER, HEAT = "nova", "neutron", "cinder", "heat"
@@ -106,13 +103,13 @@ def read_token(answer: Answer) -> Token | None:
         return None
 
 
-def ask(request: Request, expected: tuple[int, ...], ca_pem: str) -> Answer:
-    """One request outside the counted streams.
+def ask(request: Request, expected: tuple[int, ...], ca_pem: str, limit_s: float = TIME_LIMIT_S) -> Answer:
+    """One request outside the counted streams, which has ``limit_s`` for its answer.
 
     Raises:
         Unanswered: there was no whole answer, or one with another status than those expected.
     """
-    answer = exchange(request, time.monotonic() + TIME_LIMIT_S, ca_pem)
+    answer = exchange(request, time.monotonic() + limit_s, ca_pem)
     if answer.status not in expected:
         said = answer.body[:200].decode(errors="replace")
         detail = f"{request.method} {request.url} answered {answer.status}: {said}"
@@ -120,13 +117,13 @@ def ask(request: Request, expected: tuple[int, ...], ca_pem: str) -> Answer:
     return answer
 
 
-def fresh_token(access: Access) -> Token:
-    """A new token.
+def fresh_token(access: Access, limit_s: float = TIME_LIMIT_S) -> Token:
+    """A new token, waited for no longer than ``limit_s``.
 
     Raises:
         Unanswered: none was issued.
     """
-    token = read_token(ask(token_request(access), (201,), access.ca_pem))
+    token = read_token(ask(token_request(access), (201,), access.ca_pem, limit_s))
     if token is None:
         raise Unanswered(CONTENT, "the answer to a token request holds no token")
     return token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from skylift.model.sample import DONE
 from skylift.probe.access import NOVA
 from skylift.probe.choice import Choice, Look, choose
 from skylift.probe.kinds import SERVER, becomes, gone
@@ -40,7 +41,8 @@ def server_cycle(session: Session, due: float) -> None:
     if made is None:
         return
     server = str(part(made, "server", "id"))
-    if session.follow(SERVER.work(session, "server-boot", server, becomes("ACTIVE")), time.monotonic()):
+    boot = SERVER.work(session, "server-boot", server, becomes("ACTIVE"))
+    if session.follow(boot, time.monotonic()) == DONE:
         show = SERVER.request(session, "GET", server)
         session.attempt(Call("server-show", NOVA, show, (200,), has("id", server, within="server")), None)
     delete = SERVER.request(session, "DELETE", server)

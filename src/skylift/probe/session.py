@@ -141,23 +141,25 @@ class Session:
         body = b"" if document is None else json.dumps(document).encode()
         return with_token(self.held, method, self.urls[api] + path, body)
 
-    def follow(self, work: Work, since: float) -> bool:
+    def follow(self, work: Work, since: float) -> str:
         """Look again and again until ``work``, accepted at ``since``, has come about or is lost.
 
-        A look that fails is a failed request, and the work may yet come about. False also if the
-        probes end before it is known.
+        A look that fails is a failed request, and the work may yet come about. Says how it ended: in
+        ``DONE``, in ``LOST``, or not at all, because the probes end or a user would wait no longer.
         """
         seen = State("", "no look at it had been answered")
         while not self._ear.ending.wait(self._ear.look_every_s):
             answer = self.attempt(work.look, None)
             seen = work.state(answer) if answer else seen
-            if not seen.outcome and time.monotonic() - since > self._ear.work_s:
-                seen = State(LOST, f"after {self._ear.work_s:.0f} s {seen.said}")
             if seen.outcome:
                 told = "" if seen.outcome == DONE else f"{work.what}: {seen.said}"
                 self.tell(work, since, State(seen.outcome, told))
-                return seen.outcome == DONE
-        return False
+                return seen.outcome
+            if time.monotonic() - since > self._ear.work_s:
+                told = f"{work.what}: after {self._ear.work_s:.0f} s {seen.said}"
+                self.tell(work, since, State(LOST, told))
+                return ""
+        return ""
 
     def _token_fault(self, answer: Answer) -> str:
         """A user whose catalog lacks an API that it had cannot find that API."""

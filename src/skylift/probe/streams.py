@@ -124,8 +124,12 @@ class Stream(NamedTuple):
     rate: float
     """Firings per second, where nobody says otherwise."""
     run: Callable[[Session, float], None]
-    patient: bool = False
-    """Whether it waits for work that an API does later."""
+    at_once: int = 0
+    """So many at work at most, of one that waits for what an API does later; 0 of one that does not.
+
+    Lost work is waited for as long as its limit allows, and meanwhile takes room in the cloud: a firing
+    beyond this is left out.
+    """
 
 
 STREAMS: Mapping[str, Stream] = {
@@ -137,13 +141,13 @@ STREAMS: Mapping[str, Stream] = {
     "provider-cycle": Stream(PLACEMENT, 0.5, provider_cycle),
     "server-list": Stream(NOVA, 2.0, compute.server_list),
     "server-show": Stream(NOVA, 0.5, compute.server_show),
-    "server-cycle": Stream(NOVA, 0.05, compute.server_cycle, patient=True),
+    "server-cycle": Stream(NOVA, 0.05, compute.server_cycle, at_once=3),
     "network-list": Stream(NEUTRON, 2.0, network.network_list),
     "port-cycle": Stream(NEUTRON, 0.2, network.port_cycle),
     "volume-list": Stream(CINDER, 2.0, volume.volume_list),
-    "volume-cycle": Stream(CINDER, 0.02, volume.volume_cycle, patient=True),
+    "volume-cycle": Stream(CINDER, 0.02, volume.volume_cycle, at_once=2),
     "stack-list": Stream(HEAT, 2.0, stack.stack_list),
-    "stack-cycle": Stream(HEAT, 0.02, stack.stack_cycle, patient=True),
+    "stack-cycle": Stream(HEAT, 0.02, stack.stack_cycle, at_once=2),
     "guest-ping": Stream(NOVA, 2.0, guest_streams.guest_ping),
     "guest-counter": Stream(NOVA, 1.0, guest_streams.guest_counter),
 }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from skylift.model.sample import CONTENT
+from skylift.model.sample import CONTENT, TIMEOUT
 from skylift.probe.access import CINDER, GLANCE, HEAT, NEUTRON, NOVA, PLACEMENT, Access
 from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
 
 _GONE = (202, 204, 404)
 _BUSY = (400, 409)
+_AGAIN_S = 1.0
 
 Thing = Mapping[str, Any]
 
@@ -25,35 +28,55 @@ class _Left(NamedTuple):
     key: str
     one: str
     busy: tuple[int, ...] = ()
-    """What is answered while one cannot be removed yet: a later sweep finds it again."""
+    """What is answered while one cannot be removed yet, as a volume that is being detached."""
 
 
 _LEFT = (
     _Left(NOVA, "/servers?limit=1000&name={name}-", "servers", "/servers/{id}"),
     _Left(CINDER, "/volumes/detail?limit=1000", "volumes", "/volumes/{id}", _BUSY),
     _Left(HEAT, "/stacks?limit=1000", "stacks", "/stacks/{stack_name}/{id}"),
-    _Left(NEUTRON, "/ports?fields=id&fields=name", "ports", "/ports/{id}", _BUSY),
+    _Left(NEUTRON, "/ports?fields=id&fields=name&project_id={project}", "ports", "/ports/{id}", _BUSY),
     _Left(GLANCE, "/v2/images?tag={name}&limit=1000", "images", "/v2/images/{id}"),
     _Left(PLACEMENT, "/resource_providers", "resource_providers", "/resource_providers/{uuid}"),
 )
 
 
-def sweep(access: Access, name: str, *, but: str = "") -> int:
+def sweep(access: Access, name: str, *, but: str = "", within_s: float = 0.0) -> int:
     """Delete what the probes called ``name`` made, but for names that begin with ``but``; how much there was.
 
+    What cannot be removed yet is tried again for ``within_s``.
+
     Raises:
-        Unanswered: an API refused or did not answer; the rest is left.
+        Unanswered: an API refused or did not answer, or something could not be removed in time; the rest
+            is left.
     """
     client = Client(access)
+    end = time.monotonic() + within_s
     swept = 0
+    while True:
+        removed, busy = _pass(client, name, but)
+        swept += removed
+        if not busy:
+            return swept
+        if time.monotonic() > end:
+            raise Unanswered(TIMEOUT, f"what the probes made cannot be removed yet: {', '.join(busy)}")
+        threading.Event().wait(_AGAIN_S)
+
+
+def _pass(client: Client, name: str, but: str) -> tuple[int, list[str]]:
+    """Ask once for the removal of each: how many it was granted for, and which are busy."""
+    removed, busy = 0, list[str]()
     for kind in _LEFT:
-        if kind.api in client.urls:
-            left = [thing for thing in _listed(client, kind, name) if not _young(thing, but)]
-            for thing in left:
-                _detach(client, thing)
-                client.call("DELETE", kind.api, kind.one.format(**thing), (*_GONE, *kind.busy))
-            swept += len(left)
-    return swept
+        if kind.api not in client.urls:
+            continue
+        for thing in [thing for thing in _listed(client, kind, name) if not _young(thing, but)]:
+            _detach(client, thing)
+            said = client.call("DELETE", kind.api, kind.one.format(**thing), (*_GONE, *kind.busy))
+            if said.status in _GONE:
+                removed += 1
+            else:
+                busy.append(f"{kind.api} {_name(thing)}")
+    return removed, busy
 
 
 def _detach(client: Client, thing: Thing) -> None:
@@ -73,7 +96,8 @@ def _name(thing: Thing) -> str:
 
 def _listed(client: Client, kind: _Left, name: str) -> list[dict[str, Any]]:
     """What an API has of this name; a label may begin like another one, hence the dash."""
-    listed = client.get(kind.api, kind.listed.format(name=quote(name))).json().get(kind.key)
+    path = kind.listed.format(name=quote(name), project=quote(client.token.project_id))
+    listed = client.get(kind.api, path).json().get(kind.key)
     if listed is None:
         raise Unanswered(CONTENT, f"the answer of {kind.api} has no list of {kind.key}")
     return [thing for thing in listed if kind.api == GLANCE or _name(thing).startswith(f"{name}-")]

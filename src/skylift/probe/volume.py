@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from skylift.model.sample import DONE
 from skylift.probe.access import CINDER, NOVA
 from skylift.probe.kinds import VOLUME, becomes, gone
 from skylift.probe.session import Call, Session, lists, part
@@ -20,8 +21,8 @@ def volume_list(session: Session, due: float) -> None:
 def volume_cycle(session: Session, due: float) -> None:
     """Make a volume, attach it to the witnesses' server where there is one, detach it, delete it.
 
-    Each is followed to its end. A volume that could not be detached cannot be deleted either: it is
-    swept up when the probes end.
+    Each is followed to its end. A volume of which it is not known that it is free cannot be deleted
+    either: it is swept up when the probes end.
     """
     declared = {"volume": {"size": SIZE_GIB, "name": session.fresh_name()}}
     create = session.request("POST", CINDER, "/volumes", declared)
@@ -29,11 +30,10 @@ def volume_cycle(session: Session, due: float) -> None:
     if made is None:
         return
     volume = str(part(made, "volume", "id"))
-    there = session.follow(
-        VOLUME.work(session, "volume-creation", volume, becomes("available")), time.monotonic()
-    )
-    servers = [guest.server for guest in session.guests()][:1] if there else []
-    if not all(_attached_and_detached(session, volume, server) for server in servers):
+    creation = VOLUME.work(session, "volume-creation", volume, becomes("available"))
+    ended = session.follow(creation, time.monotonic())
+    servers = [guest.server for guest in session.guests()][:1] if ended == DONE else []
+    if not ended or not all(_attached_and_detached(session, volume, server) for server in servers):
         return
     delete = VOLUME.request(session, "DELETE", volume)
     if session.attempt(Call("volume-delete", CINDER, delete, (202,)), None):
@@ -41,15 +41,16 @@ def volume_cycle(session: Session, due: float) -> None:
 
 
 def _attached_and_detached(session: Session, volume: str, server: str) -> bool:
+    """Whether the volume is known to be free again."""
     path = f"/servers/{server}/os-volume_attachments"
     attach = session.request("POST", NOVA, path, {"volumeAttachment": {"volumeId": volume}})
     if session.attempt(Call("volume-attach", NOVA, attach, (200,)), None) is None:
-        return True
+        return False
     work = VOLUME.work(session, "volume-attachment", volume, becomes("in-use"))
-    if not session.follow(work, time.monotonic()):
+    if session.follow(work, time.monotonic()) != DONE:
         return False
     detach = session.request("DELETE", NOVA, f"{path}/{volume}")
     if session.attempt(Call("volume-detach", NOVA, detach, (202,)), None) is None:
         return False
     work = VOLUME.work(session, "volume-detachment", volume, becomes("available"))
-    return session.follow(work, time.monotonic())
+    return session.follow(work, time.monotonic()) == DONE

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import queue
+import math
 import signal
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
-from skylift.model.sample import CONTENT, OK, STATUS, Sample, read_samples
-from skylift.probe.access import KEYSTONE, TIME_LIMIT_S, Access, Token, fresh_token, token_request
+from skylift.model.sample import CONTENT, OK, STATUS, TIME_LIMIT_S
+from skylift.probe.access import KEYSTONE, Access, Token, fresh_token, token_request
 from skylift.probe.choice import NOTHING_WANTED, Wanted
-from skylift.probe.counting import Count
 from skylift.probe.exchange import Answer, Unanswered, exchange
 from skylift.probe.folder import Folder, write_whole
 from skylift.probe.guest import Guests
+from skylift.probe.hands import Hands
+from skylift.probe.log import Log
 from skylift.probe.schedule import Firing, Schedule
 from skylift.probe.session import Call, Ear, Named, Session, State, Work
 from skylift.probe.streams import STREAMS, default_rates
@@ -25,6 +26,10 @@ from skylift.probe.sweep import sweep
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 _TALLY_EVERY_S = 1.0
+_SWEEP_S = 60.0
+"""How long what an agent before this one left may take to become removable."""
+_SPARE = 16
+"""Hands for the later requests of cycles, beside those for what is due."""
 
 
 class Limits(NamedTuple):
@@ -32,70 +37,18 @@ class Limits(NamedTuple):
 
     seconds: float = 6 * 3600.0
     requests: int = 500_000
-    in_flight: int = 48
-    """Streams at work at once; a firing that finds none free waits, and its wait counts as latency."""
-    patient: int = 40
-    """The same, of streams that wait for what an API does later: they take no hands from the others."""
+    in_flight: int = 0
+    """Firings at work at once of the streams of one API; if 0, as many as its streams make in ``answer_s``.
+
+    One that finds no hand free waits, and its wait counts as latency. So an API that answers nobody takes
+    no hands from those that ask another, and every request to it is made when it is due.
+    """
     answer_s: float = TIME_LIMIT_S
     """How long users wait for one answer, from when the request was due."""
     work_s: float = 300.0
     """How long they wait for what was accepted, such as a server's boot: as tempest's users do."""
     look_every_s: float = 1.0
     """How often they look whether it has come about."""
-
-
-class Log:
-    """The samples' file and their count, written by many threads."""
-
-    def __init__(self, folder: Folder, offset: float) -> None:
-        self._folder = folder
-        self._offset = offset
-        """Added to the monotonic clock, gives the time of day as it was when the run started."""
-        self._lock = threading.Lock()
-        self._count = Count()
-        self._file = _open_after(folder, self._count)
-
-    @property
-    def requests(self) -> int:
-        """How many were recorded under this label."""
-        return self._count.requests
-
-    def add(self, of: Call | Work | Named, due: float, outcome: str, *, status: int, detail: str) -> None:
-        """Record one request, or work that was accepted, that ended now."""
-        latency_ms = (time.monotonic() - due) * 1000
-        sample = Sample(due + self._offset, latency_ms, of.stream, of.api, outcome, status, detail)
-        with self._lock:
-            if not self._file.closed:
-                self._file.write(sample.line())
-                self._count.add(sample)
-
-    def publish(self, asked_until: float | None = None) -> None:
-        """Let readers see all samples so far, and their count.
-
-        ``asked_until`` is when the last request was due, if no more are: the time since is no gap.
-        """
-        until = time.monotonic() if asked_until is None else asked_until
-        with self._lock:
-            self._file.flush()
-            count = self._count.document(until + self._offset)
-        write_whole(self._folder.tally, json.dumps(count) + "\n")
-
-    def close(self, asked_until: float) -> None:
-        """Publish for the last time; what is still in flight is not recorded any more."""
-        self.publish(asked_until)
-        with self._lock:
-            self._file.close()
-
-
-def _open_after(folder: Folder, count: Count) -> TextIO:
-    """The samples' file at its end; a line that was cut short there is ended, so that the next is whole."""
-    file = folder.samples.open("a+")
-    file.seek(0)
-    lines = file.readlines()
-    count.take_over(read_samples(lines))
-    if lines and not lines[-1].endswith("\n"):
-        file.write("\n")
-    return file
 
 
 class Watch:
@@ -117,11 +70,6 @@ class Watch:
         self._rates = rates
         self._limits = limits
         self._log = Log(folder, time.time() - time.monotonic())
-        self._hands = {False: limits.in_flight, True: limits.patient}
-        """How many of each kind of stream may be at work: the patient and the others."""
-        self._firings: dict[bool, queue.SimpleQueue[Firing | None]] = {
-            k: queue.SimpleQueue() for k in self._hands
-        }
         self._ending = threading.Event()
         self._asked_until = time.monotonic()
 
@@ -152,23 +100,37 @@ class Watch:
 
     def _stream(self, session: Session) -> None:
         self._remember(session)
-        workers = [
-            threading.Thread(target=self._work, args=(session, self._firings[kind]), daemon=True)
-            for kind, hands in self._hands.items()
-            for _ in range(hands)
-        ]
-        for worker in workers:
-            worker.start()
-        self._fire(self._rates or default_rates(session.urls), session.urls)
+        asked = self._rates or default_rates(session.urls)
+        rates = {name: rate for name, rate in asked.items() if STREAMS[name].needs in session.urls}
+        hands = self._hands(session, rates)
+        self._fire(rates, hands)
         self._asked_until = time.monotonic()
         self._ending.set()
-        for kind, hands in self._hands.items():
-            for _ in range(hands):
-                self._firings[kind].put(None)
-        # Each request in flight meets its own limit by then; the rest of a cycle need not be made.
-        end = time.monotonic() + self._limits.answer_s + 1
-        for worker in workers:
-            worker.join(max(end - time.monotonic(), 0.0))
+        for each in set(hands.values()):
+            each.let_go()
+        # Whoever waits for longer at the end waits for a request that nothing holds any more: it failed.
+        end = time.monotonic() + min(self._limits.answer_s, TIME_LIMIT_S) + 1
+        for each in set(hands.values()):
+            each.wait_until(end)
+
+    def _hands(self, session: Session, rates: Mapping[str, float]) -> Mapping[str, Hands]:
+        """Who does the firings of each stream: those of one API together, those that wait for work alone."""
+
+        def work(firing: Firing) -> None:
+            stream = STREAMS[firing.stream]
+            # Nobody would wait for what is begun now.
+            if not (stream.at_once and self._ending.is_set()):
+                stream.run(session, firing.at)
+
+        limits = self._limits
+        asking = {name: STREAMS[name].needs for name in rates if not STREAMS[name].at_once}
+        most = {api: sum(rates[name] for name in asking if asking[name] == api) for api in asking.values()}
+        shared = {
+            api: Hands(limits.in_flight or math.ceil(rate * limits.answer_s) + _SPARE, work)
+            for api, rate in most.items()
+        }
+        alone = {n: Hands(STREAMS[n].at_once, work, queues=False) for n in rates if n not in asking}
+        return {**{name: shared[api] for name, api in asking.items()}, **alone}
 
     def _remember(self, session: Session) -> None:
         """An API that was offered when this label began stays asked for: if it is gone, users miss it."""
@@ -181,39 +143,28 @@ class Watch:
     def _sweep(self, session: Session) -> None:
         """Remove what a start before this one left when it was killed; if it fails now, ``stop`` does it."""
         with suppress(Unanswered):
-            sweep(self._access, session.name, but=session.born)
+            sweep(self._access, session.name, but=session.born, within_s=_SWEEP_S)
 
-    def _fire(self, rates: Mapping[str, float], urls: Mapping[str, str]) -> None:
+    def _fire(self, rates: Mapping[str, float], hands: Mapping[str, Hands]) -> None:
         start = time.monotonic()
-        schedule = Schedule(
-            {name: rate for name, rate in rates.items() if STREAMS[name].needs in urls}, start
-        )
+        schedule = Schedule(rates, start)
         end = start + self._limits.seconds
         publish_at = start
         while time.monotonic() < end and self._log.requests < self._limits.requests:
             for firing in schedule.due(time.monotonic()):
-                self._firings[STREAMS[firing.stream].patient].put(firing)
+                hands[firing.stream].give(firing)
             if time.monotonic() >= publish_at:
                 self._log.publish()
                 publish_at = time.monotonic() + _TALLY_EVERY_S
             if _stopped_within(min(schedule.next_at(), publish_at, end) - time.monotonic()):
                 return
 
-    def _work(self, session: Session, firings: queue.SimpleQueue[Firing | None]) -> None:
-        while True:
-            firing = firings.get()
-            if firing is None:
-                return
-            stream = STREAMS[firing.stream]
-            # Nobody would wait for what is begun now.
-            if not (stream.patient and self._ending.is_set()):
-                stream.run(session, firing.at)
-
     def _judged(self, what: Work | Named, since: float, seen: State) -> None:
         self._log.add(what, since, seen.outcome, status=0, detail=seen.said)
 
     def _attempt(self, call: Call, due: float | None) -> Answer | None:
         due = time.monotonic() if due is None else due
+        self._log.begin(call, due)
         try:
             answer = exchange(call.request, due + self._limits.answer_s, self._access.ca_pem)
         except Unanswered as failure:
@@ -241,7 +192,7 @@ class Watch:
         while time.monotonic() < end:
             due = time.monotonic()
             try:
-                return fresh_token(self._access)
+                return fresh_token(self._access, self._limits.answer_s)
             except Unanswered as failure:
                 if not failure.passing:
                     raise

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from skylift.probe.access import GLANCE, KEYSTONE, PLACEMENT, TIME_LIMIT_S, Access
+from skylift.model.sample import TIME_LIMIT_S
+from skylift.probe.access import GLANCE, KEYSTONE, PLACEMENT, Access
 from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder

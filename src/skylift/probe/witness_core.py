@@ -28,7 +28,7 @@ SUBNET = "198.51.100.0/24"
 """Of the router's own network; a range for documentation, so that it is nobody's."""
 _ABSENT = 404
 _GONE = (202, 204, _ABSENT)
-_CONFLICT = 409
+_BUSY, _CONFLICT = 400, 409
 _REMOVAL_S = 15
 _LOOK_EVERY_S = 0.5
 _GUEST_S = 120.0
@@ -53,6 +53,8 @@ def intended(client: Client, name: str, wanted: Wanted) -> dict[str, Made]:
     these: dict[str, Made] = {
         kind: {"name": name, "id": ""} for kind, one in WITNESSES.items() if one.api in client.urls
     }
+    if "router" in these and not _knows(client, "/routers"):
+        del these["router"]
     if "server" in these:
         choices = choose(_look(client), client.urls, client.token.project_id, wanted) or []
         if choices:
@@ -64,6 +66,11 @@ def intended(client: Client, name: str, wanted: Wanted) -> dict[str, Made]:
 
 def _look(client: Client) -> Callable[[str, str, str], list[dict[str, Any]]]:
     return lambda api, path, key: list(client.get(api, path).json()[key])
+
+
+def _knows(client: Client, path: str) -> bool:
+    """Whether this neutron has what an extension adds, such as routers or security groups."""
+    return client.get(NEUTRON, f"{path}?limit=1", 200, _ABSENT).status != _ABSENT
 
 
 def _named(client: Client, api: str, path: str, name: str) -> list[dict[str, Any]]:
@@ -92,8 +99,8 @@ def make_router(client: Client, these: Mapping[str, Made]) -> str:
     """A network with a subnet, and a router with a port on it."""
     mine = these["router"]
     name = mine["name"]
-    network = _once(client, NEUTRON, "/networks", "network", name=name)["id"]
-    known = {"network_id": network, "ip_version": 4, "cidr": SUBNET}
+    mine["network"] = _once(client, NEUTRON, "/networks", "network", name=name)["id"]
+    known = {"network_id": mine["network"], "ip_version": 4, "cidr": SUBNET}
     mine["subnet"] = _once(client, NEUTRON, "/subnets", "subnet", name=name, **known)["id"]
     mine["id"] = _once(client, NEUTRON, "/routers", "router", name=name)["id"]
     if not _ports(client, mine["id"]):
@@ -132,10 +139,10 @@ def make_volume(client: Client, these: Mapping[str, Made]) -> str:
     """An empty volume, which the server takes when it is made."""
     mine = these["volume"]
     found = _once(client, CINDER, "/volumes/detail", "volume", name=mine["name"], size=SIZE_GIB)
-    mine["id"], status = found["id"], str(found["status"])
-    if status.startswith("error"):
-        raise _failed(client, CINDER, f"/volumes/{mine['id']}", f"volume ended in {status}")
-    return "" if status in {"available", "in-use"} else f"the volume is {status}"
+    mine["id"], mine["status"] = found["id"], str(found["status"])
+    if mine["status"].startswith("error"):
+        raise _failed(client, CINDER, f"/volumes/{mine['id']}", f"volume ended in {mine['status']}")
+    return "" if mine["status"] in {"available", "in-use"} else f"the volume is {mine['status']}"
 
 
 def _volume_fault(client: Client, these: Mapping[str, Made]) -> str:
@@ -148,20 +155,30 @@ def _volume_fault(client: Client, these: Mapping[str, Made]) -> str:
 
 
 def remove_volume(client: Client, name: str) -> None:
-    """The volume, which is detached since its server is gone."""
+    """The volume, whose server is gone.
+
+    Raises:
+        Unanswered: it is not free yet.
+    """
     for volume in _named(client, CINDER, "/volumes/detail", name):
-        client.call("DELETE", CINDER, f"/volumes/{volume['id']}", _GONE)
+        said = client.call("DELETE", CINDER, f"/volumes/{volume['id']}", (*_GONE, _BUSY))
+        if said.status == _BUSY:
+            raise Unanswered(TIMEOUT, f"the volume {name} is {volume['status']}")
 
 
 def make_server(client: Client, these: Mapping[str, Made]) -> str:
-    """A server with a port that lets everything in, and with the volume; then wait for its guest."""
+    """A server with a port that lets everything in, and with the volume; then wait for its guest.
+
+    Where there is no network that servers can be put on, it is on the router's own, and nobody reaches it.
+    """
     mine = these["server"]
-    if these.get("volume", {"id": "there is none"})["id"] == "":
-        return "the volume is not there yet"
-    if mine["network"]:
-        _make_port(client, mine)
+    network = mine["network"] or these.get("router", {}).get("network", "")
+    if network:
+        _make_port(client, mine, network)
     found = _named(client, NOVA, "/servers/detail", mine["name"])
     if not found:
+        if these.get("volume", {}).get("status", "available") != "available":
+            return "the server waits for its volume"
         asked = {"server": _declared(mine, these.get("volume"))}
         client.call("POST", NOVA, "/servers", (202,), body=asked)
         return "the server is asked for"
@@ -176,7 +193,7 @@ def make_server(client: Client, these: Mapping[str, Made]) -> str:
 
 def _declared(mine: Made, volume: Made | None) -> dict[str, Any]:
     server = Choice(mine["flavor"], mine["image"], mine["network"]).server(mine["name"])
-    if mine["network"]:
+    if mine.get("port"):
         server["networks"] = [{"port": mine["port"]}]
     if volume:
         image = {"boot_index": 0, "uuid": mine["image"], "source_type": "image", "destination_type": "local"}
@@ -185,10 +202,10 @@ def _declared(mine: Made, volume: Made | None) -> dict[str, Any]:
     return server
 
 
-def _make_port(client: Client, mine: Made) -> None:
-    network = client.get(NEUTRON, f"/networks/{mine['network']}").json()["network"]
-    declared: dict[str, Any] = {"name": mine["name"], "network_id": mine["network"]}
-    if network.get("port_security_enabled", True) and _has_groups(client):
+def _make_port(client: Client, mine: Made, network: str) -> None:
+    found = client.get(NEUTRON, f"/networks/{network}").json()["network"]
+    declared: dict[str, Any] = {"name": mine["name"], "network_id": network}
+    if found.get("port_security_enabled", True) and _knows(client, "/security-groups"):
         group = _once(client, NEUTRON, "/security-groups", "security_group", name=mine["name"])["id"]
         rule = {"security_group_id": group, "direction": "ingress", "ethertype": "IPv4"}
         body = {"security_group_rule": rule}
@@ -197,12 +214,7 @@ def _make_port(client: Client, mine: Made) -> None:
     port = _once(client, NEUTRON, "/ports", "port", **declared)
     mine["port"] = port["id"]
     addresses = [ip["ip_address"] for ip in port["fixed_ips"] if "." in ip["ip_address"]]
-    mine["address"] = addresses[0] if addresses else ""
-
-
-def _has_groups(client: Client) -> bool:
-    """Whether this neutron has security groups: an extension that may be off."""
-    return client.get(NEUTRON, "/security-groups?limit=1", 200, _ABSENT).status != _ABSENT
+    mine["address"] = addresses[0] if addresses and mine["network"] else ""
 
 
 def _meet(mine: Made) -> str:
@@ -233,9 +245,8 @@ def _server_fault(client: Client, these: Mapping[str, Made]) -> str:
     if not mine.get("port"):
         return ""
     port = client.get(NEUTRON, f"/ports/{mine['port']}").json()["port"]
-    same = port["device_id"] == mine["id"] and mine["address"] in {
-        ip["ip_address"] for ip in port["fixed_ips"]
-    }
+    held = {ip["ip_address"] for ip in port["fixed_ips"]}
+    same = port["device_id"] == mine["id"] and mine["address"] in {*held, ""}
     return "" if same else "its port is another server's, or has another address"
 
 
@@ -255,7 +266,8 @@ def remove_server(client: Client, name: str) -> None:
         threading.Event().wait(_LOOK_EVERY_S)
         left = _named(client, NOVA, "/servers/detail", name)
     if NEUTRON in client.urls:
-        for path in ("/ports", "/security-groups") if _has_groups(client) else ("/ports",):
+        groups = ("/security-groups",) if _knows(client, "/security-groups") else ()
+        for path in ("/ports", *groups):
             for thing in _named(client, NEUTRON, path, name):
                 client.call("DELETE", NEUTRON, f"{path}/{thing['id']}", _GONE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,6 +45,8 @@ class CoreApis:
     flavors: list[Thing] = field(default_factory=lambda: [_flavor("small", 512, 1), _flavor("tiny", 64, 0)])
     boots_end: str = "ACTIVE"
     """What new servers end in; ``BUILD`` if they never end."""
+    volumes_end: str = "available"
+    """What new volumes end in."""
     stacks_end: str = "CREATE_COMPLETE"
     """What new stacks end in."""
     removed: bool = True
@@ -112,10 +115,10 @@ class CoreApis:
         thing = {"status": "ACTIVE", **declared, "id": str(uuid.uuid4()), "looked": 0}
         if kind in _BEGIN:
             thing["status"], thing["ends"] = _BEGIN[kind]
-        if kind == "servers":
-            self._place(thing)
+        if kind == "servers" and not self._place(thing):
+            return 400, {"error": "a volume of it is not available"}
         if kind == "volumes":
-            thing["attachments"] = []
+            thing |= {"attachments": [], "ends": self.volumes_end}
         if kind == "ports":
             thing |= {"fixed_ips": [{"ip_address": self.address}], "device_id": ""}
         if kind == "stacks":
@@ -124,15 +127,15 @@ class CoreApis:
         self.things[kind][thing["id"]] = thing
         return (202 if kind in _BEGIN else 201), {single: thing}
 
-    def _place(self, server: Thing) -> None:
+    def _place(self, server: Thing) -> bool:
+        """Give a server its volume and its port; nova refuses one whose volume is not there yet."""
         server["ends"] = self.boots_end
         server["fault"] = {"message": "no valid host was found"} if self.boots_end == "ERROR" else {}
         for network in server["networks"] if server["networks"] != "none" else ():
             if "port" in network:
                 self.things["ports"][network["port"]]["device_id"] = server["id"]
-        for device in server.get("block_device_mapping_v2", ()):
-            if device["source_type"] == "volume":
-                self._attach(server["id"], device["uuid"])
+        taken = [d["uuid"] for d in server.get("block_device_mapping_v2", ()) if d["source_type"] == "volume"]
+        return all(self._attach(server["id"], volume)[0] == HTTPStatus.OK for volume in taken)
 
     def _show(self, kind: str, wanted: str) -> Said:
         self._look(kind, wanted)
@@ -143,8 +146,8 @@ class CoreApis:
         thing = self.things[kind].get(wanted)
         if thing is None:
             return _NOT_FOUND
-        if kind == "volumes" and thing["attachments"]:
-            return 400, {"error": "the volume is attached"}
+        if kind == "volumes" and (thing["attachments"] or "ends" in thing):
+            return 400, {"error": f"the volume is {thing['status']}"}
         if kind in {*_BEGIN, "stacks"}:
             thing["looked"] = 0
             if self.removed:
@@ -156,11 +159,14 @@ class CoreApis:
             self.things["subnets"] = {i: s for i, s in subnets.items() if s["network_id"] != wanted}
         if kind == "servers":
             for volume in self.things["volumes"].values():
-                volume["attachments"] = [a for a in volume["attachments"] if a["server_id"] != wanted]
+                if volume["attachments"] and volume["attachments"][0]["server_id"] == wanted:
+                    volume |= {"looked": 0, "status": "detaching", "ends": "available", "attachments": []}
         return (202 if kind == "volumes" else 204), None
 
     def _attach(self, server: str, volume: str) -> Said:
         thing = self.things["volumes"][volume]
+        if thing["status"] != "available":
+            return 400, {"error": f"the volume is {thing['status']}"}
         thing |= {"looked": 0, "status": "attaching", "ends": "in-use"}
         thing["attachments"] = [{"server_id": server, "volume_id": volume}]
         return 200, {"volumeAttachment": {"volumeId": volume}}
