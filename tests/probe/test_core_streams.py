@@ -169,3 +169,13 @@ def test_the_next_start_removes_what_a_killed_one_left(cloud: ApiStandIn, tmp_pa
 
     asked = [path for method, path in cloud.asked if method == "DELETE"]
     assert asked == [f"/compute/v2.1/servers/{left}"]
+
+
+def test_boots_that_never_end_take_bounded_room(cloud: ApiStandIn, tmp_path: Path) -> None:
+    """Else lost boots would fill the cloud that the run is to leave in peace."""
+    cloud.core.boots_end = "BUILD"
+    cloud.core.removed = False
+
+    watched(cloud, tmp_path, {"server-cycle": 40.0}, seconds=0.5)
+
+    assert made(cloud) == STREAMS["server-cycle"].at_once == 3
