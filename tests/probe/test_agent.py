@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from skylift.drivers.vantage_agent import agent
-from skylift.model.sample import read_samples
+from skylift.model.sample import OK, TIMEOUT, read_samples
 from skylift.probe.folder import Folder
-from skylift.testing.api_standin import ApiStandIn
+from skylift.testing.api_standin import ApiStandIn, Exchange
+from skylift.testing.core_standin import CORE
 
 OLDEST = (3, 9)
+RATES = '--rates={"image-list": 5}'
 
 
 @pytest.fixture
@@ -141,6 +143,7 @@ def test_probes_end_on_sigterm_with_all_written_and_no_credentials_left(
 
 
 def test_the_agent_closes_a_service_and_opens_it_again(shipped: Path, apis: ApiStandIn) -> None:
+    apis.offered |= CORE
     kept = {
         "id": "u1",
         "host": "cmp1",
@@ -157,6 +160,25 @@ def test_the_agent_closes_a_service_and_opens_it_again(shipped: Path, apis: ApiS
 
     assert (closing.returncode, closed) == (0, "disabled")
     assert (opening.returncode, kept["status"]) == (0, "enabled")
+
+
+@pytest.mark.parametrize(("patience", "outcomes"), [("0.2", {TIMEOUT}), ("20", {OK})])
+def test_a_request_is_given_up_when_its_user_would_wait_no_longer(
+    shipped: Path, apis: ApiStandIn, patience: str, outcomes: set[str]
+) -> None:
+    def holds(ex: Exchange) -> bool:
+        time.sleep(0.4 if "/image" in ex.path else 0.0)
+        return False
+
+    apis.fault = holds
+    runtime = shipped.parent / "run/run-1"
+    runtime.mkdir(parents=True)
+    (runtime / "credentials.json").write_text(credentials(apis))
+
+    told(shipped, apis, "probe", "--label=run-1", f"--patience={patience}", "--seconds=0.5", RATES)
+
+    written = (shipped.parent / "state/run-1/samples.tsv").read_text().splitlines(keepends=True)
+    assert {sample.outcome for sample in read_samples(written)} == outcomes
 
 
 def test_a_label_that_is_no_file_name_is_refused(shipped: Path, apis: ApiStandIn) -> None:

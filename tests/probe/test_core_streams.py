@@ -109,7 +109,16 @@ def test_a_server_that_never_becomes_active_is_lost_at_the_limit(cloud: ApiStand
     seen = watched(cloud, tmp_path, BOOTS, seconds=0.8, work_s=0.2)
 
     assert bad(seen) == {("server-boot", LOST)}
-    assert "it was still BUILD" in next(s.detail for s in seen if not s.good)
+    assert next(s.detail for s in seen if not s.good).endswith("it was still BUILD on cmp1")
+
+
+def test_a_server_that_no_host_ever_took_is_told_by_name(cloud: ApiStandIn, tmp_path: Path) -> None:
+    """Its message was lost on the way, or nobody places servers: another fault than a slow host."""
+    cloud.core.boots_end, cloud.core.host = "BUILD", None
+
+    seen = watched(cloud, tmp_path, BOOTS, seconds=0.8, work_s=0.2)
+
+    assert {s.detail.partition("it was still ")[2] for s in seen if not s.good} == {"BUILD without a host"}
 
 
 def test_a_delete_that_is_refused_is_a_failed_request_and_no_lost_work(

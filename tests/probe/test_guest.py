@@ -69,15 +69,14 @@ def session(where: Path, told: Told) -> Session:
         {"type": kind, "endpoints": [{"interface": "public", "url": "http://127.0.0.1:1"}]}
         for kind in ("image", "placement", "compute")
     )
-    guests = Guests(where, where / "guests.json")
+    guests = Guests(where / "witnesses.json", where / "guests.json")
     ear = Ear(lambda _call, _due: None, told, guests, threading.Event(), look_every_s=1.0, work_s=1.0)
     return Session(Access("http://127.0.0.1:1", "a", "b", "c"), Token("t", "u", "p", catalog), "run-1", ear)
 
 
 def witness(where: Path, address: str) -> None:
-    (where / "plan-1").mkdir()
     known = {"complete": True, "server": {"id": "s-1", "address": address}}
-    (where / "plan-1/witnesses.json").write_text(json.dumps(known))
+    (where / "witnesses.json").write_text(json.dumps(known))
 
 
 @pinging
@@ -178,14 +177,19 @@ def test_a_count_that_cannot_be_read_any_more_is_a_failure(
 
 def test_guests_of_witnesses_that_are_not_whole_yet_are_no_guests(tmp_path: Path) -> None:
     witness(tmp_path, NOWHERE)
-    file = tmp_path / "plan-1/witnesses.json"
+    file = tmp_path / "witnesses.json"
     file.write_text(file.read_text().replace("true", "false"))
 
-    assert Guests(tmp_path, tmp_path / "guests.json")() == ()
+    assert Guests(file, tmp_path / "guests.json")() == ()
+
+
+def test_where_no_witnesses_are_made_there_are_no_guests(tmp_path: Path) -> None:
+    assert Guests(None, tmp_path / "guests.json")() == ()
+    assert Guests(tmp_path / "witnesses.json", tmp_path / "guests.json")() == ()
 
 
 def test_what_is_kept_is_the_highest_count(tmp_path: Path) -> None:
-    guests = Guests(tmp_path, tmp_path / "guests.json")
+    guests = Guests(None, tmp_path / "guests.json")
     one = Guest("s-1", NOWHERE)
 
     guests.keep(one, 5)

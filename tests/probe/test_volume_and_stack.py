@@ -29,7 +29,7 @@ def bad(samples: list[Sample]) -> set[tuple[str, str]]:
 
 
 def witness_server(cloud: ApiStandIn, where: Path) -> str:
-    """A server that stands there as a witness of another label."""
+    """A server that stands there as a witness of the label ``plan-1``."""
     server = cloud.core.add("servers", name="skylift-witness-plan-1")
     (where / "state/plan-1").mkdir(parents=True)
     known = {"complete": True, "server": {"id": server, "address": "127.0.0.1"}}
@@ -58,7 +58,7 @@ def test_cycles_make_follow_and_remove(cloud: ApiStandIn, tmp_path: Path) -> Non
 def test_a_volume_is_attached_to_the_witnesses_server_and_detached(cloud: ApiStandIn, tmp_path: Path) -> None:
     server = witness_server(cloud, tmp_path)
 
-    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.8)
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.8, witnesses="plan-1")
 
     assert bad(seen) == set()
     assert {"volume-attachment", "volume-detachment", "volume-removal"} <= {s.stream for s in seen if s.work}

@@ -44,9 +44,11 @@ def watched(
     seconds: float,
     answer_s: float = TIME_LIMIT_S,
     work_s: float = 5.0,
+    witnesses: str = "",
 ) -> list[Sample]:
     """What the streams record in ``seconds``; their users look for accepted work 50 times a second."""
     folder = Folder.of("run-1", where / "state", where / "run")
     limits = Limits(seconds=seconds, in_flight=16, answer_s=answer_s, work_s=work_s, look_every_s=0.02)
-    Watch(folder, access(apis), rates, limits).run()
+    theirs = Folder.of(witnesses, where / "state", where / "run") if witnesses else None
+    Watch(folder, access(apis), rates, limits, witnesses=theirs).run()
     return recorded(where)

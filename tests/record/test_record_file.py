@@ -248,6 +248,7 @@ def test_balancers_that_can_hold_requests_say_by_which_map(file: Path) -> None:
 
     assert without.balancer.parking is None
     assert told.balancer.parking == PurePosixPath("/etc/haproxy/parked.map")
+    assert (without.longest_wait, told.longest_wait) == (0, told.policy.park_s)
     assert told.policy.park_s == 20
 
 

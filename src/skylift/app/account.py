@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skylift.actions.prove import CreateWitnesses
-from skylift.app.conduct import fetch_samples
+from skylift.app.conduct import fetch_samples, witness_label
 from skylift.app.inspect import observe_cloud
 from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
@@ -76,8 +75,3 @@ def witnesses(site: Site, plan: Plan, remark: Callable[[str], None]) -> tuple[Wi
     except Problem as problem:
         remark(f"the witnesses could not be seen: {problem}")
         return ()
-
-
-def witness_label(plan: Plan) -> str:
-    """The name that a plan's witnesses bear; empty if it makes none."""
-    return next((s.action.label for s in plan.steps if isinstance(s.action, CreateWitnesses)), "")

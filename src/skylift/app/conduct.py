@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from skylift.actions.prove import CreateWitnesses
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.propose import verified
@@ -162,6 +163,7 @@ def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench
         if all(step.stage is Stage.PREPARE for step in plan.steps):
             return drive(execution, around)
         loss = with_announced(policy.loss, plan)
+        site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
         with _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard:
             return drive(execution, replace(around, guard=guard))
 
@@ -170,9 +172,8 @@ def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench
 def _measured(
     site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool
 ) -> Iterator[Guard]:
-    """Users' requests are made and counted for as long as the block runs, and what they met is kept."""
+    """The probes run and are counted for as long as the block runs, and what they met is kept."""
     vantage, label = site.ports.vantage, str(folder.id)
-    vantage.start_probes(label)
     try:
         if not resumed:
             _let_pass(site, bench)
@@ -180,9 +181,15 @@ def _measured(
     finally:
         try:
             vantage.stop_probes(label)
+        except Transient as late:
+            # They end by themselves, and what is left of them bears the run's name.
+            bench.remark(
+                f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it"
+            )
+        try:
             fetch_samples(site, folder)
         except Transient as unreached:
-            # The probes end by themselves and their samples stay there: report fetches what is missing.
+            # Samples stay there: report fetches what is missing.
             bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
 
 
@@ -192,6 +199,11 @@ def _let_pass(site: Site, bench: Bench) -> None:
     until = site.clock() + baseline
     while site.clock() < until and not bench.asked_to_stop():
         bench.pause()
+
+
+def witness_label(plan: Plan) -> str:
+    """The name that a plan's witnesses bear; empty if it makes none."""
+    return next((s.action.label for s in plan.steps if isinstance(s.action, CreateWitnesses)), "")
 
 
 def fetch_samples(site: Site, folder: RunFolder) -> None:

@@ -53,7 +53,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
             ),
             database=MariadbDatabase(ssh, _named(record, record.database.role)),
             broker=RabbitmqBroker(ssh, _named(record, record.broker.role) if record.broker else ()),
-            vantage=SshVantage(ssh, record.vantage, addresses),
+            vantage=SshVantage(ssh, record.vantage, addresses, held_s=record.longest_wait),
             intake=ApiIntake(VantageLine(ssh, record.vantage), clock.now),
         )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from skylift.app.account import account, judge, standing, witness_label
+from skylift.app.account import account, judge, standing
+from skylift.app.conduct import witness_label
 from skylift.app.validate import Outcome
 from skylift.app.wiring import open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
@@ -40,13 +41,16 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 @pass_desk
 def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
     """Judge from what is observed whether the cloud is at the goal: the newest run's, or RELEASE."""
-    plan = read_plan(desk.runs.find(None).plan.read_bytes()) if goal is None or clean_up else None
+    folder = desk.runs.find(None) if goal is None or clean_up else None
+    plan = read_plan(folder.plan.read_bytes()) if folder else None
     with open_site(desk.record) as site:
         wanted = goal or (plan.goal if plan else None)
         if wanted is None:
             raise click.UsageError("name the goal: --to RELEASE")
         judged = judge(site, wanted)
-        if clean_up and plan is not None and judged.outcome is not Outcome.FAILED and witness_label(plan):
+        if clean_up and folder and plan and judged.outcome is not Outcome.FAILED and witness_label(plan):
+            # What of its probes could not be removed when they ended is swept up now.
+            site.ports.vantage.stop_probes(str(folder.id))
             site.ports.vantage.destroy_witnesses(witness_label(plan))
             remark("the witnesses were removed")
     answer(validation_view.lines(judged), validation_view.document(judged), as_json=as_json)

@@ -14,6 +14,7 @@ from skylift.drivers.vantage_line import VantageLine
 from skylift.model.cloud import Endpoint
 from skylift.model.ids import ComponentName, Epoch, HostName
 from skylift.model.record import VantageEntry
+from skylift.model.sample import TIME_LIMIT_S
 from skylift.ports.vantage import ProbeTally, WitnessSeen
 
 _CHUNK_BYTES = 4 << 20
@@ -23,7 +24,11 @@ _SAMPLES = 'if [ -e "$1" ]; then tail -c "+$2" "$1" | head -c "$3" | gzip -1; fi
 
 
 class SshVantage:
-    """``Vantage`` over SSH. ``rates`` are firings per second by stream; the agent's own if none."""
+    """``Vantage`` over SSH.
+
+    ``rates`` are firings per second by stream; the agent's own if none. ``held_s`` is for how long the
+    balancers may let a request wait: users who ask for it wait so much longer.
+    """
 
     def __init__(
         self,
@@ -32,12 +37,13 @@ class SshVantage:
         addresses: Mapping[HostName, str],
         *,
         rates: Mapping[str, float] | None = None,
+        held_s: float = 0,
     ) -> None:
         self._ssh = ssh
         self._line = VantageLine(ssh, entry)
         self._addresses = addresses
         self._host = entry.host
-        self._rates = dict(rates or {})
+        self._asking = (f"--rates={json.dumps(dict(rates or {}))}", f"--patience={TIME_LIMIT_S + held_s}")
         self._wanted = (f"--image={entry.image or ''}", f"--network={entry.network or ''}")
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -48,9 +54,9 @@ class SshVantage:
         backend = f"http://{self._addresses[host]}:{port}"
         return str(self._line.tell("ask", component, backend, path)["complaint"])
 
-    def start_probes(self, label: str) -> None:
-        rates = f"--rates={json.dumps(self._rates)}"
-        self._line.tell("launch", f"--label={label}", rates, *self._wanted, changes=True)
+    def start_probes(self, label: str, *, witnesses: str = "") -> None:
+        guests = f"--witnesses={witnesses}"
+        self._line.tell("launch", f"--label={label}", *self._asking, guests, *self._wanted, changes=True)
 
     def tally(self, label: str) -> ProbeTally:
         said = self._ssh.ask(

@@ -108,7 +108,8 @@ def outage(record: Record, ssh: Ssh, goal: Release, tell: Tell) -> Availability:
     artifact = record.artifact_for(goal)
     if artifact is None:
         raise LabProblem(f"the record has no artifact of {goal}")
-    vantage, label = SshVantage(ssh, record.vantage, addresses(record)), f"naive-{int(time.time())}"
+    vantage = SshVantage(ssh, record.vantage, addresses(record), held_s=record.longest_wait)
+    label = f"naive-{int(time.time())}"
     hand = ByHand(record, ssh, tell)
     hand.stage(artifact)
     vantage.start_probes(label)

@@ -259,6 +259,11 @@ class Record:
         return tuple(self.hosts[name] for name in sorted(self.hosts) if role in self.hosts[name].roles)
 
     @property
+    def longest_wait(self) -> Seconds:
+        """For how long the balancers may let a user's request wait; zero if they cannot hold any."""
+        return self.policy.park_s if self.balancer.parking else Seconds(0)
+
+    @property
     def services(self) -> Mapping[ServiceName, ServiceEntry]:
         """Every service of every component, component by component."""
         return {name: s for c in self.components.values() for name, s in c.services.items()}

@@ -46,8 +46,11 @@ class Vantage(Protocol):
         """
         ...
 
-    def start_probes(self, label: str) -> None:
-        """Start the request streams of one run, detached on the vantage host; no effect if they run."""
+    def start_probes(self, label: str, *, witnesses: str = "") -> None:
+        """Start the request streams of one run, detached on the vantage host; no effect if they run.
+
+        The server among the ``witnesses`` of that label, where there is one, is asked past the APIs, too.
+        """
         ...
 
     def tally(self, label: str) -> ProbeTally:

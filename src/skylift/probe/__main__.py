@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skylift.model.sample import TIMEOUT
+from skylift.model.sample import TIME_LIMIT_S, TIMEOUT
 from skylift.probe import intake, sweep, witness, witness_check
 from skylift.probe.access import Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
@@ -58,6 +58,7 @@ def launch(folder: Folder, options: argparse.Namespace) -> object:
     command += [sys.executable, sys.argv[0], "probe", f"--label={folder.label}"]
     command += [f"--seconds={options.seconds}", f"--requests={options.requests}", f"--rates={options.rates}"]
     command += [f"--image={options.image}", f"--network={options.network}"]
+    command += [f"--patience={options.patience}", f"--witnesses={options.witnesses}"]
     active = subprocess.run(["systemctl", "is-active", "--quiet", folder.unit], check=False)
     if active.returncode != 0:
         subprocess.run(command, check=True)
@@ -75,8 +76,9 @@ def probe(folder: Folder, options: argparse.Namespace) -> object:
         rates = json.loads(options.rates)
         if set(rates) - set(STREAMS):
             raise ValueError(f"there are no streams {sorted(set(rates) - set(STREAMS))}")
-        limits = Limits(options.seconds, options.requests)
-        Watch(folder, access, rates, limits, wanted=_wanted(options)).run()
+        limits = Limits(options.seconds, options.requests, answer_s=options.patience)
+        theirs = options.witnesses and Folder.of(options.witnesses, options.state, options.runtime)
+        Watch(folder, access, rates, limits, wanted=_wanted(options), witnesses=theirs or None).run()
     finally:
         folder.credentials.unlink()
     return {"already": False}
@@ -198,6 +200,8 @@ def _bounds(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seconds", type=float, default=Limits().seconds)
     verb.add_argument("--requests", type=int, default=Limits().requests)
     verb.add_argument("--rates", default="{}", help="JSON: firings per second by stream")
+    verb.add_argument("--patience", type=float, default=TIME_LIMIT_S, help="seconds that users wait")
+    verb.add_argument("--witnesses", default="", help="label of those whose guest is asked, too")
 
 
 if __name__ == "__main__":

@@ -47,13 +47,13 @@ class Guest(NamedTuple):
 
 
 class Guests:
-    """All guests of this vantage host's witnesses, and what they last counted.
+    """The guests of one set of witnesses, and what they last counted.
 
     What is known is kept in a file, so that an agent that was killed goes on asking those it knew.
     """
 
-    def __init__(self, state: Path, kept: Path) -> None:
-        self._state = state
+    def __init__(self, witnesses: Path | None, kept: Path) -> None:
+        self._witnesses = witnesses
         self._kept = kept
         self._lock = threading.Lock()
         self._seen: tuple[float, tuple[Guest, ...]] = (float("-inf"), ())
@@ -62,11 +62,11 @@ class Guests:
         self._written = dict(self._counts)
 
     def __call__(self) -> tuple[Guest, ...]:
-        """The guests of whole sets of witnesses, looked up anew every few seconds."""
+        """The guests, looked up anew every few seconds: none before their witnesses are whole."""
         with self._lock:
             at, guests = self._seen
             if time.monotonic() - at > _SEEN_EVERY_S:
-                guests = tuple(_guests(self._state))
+                guests = tuple(_guests(self._witnesses)) if self._witnesses else ()
                 self._seen = (time.monotonic(), guests)
             return guests
 
@@ -129,12 +129,13 @@ def restarted(guest: Guest, before: int, now: int | None) -> str:
     return f"{guest.address} counted {now} after {before}: it was restarted" if now < before else ""
 
 
-def _guests(state: Path) -> Iterator[Guest]:
-    for path in sorted(state.glob("*/witnesses.json")):
-        these: dict[str, dict[str, str]] = json.loads(path.read_text())
-        server = these.get("server", {})
-        if these["complete"] and server.get("id"):
-            yield Guest(server["id"], server.get("address", ""))
+def _guests(witnesses: Path) -> Iterator[Guest]:
+    if not witnesses.exists():
+        return
+    these: dict[str, dict[str, str]] = json.loads(witnesses.read_text())
+    server = these.get("server", {})
+    if these["complete"] and server.get("id"):
+        yield Guest(server["id"], server.get("address", ""))
 
 
 def _icmp() -> socket.socket:

@@ -24,6 +24,8 @@ class Kind(NamedTuple):
     status: str = "status"
     reason: tuple[str, ...] = ()
     """Where the answer says why it failed."""
+    place: str = ""
+    """What an administrator's answer calls the host it is on, if it tells."""
 
     def request(self, session: Session, method: str, thing: str) -> Request:
         """A request to one of them."""
@@ -40,12 +42,20 @@ class Kind(NamedTuple):
         look = Call(f"{self.single}-follow", self.api, request, (200, _ABSENT), fault)
         return Work(stream, self.api, f"{self.single} {thing}", look, lambda answer: state(self, answer))
 
+    def so_far(self, answer: Answer) -> str:
+        """How far one has come; one that no host has taken yet is told from one that is slow there."""
+        status = str(part(answer, self.single, self.status))
+        told = part(answer, self.single)
+        if not self.place or not isinstance(told, dict) or self.place not in told:
+            return status
+        return f"{status} on {told[self.place]}" if told[self.place] else f"{status} without a host"
+
     def made(self, answer: Answer) -> str:
         """The fault of an answer that says a thing was made, but not which."""
         return "" if part(answer, self.single, "id") else f"the answer has no {self.single}'s id"
 
 
-SERVER = Kind(NOVA, "/servers", "server", reason=("fault", "message"))
+SERVER = Kind(NOVA, "/servers", "server", reason=("fault", "message"), place="OS-EXT-SRV-ATTR:host")
 VOLUME = Kind(CINDER, "/volumes", "volume")
 STACK = Kind(HEAT, "/stacks", "stack", "stack_status", ("stack_status_reason",))
 
@@ -59,7 +69,7 @@ def becomes(goal: str) -> Callable[[Kind, Answer], State]:
         status = str(part(answer, kind.single, kind.status))
         if status.lower().startswith("error") or status.endswith("_FAILED"):
             return State(LOST, f"it ended in {status}: {part(answer, kind.single, *kind.reason)}")
-        return State(DONE) if status == goal else State("", f"it was still {status}")
+        return State(DONE) if status == goal else State("", f"it was still {kind.so_far(answer)}")
 
     return state
 

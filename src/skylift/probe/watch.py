@@ -62,10 +62,12 @@ class Watch:
         limits: Limits,
         *,
         wanted: Wanted = NOTHING_WANTED,
+        witnesses: Folder | None = None,
     ) -> None:
-        """``rates`` may be empty: then each stream has its own."""
+        """``rates`` may be empty: then each stream has its own. The guest of ``witnesses`` is asked, too."""
         self._access = access
         self._wanted = wanted
+        self._guests = Guests(witnesses.witnesses if witnesses else None, folder.guests)
         self._folder = folder
         self._rates = rates
         self._limits = limits
@@ -88,7 +90,7 @@ class Watch:
                 ear = Ear(
                     self._attempt,
                     self._judged,
-                    Guests(self._folder.state.parent, self._folder.guests),
+                    self._guests,
                     self._ending,
                     look_every_s=limits.look_every_s,
                     work_s=limits.work_s,

@@ -45,6 +45,8 @@ class CoreApis:
     flavors: list[Thing] = field(default_factory=lambda: [_flavor("small", 512, 1), _flavor("tiny", 64, 0)])
     boots_end: str = "ACTIVE"
     """What new servers end in; ``BUILD`` if they never end."""
+    host: str | None = "cmp1"
+    """The host that new servers are on; none if nobody ever places them."""
     volumes_end: str = "available"
     """What new volumes end in."""
     stacks_end: str = "CREATE_COMPLETE"
@@ -129,7 +131,7 @@ class CoreApis:
 
     def _place(self, server: Thing) -> bool:
         """Give a server its volume and its port; nova refuses one whose volume is not there yet."""
-        server["ends"] = self.boots_end
+        server |= {"ends": self.boots_end, "OS-EXT-SRV-ATTR:host": self.host}
         server["fault"] = {"message": "no valid host was found"} if self.boots_end == "ERROR" else {}
         for network in server["networks"] if server["networks"] != "none" else ():
             if "port" in network:

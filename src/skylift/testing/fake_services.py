@@ -166,7 +166,7 @@ class FakeVantage:
         pool = next(service.pool for service in services if service.port == port)
         return self.cloud.traffic.complaint(pool, host)
 
-    def start_probes(self, label: str) -> None:
+    def start_probes(self, label: str, *, witnesses: str = "") -> None:  # noqa: ARG002 - the port's words
         self._reach()
         requests, failed, _ = self._counted()
         before = self.cloud.probes.setdefault(label, FakeProbes(requests, failed))
