@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skylift.model.sample import CONTENT, OK
+from skylift.model.sample import OK, RESTARTED
 from skylift.probe import guest_streams
 from skylift.probe.access import Access, Token
 from skylift.probe.exchange import Unanswered
@@ -134,7 +134,7 @@ def test_a_guest_that_was_restarted_is_told_once(listening: Listening, tmp_path:
         listening.count = count
         guest_streams.guest_counter(asked, time.monotonic())
 
-    assert [outcome for _, _, outcome in told.seen] == [OK, CONTENT, OK]
+    assert [outcome for _, _, outcome in told.seen] == [OK, RESTARTED, OK]
 
 
 def test_a_restart_while_the_agent_was_dead_is_seen(listening: Listening, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_restart_while_the_agent_was_dead_is_seen(listening: Listening, tmp_pa
     listening.count = "3"
     guest_streams.guest_counter(session(tmp_path, told), time.monotonic())
 
-    assert [outcome for _, _, outcome in told.seen] == [OK, CONTENT]
+    assert [outcome for _, _, outcome in told.seen] == [OK, RESTARTED]
 
 
 def test_an_image_that_counts_nothing_is_not_asked_to(listening: Listening, tmp_path: Path) -> None:

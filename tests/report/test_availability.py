@@ -5,8 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skylift.model.availability import Span, availability, latency, steps_at
-from skylift.model.sample import DONE, LOST, OK, STATUS, TIMEOUT, Sample
+from skylift.model.availability import Boots, Span, availability, latency, steps_at
+from skylift.model.sample import (
+    BOOT,
+    BOOT_ASKED,
+    DONE,
+    GUEST_COUNTER,
+    GUEST_PING,
+    LOST,
+    OK,
+    RESTARTED,
+    STATUS,
+    TIMEOUT,
+    Sample,
+)
 from skylift.probe.counting import Count
 
 APIS = ["glance", "keystone", "placement"]
@@ -14,7 +26,7 @@ APIS = ["glance", "keystone", "placement"]
 requests = st.builds(
     Sample,
     scheduled=st.integers(0, 60_000).map(lambda ms: 1e9 + ms / 1000),
-    latency_ms=st.integers(1, 10_000).map(float),
+    latency_ms=st.integers(1, 20_000).map(float),
     stream=st.just("list"),
     api=st.sampled_from(APIS),
     outcome=st.sampled_from([OK, OK, OK, STATUS, TIMEOUT, DONE, LOST]),
@@ -41,6 +53,7 @@ def test_every_request_and_every_work_is_counted_once(
 
     works = sum(sample.work for sample in samples)
     assert (seen.requests, seen.works) == (len(samples) - works, works)
+    assert seen.slow == sum(sample.slow for sample in samples)
     assert len(seen.failures) == seen.failed + len(seen.lost) == sum(not s.good for s in samples)
     assert sum(sum(api.outcomes.values()) for api in seen.apis) == len(seen.failures)
     assert sum(a.baseline.answers + a.during.answers for a in seen.apis) == sum(
@@ -165,3 +178,47 @@ def test_one_lost_boot_is_enough_for_a_run_not_to_be_seamless() -> None:
 
     assert (nova.failed, nova.lost) == (0, 1)
     assert not nova.seamless
+
+
+def test_boots_are_counted_by_what_their_users_were_told() -> None:
+    def asked(outcome: str) -> Sample:
+        return Sample(1.0, 20.0, BOOT_ASKED, "nova", outcome, 0)
+
+    def ended(outcome: str) -> Sample:
+        return Sample(1.0, 9_000.0, BOOT, "nova", outcome, 0)
+
+    samples = [*map(asked, [OK, OK, OK, STATUS]), *map(ended, [DONE, LOST])]
+
+    seen = availability(samples)
+
+    assert seen.boots == Boots(asked=4, failed=1, lost=1)
+    assert (seen.requests, seen.failed, seen.works) == (4, 1, 2)
+
+
+def test_a_guests_losses_are_its_own_and_no_failed_requests_of_an_api() -> None:
+    def of(stream: str, at: float, outcome: str) -> Sample:
+        return Sample(at, 5.0, stream, "guest 10.0.0.5", outcome, 0)
+
+    pings = [of(GUEST_PING, n / 2, TIMEOUT if n in {4, 5, 6, 7} else OK) for n in range(20)]
+    counts = [of(GUEST_COUNTER, 5.0, OK), of(GUEST_COUNTER, 6.0, RESTARTED)]
+
+    seen = availability([*steady("nova", 0.0, 10.0), *pings, *counts])
+    (guest,) = seen.guests
+
+    assert (guest.guest, guest.pings, guest.lost, guest.restarts) == ("guest 10.0.0.5", 20, 4, 1)
+    assert guest.gap.length_ms == 2500
+    assert (seen.requests, seen.failed, seen.longest_gap_ms) == (40, 0, 250)
+    assert not seen.seamless
+
+
+def test_an_answer_that_came_late_is_slow_and_its_gap_is_seen() -> None:
+    held = Sample(105.0, 15_000.0, "list", "nova", OK, 200)
+
+    (nova,) = availability(
+        [*steady("nova", 100, 105), held, *steady("nova", 120.1, 125)], changed_from=105
+    ).apis
+
+    assert (nova.failed, nova.slow) == (0, 1)
+    assert nova.gap.length_ms > 15_000
+    assert not nova.seamless
+    assert nova.within(20_000)

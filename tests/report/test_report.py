@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
 import pytest
 from tests.report.reported import INTACT, broken, finished, told, touched_at, traffic
 
+from skylift.actions.parking import ParkPool
 from skylift.app.validate import Issue, Outcome, Validation, validate
 from skylift.catalog.catalog import load
 from skylift.cli.views import report as view
 from skylift.engine.journal import Event, Reported, RunClosed, RunPaused, StepDone, StepFailed, Why
 from skylift.model.goal import Upgrade
+from skylift.model.ids import PoolName, Seconds
 from skylift.model.problem import Fix, Remedy
-from skylift.model.sample import LOST, STATUS, Sample
-from skylift.planning.plan import Plan
+from skylift.model.sample import (
+    BOOT,
+    BOOT_ASKED,
+    DONE,
+    GUEST_COUNTER,
+    GUEST_PING,
+    LOST,
+    OK,
+    RESTARTED,
+    STATUS,
+    TIMEOUT,
+    Sample,
+)
+from skylift.planning.plan import Impact, Notice, Plan
 from skylift.ports import WitnessSeen
+from skylift.testing.plans import step_of
 from skylift.testing.samples import R2024_1, sample_cloud, sample_record
 
 NASTY = "<script>alert('x')</script>&"
@@ -76,18 +92,64 @@ def test_lost_requests_are_an_issue_with_the_steps_they_fell_into_and_what_to_do
     assert report.issues[0].remedies
 
 
-def test_work_that_was_lost_is_an_issue_and_named() -> None:
-    plan, events = run()
-    boot = Sample(touched_at(plan, events), 9000.0, "server-boot", "nova", LOST, 0, "server 7: gone early")
+def core_traffic(plan: Plan, events: tuple[Event, ...], *, lost: bool) -> list[Sample]:
+    """Requests to nova, three boots, and a guest; of two of these something was lost, or nothing."""
+    at = touched_at(plan, events)
     asked = [s._replace(api="nova") for s in traffic(events) if s.api == "glance"]
+    boots = [Sample(at + n, 20.0, BOOT_ASKED, "nova", OK, 202) for n in range(3)]
+    ends = [Sample(at + n, 9000.0, BOOT, "nova", DONE, 0) for n in range(2)]
+    ends.append(Sample(at, 9000.0, BOOT, "nova", LOST if lost else DONE, 0, "server 7: gone early" * lost))
+    asked += [s._replace(api="guest 10.0.0.5", stream=GUEST_PING) for s in asked]
+    if lost:
+        asked[-1] = asked[-1]._replace(outcome=TIMEOUT)
+        asked.append(Sample(at, 9.0, GUEST_COUNTER, "guest 10.0.0.5", RESTARTED, 0, "counted 3 after 70"))
+    return [*asked, *boots, *ends]
 
-    report = told(plan, events, [*asked, boot])
-    text = "\n".join(view.lines(report))
+
+def test_a_run_that_lost_a_boot_a_ping_and_a_guest_says_so_in_every_form() -> None:
+    plan, events = run()
+
+    report = told(plan, events, core_traffic(plan, events, lost=True))
+    text, document, page = view.lines(report), view.document(report), view.html(report)
 
     assert report.verdict == "completed with issues"
-    assert "1 lost of 1 works" in report.summary
-    assert "lost by nova: server-boot: server 7: gone early" in text
-    assert view.document(report)["lost"] == 1
+    assert [i.sentence.partition(" requests")[0].partition("of")[0] for i in report.issues] == ["2 ", "0 "]
+    assert "openstack server list --all-projects --long --ip 10.0.0.5" in str(report.issues[0].remedies[0])
+    assert "  lost by nova: server-boot: server 7: gone early" in text
+    assert (document["lost"], document["boots"]) == (1, {"asked": 3, "failed": 0, "lost": 1})
+    assert [(g["lost"], g["restarts"]) for g in document["guests"]] == [(1, 1)]
+    for counts in ("0 failed and 1 lost of 3 boots", "1 lost of 3 works", "guest 10.0.0.5: 1 lost of"):
+        assert counts in text[-1]
+    for figure in ("0 failed and 1 lost of 3 boots", "guest 10.0.0.5: 1 lost of", "1 of 3</td>"):
+        assert figure in page
+
+
+def test_a_run_that_lost_nothing_says_how_much_there_was_to_lose() -> None:
+    plan, events = run()
+
+    report = told(plan, events, core_traffic(plan, events, lost=False))
+
+    assert report.verdict == "completed"
+    assert "0 failed and 0 lost of 3 boots, 0 lost of 3 works, guest 10.0.0.5: 0 lost of" in report.summary
+    assert "0 restarts" in view.lines(report)[-1]
+
+
+def test_requests_that_waited_as_the_plan_announced_are_no_issue_and_are_seen() -> None:
+    plan, events = run()
+    park = step_of(ParkPool(PoolName("nova-api"), Seconds(20)))
+    announced = replace(plan, steps=(*plan.steps, replace(park, impact=Impact(Notice.SLOW, "nova"))))
+    held_from = touched_at(plan, events)
+    asked = [s._replace(api="nova") for s in traffic(events) if s.api == "glance"]
+    within = [s for s in asked if not held_from <= s.scheduled < held_from + 15]
+    held = Sample(held_from, 15_000.0, "list", "nova", OK, 200)
+
+    kept, broke = told(announced, events, [*within, held]), told(plan, events, [*within, held])
+
+    assert (kept.verdict, broke.verdict) == ("completed", "completed with issues")
+    assert "requests wait for up to 20 s" in kept.impacts[0].planned
+    assert "1 slow" in kept.summary
+    assert not kept.availability.seamless
+    assert "1 answers of nova took longer than 10 s" in "\n".join(view.lines(kept))
 
 
 def test_a_hurt_witness_is_an_issue() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from skylift.actions.parking import ParkPool
 from skylift.app.validate import Issue, Outcome, Validation
 from skylift.engine.fold import Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, StepDone, StepFailed, StepStarted
@@ -86,7 +87,9 @@ class Report:
     def issues(self) -> tuple[Issue, ...]:
         """What is not as it should be, each with what to do about it (row 10)."""
         seen = self.validation.issues if self.validation else ()
-        return (*seen, *_witness_issues(self.witnesses), *_loss_issues(self.availability))
+        worse = {impact.api for impact in self.impacts if not impact.kept}
+        lost = [_loss_issue(api) for api in self.availability.apis if api.api in worse]
+        return (*seen, *_witness_issues(self.witnesses), *lost)
 
     @property
     def hurt(self) -> tuple[WitnessSeen, ...]:
@@ -95,12 +98,15 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line for a log: verdict, failed requests, lost works, longest gap, witnesses."""
+        """One line for a log: verdict, requests, boots, other works, guests, longest gap, witnesses."""
         seen = self.availability
         parts = [self.verdict]
         if seen.apis:
             parts.append(f"{seen.failed} failed of {seen.requests} requests")
+            parts += [f"{seen.slow} slow"] if seen.slow else []
+            parts += [str(seen.boots)] if seen.boots.asked else []
             parts += [f"{len(seen.lost)} lost of {seen.works} works"] if seen.works else []
+            parts += map(str, seen.guests)
             parts.append(f"longest gap {seen.longest_gap_ms / 1000:.1f} s")
         else:
             parts.append("no requests were measured")
@@ -190,13 +196,16 @@ def _troubles(events: Sequence[Event]) -> tuple[Trouble, ...]:
 
 
 def _impact(plan: Plan, api: ApiAvailability) -> Impact:
-    """Fewer backends or slow answers were announced, never a failed request or a gap."""
-    noticed = [s.impact.notice for s in plan.steps if s.impact.api == api.api]
+    """Fewer backends, slow answers or requests that wait were announced, never a failed request."""
+    own = [step for step in plan.steps if step.impact.api == api.api]
+    noticed = [step.impact.notice for step in own]
+    waits_s = max((s.action.limit for s in own if isinstance(s.action, ParkPool)), default=0)
     planned = [
         f"{n.value} in {noticed.count(n)} of {len(plan.steps)} steps"
         for n in Notice
         if n is not Notice.NONE and n in noticed
     ]
+    planned += [f"requests wait for up to {waits_s} s"] if waits_s else []
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
         f"longest gap {api.gap.length_ms / 1000:.2f} s, "
@@ -206,7 +215,7 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
         api.api,
         "no request fails; " + ("; ".join(planned) or "nothing to notice"),
         measured,
-        kept=api.seamless,
+        kept=api.within(waits_s * 1000),
     )
 
 
@@ -224,18 +233,24 @@ def _witness_issues(witnesses: Iterable[WitnessSeen]) -> Iterator[Issue]:
             )
 
 
-def _loss_issues(seen: Availability) -> Iterator[Issue]:
+def _loss_issue(api: ApiAvailability) -> Issue:
     """Lost requests cannot be given back: what is left is to find out why, and to tell users."""
-    for api in seen.apis:
-        if api.seamless:
-            continue
-        steps = ", ".join(api.failed_by_step or api.gap.steps) or "no step of this run"
-        told = (
-            f"{api.failed} of {api.requests} requests to {api.api} failed, {_lost(api)}"
-            f"and its longest gap was {api.gap.length_ms / 1000:.1f} s, during {steps}"
+    steps = ", ".join(api.failed_by_step or api.gap.steps) or "no step of this run"
+    told = (
+        f"{api.failed} of {api.requests} requests to {api.api} failed, {_lost(api)}"
+        f"and its longest gap was {api.gap.length_ms / 1000:.1f} s, during {steps}"
+    )
+    where = "see which of its backends serve: skylift inspect"
+    if api.guest:
+        address = api.api.partition(" ")[2]
+        where = (
+            f"see its server and the host of that: openstack server list --all-projects --long --ip {address}"
         )
-        remedies = (
-            Remedy(Fix.REPAIR, "see which of its backends serve: skylift inspect"),
+    return Issue(
+        Outcome.WITH_ISSUES,
+        told,
+        (
+            Remedy(Fix.REPAIR, where),
             Remedy(Fix.ACCEPT, "tell users of it, with the times that skylift report --json has"),
-        )
-        yield Issue(Outcome.WITH_ISSUES, told, remedies)
+        ),
+    )

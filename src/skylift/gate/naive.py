@@ -139,7 +139,9 @@ def addresses(record: Record) -> dict[HostName, str]:
 
 def summary(seen: Availability) -> str:
     """One line for a log."""
-    return f"{seen.failed} failed of {seen.requests} requests, longest gap {seen.longest_gap_ms / 1000:.1f} s"
+    boots = [str(seen.boots)] if seen.boots.asked else []
+    told = [f"{seen.failed} failed of {seen.requests} requests", *boots, *map(str, seen.guests)]
+    return ", ".join([*told, f"longest gap {seen.longest_gap_ms / 1000:.1f} s"])
 
 
 def _samples(vantage: SshVantage, label: str) -> list[Sample]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from skylift.model.sample import Sample
+from skylift.model.sample import BOOT, BOOT_ASKED, GUEST_PING, LOST, RESTARTED, Sample
 
 UNWATCHED_S = 5.0
 """No request due for so long, of any stream, means that nobody asked: such a time is no gap."""
@@ -53,11 +53,14 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class ApiAvailability:
-    """One API, as its users met it."""
+    """One API, as its users met it; or one guest, which is asked past every API."""
 
     api: str
+    guest: bool
     requests: int
     failed: int
+    slow: int
+    """Good answers that came only when most would have given up, as while the balancers let requests wait."""
     works: int
     """What it had accepted, such as a server's boot, that was followed to its end."""
     lost: int
@@ -76,9 +79,44 @@ class ApiAvailability:
     @property
     def seamless(self) -> bool:
         """Nothing failed or was lost, and no gap was much longer than the slowest baseline request."""
-        return (
-            self.failed == self.lost == 0 and self.gap.length_ms <= self.baseline.slowest_ms + GAP_ALLOWED_MS
-        )
+        return self.within(0)
+
+    def within(self, announced_ms: int) -> bool:
+        """The same, but for gaps of a length that was announced: then requests wait, and are answered."""
+        allowed_ms = self.baseline.slowest_ms + GAP_ALLOWED_MS + announced_ms
+        return self.failed == self.lost == 0 and self.gap.length_ms <= allowed_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Boots:
+    """The servers that probes asked for, all zero if they asked for none."""
+
+    asked: int
+    failed: int
+    """Those whose request failed: their user was told so."""
+    lost: int
+    """Those that were accepted, and ended in an error or in nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.failed} failed and {self.lost} lost of {self.asked} boots"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One guest, as those met it who need no API."""
+
+    guest: str
+    """Its name in the samples, such as ``guest 10.0.0.5``."""
+    pings: int
+    lost: int
+    """How many pings had no answer."""
+    restarts: int
+    """How often its counter was lower than before."""
+    gap: Gap
+
+    def __str__(self) -> str:
+        gap = f"longest gap {self.gap.length_ms / 1000:.1f} s"
+        return f"{self.guest}: {self.lost} lost of {self.pings} pings, {self.restarts} restarts, {gap}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +124,25 @@ class Availability:
     """All APIs, and the failed requests and lost works themselves, the earliest first."""
 
     apis: tuple[ApiAvailability, ...]
+    """Guests among them."""
+    boots: Boots
+    guests: tuple[Guest, ...]
     failures: tuple[Sample, ...]
 
     @property
     def requests(self) -> int:
-        """How many were made."""
-        return sum(api.requests for api in self.apis)
+        """How many were made to APIs."""
+        return sum(api.requests for api in self.apis if not api.guest)
 
     @property
     def failed(self) -> int:
         """How many of them failed."""
-        return sum(api.failed for api in self.apis)
+        return sum(api.failed for api in self.apis if not api.guest)
+
+    @property
+    def slow(self) -> int:
+        """How many of them were answered well, but late."""
+        return sum(api.slow for api in self.apis if not api.guest)
 
     @property
     def works(self) -> int:
@@ -110,8 +156,8 @@ class Availability:
 
     @property
     def longest_gap_ms(self) -> int:
-        """Of the API that had the longest; 0 if nothing was measured."""
-        return max((api.gap.length_ms for api in self.apis), default=0)
+        """Of the API that had the longest; 0 if none was measured."""
+        return max((api.gap.length_ms for api in self.apis if not api.guest), default=0)
 
     @property
     def seamless(self) -> bool:
@@ -128,9 +174,12 @@ def availability(
     by_api: dict[str, list[Sample]] = {}
     for sample in ordered:
         by_api.setdefault(sample.api, []).append(sample)
+    apis = tuple(_api(api, by_api[api], spans, pauses, changed_from=changed_from) for api in sorted(by_api))
     return Availability(
-        tuple(_api(api, by_api[api], spans, pauses, changed_from=changed_from) for api in sorted(by_api)),
-        tuple(sample for sample in ordered if not sample.good),
+        apis=apis,
+        boots=_boots(ordered),
+        guests=tuple(_guest(api.gap, by_api[api.api]) for api in apis if api.guest),
+        failures=tuple(sample for sample in ordered if not sample.good),
     )
 
 
@@ -162,8 +211,10 @@ def _api(
     began, ended = _longest(asked or samples, pauses)
     return ApiAvailability(
         api=api,
+        guest=samples[0].of_guest,
         requests=len(asked),
         failed=len(failed),
+        slow=sum(sample.slow for sample in asked),
         works=len(samples) - len(asked),
         lost=len(bad) - len(failed),
         outcomes=Counter(sample.outcome for sample in bad),
@@ -174,6 +225,26 @@ def _api(
         gap=Gap(round((ended - began) * 1000), began, steps_at(spans, began, ended)),
         baseline=latency(sample for sample in samples if sample.ended < border),
         during=latency(sample for sample in samples if sample.ended >= border),
+    )
+
+
+def _boots(samples: Iterable[Sample]) -> Boots:
+    asked, failed, lost = 0, 0, 0
+    for sample in samples:
+        asked += sample.stream == BOOT_ASKED
+        failed += sample.stream == BOOT_ASKED and not sample.good
+        lost += sample.stream == BOOT and sample.outcome == LOST
+    return Boots(asked, failed, lost)
+
+
+def _guest(gap: Gap, samples: Sequence[Sample]) -> Guest:
+    pings = [sample for sample in samples if sample.stream == GUEST_PING]
+    return Guest(
+        guest=samples[0].api,
+        pings=len(pings),
+        lost=sum(not ping.good for ping in pings),
+        restarts=sum(sample.outcome == RESTARTED for sample in samples),
+        gap=gap,
     )
 
 

@@ -29,8 +29,15 @@ DONE = "done"
 """No request: what an API had accepted came about, such as a server that became active."""
 LOST = "lost"
 """No request: what an API had accepted did not come about, or not within the time limit."""
+RESTARTED = "restarted"
+"""A guest counts lower than it did before: it was stopped meanwhile, whatever its API says."""
 
-FAILURES = (CONNECTION, TIMEOUT, STATUS, CONTENT, LOST)
+FAILURES = (CONNECTION, TIMEOUT, STATUS, CONTENT, LOST, RESTARTED)
+
+BOOT_ASKED, BOOT = "server-create", "server-boot"
+"""The streams of the request for a server, and of the work that came of it."""
+GUEST_PING, GUEST_COUNTER = "guest-ping", "guest-counter"
+"""The streams of what guests are asked, past every API."""
 
 _FIELDS = 7
 _DETAIL_CHARS = 160
@@ -67,6 +74,11 @@ class Sample(NamedTuple):
     def work(self) -> bool:
         """Whether it is no request, but what became of one that was accepted."""
         return self.outcome in {DONE, LOST}
+
+    @property
+    def of_guest(self) -> bool:
+        """Whether a guest was asked, and no API."""
+        return self.stream in {GUEST_PING, GUEST_COUNTER}
 
     @property
     def ended(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from skylift.model.sample import DONE
+from skylift.model.sample import BOOT, BOOT_ASKED, DONE
 from skylift.probe.access import NOVA
 from skylift.probe.choice import Choice, Look, choose
 from skylift.probe.kinds import SERVER, becomes, gone
@@ -37,11 +37,11 @@ def server_cycle(session: Session, due: float) -> None:
         return
     declared = {"server": choice.server(session.fresh_name())}
     create = session.request("POST", NOVA, "/servers", declared)
-    made = session.attempt(Call("server-create", NOVA, create, (202,), SERVER.made), due if known else None)
+    made = session.attempt(Call(BOOT_ASKED, NOVA, create, (202,), SERVER.made), due if known else None)
     if made is None:
         return
     server = str(part(made, "server", "id"))
-    boot = SERVER.work(session, "server-boot", server, becomes("ACTIVE"))
+    boot = SERVER.work(session, BOOT, server, becomes("ACTIVE"))
     if session.follow(boot, time.monotonic()) == DONE:
         show = SERVER.request(session, "GET", server)
         session.attempt(Call("server-show", NOVA, show, (200,), has("id", server, within="server")), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from skylift.model.sample import CONTENT, OK
+from skylift.model.sample import CONTENT, GUEST_COUNTER, GUEST_PING, OK, RESTARTED
 from skylift.probe.exchange import Unanswered
 from skylift.probe.guest import PING_S, Guest, counted, ping, restarted
 from skylift.probe.session import Named, Session, State
@@ -17,10 +17,10 @@ def guest_ping(session: Session, due: float) -> None:
             ping(guest.address)
         except Unanswered as lost:
             if session.guests.count(guest) is not None:
-                session.tell(Named("guest-ping", guest.api), due, State(lost.outcome, str(lost)))
+                session.tell(Named(GUEST_PING, guest.api), due, State(lost.outcome, str(lost)))
         else:
             session.guests.keep(guest, -1)
-            session.tell(Named("guest-ping", guest.api), due, State(OK))
+            session.tell(Named(GUEST_PING, guest.api), due, State(OK))
         due = time.monotonic()
 
 
@@ -30,7 +30,7 @@ def guest_counter(session: Session, due: float) -> None:
         before = session.guests.count(guest)
         found = _counted(session, guest, before, due)
         if found.outcome:
-            session.tell(Named("guest-counter", guest.api), due, found)
+            session.tell(Named(GUEST_COUNTER, guest.api), due, found)
         due = time.monotonic()
 
 
@@ -48,4 +48,6 @@ def _counted(session: Session, guest: Guest, before: int | None, due: float) -> 
     wrong = restarted(guest, before, now) if before is not None and known else ""
     if now is not None:
         session.guests.keep(guest, now, anew=bool(wrong))
-    return State(CONTENT, wrong) if wrong else State(OK if now is not None else "")
+    if wrong:
+        return State(CONTENT if now is None else RESTARTED, wrong)
+    return State(OK if now is not None else "")

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from skylift.model.sample import GUEST_COUNTER, GUEST_PING
 from skylift.probe import compute, guest_streams, network, stack, volume
 from skylift.probe.access import CINDER, GLANCE, HEAT, KEYSTONE, NEUTRON, NOVA, PLACEMENT
 from skylift.probe.exchange import Answer, Request
@@ -148,8 +149,8 @@ STREAMS: Mapping[str, Stream] = {
     "volume-cycle": Stream(CINDER, 0.02, volume.volume_cycle, at_once=2),
     "stack-list": Stream(HEAT, 2.0, stack.stack_list),
     "stack-cycle": Stream(HEAT, 0.02, stack.stack_cycle, at_once=2),
-    "guest-ping": Stream(NOVA, 2.0, guest_streams.guest_ping),
-    "guest-counter": Stream(NOVA, 1.0, guest_streams.guest_counter),
+    GUEST_PING: Stream(NOVA, 2.0, guest_streams.guest_ping),
+    GUEST_COUNTER: Stream(NOVA, 1.0, guest_streams.guest_counter),
 }
 """An image cycle is five requests, a provider cycle three: with those three APIs, 19 requests a second.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skylift.cli.views.columns import columns
 from skylift.model.availability import Availability
+from skylift.model.sample import TIME_LIMIT_S
 
 _HEADINGS = (
     "api",
@@ -19,7 +20,10 @@ _HEADINGS = (
 
 
 def lines(seen: Availability) -> list[str]:
-    """One row per API, then what failed and when, and each lost work; nothing if nothing was measured."""
+    """One row per API and guest, then what failed and when, what was slow, and each lost work.
+
+    Nothing if nothing was measured.
+    """
     if not seen.apis:
         return []
     rows = [
@@ -46,8 +50,15 @@ def lines(seen: Availability) -> list[str]:
         for api in seen.apis
         for stream, count in api.failed_by_stream.items()
     ]
+    slow = [
+        f"{api.slow} answers of {api.api} took longer than {TIME_LIMIT_S:.0f} s"
+        for api in seen.apis
+        if api.slow
+    ]
     works = [
         f"{api.lost} of {api.works} works that {api.api} accepted were lost" for api in seen.apis if api.works
     ]
-    lost = [f"lost by {sample.api}: {sample.stream}: {sample.detail}" for sample in seen.lost]
-    return [*columns(_HEADINGS, *rows), *streams, *attributed, *works, *lost]
+    boots = [str(seen.boots)] if seen.boots.asked else []
+    named = [f"lost by {sample.api}: {sample.stream}: {sample.detail}" for sample in seen.lost]
+    lost = [*works, *boots, *named, *map(str, seen.guests)]
+    return [*columns(_HEADINGS, *rows), *streams, *attributed, *slow, *lost]
