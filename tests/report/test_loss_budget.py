@@ -16,8 +16,10 @@ from skylift.engine.fold import Run, fold
 from skylift.model.ids import Epoch, PoolName, Seconds
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget
+from skylift.model.sample import BOOT, GUEST_COUNTER, GUEST_PING, LOST, RESTARTED, TIMEOUT, Sample
 from skylift.ports import ProbeTally
 from skylift.ports.hosts import HostUnreachable
+from skylift.probe.counting import Count
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_services import FakeVantage
 from skylift.testing.plans import plan_of, step_of
@@ -48,6 +50,27 @@ def test_the_problem_names_the_api_and_the_ways_out() -> None:
         "the run was paused to protect users: glance gave no good answer for 7.2 s, and the policy allows 5 s"
     )
     assert spent.remedies
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Sample(1.0, 9000.0, BOOT, "nova", LOST, 0),
+        Sample(1.0, 2000.0, GUEST_PING, "guest 10.0.0.5", TIMEOUT, 0),
+        Sample(1.0, 20.0, GUEST_COUNTER, "guest 10.0.0.5", RESTARTED, 0),
+    ],
+)
+def test_lost_boots_lost_pings_and_restarted_guests_spend_the_budget(lost: Sample) -> None:
+    count = Count()
+
+    for _ in range(LOSS.failed_requests):
+        count.add(lost)
+    within = tally(count.document(2.0)["failed"])
+    count.add(lost)
+    beyond = tally(count.document(2.0)["failed"])
+
+    assert over_budget(within, tally(), LOSS) is None
+    assert "6 requests failed or were lost" in str(over_budget(beyond, tally(), LOSS))
 
 
 def test_a_gap_that_the_plan_announces_spends_nothing() -> None:

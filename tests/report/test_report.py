@@ -149,7 +149,7 @@ def test_requests_that_waited_as_the_plan_announced_are_no_issue_and_are_seen() 
     assert "requests wait for up to 20 s" in kept.impacts[0].planned
     assert "1 slow" in kept.summary
     assert not kept.availability.seamless
-    assert "1 answers of nova took longer than 10 s" in "\n".join(view.lines(kept))
+    assert "answers of nova that took longer than 10 s: 1" in "\n".join(view.lines(kept))
 
 
 def test_a_hurt_witness_is_an_issue() -> None:

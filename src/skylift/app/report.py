@@ -243,9 +243,7 @@ def _loss_issue(api: ApiAvailability) -> Issue:
     where = "see which of its backends serve: skylift inspect"
     if api.guest:
         address = api.api.partition(" ")[2]
-        where = (
-            f"see its server and the host of that: openstack server list --all-projects --long --ip {address}"
-        )
+        where = f"see its server and host: openstack server list --all-projects --long --ip {address}"
     return Issue(
         Outcome.WITH_ISSUES,
         told,

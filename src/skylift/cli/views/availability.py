@@ -51,7 +51,7 @@ def lines(seen: Availability) -> list[str]:
         for stream, count in api.failed_by_stream.items()
     ]
     slow = [
-        f"{api.slow} answers of {api.api} took longer than {TIME_LIMIT_S:.0f} s"
+        f"answers of {api.api} that took longer than {TIME_LIMIT_S:.0f} s: {api.slow}"
         for api in seen.apis
         if api.slow
     ]
