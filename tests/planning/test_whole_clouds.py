@@ -217,5 +217,41 @@ def test_an_online_migration_is_run_again_while_it_says_that_rows_are_left(
     assert asked == ["db online_data_migrations --max-count 1000"] * runs
 
 
+def looks_right_before(plan: Plan, step: str) -> set[str]:
+    return {str(e.before) for e in plan.edges if e.after == step and e.before.startswith("witnesses:look-")}
+
+
+def test_after_each_batch_of_computes_someone_looks_at_what_users_have() -> None:
+    plan = plan_of(
+        ("keystone", "placement", "nova"), Shape(source=R2024_1, goal=R2025_1, computes=6), batch=2
+    )
+    order = [str(step.id) for step in plan.steps]
+
+    batches = [("cmp1",), ("cmp2", "cmp3"), ("cmp4", "cmp5"), ("cmp6",)]
+    looks = [
+        {look for h in batch for look in looks_right_before(plan, f"nova-compute:close@{h}")}
+        for batch in batches
+    ]
+
+    assert [len(found) for found in looks] == [1, 1, 1, 1]
+    for (look,), before, after in zip(looks[1:], batches, batches[1:], strict=False):
+        assert all(order.index(f"nova-compute:open@{host}") < order.index(look) for host in before)
+        assert all(order.index(look) < order.index(f"nova-compute:close@{host}") for host in after)
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_plan_without_one_of_its_looks_is_refused(number: int) -> None:
+    plan = plan_document(write_plan(nova_in_two_cells()))
+    name = f"witnesses:look-{number}"
+    around = {end: [e for e in plan["edges"] if e[end] == name] for end in ("before", "after")}
+
+    plan["steps"] = [step for step in plan["steps"] if step["id"] != name]
+    plan["edges"] = [e for e in plan["edges"] if name not in {e["before"], e["after"]}] + [
+        {**first, "after": then["after"]} for first in around["after"] for then in around["before"]
+    ]
+
+    assert any("no step looks at the witnesses in between" in told for told in verify(plan, documents()))
+
+
 def nova_in_one_cell() -> Plan:
     return plan_of(("keystone", "placement", "nova"), Shape(source=R2024_1, goal=R2025_1))

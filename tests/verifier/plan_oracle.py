@@ -58,7 +58,7 @@ def _migrate_schema(cloud: TinyCloud, step: Document, action: Document) -> None:
         cloud.need(action["destructive"], "it hides that there is no way back")
         cloud.need(step["stage"] == "converge", "in a stage with a way back")
         cloud.need(all(cloud.serves(place) for place in cloud.places), "others could still go back")
-        cloud.need(cloud.looked, "nobody looked at the witnesses while there was a way back")
+        cloud.need(cloud.looked and not cloud.unseen, "nobody looked at the witnesses when all was new")
     else:
         cloud.need(not action["destructive"], "it takes the way back")
     before.append(phase)
@@ -103,6 +103,7 @@ def _await_quiet(cloud: TinyCloud, step: Document, action: Document) -> None:
 def _stop_service(cloud: TinyCloud, step: Document, action: Document) -> None:
     place = _place(cloud, step, action)
     cloud.need(cloud.out.get(place) == "quiet", "requests are cut")
+    cloud.need(cloud.unseen <= {cloud.owners[place[0]]}, "nobody looked what another component did")
     _before_change(cloud)
     hosts = {host for _, host in cloud.places}
     planned = {host for path, host in cloud.staged if path == cloud.target}
@@ -144,6 +145,8 @@ def _warm_up_backend(cloud: TinyCloud, step: Document, action: Document) -> None
 def _undrain_backend(cloud: TinyCloud, step: Document, action: Document) -> None:
     place = _place(cloud, step, action)
     cloud.need(place in cloud.warm or cloud.out.get(place) == "left out", "a cold backend gets requests")
+    if ("stop-service", place) in cloud.turned:
+        cloud.unseen.add(cloud.owners[place[0]])
     cloud.out.pop(place, None)
 
 
@@ -161,6 +164,7 @@ def _verify_component(cloud: TinyCloud, step: Document, action: Document) -> Non
 
 def _verify_witnesses(cloud: TinyCloud, *_: Document) -> None:
     cloud.looked += 1
+    cloud.unseen.clear()
 
 
 PLAYS: Mapping[str, Effect] = {
@@ -208,7 +212,10 @@ def _orders(plan: Document) -> Iterator[list[Document]]:
     if len(whole) < len(steps) or len(listed) > len(steps):
         raise Harm("it can never end")
     yield [steps[name] for name in whole]
-    yield [steps[name] for name in _sorted([n for n in listed if n != "witnesses:look"], before, listed)]
+    yield [
+        steps[name]
+        for name in _sorted([n for n in listed if not n.startswith("witnesses:look")], before, listed)
+    ]
     behind: dict[str, set[str]] = {}
     for name in whole:
         behind[name] = set().union(*({first} | behind[first] for first in before[name]))

@@ -70,7 +70,10 @@ def test_a_contract_right_after_the_expand_is_refused() -> None:
         told.startswith("keystone:contract may run beside old code of keystone on ctl1 and 2 more")
         for told in refused
     )
-    assert "keystone:contract has no way back, and no step looks at the witnesses before it" in refused
+    assert (
+        "keystone:contract has no way back, and no step looks at the witnesses before it, when all is new"
+        in refused
+    )
 
 
 def test_new_code_before_the_expand_is_refused() -> None:

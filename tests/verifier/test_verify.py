@@ -116,7 +116,7 @@ def left_out_for_good(plan: Document) -> None:
 
 
 def glance_before_keystone(plan: Document) -> None:
-    drop_edges(plan, into="glance-api:drain@ctl1", out_of="keystone:")
+    drop_edges(plan, into="glance-api:drain@ctl1")
     add_edge(plan, "placement:sync", "glance-api:drain@ctl1")
 
 
@@ -153,6 +153,15 @@ def contract_in_the_wrong_stage(plan: Document) -> None:
 
 def no_look_before_no_return(plan: Document) -> None:
     drop_step(plan, "witnesses:look")
+
+
+def no_look_between_components(plan: Document) -> None:
+    drop_step(plan, "witnesses:look-2")
+
+
+def a_look_before_what_it_judges(plan: Document) -> None:
+    drop_edges(plan, into="witnesses:look-1")
+    add_edge(plan, "placement:sync", "witnesses:look-1")
 
 
 def expand_without_backup(plan: Document) -> None:
@@ -325,6 +334,14 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (contract_hidden, "keystone:contract removes what old code uses and is not marked"),
     (contract_in_the_wrong_stage, "keystone:contract has no way back and is in stage verify"),
     (no_look_before_no_return, "keystone:contract has no way back, and no step looks at the witnesses"),
+    (
+        no_look_between_components,
+        "placement-api on ctl1 gets new code after glance-api on ctl1, and no step looks at the witnesses",
+    ),
+    (
+        a_look_before_what_it_judges,
+        "glance-api on ctl1 gets new code after keystone on ctl1, and no step looks at the witnesses",
+    ),
     (expand_without_backup, "keystone:expand changes database keystone, and no backup of it"),
     (backup_of_the_wrong_database, "glance:expand changes database glance, and no backup of it"),
     (never_asked, "glance is upgraded and never asked whether it is ready"),

@@ -45,6 +45,8 @@ class TinyCloud:
     staged: set[Place] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     looked: int = 0
+    unseen: set[str] = field(default_factory=set)
+    """Components of which something became new since anybody looked at the witnesses."""
 
     def fresh(self) -> TinyCloud:
         """The cloud before the plan."""

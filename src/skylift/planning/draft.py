@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 
 from skylift.actions.closing import OpenService
 from skylift.actions.verify_pin import VerifyPin, Wanted
 from skylift.catalog.catalog import Catalog
-from skylift.catalog.component import Phase
+from skylift.catalog.component import Phase, Plane
 from skylift.model.ids import HostName, ServiceName
 from skylift.model.record import Record
 from skylift.planning.plan import Stage, Step
@@ -34,6 +35,17 @@ class ServicePart:
     def last(self) -> tuple[Turn, ...]:
         """The turns that no other turn of the service waits for."""
         return self.turns if self.cold else self.turns[1:][-self.left.batch :] or self.turns
+
+    @property
+    def batches(self) -> tuple[tuple[Turn, ...], ...]:
+        """Its turns: those of the first host alone, then so many as may be out at once."""
+        others, width = self.turns[1:], self.left.batch
+        return (self.turns[:1], *(others[n : n + width] for n in range(0, len(others), width)))
+
+    @property
+    def beside_instances(self) -> bool:
+        """Whether it runs where users' instances do, so that a turn of it may hurt them."""
+        return self.left.known.plane is Plane.DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,16 @@ class Part:
         return tuple(step for service in self.services for step in service.opens)
 
     @property
+    def goings(self) -> tuple[Step, ...]:
+        """The steps with which it begins to go out of use."""
+        return tuple(turn.first for turn in (self.turns if self.left.cold else self.turns[:1]))
+
+    @property
+    def firsts(self) -> tuple[Step, ...]:
+        """The steps with which it begins: a phase that waited for others, or its first turns."""
+        return self.late[:1] or self.goings
+
+    @property
     def unpinning(self) -> tuple[Step, ...]:
         """All that lets its services speak the new form of their messages, in order."""
         restarts = [step for turns in self.unpins for turn in turns for step in turn.steps]
@@ -91,10 +113,22 @@ class Part:
     @property
     def ends(self) -> tuple[Step, ...]:
         """The steps after which all its code is new and used."""
-        if self.left.cold:
-            return tuple(turn.last for turn in self.turns)
-        with_turns = [service for service in self.services if service.turns]
-        return tuple(turn.last for service in with_turns[-1:] for turn in service.last)
+        return tuple(turn.last for turn in self.last)
+
+    @property
+    def last(self) -> tuple[Turn, ...]:
+        """The turns that no other turn of it waits for."""
+        going = [service for service in self.services if service.turns]
+        return self.turns if self.left.cold else going[-1].last if going else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at the witnesses when something is new, and before the next becomes so."""
+
+    after: tuple[Turn, ...]
+    step: Step
+    before: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +139,8 @@ class Draft:
     stages: Mapping[HostName, Step]
     parts: tuple[Part, ...]
     """Components with something left, in their order."""
+    looks: tuple[Look, ...]
+    """Between components, and in one that runs beside instances between services and between batches."""
     look_at_witnesses: Step | None
     """Before the first step that cannot be taken back; none if there is no such step."""
     verify_witnesses: Step
@@ -144,7 +180,7 @@ class Draft:
             *self.questions,
             *self.backups,
             *self.before,
-            *(step for p in self.parts for step in _control_plane(p)),
+            *self._watched(step for p in self.parts for step in _control_plane(p)),
             *((self.look_at_witnesses,) if self.look_at_witnesses else ()),
             *(step for p in self.parts for step in p.unpinning),
             *(step for p in self.parts for _, step in p.after),
@@ -152,6 +188,14 @@ class Draft:
             *(p.verify for p in self.parts),
             self.verify_witnesses,
         )
+
+    def _watched(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """The steps, and after the last that a look waits for the look itself."""
+        looks = {look.after[-1].last.id: look.step for look in self.looks}
+        for step in steps:
+            yield step
+            if step.id in looks:
+                yield looks[step.id]
 
 
 def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
@@ -171,10 +215,30 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
         create_witnesses=maker.create_witnesses(),
         stages={host: maker.stage(found.target, host) for host in sorted(hosts)},
         parts=parts,
+        looks=tuple(_looks(maker, parts)),
         look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if destructive else None,
         verify_witnesses=maker.look_at_witnesses(Stage.VERIFY),
         batch=record.policy.batch,
     )
+
+
+def _looks(maker: StepMaker, parts: tuple[Part, ...]) -> Iterator[Look]:
+    between = (pair for part in parts for pair in _between(part, parts))
+    for number, (after, before) in enumerate(between, 1):
+        yield Look(after, maker.look_between(number), before)
+
+
+def _between(part: Part, parts: tuple[Part, ...]) -> Iterator[tuple[tuple[Turn, ...], tuple[Step, ...]]]:
+    """After which turns of a component, and before which steps, the witnesses are looked at."""
+    services = [service for service in part.services if service.turns]
+    for service, then in () if part.left.cold else zip_longest(services, services[1:]):
+        for batch, next_batch in pairwise(service.batches) if service.beside_instances else ():
+            yield batch, tuple(turn.first for turn in next_batch)
+        if then and (service.beside_instances or then.beside_instances):
+            yield service.last, (then.turns[0].first,)
+    going = [other for other in parts if other.turns]
+    for other in going[going.index(part) + 1 :][:1] if services else ():
+        yield part.last, other.firsts
 
 
 def _part(maker: StepMaker, left: Left) -> Part:

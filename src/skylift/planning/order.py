@@ -102,7 +102,7 @@ def late_phases_before_turns(draft: Draft, _: Catalog) -> Iterator[Edge]:
     because = "schemas change while every API still has all its backends"
     for part in draft.parts:
         for step in part.late[-1:]:
-            for first in _goings(part):
+            for first in part.goings:
                 yield _edge(step, first, because, _OURS)
 
 
@@ -210,8 +210,18 @@ def components_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
         rule = between(catalog, before.left.name, after.left.name)
         told = (rule.because, rule.source) if rule else (because, _OURS)
         for end in before.ends:
-            for first in _firsts(after):
+            for first in after.firsts:
                 yield _edge(end, first, *told)
+
+
+def looks_between(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """Harm to users' resources is seen where it was done, before more of the kind is done."""
+    seen = "what is new by then has hurt no resource of users, or nothing more becomes new"
+    for look in draft.looks:
+        for turn in look.after:
+            yield _edge(turn.last, look.step, "a look tells of what has ended", _OURS)
+        for then in look.before:
+            yield _edge(look.step, then, seen, _GRENADE)
 
 
 def unpinned_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -309,6 +319,7 @@ RULES: tuple[Rule, ...] = (
     constraints,
     services_in_order,
     components_in_order,
+    looks_between,
     unpinned_after_old_code,
     converge_after_old_code,
     converge_after_expand,
@@ -339,17 +350,7 @@ def _first_changes(draft: Draft) -> tuple[Step, ...]:
 
 def _first_turns(draft: Draft) -> tuple[Step, ...]:
     """The steps with which the first component begins."""
-    return next((_firsts(part) for part in draft.parts if part.turns), ())
-
-
-def _firsts(part: Part) -> tuple[Step, ...]:
-    """The steps with which a component begins: a phase that waited for others, or its first turns."""
-    return part.late[:1] or _goings(part)
-
-
-def _goings(part: Part) -> tuple[Step, ...]:
-    """The steps with which a component begins to go out of use."""
-    return tuple(turn.first for turn in (part.turns if part.left.cold else part.turns[:1]))
+    return next((part.firsts for part in draft.parts if part.turns), ())
 
 
 def _all(part: Part, verb: str) -> tuple[Step, ...]:

@@ -77,6 +77,10 @@ class StepMaker:
         name = "witnesses:verify" if stage is Stage.VERIFY else "witnesses:look"
         return self.step(name, stage, VerifyWitnesses(self.label))
 
+    def look_between(self, number: int) -> Step:
+        """The step that sees them intact when something is new, before anything more becomes so."""
+        return self.step(f"witnesses:look-{number}", Stage.CONTROL_PLANE, VerifyWitnesses(self.label))
+
     def stage(self, artifact: Artifact, host: HostName) -> Step:
         """The step that brings ``artifact`` to ``host``."""
         return self.step(f"stage:{artifact.name}@{host}", Stage.PREPARE, StageArtifact(host, artifact))

@@ -49,6 +49,8 @@ class ComponentKnown:
     closed: Mapping[str, str]
     """Services whose hosts are closed to new work before they are stopped, each with what a stop does to work
     in hand: ``finishes``, ``hands-over`` or ``loses``."""
+    beside: frozenset[str] = frozenset()
+    """Those of its services that run beside users' instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
                 for s in document["services"]
             },
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
+            beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise Unreadable(f"the file of component {name} lacks {error} or has it in another form") from None

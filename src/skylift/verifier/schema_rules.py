@@ -66,18 +66,22 @@ def no_return_comes_last(plan: PlanSeen) -> Iterator[str]:
     A phase that bears no service beside it cannot wait for new code of its own component: its way back is
     the backup from before it, and the outage that the record accepts.
     """
-    looks = plan.of_kind("verify-witnesses")
+    looks, turns = plan.of_kind("verify-witnesses"), plan.turns.items()
     for step in plan.of_kind("migrate-schema"):
         if not step.action["destructive"] or step.action["cold"]:
             continue
         if step.stage != "converge":
             yield f"{step.id} has no way back and is in stage {step.stage}, not in converge"
-        for (service, host), turn in plan.turns.items():
-            back = turn.get("undrain-backend") or turn.get("await-healthy") or turn.get("stop-service")
+        backs = {
+            place: turn.get("undrain-backend") or turn.get("await-healthy") or turn.get("stop-service")
+            for place, turn in turns
+        }
+        for (service, host), back in backs.items():
             if back is None or not plan.surely_before(back, step):
                 yield f"{step.id} has no way back and may run before {service} on {host} serves new code"
-        if not any(plan.surely_before(look, step) for look in looks):
-            yield f"{step.id} has no way back, and no step looks at the witnesses before it"
+        late = [k for k in looks if all(back and plan.surely_before(back, k) for back in backs.values())]
+        if not any(plan.surely_before(look, step) for look in late):
+            yield f"{step.id} has no way back, and no step looks at the witnesses before it, when all is new"
 
 
 def databases_are_saved(plan: PlanSeen) -> Iterator[str]:

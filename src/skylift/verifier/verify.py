@@ -48,6 +48,7 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     whole_rules.pins_are_verified,
     whole_rules.services_are_asked_first,
     whole_rules.witnesses_frame_the_run,
+    whole_rules.harm_is_seen_where_it_is_done,
     whole_rules.stages_follow_each_other,
     whole_rules.figures_make_sense,
 )

@@ -108,6 +108,35 @@ def witnesses_frame_the_run(plan: PlanSeen) -> Iterator[str]:
         yield "no step verifies the witnesses after all else"
 
 
+def harm_is_seen_where_it_is_done(plan: PlanSeen) -> Iterator[str]:
+    """Between turns of two components, and around each batch beside instances, someone sees the witnesses."""
+    looks = plan.of_kind("verify-witnesses")
+    ends = {
+        place: 1 << back.number
+        for place, turn in plan.turns.items()
+        if (back := turn.get("undrain-backend") or turn.get("await-healthy"))
+    }
+    beside = {service for known in plan.known.components.values() for service in known.beside}
+    together: dict[str | None, int] = {}
+    """Per component, the ends of its turns that need no look between them."""
+    for (service, _), end in ends.items():
+        owner = None if service in beside else plan.services.get(service)
+        together[owner] = together.get(owner, 0) | end
+    for (service, host), turn in plan.turns.items():
+        if (stop := turn.get("stop-service")) is None:
+            continue
+        seen = 0
+        for look in looks:
+            seen |= plan.ancestors[look.id] if plan.surely_before(look, stop) else 0
+        own = 0 if service in beside else together.get(plan.services.get(service), 0)
+        missed = plan.ancestors[stop.id] & ~seen & ~own & sum(ends.values())
+        for (other, there), end in ends.items():
+            if missed & end:
+                told = f"{service} on {host} gets new code after {other} on {there}"
+                yield f"{told}, and no step looks at the witnesses in between"
+                break
+
+
 def stages_follow_each_other(plan: PlanSeen) -> Iterator[str]:
     """No step waits for one of a later stage."""
     for first, then in plan.edges:
