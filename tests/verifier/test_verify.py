@@ -151,19 +151,6 @@ def contract_in_the_wrong_stage(plan: Document) -> None:
     step(plan, "keystone:contract")["stage"] = "verify"
 
 
-def no_look_before_no_return(plan: Document) -> None:
-    drop_step(plan, "witnesses:look")
-
-
-def no_look_between_components(plan: Document) -> None:
-    drop_step(plan, "witnesses:look-2")
-
-
-def a_look_before_what_it_judges(plan: Document) -> None:
-    drop_edges(plan, into="witnesses:look-1")
-    add_edge(plan, "placement:sync", "witnesses:look-1")
-
-
 def expand_without_backup(plan: Document) -> None:
     drop_edges(plan, into="keystone:expand", out_of="backup:")
     drop_edges(plan, into="backup:glance", out_of="backup:keystone")
@@ -233,18 +220,6 @@ def verified_on_some_hosts(plan: Document) -> None:
 
 def never_verified(plan: Document) -> None:
     drop_step(plan, "glance:verify")
-
-
-def no_witnesses(plan: Document) -> None:
-    drop_step(plan, "witnesses:create")
-
-
-def witnesses_too_late(plan: Document) -> None:
-    drop_edges(plan, into="backup:keystone", out_of="witnesses:create")
-
-
-def witnesses_judged_too_early(plan: Document) -> None:
-    drop_edges(plan, into="witnesses:verify", out_of="glance:verify")
 
 
 def a_name_that_lies(plan: Document) -> None:
@@ -333,15 +308,6 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (contract_early, "glance:contract may run beside old code of glance-api on ctl3"),
     (contract_hidden, "keystone:contract removes what old code uses and is not marked"),
     (contract_in_the_wrong_stage, "keystone:contract has no way back and is in stage verify"),
-    (no_look_before_no_return, "keystone:contract has no way back, and no step looks at the witnesses"),
-    (
-        no_look_between_components,
-        "placement-api on ctl1 gets new code after glance-api on ctl1, and no step looks at the witnesses",
-    ),
-    (
-        a_look_before_what_it_judges,
-        "glance-api on ctl1 gets new code after keystone on ctl1, and no step looks at the witnesses",
-    ),
     (expand_without_backup, "keystone:expand changes database keystone, and no backup of it"),
     (backup_of_the_wrong_database, "glance:expand changes database glance, and no backup of it"),
     (never_asked, "glance is upgraded and never asked whether it is ready"),
@@ -358,9 +324,6 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (verified_too_early, "keystone:verify may judge before keystone:contract has ended"),
     (verified_on_some_hosts, "keystone:verify does not look at ctl3"),
     (never_verified, "glance is changed and never verified"),
-    (no_witnesses, "witnesses are made 0 times"),
-    (witnesses_too_late, "backup:keystone may run before the witnesses are made"),
-    (witnesses_judged_too_early, "no step verifies the witnesses after all else"),
     (a_name_that_lies, "step keystone:stop@ctl2 acts on ctl3, not on the host in its name"),
     (another_components_pool, "pool keystone is acted on by steps of glance-api and keystone"),
     (silent_about_impact, "glance-api:stop@ctl1 leaves glance one backend short and does not say so"),

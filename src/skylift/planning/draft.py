@@ -225,7 +225,7 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
 def _looks(maker: StepMaker, parts: tuple[Part, ...]) -> Iterator[Look]:
     between = (pair for part in parts for pair in _between(part, parts))
     for number, (after, before) in enumerate(between, 1):
-        yield Look(after, maker.look_between(number), before)
+        yield Look(after, maker.look_at_witnesses(Stage.CONTROL_PLANE, number), before)
 
 
 def _between(part: Part, parts: tuple[Part, ...]) -> Iterator[tuple[tuple[Turn, ...], tuple[Step, ...]]]:

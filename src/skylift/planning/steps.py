@@ -72,14 +72,13 @@ class StepMaker:
         """The step that makes what the run is judged by."""
         return self.step("witnesses:create", Stage.PREPARE, CreateWitnesses(self.label))
 
-    def look_at_witnesses(self, stage: Stage) -> Step:
-        """The step that sees them intact, before what has no way back or after all else."""
-        name = "witnesses:verify" if stage is Stage.VERIFY else "witnesses:look"
-        return self.step(name, stage, VerifyWitnesses(self.label))
+    def look_at_witnesses(self, stage: Stage, number: int = 0) -> Step:
+        """The step that sees them intact: before what has no way back, or after all else.
 
-    def look_between(self, number: int) -> Step:
-        """The step that sees them intact when something is new, before anything more becomes so."""
-        return self.step(f"witnesses:look-{number}", Stage.CONTROL_PLANE, VerifyWitnesses(self.label))
+        One with a number comes when something is new, and before anything more becomes so.
+        """
+        verb = "verify" if stage is Stage.VERIFY else f"look-{number}" if number else "look"
+        return self.step(f"witnesses:{verb}", stage, VerifyWitnesses(self.label))
 
     def stage(self, artifact: Artifact, host: HostName) -> Step:
         """The step that brings ``artifact`` to ``host``."""
