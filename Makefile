@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab smoke demo demo-naive figures docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ demo: $(READY) ## build a cloud at 2023.1, upgrade it live to 2024.1, print the 
 
 demo-naive: $(READY) ## the same probes over a plain stop-all, sync, start: the outage it causes (root)
 	$(BIN)/python -m skylift.gate.demo --naive $(DEMO)
+
+demo-naive-core: $(READY) ## the same over a plain rolling restart of a whole core, 2024.1 to 2025.1 (root)
+	$(BIN)/python -m skylift.gate.demo --naive --profile core $(DEMO)
 
 figures: ## measure both again and write their tables into the README (root)
 	$(MAKE) demo DEMO=--readme

@@ -25,7 +25,9 @@ from skylift.model.codec import encode
 from skylift.model.problem import Fix, Problem, Remedy
 from skylift.model.release import Release
 
-SOURCE, GOAL = Release(2023, 1), Release(2024, 1)
+HOPS = {"api": (Release(2023, 1), Release(2024, 1)), "core": (Release(2024, 1), Release(2025, 1))}
+"""From where to where a lab of each profile is upgraded."""
+SOURCE, GOAL = HOPS["api"]
 ENOUGH = 5000
 """Requests below which a zero says little."""
 _LIMIT_S = 3600
@@ -54,10 +56,10 @@ def skylift(*words: str) -> str:
     return ended.stdout
 
 
-def fresh_lab(release: Release) -> Path:
+def fresh_lab(release: Release, profile: str = "api") -> Path:
     """A new lab at ``release``; whatever stood there is taken down. Returns the path of its record."""
     skylift("lab", "down")
-    skylift("lab", "up", "--release", str(release))
+    skylift("lab", "up", "--profile", profile, "--release", str(release))
     return default_folder() / "cloud.yaml"
 
 
@@ -135,13 +137,13 @@ def demo(*, readme: bool) -> int:
     return 1 if against else 0
 
 
-def demo_naive(*, readme: bool) -> int:
-    """The upgrade by hand; ends with 0 if the probes saw the outage it causes."""
-    record = fresh_lab(SOURCE)
-    seen = naive.run(record, GOAL, _remark)
+def demo_naive(profile: str, *, readme: bool) -> int:
+    """The upgrade by hand; ends with 0 if the probes saw what it costs users."""
+    source, goal = HOPS[profile]
+    seen = naive.run(fresh_lab(source, profile), goal, _remark)
     summary = f"demo-naive: {naive.summary(seen)}"
     sys.stdout.write("\n".join([*table.lines(seen), summary]) + "\n")
-    if readme and seen.failures:
+    if readme and seen.failures and profile == "api":
         apis = [encode(api) for api in seen.apis]
         write_into_readme("naive", markdown(apis, summary, "make demo-naive"))
     return 0 if seen.failures else 1
@@ -155,10 +157,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one of the two."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--naive", action="store_true", help="upgrade by hand, which stops users")
+    parser.add_argument("--profile", choices=HOPS, default="api", help="of the lab, for --naive")
     parser.add_argument("--readme", action="store_true", help="write the measured table into README.md")
     options = parser.parse_args(argv)
     try:
-        return (demo_naive if options.naive else demo)(readme=options.readme)
+        if options.naive:
+            return demo_naive(options.profile, readme=options.readme)
+        return demo(readme=options.readme)
     except Problem as problem:
         sys.stderr.write("\n".join(problem_view.lines(problem)) + "\n")
         return 1
