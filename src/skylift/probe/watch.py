@@ -160,6 +160,9 @@ class Watch:
                 publish_at = time.monotonic() + _TALLY_EVERY_S
             if _stopped_within(min(schedule.next_at(), publish_at, end) - time.monotonic()):
                 return
+        # What was due while this program was held up at the very end.
+        for firing in schedule.due(min(time.monotonic(), end)):
+            hands[firing.stream].give(firing)
 
     def _judged(self, what: Work | Named, since: float, seen: State) -> None:
         self._log.add(what, since, seen.outcome, status=0, detail=seen.said)
