@@ -105,9 +105,7 @@ def _component(one: Component, present: Artifact) -> dict[str, Any]:
         "user": one.name,
         **_databases(one.databases),
         **(files if one.config_files else {}),
-        "services": {
-            service.name: _service(service) for service in one.services if service.of(present.release)
-        },
+        "services": {service.name: _service(service) for service in one.services},
     }
 
 
@@ -124,6 +122,7 @@ def _service(service: Service) -> dict[str, Any]:
         "unit": f"{service.unit_name}.service",
         "link": f"/opt/openstack/current/{service.link_name}",
         **balanced,
+        **({"since": service.since} if service.since else {}),
     }
 
 
