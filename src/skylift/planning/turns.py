@@ -139,9 +139,13 @@ def _first_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch
     _, after = _around(maker, of)
     enable = EnableUnit(host, service.entry.unit)
     naming = _Naming(maker, service.name, host, unpins=False)
-    verbs: _Verbs = (("switch", switch), ("enable", enable), *_started(of))
-    given = () if not service.entry.balanced else after
-    return Turn(host, tuple(naming.step(verb, action, None) for verb, action in (*verbs, *given)))
+    verbs: _Verbs = (
+        ("switch", switch),
+        ("enable", enable),
+        *_started(of),
+        *(after if service.entry.balanced else ()),
+    )
+    return Turn(host, tuple(naming.step(verb, action, None) for verb, action in verbs))
 
 
 def _last_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> Turn:
