@@ -15,7 +15,7 @@ from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.app.validate import Outcome, validate
 from skylift.checks.finding import Level
 from skylift.checks.registry import check_all
-from skylift.model.cloud import Cloud, UnitSeen, UnitState
+from skylift.model.cloud import BackendState, Cloud, UnitSeen, UnitState
 from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName, ServiceName
 from skylift.model.record import Policy, Record
@@ -91,6 +91,18 @@ def test_the_record_may_say_that_a_service_begins_later_than_its_release_has_it(
     assert verbs(plan, RPC, "ctl1") == ["switch", "enable", "start", "healthy"]
     assert names.index(f"{RPC}:healthy@ctl3") < names.index("neutron-server:stop@ctl1")
     assert plan.facts[f"since {RPC}"] == "2024.2"
+
+
+def test_an_api_that_begins_is_warm_before_users_reach_it() -> None:
+    cloud, record = site()
+    pool = record.services[ServiceName("neutron-server")].pool
+    backends = tuple(replace(b, state=BackendState.DOWN) if b.pool == pool else b for b in cloud.backends)
+    cloud = stopped(replace(cloud, backends=backends), "neutron-server")
+
+    plan = planned(cloud, lasting(record, "neutron-server", since=R2024_2))
+
+    begun = ["switch", "enable", "start", "healthy", "warm-up", "undrain"]
+    assert verbs(plan, "neutron-server", "ctl1") == begun
 
 
 def test_it_begins_in_a_component_that_is_stopped_as_a_whole_too() -> None:
