@@ -22,8 +22,11 @@ _SERVICE_TYPES = {
     HEAT: ("orchestration",),
 }
 _ALWAYS = (KEYSTONE, GLANCE, PLACEMENT)
-VERSIONS = "placement 1.20, compute 2.37"
-"""The microversions that are asked for: the oldest that can do what is asked of them."""
+VERSIONS = "placement 1.20, compute 2.37, volume 3.0"
+"""The microversions that are asked for: the oldest that can do what is asked of them.
+
+Cinder refuses a request that names versions and not its own.
+"""
 
 
 class Access(NamedTuple):

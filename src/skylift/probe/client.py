@@ -37,11 +37,9 @@ class Client:
         body: bytes | Mapping[str, Any] = b"",
     ) -> Answer:
         """One request; bytes are sent as they are, a mapping as JSON."""
-        sent, kind = (
-            (body, "application/octet-stream")
-            if isinstance(body, bytes)
-            else (json.dumps(body).encode(), "application/json")
-        )
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        # Nova refuses to be read with any other type than JSON, though nothing is sent.
+        kind = "application/octet-stream" if sent is body and sent else "application/json"
         headers = {
             "X-Auth-Token": self.token.id,
             "OpenStack-API-Version": VERSIONS,

@@ -104,7 +104,11 @@ class Exchange(BaseHTTPRequestHandler):
         api, _, rest = self.path.lstrip("/").partition("/")
         path = rest.partition("?")[0].split("/")
         first = {"identity": self._identity, "image": self._image, "placement": self._placement}
-        if "os-services" in path:
+        if api == "compute" and self.headers.get("Content-Type") != "application/json":
+            self.answer(415, {"badMediaType": {"message": "Unsupported Content-Type"}})
+        elif api == "volume" and "volume" not in self.headers.get("OpenStack-API-Version", "volume"):
+            self.answer(400, {"badRequest": {"message": "malformed or otherwise incorrect"}})
+        elif "os-services" in path:
             self._services(path)
         elif api in first:
             first[api](path)
