@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.drivers.loopback import HOST
 
-from skylift.drivers.rabbitmq import SCRIPT, BrokerSilent, RabbitmqBroker, parse_bus
+from skylift.drivers.rabbitmq import CLUSTER, BrokerSilent, RabbitmqBroker, parse_bus
+from skylift.drivers.rabbitmq import QUEUES as OF_ONE
 from skylift.drivers.ssh import Ssh
 from skylift.model.bus import BusSeen, QueueSeen
 
@@ -39,15 +40,16 @@ def array(rows: list[dict[str, object]]) -> str:
     return "[\n" + "\n,".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]"
 
 
-def look(tmp_path: Path, limit: int = 200, *, breaks: str = "") -> subprocess.CompletedProcess[str]:
+def tool(tmp_path: Path, *, breaks: str = "nothing of it") -> None:
+    """A ``rabbitmqctl`` that gives those answers."""
     for number, rows in enumerate(QUEUES.values()):
         (tmp_path / f"queues{number}").write_text(array(list(rows)))
     (tmp_path / "status").write_text(json.dumps(STATUS))
-    tool = tmp_path / "rabbitmqctl"
-    tool.write_text(
+    program = tmp_path / "rabbitmqctl"
+    program.write_text(
         f"""#!/bin/sh
 case "$*" in
-    *"{breaks or "nothing of it"}"*) echo "Error: timeout" >&2; exit 75 ;;
+    *"{breaks}"*) echo "Error: timeout" >&2; exit 75 ;;
     *cluster_status) cat {tmp_path}/status; echo ;;
     *list_vhosts*) printf '/\\nopenstack\\n' ;;
     *"-p / "*) cat {tmp_path}/queues0; echo ;;
@@ -55,9 +57,12 @@ case "$*" in
 esac
 """
     )
-    tool.chmod(0o755)
+    program.chmod(0o755)
+
+
+def ask(tmp_path: Path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", "-c", SCRIPT, "look", str(limit), str(tmp_path / "file")],
+        ["sh", "-c", script, "look", *words],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
         check=False,
         capture_output=True,
@@ -66,15 +71,21 @@ esac
     )
 
 
+def look(tmp_path: Path, limit: int = 200) -> BusSeen:
+    """All that is asked of one node, as its scripts ask it."""
+    tool(tmp_path)
+    status, *vhosts = ask(tmp_path, CLUSTER).stdout.splitlines()
+    queues = {
+        vhost: ask(tmp_path, OF_ONE, str(limit), vhost, str(tmp_path / "file")).stdout.splitlines()
+        for vhost in vhosts
+    }
+    return parse_bus(status, queues)
+
+
 def test_what_somebody_should_know_of_comes_first_and_what_is_in_use_stays_on_the_host(
     tmp_path: Path,
 ) -> None:
-    said = look(tmp_path)
-
-    seen = parse_bus(said.stdout.splitlines())
-
-    assert said.returncode == 0, said.stderr
-    assert seen == BusSeen(
+    assert look(tmp_path) == BusSeen(
         members=frozenset({"rabbit@ctl1", "rabbit@ctl2"}),
         running=frozenset({"rabbit@ctl1"}),
         partitions={},
@@ -90,15 +101,20 @@ def test_what_somebody_should_know_of_comes_first_and_what_is_in_use_stays_on_th
 
 
 def test_a_limit_hides_no_queue_that_nobody_takes_from(tmp_path: Path) -> None:
-    names = [queue.name for queue in parse_bus(look(tmp_path, limit=2).stdout.splitlines()).queues]
+    names = [queue.name for queue in look(tmp_path, limit=2).queues]
 
     assert names[:2] == ["conductor", "no leader"]
     assert "behind" not in names
 
 
-@pytest.mark.parametrize("command", ["cluster_status", "list_vhosts", "list_queues -p openstack"])
-def test_a_tool_that_fails_half_way_is_no_answer(tmp_path: Path, command: str) -> None:
-    said = look(tmp_path, breaks=command)
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [("cluster_status", CLUSTER), ("list_vhosts", CLUSTER), ("list_queues -p openstack", OF_ONE)],
+)
+def test_a_tool_that_fails_half_way_is_no_answer(tmp_path: Path, command: str, script: str) -> None:
+    tool(tmp_path, breaks=command)
+
+    said = ask(tmp_path, script, "200", "openstack", str(tmp_path / "file"))
 
     assert said.returncode != 0
     assert "Error: timeout" in said.stderr
@@ -107,7 +123,7 @@ def test_a_tool_that_fails_half_way_is_no_answer(tmp_path: Path, command: str) -
 def test_a_partition_is_told_by_both_sides() -> None:
     cut = {**STATUS, "alarms": [], "partitions": {"rabbit@ctl2": ["rabbit@ctl3", "rabbit@ctl1"]}}
 
-    seen = parse_bus([json.dumps(cut)])
+    seen = parse_bus(json.dumps(cut), {})
 
     assert seen.partitions == {"rabbit@ctl2": ("rabbit@ctl1", "rabbit@ctl3")}
 

@@ -87,17 +87,9 @@ class CoreCloud:
         def at_rest() -> bool:
             thing = self.ask("GET", url)[kind]
             seen.append(str(thing.get("stack_status") or thing["status"]))
-            under_way = seen[-1].lower() in {
-                "build",
-                "creating",
-                "attaching",
-                "backing-up",
-                "migrating",
-                "down",
-            }
             # A server may show ERROR for a moment while its nova-compute starts.
-            again = seen[-1] == "ERROR" and seen.count("ERROR") < len("two")
-            return not under_way and not again and not seen[-1].endswith("_IN_PROGRESS")
+            once = seen[-1] == "ERROR" and seen.count("ERROR") == 1
+            return not (once or seen[-1].lower() in _UNDER_WAY or seen[-1].endswith("_IN_PROGRESS"))
 
         poll(at_rest, limit_s=limit_s, every_s=3)
         return seen[-1]

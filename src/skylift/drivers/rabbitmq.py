@@ -6,7 +6,7 @@ Source: RabbitMQ, rabbitmqctl(8): ``cluster_status``, ``list_vhosts``, ``list_qu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from skylift.drivers.ssh import Ssh, shell
@@ -15,29 +15,30 @@ from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Remedy, Transient
 from skylift.ports.broker import QUEUES_MAX
 
+# Each question starts a virtual machine of Erlang: 1 to 2 s on a quiet host, more than 10 s on one that has
+# much to do (measured). So there are few in one answer, and each virtual host is asked about by itself.
+CLUSTER = r"""
+set -eu
+ask() { timeout 12 rabbitmqctl --quiet "$@" </dev/null; }
+ask --formatter json cluster_status
+ask --no-table-headers list_vhosts name
+"""
 # A queue in use has consumers and nothing in it, and there are thousands: those stay on the host. What has
 # messages and no consumer comes first, so that no limit hides it.
-SCRIPT = r"""
+QUEUES = r"""
 set -eu
-ask() { timeout 10 rabbitmqctl --quiet "$@" </dev/null; }
-ask --formatter json cluster_status
-vhosts=$(ask --no-table-headers list_vhosts name)
-printf '%s\n' "$vhosts" | while IFS= read -r vhost; do
-    ask --formatter json list_queues -p "$vhost" name messages consumers >"$2" || exit 1
-    printf 'vhost %s\n' "$vhost"
-    awk -v limit="$1" '
-        !/^,?[{]/ { next }
-        { sub(/^,/, "") }
-        /"messages":0,"consumers":[1-9][0-9]*[}]$/ { next }
-        /"consumers":0[}]$/ && !/"messages":0,"consumers":0[}]$/ { if (shown++ < limit) print; next }
-        { rest[++kept] = $0 }
-        END { for (n = 1; n <= kept && shown++ < limit; n++) print rest[n] }
-    ' "$2"
-done
+timeout 25 rabbitmqctl --quiet --formatter json list_queues -p "$2" name messages consumers </dev/null >"$3"
+awk -v limit="$1" '
+    !/^,?[{]/ { next }
+    { sub(/^,/, "") }
+    /"messages":0,"consumers":[1-9][0-9]*[}]$/ { next }
+    /"consumers":0[}]$/ && !/"messages":0,"consumers":0[}]$/ { if (shown++ < limit) print; next }
+    { rest[++kept] = $0 }
+    END { for (n = 1; n <= kept && shown++ < limit; n++) print rest[n] }
+' "$3"
 """
 # The answer goes through a file, for a pipe would hide that the tool failed.
-_IN_A_FILE = 'file=$(mktemp); trap \'rm -f "$file"\' EXIT; sh -c "$1" look "$2" "$file"'
-_VHOST = "vhost "
+_IN_A_FILE = 'file=$(mktemp); trap \'rm -f "$file"\' EXIT; sh -c "$1" look "$2" "$3" "$file"'
 
 
 class BrokerSilent(Transient):
@@ -66,43 +67,46 @@ class RabbitmqBroker:
         why: dict[HostName, str] = {}
         for host in self._hosts:
             try:
-                said = self._ssh.run(host, shell(_IN_A_FILE, SCRIPT, str(QUEUES_MAX)))
+                status, *vhosts = self._asked(host, shell(CLUSTER))
+                queues = {
+                    vhost: self._asked(host, shell(_IN_A_FILE, QUEUES, str(QUEUES_MAX), vhost))
+                    for vhost in vhosts
+                }
             except Transient as problem:
                 why[host] = str(problem)
                 continue
-            if said.code == 0:
-                return parse_bus(said.text.splitlines())
-            why[host] = said.complaint
+            return parse_bus(status, queues)
         raise BrokerSilent(why)
 
+    def _asked(self, host: HostName, argv: Sequence[str]) -> list[str]:
+        said = self._ssh.run(host, argv)
+        if said.code != 0:
+            raise BrokerSilent({host: said.complaint})
+        return [line for line in said.text.splitlines() if line]
 
-def parse_bus(lines: list[str]) -> BusSeen:
-    """What a node says of its cluster, and of the queues that somebody should know of."""
-    status: dict[str, Any] = json.loads(lines[0])
-    queues = sorted(_queues(lines[1:]), key=lambda queue: queue.consumers > 0 or queue.messages == 0)
+
+def parse_bus(status: str, queues: Mapping[str, Iterable[str]]) -> BusSeen:
+    """What a node says of its cluster, and by virtual host of the queues that somebody should know of."""
+    cluster: dict[str, Any] = json.loads(status)
+    found = [_queue(vhost, json.loads(line)) for vhost, lines in queues.items() for line in lines]
+    found.sort(key=lambda queue: queue.consumers > 0 or queue.messages == 0)
     return BusSeen(
-        members=frozenset((*status["disk_nodes"], *status["ram_nodes"])),
-        running=frozenset(status["running_nodes"]),
-        partitions={node: tuple(sorted(cut)) for node, cut in sorted(status["partitions"].items())},
-        alarms=tuple(sorted(_alarm(alarm) for alarm in status["alarms"])),
-        queues=tuple(queues[:QUEUES_MAX]),
+        members=frozenset((*cluster["disk_nodes"], *cluster["ram_nodes"])),
+        running=frozenset(cluster["running_nodes"]),
+        partitions={node: tuple(sorted(cut)) for node, cut in sorted(cluster["partitions"].items())},
+        alarms=tuple(sorted(_alarm(alarm) for alarm in cluster["alarms"])),
+        queues=tuple(found[:QUEUES_MAX]),
     )
 
 
-def _queues(lines: list[str]) -> Iterator[QueueSeen]:
-    vhost = ""
-    for line in lines:
-        if line.startswith(_VHOST):
-            vhost = line.removeprefix(_VHOST)
-        elif line:
-            row: dict[str, Any] = json.loads(line)
-            messages, consumers = row["messages"], row["consumers"]
-            yield QueueSeen(
-                vhost=vhost,
-                name=row["name"],
-                messages=messages if isinstance(messages, int) else None,
-                consumers=consumers if isinstance(consumers, int) else 0,
-            )
+def _queue(vhost: str, row: dict[str, Any]) -> QueueSeen:
+    messages, consumers = row["messages"], row["consumers"]
+    return QueueSeen(
+        vhost=vhost,
+        name=row["name"],
+        messages=messages if isinstance(messages, int) else None,
+        consumers=consumers if isinstance(consumers, int) else 0,
+    )
 
 
 def _alarm(alarm: dict[str, Any]) -> str:

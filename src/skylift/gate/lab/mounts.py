@@ -56,7 +56,7 @@ def mount_root(host: LabHost, lowers: Sequence[Path]) -> None:
     _mount_disk(disk, host.lab.folder / "disks" / f"{host.name}.img")
     upper.mkdir(exist_ok=True)
     work.mkdir(exist_ok=True)
-    # Without xino, a folder gets another inode number when the kernel forgets it: to tar, a rename.
+    # Without xino, a folder's inode number changes when the kernel forgets it, which tar takes for a rename.
     layers = f"xino=on,lowerdir={':'.join(map(str, lowers))},upperdir={upper},workdir={work}"
     run_here(["mount", "-t", "overlay", f"skylift-{host.name}", "-o", layers, str(host.root)])
 
