@@ -14,8 +14,12 @@ from skylift.model.sample import CONTENT
 from skylift.probe.access import Access, Token, ask, fresh_token, url_of
 from skylift.probe.exchange import Request, Unanswered
 
-_NOVA_VERSION = "compute 2.53"
-"""The first that names a service by a UUID, which no two cells share. Source: compute API, os-services."""
+_VERSIONS: Mapping[str, Mapping[str, str]] = {
+    "nova": {"OpenStack-API-Version": "compute 2.53"},
+    "cinder": {},
+}
+"""Nova's is the first that names a service by a UUID, which no two cells share (compute API, os-services).
+Cinder refuses a header that says nothing of volumes (read: cinder/api/openstack/wsgi.py, 2024.1)."""
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "nova": ("compute",),
     "cinder": ("block-storage", "volumev3", "block-store"),
@@ -34,6 +38,7 @@ class Named(NamedTuple):
 
 
 class _Api(NamedTuple):
+    kind: str
     token: Token
     url: str
     ca_pem: str
@@ -41,8 +46,8 @@ class _Api(NamedTuple):
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         headers = {
             "X-Auth-Token": self.token.id,
-            "OpenStack-API-Version": _NOVA_VERSION,
             "Content-Type": "application/json",
+            **_VERSIONS[self.kind],
         }
         sent = b"" if body is None else json.dumps(body).encode()
         return ask(Request(method, f"{self.url}{path}", headers, sent), (200,), self.ca_pem).json()
@@ -73,7 +78,7 @@ def open_again(access: Access, service: Named, marks: tuple[str, ...]) -> None:
 
 def _api(access: Access, kind: str) -> _Api:
     token = fresh_token(access)
-    return _Api(token, url_of(access, token, _TYPES[kind]), access.ca_pem)
+    return _Api(kind, token, url_of(access, token, _TYPES[kind]), access.ca_pem)
 
 
 def _seen(api: _Api, service: Named) -> Mapping[str, Any]:
