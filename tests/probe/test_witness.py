@@ -79,7 +79,8 @@ def test_each_kind_of_harm_is_seen_in_its_witness_alone(apis: ApiStandIn, folder
     witness.create(folder, access(apis))
 
     image = next(iter(apis.content))
-    apis.content[image] = b"\0" + apis.content[image][1:]
+    first, *rest = apis.content[image]
+    apis.content[image] = bytes((first ^ 1, *rest))
     assert [name for name, well in intact(folder, apis).items() if not well] == ["image"]
 
     next(iter(apis.inventories.values()))["VCPU"]["total"] = 8
