@@ -45,17 +45,54 @@ def _rank(item: pytest.Item) -> tuple[int, int]:
     return (_ORDER.index(item.path.stem), item.reportinfo()[1] or 0)
 
 
+class OneLab:
+    """The lab that stands: a small machine carries one at a time, so a new one takes the other's place."""
+
+    def __init__(self) -> None:
+        self._stands: Lab | None = None
+
+    def bring_up(self, place: Lab, *words: str) -> None:
+        """Bring up the lab in ``place``; the one that stands is taken down first."""
+        self.take_down()
+        self._stands = place
+        _lab(place, "up", *words)
+
+    def take_down(self) -> None:
+        """Take down the one that stands, if any does."""
+        if self._stands is not None:
+            _lab(self._stands, "down")
+            self._stands = None
+
+
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def one_lab() -> Iterator[OneLab]:
+    standing = OneLab()
+    yield standing
+    standing.take_down()
+
+
+@pytest.fixture(scope="session")
+def lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new lab at 2023.1, taken down at the end; ``SKYLIFT_TEST_LAB`` names one to use and to leave up."""
-    told = os.environ.get("SKYLIFT_TEST_LAB")
-    place = Lab(Path(told).absolute() if told else tmp_path_factory.mktemp("cloud") / "lab")
-    try:
-        _lab(place, "up", "--release", "2023.1")
-        yield place
-    finally:
-        if not told:
-            _lab(place, "down")
+    words = ("--release", "2023.1")
+    if told := os.environ.get("SKYLIFT_TEST_LAB"):
+        _lab(place := Lab(Path(told).absolute()), "up", *words)
+        return place
+    place = Lab(tmp_path_factory.mktemp("cloud") / "lab")
+    one_lab.bring_up(place, *words)
+    return place
+
+
+@pytest.fixture(scope="session")
+def core_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A new core cloud of 2024.1; ``SKYLIFT_TEST_CORE_LAB`` names one to use and to leave up."""
+    words = ("--profile", "core", "--release", "2024.1", "--artifacts", "2024.1,2025.1")
+    if told := os.environ.get("SKYLIFT_TEST_CORE_LAB"):
+        _lab(place := Lab(Path(told).absolute()), "up", *words)
+        return place
+    place = Lab(tmp_path_factory.mktemp("core") / "lab")
+    one_lab.bring_up(place, *words)
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from skylift.gate.matrix import BASELINE
 TICK_S = 0.02
 _CLOCK_HZ = os.sysconf("SC_CLK_TCK")
 _SHORT_S = 600
-_RUN_S = 2700
+RUN_S = 2700
 _SILENCE_S = 1800
 """Longer than the longest baseline, in which nothing is written."""
 
@@ -85,7 +85,7 @@ class Verb:
             )
         return True
 
-    def end(self, limit_s: float = _RUN_S) -> Ended:
+    def end(self, limit_s: float = RUN_S) -> Ended:
         """Wait for its end."""
         if not poll(self.over, limit_s=limit_s):
             self.kill()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.lab.operating import TICK_S, Ended, Operator, Verb, await_event, events, standing
+from tests.lab.operating import RUN_S, TICK_S, Ended, Operator, Verb, await_event, events, standing
 
 from skylift.app.runs import RunFolder
 from skylift.drivers.jobs import folder_name
@@ -49,13 +49,13 @@ class Ordeal:
     to_work_s: list[float] = field(default_factory=list)
     """CPU each resumed process had used when the next step started or ended, or a moment had passed."""
 
-    def go_through(self, verb: Verb, deaths: Iterable[Death]) -> None:
+    def go_through(self, verb: Verb, deaths: Iterable[Death], *, limit_s: float = RUN_S) -> None:
         """Kill ``verb`` and each process that resumes it, one a death, and let the last one end."""
         for death in deaths:
             self.at_death.append((death, survive(self.lab, self.run, verb, death)))
             self.ended.append(verb.end())
             verb = self._resume()
-        self.ended.append(verb.end())
+        self.ended.append(verb.end(limit_s))
 
     def _resume(self) -> Verb:
         """A new process for the run; notes what it cost until it had come to its work."""

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,23 +20,13 @@ from skylift.gate.lab.host import Lab, run
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(1800)]
 
-UP_S = 3600
 REAL = {"cmp1": "10.78.1.1", "cmp2": "10.78.2.1"}
 """Hosts with QEMU, and the address of the guest that each gets."""
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreCloud]:
-    """A new core cloud of 2024.1; ``SKYLIFT_TEST_CORE_LAB`` names one that is up, to be left so."""
-    if told := os.environ.get("SKYLIFT_TEST_CORE_LAB"):
-        yield CoreCloud(Lab(Path(told).absolute()))
-        return
-    lab = Lab(tmp_path_factory.mktemp("core") / "lab")
-    try:
-        _lab(lab, "up", "--profile", "core", "--release", "2024.1", "--artifacts", "2024.1")
-        yield CoreCloud(lab)
-    finally:
-        _lab(lab, "down")
+def cloud(core_lab: Lab) -> CoreCloud:
+    return CoreCloud(core_lab)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +39,6 @@ def guests(cloud: CoreCloud) -> dict[str, str]:
             networks = [{"port": port["id"]}]
             there[f"on-{host}"] = cloud.boot(f"on-{host}", zone=f"real:{host}", networks=networks)
     return {host: there[f"on-{host}"] for host in REAL}
-
-
-def _lab(lab: Lab, verb: str, *words: str) -> None:
-    command = [sys.executable, "-m", "skylift.cli.main", "lab", verb, "--dir", str(lab.folder), *words]
-    subprocess.run(command, check=True, timeout=UP_S)
 
 
 @pytest.mark.parametrize("host", REAL)
