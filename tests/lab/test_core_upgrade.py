@@ -7,14 +7,18 @@ cloud's own tables, and tempest.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.lab.operating import Operator, own_record, standing
 from tests.lab.ordeal import STARTED, Death, Ordeal
+from tests.lab.pages import commands, marked
 
 from skylift.engine.fold import Phase
 from skylift.gate.lab.host import Lab
@@ -28,6 +32,7 @@ from skylift.planning.text import read_plan
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(5400)]
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "core-cloud.md"
 GOAL = "2025.1"
 RUN_S = 4800
 BASELINE_S = 60
@@ -91,6 +96,24 @@ def operator(core_lab: Lab) -> Operator:
     return Operator(core_lab.folder / "cloud.yaml")
 
 
+def typed(lab: Lab, section: str) -> str:
+    """What a user types who follows a section of the tutorial, and its output."""
+    page = commands(marked(PAGE.read_text(), section))
+    assert page, section
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-c", "set -ex\n" + "\n".join(page)],
+        env=os.environ | {"SKYLIFT_LAB_DIR": str(lab.folder), "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout[-4000:]
+    return ended.stdout
+
+
 def smoke_passes(lab: Lab, record_property: Any) -> None:
     outcomes = smoke(lab)
     record_property("figures", smoke_summary(outcomes))
@@ -103,6 +126,10 @@ def smoke_passes(lab: Lab, record_property: Any) -> None:
 @pytest.mark.matrix
 def test_before_it_a_client_that_is_not_ours_finds_a_whole_cloud(core_lab: Lab, record_property: Any) -> None:
     smoke_passes(core_lab, record_property)
+
+
+def test_before_it_a_user_of_the_tutorial_gets_a_server_with_a_volume(core_lab: Lab) -> None:
+    assert "ACTIVE" in typed(core_lab, "user")
 
 
 def test_nothing_blocks_once_the_new_release_is_staged(operator: Operator) -> None:
@@ -195,6 +222,10 @@ def test_each_service_was_started_once_a_turn_by_its_own_log(story: Story) -> No
 
 def test_validate_finds_the_cloud_at_the_goal(story: Story) -> None:
     assert "completed" in story.ordeal.operator.does("validate").answer
+
+
+def test_after_it_the_user_of_the_tutorial_still_has_both(story: Story) -> None:
+    assert "ACTIVE" in typed(story.ordeal.lab, "again")
 
 
 @pytest.mark.matrix

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.lab.pages import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial" / "first-upgrade.md"
 LIMIT_S = 2700
-
-
-def commands(page: str) -> list[str]:
-    """What a reader types: the lines with a prompt in the page's ``console`` blocks, in their order."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line[:2] == "$ "]
 
 
 def test_commands_are_the_lines_with_a_prompt() -> None:
