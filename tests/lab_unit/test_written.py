@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.app.record_file import load_record
 from skylift.catalog.catalog import documents, load
+from skylift.cli.views.plan import lines
 from skylift.gate.lab.artifacts import Artifact, artifact
 from skylift.gate.lab.host import Lab
 from skylift.gate.lab.manifest import write_manifest
@@ -25,6 +26,7 @@ from skylift.testing.whole_clouds import Shape, cloud_of
 from skylift.verifier.verify import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from skylift.model.record import Record
@@ -120,6 +122,19 @@ def test_what_a_core_cloud_has_from_a_later_release_on_begins_with_it(core: Reco
         own = [str(s.id) for s in plan.steps if s.id.startswith(f"{service}:") and s.id.endswith("@ctl1")]
         verbs = [name.partition(":")[2].partition("@")[0] for name in own]
         assert verbs == ["switch", "enable", "start", "healthy"]
+
+
+def test_the_plan_of_the_core_cloud_is_the_one_that_was_reviewed(
+    core: Record, golden: Callable[[str, bytes], None]
+) -> None:
+    """All but its digest, for an artifact's name depends on the machine that builds it."""
+    catalog, shape = load(), Shape(source=Release(2024, 1), goal=Release(2025, 1))
+    plan = plan_upgrade(
+        cloud_of(catalog, core, shape), core, Upgrade(shape.goal), catalog, record_digest=Digest("sha256:0")
+    )
+
+    shown = [line for line in lines(plan) if not line.startswith("sha256:")]
+    golden("core_lab/plan.txt", ("\n".join(shown) + "\n").encode())
 
 
 @pytest.mark.parametrize("goal", ["2024.2", "2025.1"])
