@@ -15,18 +15,22 @@ from skylift.app.runs import Runs
 from skylift.app.site import Site
 from skylift.app.wiring import hold
 from skylift.catalog.catalog import load
+from skylift.drivers.ssh_problems import ChangeUncertain
+from skylift.drivers.vantage import ApiUnanswered
 from skylift.engine.drive import View
 from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import Why
 from skylift.engine.problems import RunHeld, RunOver
 from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.problem import Problem
 from skylift.model.record import Policy
 from skylift.model.release import Release
 from skylift.planning.plan import Plan
 from skylift.planning.text import PlanChanged, write_plan
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
+from skylift.testing.fake_services import FakeVantage
 from skylift.testing.samples import sample_record
 
 GOAL = Upgrade(Release(2024, 1))
@@ -203,3 +207,43 @@ def test_a_completed_run_cannot_go_on(desk: Desk) -> None:
 
     with pytest.raises(RunOver):
         go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+
+@dataclass(frozen=True, slots=True)
+class EndsSlowly(FakeVantage):
+    """A vantage whose probes still wait for answers, or of which no answer comes back, a few times."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def stop_probes(self, label: str) -> None:
+        if self.problems:
+            raise self.problems.pop()
+        FakeVantage.stop_probes(self, label)
+
+
+def slowly(desk: Desk, problems: list[Problem]) -> FakeVantage:
+    vantage = EndsSlowly(desk.cloud, problems)
+    desk.site = replace(desk.site, ports=replace(desk.site.ports, vantage=vantage))
+    return vantage
+
+
+def test_a_run_waits_for_probes_that_wait_for_answers(desk: Desk) -> None:
+    host = desk.site.record.vantage.host
+    vantage = slowly(desk, [ChangeUncertain(host, "too long"), ApiUnanswered(host, "they are ending")] * 3)
+
+    ended = desk.apply(desk.plan())
+
+    assert ended.standing is Standing.COMPLETED
+    assert not vantage.tally(str(RUN)).alive
+    assert len(desk.remarks) == 1
+
+
+def test_a_run_ends_though_its_probes_do_not(desk: Desk) -> None:
+    host = desk.site.record.vantage.host
+    slowly(desk, [ChangeUncertain(host, "it took longer than 29 s") for _ in range(999)])
+
+    ended = desk.apply(desk.plan())
+
+    assert ended.standing is Standing.COMPLETED
+    assert "the probes were not ended and swept up" in desk.remarks[-1]
+    assert "skylift validate --clean-up" in desk.remarks[-1]

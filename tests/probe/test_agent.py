@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from tests.probe.watching import offer_all
 
 from skylift.drivers.vantage_agent import agent
 from skylift.model.sample import OK, TIMEOUT, read_samples
@@ -179,6 +180,21 @@ def test_a_request_is_given_up_when_its_user_would_wait_no_longer(
 
     written = (shipped.parent / "state/run-1/samples.tsv").read_text().splitlines(keepends=True)
     assert {sample.outcome for sample in read_samples(written)} == outcomes
+
+
+def test_what_is_left_is_swept_up_with_credentials_that_do_not_stay(shipped: Path, apis: ApiStandIn) -> None:
+    offer_all(apis)
+    left = apis.core.add("servers", name="skylift-probe-run-1-0badcafe-1")
+    runtime = shipped.parent / "run/run-1"
+    runtime.mkdir(parents=True)
+    (runtime / "sweeper.json").write_text(credentials(apis))
+
+    first = told(shipped, apis, "sweep", "--label=run-1")
+    second = told(shipped, apis, "sweep", "--label=run-1")
+
+    assert (json.loads(first.stdout), json.loads(second.stdout)) == ({"swept": 1}, {"already": True})
+    assert ("DELETE", f"/compute/v2.1/servers/{left}") in apis.asked
+    assert list(runtime.glob("*.json")) == []
 
 
 def test_a_label_that_is_no_file_name_is_refused(shipped: Path, apis: ApiStandIn) -> None:

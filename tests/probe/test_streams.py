@@ -12,10 +12,8 @@ import pytest
 
 from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIME_LIMIT_S, TIMEOUT, Sample, read_samples
 from skylift.probe.access import Access
-from skylift.probe.exchange import Request, Unanswered
+from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder
-from skylift.probe.log import Log
-from skylift.probe.session import Call
 from skylift.probe.streams import default_rates
 from skylift.probe.watch import Limits, Watch
 from skylift.testing.api_standin import ApiStandIn, Exchange, Fault
@@ -225,30 +223,6 @@ def test_an_api_that_answers_nobody_takes_no_hands_from_the_others(apis: ApiStan
     waited = [sample.latency_ms for sample in seen if sample.api == "placement"]
     assert waited
     assert max(waited) < 500
-
-
-def test_what_has_no_answer_when_the_probes_end_has_failed(tmp_path: Path) -> None:
-    """Users of a cloud that lets requests wait are patient; who waits for ever is still told."""
-    folder = Folder.of("run-1", tmp_path / "state", tmp_path / "run")
-    log = Log(folder, 0.0)
-    call = Call("image-list", "glance", Request("GET", "", {}), (200,))
-
-    log.begin(call, time.monotonic() - 12)
-    log.close(time.monotonic() - 11)
-
-    (given_up,) = recorded(folder)
-    assert (given_up.outcome, given_up.detail) == (TIMEOUT, "no answer when the probes ended")
-
-
-def test_what_was_begun_after_the_end_is_nobodys_loss(tmp_path: Path) -> None:
-    folder = Folder.of("run-1", tmp_path / "state", tmp_path / "run")
-    log = Log(folder, 0.0)
-    call = Call("image-delete", "glance", Request("DELETE", "", {}), (204,))
-
-    log.begin(call, time.monotonic())
-    log.close(time.monotonic() - 11)
-
-    assert recorded(folder) == []
 
 
 def test_a_patient_users_late_answer_is_slow_and_no_failure() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -109,7 +111,23 @@ def test_what_cannot_be_removed_in_time_is_told(cloud: ApiStandIn) -> None:
     cloud.core.looks = 9
 
     with pytest.raises(Unanswered, match="cannot be removed yet: cinder skylift-probe-run-1-0badcafe-1"):
-        sweep(access(cloud), "skylift-probe-run-1")
+        sweep(access(cloud), "skylift-probe-run-1", within_s=0.9)
+
+
+def test_an_api_that_does_not_answer_holds_no_sweep_for_longer_than_it_has(cloud: ApiStandIn) -> None:
+    """Whoever asked over SSH waits no longer than that either."""
+
+    def hangs(ex: Exchange) -> bool:
+        threading.Event().wait(1.5 if "/servers" in ex.path else 0.0)
+        return False
+
+    cloud.fault = hangs
+    began = time.monotonic()
+
+    with pytest.raises(Unanswered):
+        sweep(access(cloud), "skylift-probe-run-1", within_s=0.5)
+
+    assert time.monotonic() - began < 1.4
 
 
 def test_only_the_ports_of_the_probes_own_project_are_looked_through(cloud: ApiStandIn) -> None:

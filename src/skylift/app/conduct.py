@@ -20,12 +20,14 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, open_run, resume, retry
 from skylift.model.ids import Digest, RunId, StepId
-from skylift.model.problem import Fix, Refused, Remedy, Transient
+from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
 
+_ENDING_S = 30
+"""How long the probes may take to end, beside what the balancers may hold their requests for."""
 _HOLDING = 2
 """Threads beside those of the steps in flight, so that silent hosts do not keep what is held from lasting."""
 
@@ -179,18 +181,29 @@ def _measured(
             _let_pass(site, bench)
         yield LossGuard(vantage, label, loss, host=site.record.vantage.host)
     finally:
-        try:
-            vantage.stop_probes(label)
-        except Transient as late:
-            # They end by themselves, and what is left of them bears the run's name.
-            bench.remark(
-                f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it"
-            )
+        _end_probes(site, label, bench)
         try:
             fetch_samples(site, folder)
         except Transient as unreached:
             # Samples stay there: report fetches what is missing.
             bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
+
+
+def _end_probes(site: Site, label: str, bench: Bench) -> None:
+    """Stop them, and wait while they wait for answers as users would."""
+    until = site.clock() + site.record.longest_wait + _ENDING_S
+    while True:
+        try:
+            site.ports.vantage.stop_probes(label)
+        except (Transient, Uncertain) as late:
+            if site.clock() > until:
+                bench.remark(
+                    f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it"
+                )
+                return
+            bench.pause()
+        else:
+            return
 
 
 def _let_pass(site: Site, bench: Bench) -> None:

@@ -29,7 +29,7 @@ from skylift.gate.lab.host import LabProblem
 from skylift.model.availability import Availability, Span, availability
 from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, HostName
-from skylift.model.problem import Problem, Transient
+from skylift.model.problem import Problem, Transient, Uncertain
 from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.model.sample import Sample, read_samples
@@ -40,6 +40,7 @@ AFTER_S = 20
 _STAGE_LIMIT_S = 900
 _COMMAND_LIMIT_S = 300
 _WITNESS_LIMIT_S = 900
+_STOP_LIMIT_S = 120
 
 _SYNC: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -179,7 +180,7 @@ def outage(record: Record, ssh: Ssh, goal: Release, tell: Tell, *, way: Way = st
         tell(f"measure for {AFTER_S} s what users get after")
         _wait(AFTER_S)
     finally:
-        vantage.stop_probes(label)
+        poll(lambda: _stopped(vantage, label), limit_s=_STOP_LIMIT_S, every_s=1.0)
     for seen in vantage.witnesses(label):
         tell(f"witness {seen.name}: {'intact' if seen.intact else 'HURT'}: {seen.detail}")
     return availability(_samples(vantage, label), hand.spans, changed_from=hand.spans[0].began)
@@ -209,6 +210,15 @@ def summary(seen: Availability) -> str:
     boots = [str(seen.boots)] if seen.boots.asked else []
     told = [f"{seen.failed} failed of {seen.requests} requests", *boots, *map(str, seen.guests)]
     return ", ".join([*told, f"longest gap {seen.longest_gap_ms / 1000:.1f} s"])
+
+
+def _stopped(vantage: SshVantage, label: str) -> bool:
+    """Whether the probes are over; they wait for answers as long as users would."""
+    try:
+        vantage.stop_probes(label)
+    except (Transient, Uncertain):
+        return False
+    return True
 
 
 def _witnessed(vantage: SshVantage, label: str) -> bool:

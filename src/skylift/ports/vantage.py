@@ -65,7 +65,10 @@ class Vantage(Protocol):
         ...
 
     def stop_probes(self, label: str) -> None:
-        """End the request streams; no effect if they do not run."""
+        """End the request streams and remove what they made; no effect if they do not run.
+
+        Raises ``Transient`` while they wait for answers, as long as users would: ask again.
+        """
         ...
 
     def create_witnesses(self, label: str) -> None:

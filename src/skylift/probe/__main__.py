@@ -30,9 +30,14 @@ from skylift.probe.streams import STREAMS
 from skylift.probe.watch import STOPS, Limits, Watch
 
 _FAILED, _USAGE, _BUG, _TRY_LATER = 1, 2, 70, 75
-_STOP_S = 20
+_ENDING = "deactivating"
+_SLACK_S = 20
+_LOOK_EVERY_S = 0.2
 _ANSWER_S = 24.0
 """Whoever asks over SSH waits a little longer than this."""
+_SWEEP_FIRST_S = 8.0
+"""What is kept of that for sweeping up."""
+_SWEEP_LAST_S = 300
 
 
 def catalog(_folder: Folder | None, _options: argparse.Namespace) -> object:
@@ -51,17 +56,19 @@ def ask(_folder: Folder | None, options: argparse.Namespace) -> object:
 
 def launch(folder: Folder, options: argparse.Namespace) -> object:
     """Start the probes as a transient unit, which outlives whoever asked; no effect if they run."""
-    write_whole(folder.credentials, sys.stdin.read())
-    command = ["systemd-run", "--quiet", "--collect", f"--unit={folder.unit}"]
-    command += [f"--property=RuntimeMaxSec={int(options.seconds) + 2 * _STOP_S}"]
-    command += [f"--property=TimeoutStopSec={_STOP_S}", "--property=UMask=0077", "--"]
-    command += [sys.executable, sys.argv[0], "probe", f"--label={folder.label}"]
-    command += [f"--seconds={options.seconds}", f"--requests={options.requests}", f"--rates={options.rates}"]
-    command += [f"--image={options.image}", f"--network={options.network}"]
-    command += [f"--patience={options.patience}", f"--witnesses={options.witnesses}"]
-    active = subprocess.run(["systemctl", "is-active", "--quiet", folder.unit], check=False)
-    if active.returncode != 0:
-        subprocess.run(command, check=True)
+    until = time.monotonic() + _ANSWER_S
+    text = sys.stdin.read()
+    if _state(folder) == _ENDING:
+        _await_end(folder, until)
+    if _state(folder) != "active":
+        write_whole(folder.credentials, text)
+        ending_s = int(options.patience) + _SLACK_S
+        lasting = [f"--property=RuntimeMaxSec={int(options.seconds) + ending_s}"]
+        lasting += [f"--property=TimeoutStopSec={ending_s}", f"--unit={folder.unit}"]
+        words = [f"--seconds={options.seconds}", f"--requests={options.requests}", f"--rates={options.rates}"]
+        words += [f"--image={options.image}", f"--network={options.network}"]
+        words += [f"--patience={options.patience}", f"--witnesses={options.witnesses}"]
+        _detach(folder, lasting, ["probe", *words])
     return {"unit": folder.unit}
 
 
@@ -85,11 +92,33 @@ def probe(folder: Folder, options: argparse.Namespace) -> object:
 
 
 def stop(folder: Folder, _options: argparse.Namespace) -> object:
-    """End the probes and remove what their cycles left behind; no effect if they do not run."""
-    access, end = _credentials(), time.monotonic() + _ANSWER_S
-    subprocess.run(["systemctl", "stop", folder.unit], check=False, stderr=subprocess.DEVNULL)
-    within_s = max(end - time.monotonic(), 0.0)
-    return {"swept": sweep.sweep(access, f"skylift-probe-{folder.label}", within_s=within_s)}
+    """End the probes and remove what their cycles left behind; no effect if they do not run.
+
+    What cannot be removed at once is gone on with in a unit of its own.
+
+    Raises:
+        Unanswered: they still wait for answers, as users would; ask again.
+    """
+    until, text = time.monotonic() + _ANSWER_S, sys.stdin.read()
+    access = Access.read(text)
+    subprocess.run(["systemctl", "stop", "--no-block", folder.unit], check=False, stderr=subprocess.DEVNULL)
+    _await_end(folder, until - _SWEEP_FIRST_S)
+    try:
+        return {"swept": _swept(folder, access, until - time.monotonic())}
+    except Unanswered as late:
+        write_whole(folder.sweeper, text)
+        _detach(folder, [f"--property=RuntimeMaxSec={_SWEEP_LAST_S + _SLACK_S}"], ["sweep"])
+        return {"going on": str(late)}
+
+
+def clear(folder: Folder, _options: argparse.Namespace) -> object:
+    """Remove what the probes' cycles left behind, in the time that this may take."""
+    try:
+        access = Access.read(folder.sweeper.read_text())
+    except FileNotFoundError:
+        return {"already": True}
+    folder.sweeper.unlink()
+    return {"swept": _swept(folder, access, _SWEEP_LAST_S)}
 
 
 def tally(folder: Folder, _options: argparse.Namespace) -> object:
@@ -148,6 +177,30 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _swept(folder: Folder, access: Access, within_s: float) -> int:
+    return sweep.sweep(access, f"skylift-probe-{folder.label}", within_s=within_s)
+
+
+def _detach(folder: Folder, properties: list[str], words: list[str]) -> None:
+    """Run this agent with ``words`` for the label, in a transient unit that outlives whoever asked."""
+    command = ["systemd-run", "--quiet", "--collect", "--property=UMask=0077", *properties, "--"]
+    command += [sys.executable, sys.argv[0], words[0], f"--label={folder.label}", *words[1:]]
+    subprocess.run(command, check=True)
+
+
+def _state(folder: Folder) -> str:
+    """What systemd says of the unit of the probes: ``active``, ``deactivating``, or something else."""
+    asked = ["systemctl", "is-active", folder.unit]
+    return subprocess.run(asked, check=False, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def _await_end(folder: Folder, until: float) -> None:
+    while _state(folder) in {"active", _ENDING}:
+        if time.monotonic() > until:
+            raise Unanswered(TIMEOUT, "the probes are ending, and still wait for answers")
+        threading.Event().wait(_LOOK_EVERY_S)
+
+
 def _wanted(options: argparse.Namespace) -> Wanted:
     return Wanted(options.image, options.network)
 
@@ -181,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     changing.add_argument("--reason", default="")
     changing.add_argument("--mark", action="append", default=[])
     runs: dict[str, Callable[[Folder, argparse.Namespace], object]] = {"launch": launch, "probe": probe}
-    runs |= {"stop": stop, "tally": tally, "witness": witnesses}
+    runs |= {"stop": stop, "sweep": clear, "tally": tally, "witness": witnesses}
     for name, run in runs.items():
         verb = verbs.add_parser(name)
         verb.set_defaults(run=run)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from skylift.model.sample import TIME_LIMIT_S
 from skylift.probe.access import KEYSTONE, VERSIONS, Access, Token, api_urls, ask, fresh_token
 from skylift.probe.exchange import Answer, Request
 
 
 class Client:
-    """One user with one fresh token.
+    """One user with one fresh token, whose calls all end by ``until``, a time of the monotonic clock.
 
     Raises:
         Unanswered: no token was issued, or a call had another answer than expected.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, until: float = float("inf")) -> None:
         self._ca_pem = access.ca_pem
-        self.token: Token = fresh_token(access)
+        self._until = until
+        self.token: Token = fresh_token(access, self._left())
         self.urls = api_urls(access, self.token)
 
     def get(self, api: str, path: str, *expected: int) -> Answer:
@@ -45,7 +48,11 @@ class Client:
             "OpenStack-API-Version": VERSIONS,
             "Content-Type": kind,
         }
-        return ask(Request(method, self.urls[api] + path, headers, sent), expected, self._ca_pem)
+        request = Request(method, self.urls[api] + path, headers, sent)
+        return ask(request, expected, self._ca_pem, self._left())
+
+    def _left(self) -> float:
+        return min(TIME_LIMIT_S, self._until - time.monotonic())
 
     def named(self, kind: str, name: str) -> list[dict[str, Any]]:
         """The users or projects called ``name`` in the default domain; ``kind`` is the singular."""

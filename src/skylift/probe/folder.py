@@ -67,6 +67,11 @@ class Folder(NamedTuple):
         return self.runtime / "credentials.json"
 
     @property
+    def sweeper(self) -> Path:
+        """The credentials, while what the probes left is swept up."""
+        return self.runtime / "sweeper.json"
+
+    @property
     def unit(self) -> str:
         """The transient systemd unit under which the probes run."""
         return f"skylift-probes-{self.label}.service"

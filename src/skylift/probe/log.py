@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TextIO
 
-from skylift.model.sample import TIMEOUT, Sample, read_samples
+from skylift.model.sample import Sample, read_samples
 from skylift.probe.counting import Count
 from skylift.probe.folder import Folder, write_whole
 from skylift.probe.session import Call, Named, Work
@@ -23,31 +23,20 @@ class Log:
         self._lock = threading.Lock()
         self._count = Count()
         self._file = _open_after(folder, self._count)
-        self._open: dict[int, tuple[Call, float]] = {}
-        """Each thread's request that has no answer yet, and when it was due."""
 
     @property
     def requests(self) -> int:
         """How many were recorded under this label."""
         return self._count.requests
 
-    def begin(self, call: Call, due: float) -> None:
-        """Know of a request that this thread makes now, and tells the end of by ``add``."""
-        with self._lock:
-            self._open[threading.get_ident()] = (call, due)
-
     def add(self, of: Call | Work | Named, due: float, outcome: str, *, status: int, detail: str) -> None:
         """Record one request, or work that was accepted, that ended now."""
-        with self._lock:
-            self._open.pop(threading.get_ident(), None)
-            if not self._file.closed:
-                self._write(of, due, outcome, status=status, detail=detail)
-
-    def _write(self, of: Call | Work | Named, due: float, outcome: str, *, status: int, detail: str) -> None:
         latency_ms = (time.monotonic() - due) * 1000
         sample = Sample(due + self._offset, latency_ms, of.stream, of.api, outcome, status, detail)
-        self._file.write(sample.line())
-        self._count.add(sample)
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(sample.line())
+                self._count.add(sample)
 
     def publish(self, asked_until: float | None = None) -> None:
         """Let readers see all samples so far, and their count.
@@ -61,12 +50,7 @@ class Log:
         write_whole(self._folder.tally, json.dumps(count) + "\n")
 
     def close(self, asked_until: float) -> None:
-        """Give up what was due by ``asked_until`` and has no answer yet, and publish for the last time."""
-        with self._lock:
-            for call, due in self._open.values():
-                if due <= asked_until:
-                    self._write(call, due, TIMEOUT, status=0, detail="no answer when the probes ended")
-            self._open.clear()
+        """Publish for the last time; what is still in flight is not recorded any more."""
         self.publish(asked_until)
         with self._lock:
             self._file.close()

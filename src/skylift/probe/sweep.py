@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from skylift.model.sample import CONTENT, TIMEOUT
+from skylift.model.sample import CONTENT, TIME_LIMIT_S, TIMEOUT
 from skylift.probe.access import CINDER, GLANCE, HEAT, NEUTRON, NOVA, PLACEMENT, Access
 from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
@@ -41,24 +41,24 @@ _LEFT = (
 )
 
 
-def sweep(access: Access, name: str, *, but: str = "", within_s: float = 0.0) -> int:
+def sweep(access: Access, name: str, *, but: str = "", within_s: float = TIME_LIMIT_S) -> int:
     """Delete what the probes called ``name`` made, but for names that begin with ``but``; how much there was.
 
-    What cannot be removed yet is tried again for ``within_s``.
+    What cannot be removed yet is tried again; all of it ends after ``within_s``.
 
     Raises:
         Unanswered: an API refused or did not answer, or something could not be removed in time; the rest
             is left.
     """
-    client = Client(access)
     end = time.monotonic() + within_s
+    client = Client(access, end)
     swept = 0
     while True:
         removed, busy = _pass(client, name, but)
         swept += removed
         if not busy:
             return swept
-        if time.monotonic() > end:
+        if time.monotonic() + _AGAIN_S > end:
             raise Unanswered(TIMEOUT, f"what the probes made cannot be removed yet: {', '.join(busy)}")
         threading.Event().wait(_AGAIN_S)
 
