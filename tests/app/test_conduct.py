@@ -16,7 +16,7 @@ from skylift.app.site import Site
 from skylift.app.wiring import hold
 from skylift.catalog.catalog import load
 from skylift.drivers.ssh_problems import ChangeUncertain
-from skylift.drivers.vantage import ApiUnanswered
+from skylift.drivers.vantage import ApiRefused, ApiUnanswered
 from skylift.engine.drive import View
 from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import Why
@@ -236,6 +236,16 @@ def test_a_run_waits_for_probes_that_wait_for_answers(desk: Desk) -> None:
     assert ended.standing is Standing.COMPLETED
     assert not vantage.tally(str(RUN)).alive
     assert len(desk.remarks) == 1
+
+
+def test_a_run_ends_though_what_its_probes_made_is_refused_to_be_removed(desk: Desk) -> None:
+    host = desk.site.record.vantage.host
+    slowly(desk, [ApiRefused(host, "an image cannot be deleted")])
+
+    ended = desk.apply(desk.plan())
+
+    assert ended.standing is Standing.COMPLETED
+    assert "an image cannot be deleted" in desk.remarks[-1]
 
 
 def test_a_run_ends_though_its_probes_do_not(desk: Desk) -> None:

@@ -51,7 +51,7 @@ def test_more_apis_are_asked_without_more_load_on_the_first_three() -> None:
 def test_a_boot_is_followed_until_it_is_active_and_removed_until_it_is_gone(
     cloud: ApiStandIn, tmp_path: Path
 ) -> None:
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.6)
+    seen = watched(cloud, tmp_path, BOOTS, seconds=30, until="server-removal")
 
     assert bad(seen) == set()
     counted = Counter(s.stream for s in seen)
@@ -94,7 +94,7 @@ def test_nothing_is_booted_where_there_is_no_image(cloud: ApiStandIn, tmp_path: 
 def test_a_boot_that_ends_in_error_is_lost_and_named_and_removed(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.boots_end = "ERROR"
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.5)
+    seen = watched(cloud, tmp_path, BOOTS, seconds=30, until="server-boot")
 
     assert bad(seen) == {("server-boot", LOST)}
     lost = next(s for s in seen if not s.good)
@@ -106,7 +106,7 @@ def test_a_boot_that_ends_in_error_is_lost_and_named_and_removed(cloud: ApiStand
 def test_a_server_that_never_becomes_active_is_lost_at_the_limit(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.boots_end = "BUILD"
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.8, work_s=0.2)
+    seen = watched(cloud, tmp_path, BOOTS, seconds=30, work_s=0.2, until="server-boot")
 
     assert bad(seen) == {("server-boot", LOST)}
     assert next(s.detail for s in seen if not s.good).endswith("it was still BUILD on cmp1")
@@ -116,7 +116,7 @@ def test_a_server_that_no_host_ever_took_is_told_by_name(cloud: ApiStandIn, tmp_
     """Its message was lost on the way, or nobody places servers: another fault than a slow host."""
     cloud.core.boots_end, cloud.core.host = "BUILD", None
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.8, work_s=0.2)
+    seen = watched(cloud, tmp_path, BOOTS, seconds=30, work_s=0.2, until="server-boot")
 
     assert {s.detail.partition("it was still ")[2] for s in seen if not s.good} == {"BUILD without a host"}
 
@@ -131,7 +131,7 @@ def test_a_delete_that_is_refused_is_a_failed_request_and_no_lost_work(
 
     cloud.fault = refuses
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.5)
+    seen = watched(cloud, tmp_path, BOOTS, seconds=30, until="server-delete")
 
     assert bad(seen) == {("server-delete", STATUS)}
 
@@ -139,7 +139,7 @@ def test_a_delete_that_is_refused_is_a_failed_request_and_no_lost_work(
 def test_a_delete_that_was_accepted_and_is_never_done_is_lost(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.removed = False
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.8, work_s=0.2)
+    seen = watched(cloud, tmp_path, BOOTS, seconds=30, work_s=0.2, until="server-removal")
 
     assert bad(seen) == {("server-removal", LOST)}
 

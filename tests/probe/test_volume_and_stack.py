@@ -47,7 +47,7 @@ def test_each_list_is_asked_of_its_own_api(cloud: ApiStandIn, tmp_path: Path) ->
 
 
 def test_cycles_make_follow_and_remove(cloud: ApiStandIn, tmp_path: Path) -> None:
-    seen = watched(cloud, tmp_path, CYCLES, seconds=0.7)
+    seen = watched(cloud, tmp_path, CYCLES, seconds=30, until="volume-removal")
 
     assert bad(seen) == set()
     done = Counter(s.stream for s in seen)
@@ -60,7 +60,9 @@ def test_cycles_make_follow_and_remove(cloud: ApiStandIn, tmp_path: Path) -> Non
 def test_a_volume_is_attached_to_the_witnesses_server_and_detached(cloud: ApiStandIn, tmp_path: Path) -> None:
     server = witness_server(cloud, tmp_path)
 
-    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.8, witnesses="plan-1")
+    seen = watched(
+        cloud, tmp_path, {"volume-cycle": 4.0}, seconds=30, witnesses="plan-1", until="volume-removal"
+    )
 
     assert bad(seen) == set()
     assert {"volume-attachment", "volume-detachment", "volume-removal"} <= {s.stream for s in seen if s.work}
@@ -70,7 +72,7 @@ def test_a_volume_is_attached_to_the_witnesses_server_and_detached(cloud: ApiSta
 def test_a_stack_that_fails_is_lost(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.stacks_end = "CREATE_FAILED"
 
-    seen = watched(cloud, tmp_path, {"stack-cycle": 4.0}, seconds=0.6)
+    seen = watched(cloud, tmp_path, {"stack-cycle": 4.0}, seconds=30, until="stack-creation")
 
     assert bad(seen) == {("stack-creation", LOST)}
 
@@ -114,6 +116,41 @@ def test_what_cannot_be_removed_in_time_is_told(cloud: ApiStandIn) -> None:
         sweep(access(cloud), "skylift-probe-run-1", within_s=0.9)
 
 
+def test_an_image_that_is_being_removed_by_another_is_no_obstacle(cloud: ApiStandIn) -> None:
+    """Met on a real cloud: 400, "status transition from deleted to deleted is not allowed"."""
+    name = "skylift-probe-run-1"
+    cloud.images["i-1"] = {"id": "i-1", "name": f"{name}-1", "tags": [name]}
+    cloud.core.add("ports", name=f"{name}-0badcafe-1")
+
+    def removed_meanwhile(ex: Exchange) -> bool:
+        asked = ex.command == "DELETE" and "/images/" in ex.path
+        if asked:
+            del cloud.images["i-1"]
+            ex.answer(400)
+        return asked
+
+    cloud.fault = removed_meanwhile
+
+    assert sweep(access(cloud), name, within_s=10) == 1
+    assert cloud.core.things["ports"] == {}
+
+
+def test_an_api_that_refuses_keeps_no_other_from_being_swept(cloud: ApiStandIn) -> None:
+    name = "skylift-probe-run-1"
+    cloud.core.add("ports", name=f"{name}-0badcafe-1")
+
+    def refuses(ex: Exchange) -> bool:
+        if "/servers" in ex.path:
+            ex.answer(403)
+        return "/servers" in ex.path
+
+    cloud.fault = refuses
+
+    with pytest.raises(Unanswered, match=r"nova: GET .* answered 403"):
+        sweep(access(cloud), name, within_s=0.9)
+    assert cloud.core.things["ports"] == {}
+
+
 def test_an_api_that_does_not_answer_holds_no_sweep_for_longer_than_it_has(cloud: ApiStandIn) -> None:
     """Whoever asked over SSH waits no longer than that either."""
 
@@ -151,7 +188,7 @@ def test_a_volume_that_is_still_being_made_when_the_probes_end_is_no_failure(
 def test_a_volume_that_ends_in_error_is_lost_and_removed(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.volumes_end = "error"
 
-    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.6)
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=30, until="volume-removal")
 
     assert bad(seen) == {("volume-creation", LOST)}
     assert "volume-removal" in {s.stream for s in seen}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from skylift.model.sample import TIME_LIMIT_S, Sample, read_samples
 from skylift.probe.access import Access
 from skylift.probe.folder import Folder
-from skylift.probe.watch import Limits, Watch
+from skylift.probe.watch import STOPS, Limits, Watch
 from skylift.testing.api_standin import ApiStandIn
 from skylift.testing.core_standin import CORE
 
@@ -45,10 +48,44 @@ def watched(
     answer_s: float = TIME_LIMIT_S,
     work_s: float = 5.0,
     witnesses: str = "",
+    until: str = "",
 ) -> list[Sample]:
-    """What the streams record in ``seconds``; their users look for accepted work 50 times a second."""
+    """What the streams record in ``seconds``, or until one called ``until`` has recorded anything.
+
+    Their users look for accepted work 50 times a second.
+    """
+    if until:
+
+        def watch() -> list[Sample]:
+            return watched(apis, where, rates, seconds=seconds, work_s=work_s, witnesses=witnesses)
+
+        return _watched_until(until, watch, where)
     folder = Folder.of("run-1", where / "state", where / "run")
     limits = Limits(seconds=seconds, in_flight=16, answer_s=answer_s, work_s=work_s, look_every_s=0.02)
     theirs = Folder.of(witnesses, where / "state", where / "run") if witnesses else None
     Watch(folder, access(apis), rates, limits, witnesses=theirs).run()
     return recorded(where)
+
+
+def _watched_until(stream: str, watch: Callable[[], list[Sample]], where: Path) -> list[Sample]:
+    """Run ``watch`` in this thread, and tell it to stop as the agent is told."""
+    over, me = threading.Event(), threading.main_thread().ident
+    assert me is not None
+
+    def look() -> None:
+        while not over.wait(0.1):
+            if (where / "state/run-1/samples.tsv").exists() and stream in {s.stream for s in recorded(where)}:
+                signal.pthread_kill(me, signal.SIGTERM)
+                return
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        return watch()
+    finally:
+        over.set()
+        looking.join()
+        # A signal that came when all was over already is nobody's.
+        signal.sigtimedwait(STOPS, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -15,6 +15,7 @@ from skylift.probe.exchange import Unanswered
 
 _GONE = (202, 204, 404)
 _BUSY = (400, 409)
+"""What is answered while one cannot be removed yet, or is being removed by another."""
 _AGAIN_S = 1.0
 
 Thing = Mapping[str, Any]
@@ -27,15 +28,13 @@ class _Left(NamedTuple):
     listed: str
     key: str
     one: str
-    busy: tuple[int, ...] = ()
-    """What is answered while one cannot be removed yet, as a volume that is being detached."""
 
 
 _LEFT = (
     _Left(NOVA, "/servers?limit=1000&name={name}-", "servers", "/servers/{id}"),
-    _Left(CINDER, "/volumes/detail?limit=1000", "volumes", "/volumes/{id}", _BUSY),
+    _Left(CINDER, "/volumes/detail?limit=1000", "volumes", "/volumes/{id}"),
     _Left(HEAT, "/stacks?limit=1000", "stacks", "/stacks/{stack_name}/{id}"),
-    _Left(NEUTRON, "/ports?fields=id&fields=name&project_id={project}", "ports", "/ports/{id}", _BUSY),
+    _Left(NEUTRON, "/ports?fields=id&fields=name&project_id={project}", "ports", "/ports/{id}"),
     _Left(GLANCE, "/v2/images?tag={name}&limit=1000", "images", "/v2/images/{id}"),
     _Left(PLACEMENT, "/resource_providers", "resource_providers", "/resource_providers/{uuid}"),
 )
@@ -47,36 +46,37 @@ def sweep(access: Access, name: str, *, but: str = "", within_s: float = TIME_LI
     What cannot be removed yet is tried again; all of it ends after ``within_s``.
 
     Raises:
-        Unanswered: an API refused or did not answer, or something could not be removed in time; the rest
-            is left.
+        Unanswered: no token was issued, or something could not be removed in time.
     """
     end = time.monotonic() + within_s
     client = Client(access, end)
     swept = 0
     while True:
-        removed, busy = _pass(client, name, but)
+        removed, left = _pass(client, name, but)
         swept += removed
-        if not busy:
+        if not left:
             return swept
         if time.monotonic() + _AGAIN_S > end:
-            raise Unanswered(TIMEOUT, f"what the probes made cannot be removed yet: {', '.join(busy)}")
+            raise Unanswered(TIMEOUT, f"what the probes made cannot be removed yet: {', '.join(left)}")
         threading.Event().wait(_AGAIN_S)
 
 
 def _pass(client: Client, name: str, but: str) -> tuple[int, list[str]]:
-    """Ask once for the removal of each: how many it was granted for, and which are busy."""
-    removed, busy = 0, list[str]()
+    """Ask once for the removal of each: how many it was granted for, and what is left and why."""
+    removed, left = 0, list[str]()
     for kind in _LEFT:
         if kind.api not in client.urls:
             continue
-        for thing in [thing for thing in _listed(client, kind, name) if not _young(thing, but)]:
-            _detach(client, thing)
-            said = client.call("DELETE", kind.api, kind.one.format(**thing), (*_GONE, *kind.busy))
-            if said.status in _GONE:
-                removed += 1
-            else:
-                busy.append(f"{kind.api} {_name(thing)}")
-    return removed, busy
+        try:
+            for thing in [thing for thing in _listed(client, kind, name) if not _young(thing, but)]:
+                _detach(client, thing)
+                said = client.call("DELETE", kind.api, kind.one.format(**thing), (*_GONE, *_BUSY))
+                removed += said.status in _GONE
+                left += [] if said.status in _GONE else [f"{kind.api} {_name(thing)}"]
+        except Unanswered as failure:
+            # Another API may well remove what is its own.
+            left.append(f"{kind.api}: {failure}")
+    return removed, left
 
 
 def _detach(client: Client, thing: Thing) -> None:
