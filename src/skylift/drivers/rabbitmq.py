@@ -19,7 +19,7 @@ from skylift.ports.broker import QUEUES_MAX
 # much to do (measured). So there are few in one answer, and each virtual host is asked about by itself.
 CLUSTER = r"""
 set -eu
-ask() { timeout 12 rabbitmqctl --quiet "$@" </dev/null; }
+ask() { timeout 40 rabbitmqctl --quiet "$@" </dev/null; }
 ask --formatter json cluster_status
 ask --no-table-headers list_vhosts name
 """
@@ -27,7 +27,7 @@ ask --no-table-headers list_vhosts name
 # messages and no consumer comes first, so that no limit hides it.
 QUEUES = r"""
 set -eu
-timeout 25 rabbitmqctl --quiet --formatter json list_queues -p "$2" name messages consumers </dev/null >"$3"
+timeout 80 rabbitmqctl --quiet --formatter json list_queues -p "$2" name messages consumers </dev/null >"$3"
 awk -v limit="$1" '
     !/^,?[{]/ { next }
     { sub(/^,/, "") }
@@ -39,6 +39,10 @@ awk -v limit="$1" '
 """
 # The answer goes through a file, for a pipe would hide that the tool failed.
 _IN_A_FILE = 'file=$(mktemp); trap \'rm -f "$file"\' EXIT; sh -c "$1" look "$2" "$3" "$file"'
+
+
+_LIMIT_S = 85
+"""Longer than its questions may take: a host that is busy is no reason to say that nobody answers."""
 
 
 class BrokerSilent(Transient):
@@ -79,7 +83,7 @@ class RabbitmqBroker:
         raise BrokerSilent(why)
 
     def _asked(self, host: HostName, argv: Sequence[str]) -> list[str]:
-        said = self._ssh.run(host, argv)
+        said = self._ssh.run(host, argv, limit_s=_LIMIT_S)
         if said.code != 0:
             raise BrokerSilent({host: said.complaint})
         return [line for line in said.text.splitlines() if line]
