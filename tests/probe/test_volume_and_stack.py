@@ -167,6 +167,24 @@ def test_an_api_that_does_not_answer_holds_no_sweep_for_longer_than_it_has(cloud
     assert time.monotonic() - began < 1.4
 
 
+def test_an_image_that_is_deleted_by_its_own_cycle_meanwhile_is_gone_and_no_failure(
+    cloud: ApiStandIn,
+) -> None:
+    """Glance lists it until the other request has ended, and refuses a second one with 400."""
+    cloud.images["one"] = {"id": "one", "name": "one", "tags": ["skylift-probe-run-1"]}
+
+    def deletes_already(ex: Exchange) -> bool:
+        again = ex.command == "DELETE" and cloud.images.pop("one", None) is not None
+        if again:
+            ex.answer(400)
+        return again
+
+    cloud.fault = deletes_already
+
+    assert sweep(access(cloud), "skylift-probe-run-1", within_s=30) == 0
+    assert ("DELETE", "/image/v2/images/one") in cloud.asked
+
+
 def test_only_the_ports_of_the_probes_own_project_are_looked_through(cloud: ApiStandIn) -> None:
     sweep(access(cloud), "skylift-probe-run-1")
 
