@@ -221,6 +221,7 @@ def _rendered(name: str, host: LabHost, cloud: CloudFacts, **more: object) -> st
         "provider_id": PROVIDER_ID,
         "provider_group": PROVIDER_GROUP,
         "provider_mtu": PROVIDER_MTU,
+        "guests": cloud.profile.bus,
         "recycle_s": _RECYCLE_S,
         "secrets": cloud.passwords,
         "bus": lambda user, vhost: bus.url(host, cloud.controllers, cloud.passwords.bus[user], (user, vhost)),
