@@ -30,7 +30,7 @@ from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "core-cloud.md"
 GOAL = "2025.1"
@@ -123,7 +123,6 @@ def smoke_passes(lab: Lab, record_property: Any) -> None:
     assert passed >= {"identity", "image", "compute", "network", "volume"}
 
 
-@pytest.mark.matrix
 def test_before_it_a_client_that_is_not_ours_finds_a_whole_cloud(core_lab: Lab, record_property: Any) -> None:
     smoke_passes(core_lab, record_property)
 
@@ -228,6 +227,5 @@ def test_after_it_the_user_of_the_tutorial_still_has_both(story: Story) -> None:
     assert "ACTIVE" in typed(story.ordeal.lab, "again")
 
 
-@pytest.mark.matrix
 def test_after_it_a_client_that_is_not_ours_finds_a_whole_cloud(story: Story, record_property: Any) -> None:
     smoke_passes(story.ordeal.lab, record_property)
