@@ -19,6 +19,7 @@ from skylift.ports import Ports
 _ORDER = (
     "test_tutorial",
     "test_core",
+    "test_core_contracts",
     "test_jobs",
     "test_ports",
     "test_contracts",

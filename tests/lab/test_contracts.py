@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from uuid import uuid4
 
 import pytest
+from tests.lab.scenes import scene_of
 
-from skylift.app.wiring import ports_for
-from skylift.gate.lab.commands import poll
-from skylift.model.ids import ArtifactName, ComponentName, HostName, ServiceName
-from skylift.model.record import HostEntry, Record
-from skylift.ports import Command, Ports
+from skylift.model.record import Record
 from skylift.testing.contracts import (
     ArtifactsContract,
     BalancerContract,
-    BrokerContract,
     DatabaseContract,
     HostsContract,
-    IntakeContract,
     JobsContract,
-    RosterContract,
     Scene,
     ServicesContract,
     VantageContract,
@@ -29,42 +21,11 @@ from skylift.testing.contracts import (
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
-HOST, GONE = HostName("ctl2"), HostName("ctl9")
-PLACEMENT, PLACEMENT_API = ComponentName("placement"), ServiceName("placement-api")
-LIMIT_S = 60
-
-
-def as_it_runs(record: Record, ports: Ports) -> Record:
-    """The record with the artifact that placement's link shows, for a lab may have been upgraded since."""
-    entry = record.components[PLACEMENT]
-    path = ports.services.linked(HOST, record.services[PLACEMENT_API].link)
-    names = [ArtifactName(name) for name, artifact in record.artifacts.items() if artifact.path == path]
-    lost = HostEntry(GONE, "10.77.0.99", frozenset({"spare"}))
-    return replace(
-        record,
-        hosts={**record.hosts, GONE: lost},
-        components={**record.components, PLACEMENT: replace(entry, artifact=names[0])},
-    )
-
 
 @pytest.fixture(scope="module")
 def scene(record: Record) -> Iterator[Scene]:
-    with ports_for(record) as ports:
-        known = as_it_runs(record, ports)
-    with ports_for(known) as ports:
-        yield Scene(
-            ports=ports,
-            record=known,
-            entry=known.services[PLACEMENT_API],
-            database="placement",
-            host=HOST,
-            gone=GONE,
-            until=lambda holds: poll(holds, limit_s=LIMIT_S, every_s=0.5),
-            good=Command(("true",)),
-            bad=Command(("ls", "/no/such/place")),
-            label=f"test-{uuid4()}",
-        )
-        ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-* /var/tmp/test-*"])
+    with scene_of(record) as scene:
+        yield scene
 
 
 class TestSshHosts(HostsContract):
@@ -89,18 +50,6 @@ class TestHaproxyBalancer(BalancerContract):
 
 class TestMariadbDatabase(DatabaseContract):
     """Galera of three."""
-
-
-class TestRabbitmqBroker(BrokerContract):
-    """A node on each controller, where the lab has a bus."""
-
-
-class TestMariadbRoster(RosterContract):
-    """The rows that nova, cinder, neutron and heat write, where the lab has them."""
-
-
-class TestApiIntake(IntakeContract):
-    """Nova and Cinder, asked by the agent on the client host."""
 
 
 class TestSshVantage(VantageContract):
