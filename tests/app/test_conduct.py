@@ -16,7 +16,7 @@ from skylift.app.site import Site
 from skylift.app.wiring import hold
 from skylift.catalog.catalog import load
 from skylift.drivers.ssh_problems import ChangeUncertain
-from skylift.drivers.vantage import ApiRefused, ApiUnanswered
+from skylift.drivers.vantage_line import ApiRefused, ApiUnanswered
 from skylift.engine.drive import View
 from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import Why
