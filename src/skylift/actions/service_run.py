@@ -194,6 +194,11 @@ def observe_started(ports: Ports, host: HostName, unit: UnitName, link: PurePosi
     if seen.state is UnitState.ACTIVE:
         return Done()
     job = ports.jobs.state(host)
+    if isinstance(job, Ended):
+        # A start that ended between the two looks would be taken for a death.
+        seen = ports.services.unit(host, unit, link)
+        if seen.state is UnitState.ACTIVE:
+            return Done()
     # systemd may be told to start a unit again for ever: what our start came to is what counts, unless
     # a reboot cut it short, after which the unit starts with the host.
     if isinstance(job, Ended) and (seen.state in _DEAD or job.code not in {0, _CUT_SHORT}):
