@@ -30,7 +30,7 @@ from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 
-pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(5400)]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "core-cloud.md"
 GOAL = "2025.1"

@@ -102,7 +102,17 @@ def main(words: Iterable[str] | None = None) -> int:
         report = Path(folder) / "report.xml"
         ended = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-v", "-p", "no:randomly", "-m", "lab", "tests/lab"),
+                *(
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-v",
+                    "-p",
+                    "no:randomly",
+                    "-m",
+                    "lab and not core",
+                    "tests/lab",
+                ),
                 *(f"--junitxml={report}", "-o", "junit_family=xunit1", *told),
             ],
             env={BASELINE: str(_BASELINE_S), **os.environ},
