@@ -21,10 +21,11 @@ from xml.etree import ElementTree as ET
 
 from ruamel.yaml import YAML
 
+from skylift.cli.views import problem as problem_view
 from skylift.gate.lab.clients import as_user
 from skylift.gate.lab.host import VIP, Lab, LabProblem, default_folder
 from skylift.gate.matrix import outcome_of
-from skylift.model.problem import Fix, Remedy
+from skylift.model.problem import Fix, Problem, Remedy
 
 PAGE = Path("docs/reference/smoke-tests.md")
 _LIMIT_S = 2400
@@ -127,8 +128,8 @@ def smoke(lab: Lab, only: Sequence[str] = ()) -> tuple[Outcome, ...]:
     """Run the tests, those whose names match one of ``only`` or all; their users are gone afterwards.
 
     Raises:
-        LabProblem: the cloud refused to say what it offers, or tempest did not come to its tests.
-        subprocess.TimeoutExpired: it took longer than 40 minutes.
+        LabProblem: there is no cloud, it refused to say what it offers, or tempest did not come to its
+            tests, or not to their end within 40 minutes.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -203,7 +204,11 @@ def main(words: Iterable[str] | None = None) -> int:
     )
     parser.add_argument("only", nargs="*", help="regular expressions of tests; all smoke tests without one")
     options = parser.parse_args(list(sys.argv[1:] if words is None else words))
-    outcomes = smoke(Lab(default_folder()), options.only)
+    try:
+        outcomes = smoke(Lab(default_folder()), options.only)
+    except Problem as problem:
+        sys.stderr.write("\n".join(problem_view.lines(problem)) + "\n")
+        return 1
     for outcome in outcomes:
         sys.stdout.write(f"{outcome.ended}  {outcome.name}  {outcome.why}\n")
     if options.page:

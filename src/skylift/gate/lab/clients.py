@@ -62,22 +62,25 @@ def as_user(
         timeout_s: how long it may take; by default as long as it likes.
 
     Raises:
-        LabProblem: there is no such lab.
-        subprocess.TimeoutExpired: it took longer.
+        LabProblem: there is no such lab, or it took longer.
     """
     clouds = lab.folder / "clouds.yaml"
     if not clouds.exists():
         raise LabProblem(f"there is no cloud in {lab.folder}", Remedy(Fix.REPAIR, "build it: skylift lab up"))
     python = str(python_of_clients())
     environment = os.environ | {"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": "lab", "PYTHON": python}
-    return subprocess.run(
-        ["nsenter", f"--net={lab.namespace}", python, "-m", module, *words],
-        cwd=folder,
-        env=environment | ({"HOME": str(folder)} if folder else {}),
-        capture_output=capture,
-        timeout=timeout_s,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            ["nsenter", f"--net={lab.namespace}", python, "-m", module, *words],
+            cwd=folder,
+            env=environment | ({"HOME": str(folder)} if folder else {}),
+            capture_output=capture,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        look = Remedy(Fix.REPAIR, "see whether its services run: skylift lab status")
+        raise LabProblem(f"{module} {' '.join(words)} did not end within {timeout_s} s", look) from None
 
 
 def _fill(folder: Path, pins: str) -> None:
