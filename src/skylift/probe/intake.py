@@ -14,10 +14,7 @@ from skylift.model.sample import CONTENT
 from skylift.probe.access import Access, Token, ask, fresh_token, url_of
 from skylift.probe.exchange import Request, Unanswered
 
-_VERSIONS: Mapping[str, Mapping[str, str]] = {
-    "nova": {"OpenStack-API-Version": "compute 2.53"},
-    "cinder": {},
-}
+_VERSIONS = "compute 2.53, volume 3.0"
 """Nova's is the first that names a service by a UUID, which no two cells share (compute API, os-services).
 Cinder refuses a header that says nothing of volumes (read: cinder/api/openstack/wsgi.py, 2024.1)."""
 _TYPES: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +35,6 @@ class Named(NamedTuple):
 
 
 class _Api(NamedTuple):
-    kind: str
     token: Token
     url: str
     ca_pem: str
@@ -46,8 +42,8 @@ class _Api(NamedTuple):
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         headers = {
             "X-Auth-Token": self.token.id,
+            "OpenStack-API-Version": _VERSIONS,
             "Content-Type": "application/json",
-            **_VERSIONS[self.kind],
         }
         sent = b"" if body is None else json.dumps(body).encode()
         return ask(Request(method, f"{self.url}{path}", headers, sent), (200,), self.ca_pem).json()
@@ -78,7 +74,7 @@ def open_again(access: Access, service: Named, marks: tuple[str, ...]) -> None:
 
 def _api(access: Access, kind: str) -> _Api:
     token = fresh_token(access)
-    return _Api(kind, token, url_of(access, token, _TYPES[kind]), access.ca_pem)
+    return _Api(token, url_of(access, token, _TYPES[kind]), access.ca_pem)
 
 
 def _seen(api: _Api, service: Named) -> Mapping[str, Any]:

@@ -232,7 +232,7 @@ class Exchange(BaseHTTPRequestHandler):
                 asked = dict(parse_qsl(urlsplit(self.path).query))
                 self.answer(200, {"services": [s for s in kept if asked.items() <= s.items()]})
             case "PUT", [wanted] if nova:
-                if self.headers["OpenStack-API-Version"] != "compute 2.53":
+                if "compute 2.53" not in self.headers["OpenStack-API-Version"]:
                     self.answer(404)
                     return
                 found = next(s for s in kept if s["id"] == wanted)
