@@ -161,6 +161,11 @@ MISTAKES = {
         "databases: {cell1: x}\n    config_files: {cell1: [keystone.conf]}\n",
         "config_files.cell1: is a list; write a list such as [one, two], each an absolute path on the hosts",
     ),
+    "a service that ends before it begins": (
+        "port: 5000",
+        'port: 5000\n        since: "2024.1"\n        until: "2023.1"',
+        "until: keystone would end with 2023.1 and begin with 2024.1; write the last release",
+    ),
     "an outage of nothing": ("batch: 1", "batch: 1\n  outages: [glanse]", "policy.outages: there is no component glanse; did you mean glance?"),
     "a cell of nothing": ("zone: az1", "zone: az1, cell: cell1", "hosts.ctl1.cell: no component has a database of cell cell1; remove it"),
     "a catalog file that is not there": ("name: lab", "name: lab\ncatalog: [ours.toml]", "ours.toml, which is not a file"),

@@ -74,6 +74,9 @@ def _services(sheet: Sheet, component: ComponentEntry, known: KnownComponent) ->
                 sheet.wrong(at, f"{name} is reached through the balancer, and has no {key}", f"add its {key}")
             elif fronts[name] is not Front.BALANCED and told:
                 sheet.wrong(f"{at}.{key}", f"{name} is not reached through the balancer", "remove it")
+        if service.since and service.until and service.until < service.since:
+            backwards = f"{name} would end with {service.until} and begin with {service.since}"
+            sheet.wrong(f"{at}.until", backwards, "write the last release that has it, or remove it")
 
 
 def _databases(sheet: Sheet, component: ComponentEntry, known: KnownComponent) -> None:
