@@ -42,7 +42,7 @@ class Component:
     """The same number on every controller: they share a folder."""
     services: tuple[Service, ...]
     databases: Mapping[str, str]
-    """Its databases by what each is to it; empty where there is just one."""
+    """Its databases by what each is to it, as in the record; that is empty where there is just one."""
     schema: tuple[str, ...]
     """The commands that bring its databases from nothing to the head of its artifact."""
     files: tuple[ConfigFile, ...]
