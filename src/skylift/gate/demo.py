@@ -32,7 +32,6 @@ ENOUGH = 5000
 """Requests below which a zero says little."""
 _LIMIT_S = 3600
 _README = Path("README.md")
-_COMPARED = ("p99 before", "p99 during", "slowest before", "slowest during")
 
 
 def skylift(*words: str) -> str:
