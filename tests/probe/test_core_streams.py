@@ -48,6 +48,16 @@ def test_more_apis_are_asked_without_more_load_on_the_first_three() -> None:
     assert set(rates) == set(STREAMS)
 
 
+def test_a_slower_pace_spares_the_apis_and_asks_guests_as_ever() -> None:
+    offered = {stream.needs for stream in STREAMS.values()}
+
+    whole, slow = default_rates(offered), default_rates(offered, pace=25)
+
+    assert {name: slow[name] / whole[name] for name in whole} == {
+        name: 1 if name.startswith("guest-") else 0.25 for name in whole
+    }
+
+
 def test_a_boot_is_followed_until_it_is_active_and_removed_until_it_is_gone(
     cloud: ApiStandIn, tmp_path: Path
 ) -> None:

@@ -169,6 +169,35 @@ def test_making_cut_short_anywhere_and_made_again_makes_each_once(cloud: ApiStan
 
 
 @pinging
+def test_where_each_answer_is_slow_every_try_goes_on_after_the_one_before(
+    cloud: ApiStandIn, folder: Folder
+) -> None:
+    """So many requests fit into one try that it makes one more witness, and never all of them."""
+    tries, per_try = 0, 14
+    while not (folder.witnesses.exists() and known(folder)["complete"]):
+        cloud.fault = fails_from(per_try)
+        witness.create(folder, access(cloud))
+        cloud.fault = None
+        settle(cloud, folder)
+        tries += 1
+        assert tries < TRIES
+
+    assert tries > 3
+    assert all(seen(cloud, folder).values())
+
+
+@pinging
+def test_a_try_in_which_nothing_came_about_says_why(cloud: ApiStandIn, folder: Folder) -> None:
+    witness.create(folder, access(cloud))
+    cloud.fault = fails_from(1)
+
+    with pytest.raises(Unanswered) as told:
+        witness.create(folder, access(cloud))
+
+    assert told.value.passing
+
+
+@pinging
 def test_a_server_takes_the_image_and_the_network_that_the_record_names(
     cloud: ApiStandIn, folder: Folder
 ) -> None:

@@ -213,6 +213,7 @@ def _vantage(section: Section) -> VantageEntry:
         cloud=_name(section, "cloud"),
         image=section.text("image", default="") or None,
         network=section.text("network", default="") or None,
+        pace=section.number("pace", 1, 100, default=100),
     )
     section.close()
     return entry

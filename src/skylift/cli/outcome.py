@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -16,7 +17,11 @@ from skylift.cli.views import report as report_view
 from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
 from skylift.model.goal import Upgrade
+from skylift.model.problem import Transient
 from skylift.planning.text import read_plan
+from skylift.ports import Vantage
+
+_MORE_TRIES = 4
 
 
 @click.command("status")
@@ -51,10 +56,18 @@ def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool)
         if clean_up and folder and plan and judged.outcome is not Outcome.FAILED and witness_label(plan):
             # What of its probes could not be removed when they ended is swept up now.
             site.ports.vantage.stop_probes(str(folder.id))
-            site.ports.vantage.destroy_witnesses(witness_label(plan))
+            _remove_witnesses(site.ports.vantage, witness_label(plan))
             remark("the witnesses were removed")
     answer(validation_view.lines(judged), validation_view.document(judged), as_json=as_json)
     return Exit.FAILED if judged.outcome is Outcome.FAILED else Exit.OK
+
+
+def _remove_witnesses(vantage: Vantage, label: str) -> None:
+    """Each try goes on after what the one before removed: a server takes its time to be gone."""
+    for _ in range(_MORE_TRIES):
+        with suppress(Transient):
+            return vantage.destroy_witnesses(label)
+    return vantage.destroy_witnesses(label)
 
 
 @click.command("report")

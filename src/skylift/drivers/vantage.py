@@ -26,8 +26,8 @@ _SAMPLES = 'if [ -e "$1" ]; then tail -c "+$2" "$1" | head -c "$3" | gzip -1; fi
 class SshVantage:
     """``Vantage`` over SSH.
 
-    ``rates`` are firings per second by stream; the agent's own if none. ``held_s`` is for how long the
-    balancers may let a request wait: users who ask for it wait so much longer.
+    ``rates`` are firings per second by stream; the agent's own if none, at the pace of ``entry``.
+    ``held_s`` is for how long the balancers may let a request wait: users who ask for it wait so much longer.
     """
 
     def __init__(
@@ -43,7 +43,11 @@ class SshVantage:
         self._line = VantageLine(ssh, entry)
         self._addresses = addresses
         self._host = entry.host
-        self._asking = (f"--rates={json.dumps(dict(rates or {}))}", f"--patience={TIME_LIMIT_S + held_s}")
+        self._asking = (
+            f"--rates={json.dumps(dict(rates or {}))}",
+            f"--pace={entry.pace}",
+            f"--patience={TIME_LIMIT_S + held_s}",
+        )
         self._wanted = (f"--image={entry.image or ''}", f"--network={entry.network or ''}")
 
     def endpoints(self) -> tuple[Endpoint, ...]:

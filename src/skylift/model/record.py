@@ -176,6 +176,8 @@ class VantageEntry:
     """Name or id of the image that servers of probes and witnesses boot; the first usable one if none."""
     network: str | None = None
     """Name or id of the network that they are put on; the first usable one if none."""
+    pace: int = 100
+    """Percent of the usual rates at which the probes ask: less for a cloud that has little to spare."""
 
 
 @dataclass(frozen=True, slots=True)

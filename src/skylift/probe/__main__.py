@@ -26,7 +26,7 @@ from skylift.probe.backend import ask_backend
 from skylift.probe.choice import Wanted
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import RUNTIME, STATE, Folder, write_whole
-from skylift.probe.streams import STREAMS
+from skylift.probe.streams import FULL_PACE, STREAMS
 from skylift.probe.watch import STOPS, Limits, Watch
 
 _FAILED, _USAGE, _BUG, _TRY_LATER = 1, 2, 70, 75
@@ -67,7 +67,8 @@ def launch(folder: Folder, options: argparse.Namespace) -> object:
         lasting += [f"--property=TimeoutStopSec={ending_s}", f"--unit={folder.unit}"]
         words = [f"--seconds={options.seconds}", f"--requests={options.requests}", f"--rates={options.rates}"]
         words += [f"--image={options.image}", f"--network={options.network}"]
-        words += [f"--patience={options.patience}", f"--witnesses={options.witnesses}"]
+        words += [f"--pace={options.pace}", f"--patience={options.patience}"]
+        words += [f"--witnesses={options.witnesses}"]
         _detach(folder, lasting, ["probe", *words])
     return {"unit": folder.unit}
 
@@ -83,7 +84,7 @@ def probe(folder: Folder, options: argparse.Namespace) -> object:
         rates = json.loads(options.rates)
         if set(rates) - set(STREAMS):
             raise ValueError(f"there are no streams {sorted(set(rates) - set(STREAMS))}")
-        limits = Limits(options.seconds, options.requests, answer_s=options.patience)
+        limits = Limits(options.seconds, options.requests, pace=options.pace, answer_s=options.patience)
         theirs = options.witnesses and Folder.of(options.witnesses, options.state, options.runtime)
         Watch(folder, access, rates, limits, wanted=_wanted(options), witnesses=theirs or None).run()
     finally:
@@ -142,10 +143,11 @@ def witnesses(folder: Folder, options: argparse.Namespace) -> object:
     # Whoever started one that is slow may have given it up and started another.
     if folder.lock() is None:
         raise Unanswered(TIMEOUT, "the witnesses are being changed already")
+    until = time.monotonic() + _ANSWER_S
     if options.verb == "create":
-        witness.create(folder, access, _wanted(options))
+        witness.create(folder, access, _wanted(options), until=until)
     else:
-        witness.destroy(folder, access)
+        witness.destroy(folder, access, until=until)
     return {}
 
 
@@ -253,6 +255,7 @@ def _bounds(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seconds", type=float, default=Limits().seconds)
     verb.add_argument("--requests", type=int, default=Limits().requests)
     verb.add_argument("--rates", default="{}", help="JSON: firings per second by stream")
+    verb.add_argument("--pace", type=int, default=FULL_PACE, help="percent of the usual rates")
     verb.add_argument("--patience", type=float, default=TIME_LIMIT_S, help="seconds that users wait")
     verb.add_argument("--witnesses", default="", help="label of those whose guest is asked, too")
 

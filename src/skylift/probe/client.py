@@ -21,8 +21,8 @@ class Client:
     """
 
     def __init__(self, access: Access, until: float = float("inf")) -> None:
-        self._ca_pem = access.ca_pem
-        self._until = until
+        self.access = access
+        self.until = until
         self.token: Token = fresh_token(access, self._left())
         self.urls = api_urls(access, self.token)
 
@@ -49,10 +49,10 @@ class Client:
             "Content-Type": kind,
         }
         request = Request(method, self.urls[api] + path, headers, sent)
-        return ask(request, expected, self._ca_pem, self._left())
+        return ask(request, expected, self.access.ca_pem, self._left())
 
     def _left(self) -> float:
-        return min(TIME_LIMIT_S, self._until - time.monotonic())
+        return min(TIME_LIMIT_S, self.until - time.monotonic())
 
     def named(self, kind: str, name: str) -> list[dict[str, Any]]:
         """The users or projects called ``name`` in the default domain; ``kind`` is the singular."""

@@ -160,12 +160,20 @@ control plane, 1.3 ms on the vantage host.
 
 _SHARED = 0.5
 """Where there is more to ask than those three APIs, they are asked half as often: the load stays alike."""
+FULL_PACE = 100
 
 
-def default_rates(offered: Iterable[str]) -> dict[str, float]:
-    """Firings per second of each stream whose API is offered."""
+def default_rates(offered: Iterable[str], pace: int = FULL_PACE) -> dict[str, float]:
+    """Firings per second of each stream whose API is offered, at ``pace`` percent.
+
+    Guests are asked at their own rates: they are no load on the control plane.
+    """
     there, first = set(offered), {KEYSTONE, GLANCE, PLACEMENT}
-    rates = {name: stream.rate for name, stream in STREAMS.items() if stream.needs in there}
-    if there <= first:
-        return rates
-    return {name: rate * _SHARED if STREAMS[name].needs in first else rate for name, rate in rates.items()}
+    share = 1.0 if there <= first else _SHARED
+
+    def rate(name: str, stream: Stream) -> float:
+        if name in {GUEST_PING, GUEST_COUNTER}:
+            return stream.rate
+        return stream.rate * pace / FULL_PACE * (share if stream.needs in first else 1.0)
+
+    return {name: rate(name, stream) for name, stream in STREAMS.items() if stream.needs in there}

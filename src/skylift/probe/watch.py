@@ -21,7 +21,7 @@ from skylift.probe.hands import Hands
 from skylift.probe.log import Log
 from skylift.probe.schedule import Firing, Schedule
 from skylift.probe.session import Call, Ear, Named, Session, State, Work
-from skylift.probe.streams import STREAMS, default_rates
+from skylift.probe.streams import FULL_PACE, STREAMS, default_rates
 from skylift.probe.sweep import sweep
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -37,6 +37,8 @@ class Limits(NamedTuple):
 
     seconds: float = 6 * 3600.0
     requests: int = 500_000
+    pace: int = FULL_PACE
+    """Percent of the usual rates at which the APIs are asked, where no rates are told."""
     in_flight: int = 0
     """Firings at work at once of the streams of one API; if 0, as many as its streams make in ``answer_s``.
 
@@ -102,7 +104,7 @@ class Watch:
 
     def _stream(self, session: Session) -> None:
         self._remember(session)
-        asked = self._rates or default_rates(session.urls)
+        asked = self._rates or default_rates(session.urls, self._limits.pace)
         rates = {name: rate for name, rate in asked.items() if STREAMS[name].needs in session.urls}
         hands = self._hands(session, rates)
         self._fire(rates, hands)

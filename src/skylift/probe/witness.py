@@ -10,7 +10,8 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from skylift.model.sample import CONTENT, TIMEOUT
@@ -51,26 +52,48 @@ def own_access(access: Access, these: Known) -> Access:
     )
 
 
-def create(folder: Folder, access: Access, wanted: Wanted = NOTHING_WANTED) -> None:
-    """Make what is missing, as far as it can be made now; whoever asks for them looks, and asks again.
+def create(
+    folder: Folder, access: Access, wanted: Wanted = NOTHING_WANTED, *, until: float = float("inf")
+) -> None:
+    """Make what is missing, as far as it can be made before ``until``, a time of the monotonic clock.
+
+    Whoever asks for them looks whether they are whole, and asks again.
 
     Raises:
-        Unanswered: an API refused or did not answer; what was made so far is known.
+        Unanswered: an API refused, or nothing came about for want of answers; what was made is known.
     """
-    admin = Client(access)
+    admin = Client(access, until)
     these = known(folder) or _intend(folder, admin, wanted)
-    these["project"]["id"] = _project(admin, folder.label, these["project"]["name"])
-    these["user"]["id"] = _user(admin, these["user"])
-    _grant(admin, these)
-    _image(Client(own_access(access, these)), these["image"])
-    _provider(admin, these["provider"])
-    awaited = [one.make(admin, these) for kind, one in witness_core.WITNESSES.items() if kind in these]
-    these["complete"] = not any(awaited)
-    write_whole(folder.witnesses, json.dumps(these) + "\n")
+    # Once whole, each is looked at again: one may be gone.
+    before = [] if these["complete"] else list(these["made"])
+    these["made"] = made = list(before)
+    try:
+        for kind, make in _makers(admin, these, folder.label):
+            if kind not in made and not make():
+                made.append(kind)
+    except Unanswered as late:
+        # Where each answer takes seconds, the next try goes on after what this one made.
+        if these["complete"] or not late.passing or made == before:
+            raise
+    else:
+        these["complete"] = len(made) == len(_makers(admin, these, folder.label))
+    finally:
+        write_whole(folder.witnesses, json.dumps(these) + "\n")
 
 
-def destroy(folder: Folder, access: Access) -> None:
-    """Remove all of them; no effect on what is gone.
+def _makers(admin: Client, these: Known, label: str) -> list[tuple[str, Callable[[], str]]]:
+    """How each kind is made, in their order; each says what it still waits for."""
+    return [
+        ("project", lambda: _project(admin, label, these["project"])),
+        ("user", lambda: _user(admin, these)),
+        ("image", lambda: _image(Client(own_access(admin.access, these), admin.until), these["image"])),
+        ("resource provider", lambda: _provider(admin, these["provider"])),
+        *((k, partial(one.make, admin, these)) for k, one in witness_core.WITNESSES.items() if k in these),
+    ]
+
+
+def destroy(folder: Folder, access: Access, *, until: float = float("inf")) -> None:
+    """Remove all of them before ``until``, a time of the monotonic clock; no effect on what is gone.
 
     Raises:
         Unanswered: an API refused or did not answer; the rest is still known.
@@ -78,7 +101,7 @@ def destroy(folder: Folder, access: Access) -> None:
     these = known(folder)
     if these is None:
         return
-    admin = Client(access)
+    admin = Client(access, until)
     for kind, one in reversed(list(witness_core.WITNESSES.items())):
         if kind in these:
             one.remove(admin, these[kind]["name"])
@@ -105,6 +128,7 @@ def _intend(folder: Folder, admin: Client, wanted: Wanted) -> Known:
         "project": {"name": name, "id": ""},
         "image": image,
         "provider": {"name": name, "id": str(uuid.uuid4())},
+        "made": [],
         "complete": False,
         **witness_core.intended(admin, name, wanted),
     }
@@ -112,29 +136,34 @@ def _intend(folder: Folder, admin: Client, wanted: Wanted) -> Known:
     return these
 
 
-def _project(admin: Client, label: str, name: str) -> str:
-    for found in admin.named("project", name):
-        return str(found["id"])
-    declared = {"project": {"name": name, "domain_id": "default", "description": label}}
-    return str(admin.call("POST", KEYSTONE, "/projects", (201,), body=declared).json()["project"]["id"])
+def _project(admin: Client, label: str, project: dict[str, str]) -> str:
+    declared = {"name": project["name"], "domain_id": "default", "description": label}
+    project["id"] = _once(admin, "project", declared)
+    return ""
 
 
-def _user(admin: Client, user: Mapping[str, str]) -> str:
-    for found in admin.named("user", user["name"]):
-        return str(found["id"])
-    declared = {"user": {"name": user["name"], "password": user["password"], "domain_id": "default"}}
-    return str(admin.call("POST", KEYSTONE, "/users", (201,), body=declared).json()["user"]["id"])
-
-
-def _grant(admin: Client, these: Known) -> None:
+def _user(admin: Client, these: Known) -> str:
+    """The user, and its role in the project."""
+    user = these["user"]
+    declared = {"name": user["name"], "password": user["password"], "domain_id": "default"}
+    user["id"] = _once(admin, "user", declared)
     roles = admin.get(KEYSTONE, f"/roles?name={_ROLE}").json()["roles"]
     if not roles:
         raise Unanswered(CONTENT, f"keystone has no role {_ROLE}, without which a user gets no token")
-    path = f"/projects/{these['project']['id']}/users/{these['user']['id']}/roles/{roles[0]['id']}"
+    path = f"/projects/{these['project']['id']}/users/{user['id']}/roles/{roles[0]['id']}"
     admin.call("PUT", KEYSTONE, path, (204,))
+    return ""
 
 
-def _image(own: Client, image: Mapping[str, str]) -> None:
+def _once(admin: Client, kind: str, declared: Mapping[str, str]) -> str:
+    """The id of the user or project of this name, made if there is none."""
+    for found in admin.named(kind, declared["name"]):
+        return str(found["id"])
+    made = admin.call("POST", KEYSTONE, f"/{kind}s", (201,), body={kind: declared})
+    return str(made.json()[kind]["id"])
+
+
+def _image(own: Client, image: Mapping[str, str]) -> str:
     path = f"/v2/images/{image['id']}"
     found = own.get(GLANCE, path, 200, _ABSENT)
     if found.status == _ABSENT:
@@ -150,9 +179,10 @@ def _image(own: Client, image: Mapping[str, str]) -> None:
         raise Unanswered(TIMEOUT, f"image {image['id']} is still being uploaded: an answer was late")
     if status != "active":
         own.call("PUT", GLANCE, f"{path}/file", (204,), body=_content(image["seed"]))
+    return ""
 
 
-def _provider(admin: Client, provider: Mapping[str, str]) -> None:
+def _provider(admin: Client, provider: Mapping[str, str]) -> str:
     path = f"/resource_providers/{provider['id']}"
     if admin.get(PLACEMENT, path, 200, _ABSENT).status == _ABSENT:
         declared = {"uuid": provider["id"], "name": provider["name"]}
@@ -162,6 +192,7 @@ def _provider(admin: Client, provider: Mapping[str, str]) -> None:
         generation = held["resource_provider_generation"]
         wanted = {"resource_provider_generation": generation, "inventories": INVENTORY}
         admin.call("PUT", PLACEMENT, f"{path}/inventories", (200,), body=wanted)
+    return ""
 
 
 def _content(seed: str) -> bytes:
