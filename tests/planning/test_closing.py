@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from tests.roster.shown import CATALOG, GOAL, cloud_and_record
+from tests.roster.shown import CATALOG, UNPROVED, stopped_as_a_whole
 
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.catalog.catalog import documents
@@ -200,9 +200,7 @@ def test_some_host_is_always_open_however_many_go_at_once(batch: int, open_hosts
 
 def test_a_component_that_is_stopped_as_a_whole_is_not_closed_and_ends_its_work_between_its_stops() -> None:
     """Users are shut out; what they had in hand is not lost for that."""
-    cloud, record = cloud_and_record()
-
-    plan = planned(cloud, record, GOAL)
+    plan = planned(*stopped_as_a_whole(), UNPROVED[1])
 
     before: dict[str, set[str]] = {step.id: set() for step in plan.steps}
     for edge in plan.edges:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tests.planning.test_closing import DIGEST, notes, planned, step
-from tests.roster.shown import CATALOG
+from tests.roster.shown import CATALOG, UNPROVED
 
 from skylift.actions.service_run import StopService
 from skylift.actions.switch_artifact import SwitchArtifact
@@ -106,9 +106,10 @@ def test_an_api_that_begins_is_warm_before_users_reach_it() -> None:
 
 
 def test_it_begins_in_a_component_that_is_stopped_as_a_whole_too() -> None:
-    cloud, record = site(goal=R2025_1, accepted=["neutron"])
+    cloud, record = site(*UNPROVED, accepted=["neutron"])
+    record = lasting(lasting(record, RPC, since=UNPROVED[1]), BRIDGE, until=UNPROVED[0])
 
-    plan = planned(stopped(cloud, RPC), lasting(record, RPC, since=R2024_2), R2025_1)
+    plan = planned(stopped(cloud, RPC), record, UNPROVED[1])
 
     before: dict[str, set[str]] = {step.id: set() for step in plan.steps}
     for edge in plan.edges:

@@ -19,6 +19,8 @@ from skylift.testing.whole_clouds import Shape, whole_cloud
 
 CATALOG = load()
 SOURCE, GOAL = Release(2024, 1), Release(2025, 1)
+UNPROVED = Release(2023, 1), Release(2024, 1)
+"""Over this hop nothing proves that cinder or neutron may serve in both."""
 COMPONENTS = ("keystone", "placement", "nova", "cinder", "neutron", "heat")
 STRAY = "cmp9"
 
@@ -26,6 +28,13 @@ STRAY = "cmp9"
 def cloud_and_record(*, cells: tuple[str, ...] = ("cell1",)) -> tuple[Cloud, Record]:
     policy = Policy(outages=frozenset(COMPONENTS))
     return whole_cloud(CATALOG, COMPONENTS, Shape(source=SOURCE, goal=GOAL, cells=cells), policy=policy)
+
+
+def stopped_as_a_whole() -> tuple[Cloud, Record]:
+    """A cloud whose cinder is upgraded cold over the hop ``UNPROVED``, as its operator accepts."""
+    shape = Shape(source=UNPROVED[0], goal=UNPROVED[1])
+    policy = Policy(outages=frozenset({"cinder"}))
+    return whole_cloud(CATALOG, ("keystone", "placement", "nova", "cinder"), shape, policy=policy)
 
 
 def stray(cloud: Cloud, **changed: Any) -> ServiceReport:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.planning.test_closing import planned, site
-from tests.roster.shown import GOAL, cloud_and_record
+from tests.roster.shown import UNPROVED, stopped_as_a_whole
 from tests.verifier.small_catalog import judged
 from tests.verifier.test_orders import GOOD as GOOD_ORDER
 from tests.verifier.test_verify import Document, add_edge, drop_edges, drop_step, step
@@ -18,7 +18,7 @@ from skylift.planning.text import plan_document, write_plan
 from skylift.verifier.verify import verify
 
 ROLLING = plan_document(write_plan(planned(*site(batch=2, computes=4))))
-COLD = plan_document(write_plan(planned(*cloud_and_record(), GOAL)))
+COLD = plan_document(write_plan(planned(*stopped_as_a_whole(), UNPROVED[1])))
 
 
 def closed_before(plan: Document, host: str, by: str) -> None:
