@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab test-core smoke demo demo-naive demo-naive-core figures docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,11 +25,8 @@ check: $(READY) ## format, lint, types, imports, fast tests (under 90 s)
 test: check ## everything that a change must pass, a real upgrade included (root; under 40 min)
 	$(BIN)/pytest -q -p no:randomly -m 'lab and not matrix and not core' tests/lab
 
-test-lab: $(READY) ## the whole matrix in the lab: both hops, all faults (root)
-	$(BIN)/python -m skylift.gate.matrix
-
-test-core: $(READY) ## the tests of a core cloud in the lab, its upgrade among them: not proved yet (root)
-	$(BIN)/pytest -v -p no:randomly -m core tests/lab
+test-lab: $(READY) ## the whole matrix in the lab, of hours; STORY=api, core, core-single or core-control alone (root)
+	$(BIN)/python -m skylift.gate.matrix $(STORY)
 
 smoke: $(READY) ## tempest's smoke tests on the lab that is up, of any profile (root)
 	$(BIN)/python -m skylift.gate.smoke $(SMOKE)

@@ -20,6 +20,10 @@ _ORDER = (
     "test_tutorial",
     "test_core",
     "test_core_contracts",
+    "test_core_upgrade",
+    "test_core_onward",
+    "test_core_single",
+    "test_core_control",
     "test_jobs",
     "test_ports",
     "test_contracts",
@@ -87,13 +91,33 @@ def lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 @pytest.fixture(scope="session")
 def core_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.1; ``SKYLIFT_TEST_CORE_LAB`` names one to use and to leave up."""
-    words = ("--profile", "core", "--release", "2024.1", "--artifacts", "2024.1,2025.1")
+    words = _core("2024.1", "2025.1", "2026.1")
     if told := os.environ.get("SKYLIFT_TEST_CORE_LAB"):
         _lab(place := Lab(Path(told).absolute()), "up", *words)
         return place
     place = Lab(tmp_path_factory.mktemp("core") / "lab")
     one_lab.bring_up(place, *words)
     return place
+
+
+@pytest.fixture(scope="module")
+def single_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A new core cloud of 2024.2."""
+    place = Lab(tmp_path_factory.mktemp("single") / "lab")
+    one_lab.bring_up(place, *_core("2024.2", "2025.1"))
+    return place
+
+
+@pytest.fixture(scope="module")
+def control_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A new core cloud of 2024.1, for an upgrade that is not ours."""
+    place = Lab(tmp_path_factory.mktemp("control") / "lab")
+    one_lab.bring_up(place, *_core("2024.1", "2025.1"))
+    return place
+
+
+def _core(release: str, *later: str) -> tuple[str, ...]:
+    return ("--profile", "core", "--release", release, "--artifacts", ",".join((release, *later)))
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
-from skylift.gate.matrix import ENOUGH, page, read_cases, summary, verdict
+import pytest
 
+from skylift.gate.matrix import (
+    STORIES,
+    Measured,
+    Told,
+    main,
+    page,
+    read_cases,
+    read_results,
+    summary,
+    verdict,
+    write_results,
+)
+
+ENOUGH = STORIES["api"].requests
 REPORT = f"""<testsuites><testsuite>
 <testcase classname="tests.lab.test_upgrade" name="test_no_request_failed" time="421.7"><properties>
 <property name="requests" value="{ENOUGH}"/><property name="figures" value="0 failed | all good"/>
@@ -14,6 +30,28 @@ REPORT = f"""<testsuites><testsuite>
 <testcase classname="tests.lab.test_faults" name="test_c" time="0"><error message="m"/></testcase>
 <testcase classname="tests.lab.test_faults" name="test_d" time="0"><skipped message="m"/></testcase>
 </testsuite></testsuites>"""
+SEEN = Measured(
+    "2024.1 to 2025.1",
+    "skylift",
+    requests=21_000,
+    failed=0,
+    boots=45,
+    boots_lost=0,
+    works=90,
+    works_lost=0,
+    pings=900,
+    pings_lost=0,
+    restarts=0,
+    longest_gap_ms=1600,
+)
+CORE = f"""<testsuite>
+<testcase classname="tests.lab.test_core_upgrade.TestKilled" name="test_no_request_failed"
+time="1800"><properties><property name="upgrade" value={quoteattr(json.dumps(SEEN._asdict()))}/></properties>
+</testcase></testsuite>"""
+
+
+def told(report: str, story: str = "api") -> Told:
+    return Told(story, "2026-11-22", "abc1234", 2, read_cases(report))
 
 
 def test_the_last_line_counts_errors_as_failures() -> None:
@@ -21,22 +59,68 @@ def test_the_last_line_counts_errors_as_failures() -> None:
 
 
 def test_whatever_did_not_pass_speaks_against_the_matrix() -> None:
-    assert verdict(read_cases(REPORT)) == ["faults: a b[one] failed", "faults: c failed", "faults: d skipped"]
+    assert verdict(told(REPORT)) == ["faults: a b[one] failed", "faults: c failed", "faults: d skipped"]
 
 
 def test_too_few_requests_speak_against_it() -> None:
-    few = read_cases(REPORT.replace(f'"{ENOUGH}"', '"49999"'))[:1]
+    few = told(REPORT.replace(f'"{ENOUGH}"', '"49999"'))
 
-    assert verdict(few) == ["only 49999 requests were made, and 50000 are needed"]
+    assert verdict(few)[-1] == "only 49999 requests were made, and 50000 are needed"
 
 
-def test_a_matrix_that_never_ran_is_no_success() -> None:
-    assert verdict(()) != []
+def test_a_story_that_never_ran_is_no_success() -> None:
+    assert verdict(told("<testsuites/>")) != []
 
 
 def test_the_page_has_a_row_per_test_with_what_it_measured() -> None:
-    told = page(read_cases(REPORT), datetime(2026, 11, 22, tzinfo=UTC))
+    shown = page([told(REPORT)])
 
-    assert "| upgrade | no request failed | passed | 422 s | 0 failed / all good |" in told
-    assert f"{ENOUGH} requests" in told
-    assert "Not as it should be: faults: c failed." in told
+    assert "| upgrade | no request failed | passed | 422 s | 0 failed / all good |" in shown
+    assert f"{ENOUGH} requests" in shown
+    assert "Not as it should be: faults: c failed." in shown
+
+
+def test_upgrades_of_a_core_stand_in_one_table_and_their_requests_count() -> None:
+    core = told(CORE, "core")
+
+    shown = page([told(REPORT), core])
+
+    row = "| 2024.1 to 2025.1 | skylift | 0 of 21000 | 0 of 45 | 0 of 90 | 0 of 900 | 0 | 1.6 s |"
+    assert row in shown
+    assert verdict(core) == []
+
+
+def test_what_users_got_is_taken_from_the_report() -> None:
+    report = {
+        "requests": 21_000,
+        "failed": 0,
+        "works": 90,
+        "lost": 0,
+        "boots": {"asked": 45, "failed": 0, "lost": 0},
+        "guests": [{"pings": 500, "lost": 0, "restarts": 0}, {"pings": 400, "lost": 0, "restarts": 0}],
+        "longest_gap_ms": 1600,
+    }
+
+    assert Measured.of(report, "2024.1 to 2025.1", "skylift") == SEEN
+
+
+def test_results_are_kept_by_story(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    write_results(kept, [told(REPORT), told(CORE, "core")])
+
+    again = read_results(kept)
+
+    assert list(again) == ["api", "core"]
+    assert page(list(again.values())) == page([told(REPORT), told(CORE, "core")])
+
+
+def test_an_unknown_story_is_refused_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cores"]) == 2
+    assert "no story cores: there are api, core" in capsys.readouterr().err
+
+
+def test_every_module_of_lab_tests_is_in_one_story() -> None:
+    modules = [module for story in STORIES.values() for module in story.modules]
+    there = [path.stem.removeprefix("test_") for path in Path("tests/lab").glob("test_*.py")]
+
+    assert sorted(modules) == sorted(there)

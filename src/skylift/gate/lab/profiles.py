@@ -29,6 +29,8 @@ class Profile:
     memory_gib: int
     outages: tuple[str, ...] = ()
     """Components whose operator bears that they do not answer while they are upgraded."""
+    pace: int = 100
+    """Percent of the usual rates at which the probes ask its APIs."""
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -124,6 +126,8 @@ CORE = Profile(
     memory_gib=14,
     # Nothing proves that two releases of these serve side by side over every hop.
     outages=("neutron", "cinder", "heat", "horizon"),
+    # Two cores carry 12 requests a second, boots among them, beside all of these services.
+    pace=50,
 )
 """The whole core of a cloud, with real guests on two hosts."""
 

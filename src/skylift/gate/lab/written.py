@@ -78,7 +78,12 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
         },
         "database": {**_three("galera", lab), "backups": str(backup.FOLDER)},
         **broker,
-        "vantage": {"host": lab.client.name, "clouds_yaml": "clouds.yaml", "cloud": _CLOUD},
+        "vantage": {
+            "host": lab.client.name,
+            "clouds_yaml": "clouds.yaml",
+            "cloud": _CLOUD,
+            "pace": lab.profile.pace,
+        },
         "policy": {"baseline": _BASELINE_S, **outages},
     }
 

@@ -1,0 +1,18 @@
+"""A core cloud that takes each release: 2024.2 to 2025.1, a single hop."""
+
+from __future__ import annotations
+
+import pytest
+from tests.lab.hop import Hop, HopClaims, go
+
+from skylift.gate.lab.host import Lab
+
+pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(5400)]
+
+
+class TestSingleHop(HopClaims):
+    """From a release that is no SLURP release."""
+
+    @pytest.fixture(scope="class")
+    def hop(self, single_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+        return go(single_lab, tmp_path_factory.mktemp("hop"), "2025.1")
