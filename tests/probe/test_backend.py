@@ -36,3 +36,24 @@ def test_a_backend_that_refuses_its_first_request_is_not_warm(apis: ApiStandIn) 
 def test_a_backend_that_does_not_listen_is_told_so(apis: ApiStandIn) -> None:
     with pytest.raises(Unanswered):
         ask_backend(_admin(apis), "glance", "http://127.0.0.1:1", "/v2/images")
+
+
+def test_a_path_may_name_the_tokens_project(apis: ApiStandIn) -> None:
+    ask_backend(_admin(apis), "heat", apis.url, "/v1/{project}/stacks")
+
+    (project,) = (known["id"] for known in apis.projects.values())
+    assert apis.asked[-1] == ("GET", f"/v1/{project}/stacks")
+
+
+def test_a_backend_that_offers_several_versions_is_warm(apis: ApiStandIn) -> None:
+    def versions(exchange: Exchange) -> bool:
+        if exchange.command != "GET":
+            return False
+        exchange.send_response(300)
+        exchange.send_header("Content-Length", "0")
+        exchange.end_headers()
+        return True
+
+    apis.fault = versions
+
+    ask_backend(_admin(apis), "heat", apis.url, "/")
