@@ -20,6 +20,7 @@ from skylift.gate.lab.written import there, write
 from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest
 from skylift.model.release import Release
+from skylift.planning.plan import Notice
 from skylift.planning.text import plan_document, write_plan
 from skylift.planning.upgrade import plan_upgrade
 from skylift.testing.whole_clouds import Shape, cloud_of
@@ -46,13 +47,23 @@ def lab(tmp_path: Path) -> Lab:
 
 
 @pytest.fixture
-def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
-    """The record of a new core cloud of 2024.1."""
+def core_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Record]:
+    """The record of a new core cloud of a release."""
     monkeypatch.setenv("SKYLIFT_CACHE_DIR", str(tmp_path / "cache"))
-    lab, made = Lab(tmp_path / "lab"), _made("2024.1", "2024.2", "2025.1", profile=CORE)
-    write_state(lab, LabState("2024.1", tuple(made), CORE.name))
-    write(_reachable(lab), made["2024.1"], made)
-    return load_record(lab.folder / "cloud.yaml")
+    lab, made = Lab(tmp_path / "lab"), _made("2024.1", "2024.2", "2025.1", "2026.1", profile=CORE)
+
+    def at(release: str) -> Record:
+        write_state(lab, LabState(release, tuple(made), CORE.name))
+        write(_reachable(lab), made[release], made)
+        return load_record(lab.folder / "cloud.yaml")
+
+    return at
+
+
+@pytest.fixture
+def core(core_at: Callable[[str], Record]) -> Record:
+    """The record of a new core cloud of 2024.1."""
+    return core_at("2024.1")
 
 
 def _made(*releases: str, profile: Profile = API) -> dict[str, Artifact]:
@@ -137,15 +148,22 @@ def test_the_plan_of_the_core_cloud_is_the_one_that_was_reviewed(
     golden("core_lab/plan.txt", ("\n".join(shown) + "\n").encode())
 
 
-@pytest.mark.parametrize("goal", ["2024.2", "2025.1"])
-def test_an_upgrade_of_a_core_cloud_can_be_planned(core: Record, goal: str) -> None:
-    catalog, shape = load(), Shape(source=Release(2024, 1), goal=Release.parse(goal))
+@pytest.mark.parametrize(
+    ("start", "goal"),
+    [("2024.1", "2024.2"), ("2024.1", "2025.1"), ("2024.2", "2025.1")],
+)
+def test_every_upgrade_of_a_core_cloud_is_planned_rolling(
+    core_at: Callable[[str], Record], start: str, goal: str
+) -> None:
+    catalog, shape = load(), Shape(source=Release.parse(start), goal=Release.parse(goal))
+    core = core_at(start)
 
     plan = plan_upgrade(
         cloud_of(catalog, core, shape), core, Upgrade(shape.goal), catalog, record_digest=Digest("sha256:0")
     )
 
     assert verify(plan_document(write_plan(plan)), documents()) == ()
+    assert not [step.id for step in plan.steps if step.impact.notice is Notice.DOWN]
 
 
 def test_the_database_of_a_cell_is_brought_further_with_the_configuration_of_that_cell(core: Record) -> None:

@@ -109,17 +109,17 @@ def test_a_pin_that_is_an_option_of_its_configuration_cannot_be_rolled() -> None
 def test_where_the_next_release_cannot_be_rolled_to_either_no_hops_are_proposed() -> None:
     """An operator is not sent round in a circle."""
     with pytest.raises(NotRolling, match="nothing proves") as caught:
-        plan_of(("keystone", "horizon"), Shape(source=R2024_1, goal=R2024_2))
+        plan_of(("keystone", "horizon"), Shape(source=R2025_1, goal=R2025_1.following))
 
     assert not [remedy for remedy in caught.value.remedies if "in hops" in remedy.how]
 
 
 def test_a_jump_that_is_not_proved_is_remedied_by_hops_that_are() -> None:
     with pytest.raises(NotRolling) as caught:
-        plan_of(("keystone", "cinder"), Shape(source=R2025_1, goal=R2026_1))
+        plan_of(("keystone", "cinder"), Shape(source=R2023_1, goal=R2024_1))
 
     assert [remedy.how for remedy in caught.value.remedies if remedy.fix is Fix.REPAIR] == [
-        "go there in hops, the first is: skylift plan --to 2025.2 -o FILE"
+        "go there in hops, the first is: skylift plan --to 2023.2 -o FILE"
     ]
 
 

@@ -251,6 +251,7 @@ class Rolling:
     adjacent: str = ""
     """Source of the rule that a release and its next may; empty if nobody says so."""
     jumps: tuple[Jump, ...] = ()
+    """Hops of which somebody says so in particular."""
     never: tuple[Jump, ...] = ()
     """Hops on which they may not, whatever the rule, and how that is known."""
 
@@ -365,6 +366,5 @@ class KnownComponent:
             return "the release stays the same"
         if any((hop.start, hop.goal) == (start, goal) for hop in self.rolling.never):
             return None
-        if goal == start.following:
-            return self.rolling.adjacent or None
-        return next((j.source for j in self.rolling.jumps if (j.start, j.goal) == (start, goal)), None)
+        own = next((j.source for j in self.rolling.jumps if (j.start, j.goal) == (start, goal)), "")
+        return own or (self.rolling.adjacent if goal == start.following else "") or None
