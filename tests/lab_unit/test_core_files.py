@@ -18,6 +18,7 @@ from skylift.gate.lab.furnish import REPORTING
 from skylift.gate.lab.host import LabHost
 from skylift.gate.lab.passwords import Passwords
 from skylift.gate.lab.profiles import CORE
+from skylift.model.record import Policy
 
 _HOSTS = {
     name: LabHost(name, address, role, Path("/nowhere/lab/hosts") / name / "root")
@@ -90,6 +91,20 @@ def test_two_releases_of_nova_may_run_side_by_side(host: str) -> None:
 
     assert settings["upgrade_levels"]["compute"] == "auto"
     assert settings.getboolean("service_user", "send_service_user_token")
+
+
+def test_a_controller_is_not_stopped_for_longer_than_users_wait_at_the_balancer() -> None:
+    """Nova 2026.1 waits for the whole of it at each stop, and its API's requests wait with it."""
+    settings = _settings("ctl2", "/etc/nova/nova.conf")
+
+    assert settings.getint("DEFAULT", "manager_shutdown_timeout") < Policy().park_s / 2
+
+
+def test_a_session_that_one_release_of_the_dashboard_wrote_can_be_read_by_another() -> None:
+    """Its default changed with 2026.1, and what cannot be read is taken for a session that begins."""
+    text = _FILES["ctl2"]["/etc/horizon/local_settings.py"].content
+
+    assert 'SESSION_SERIALIZER = "django.contrib.sessions.serializers.PickleSerializer"' in text
 
 
 def test_a_cell_has_a_part_of_the_bus_and_a_database_of_its_own() -> None:
