@@ -222,3 +222,13 @@ def test_an_answer_that_came_late_is_slow_and_its_gap_is_seen() -> None:
     assert nova.gap.length_ms > 15_000
     assert not nova.seamless
     assert nova.within(20_000)
+
+
+def test_an_api_that_is_asked_rarely_may_be_without_an_answer_for_as_long() -> None:
+    """At one request in two seconds, a gap of three seconds is a slow answer and no more."""
+    asked = [Sample(1e9 + s, 100, "list", "cinder", OK, 200) for s in range(0, 60, 2)]
+    late = Sample(1e9 + 60, 1100, "list", "cinder", OK, 200)
+
+    (api,) = availability([*asked, late], changed_from=1e9 + 59).apis
+
+    assert (api.gap.length_ms, api.asked_every_ms, api.seamless) == (3000, 2000, True)

@@ -16,7 +16,7 @@ UNWATCHED_S = 5.0
 """No request due for so long, of any stream, means that nobody asked: such a time is no gap."""
 
 GAP_ALLOWED_MS = 1000
-"""How much longer than the slowest request before any change a gap may be, for a run to be seamless."""
+"""How much longer a gap may be than the time between two requests and the slowest before any change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,20 @@ class ApiAvailability:
     failed_by_step: Mapping[str, int]
     """How many failed while each step was under way; one may count for several steps at once."""
     gap: Gap
+    asked_every_ms: int
+    """The mean time from one request to the next: a gap so long tells nothing."""
     baseline: Latency
     """Before the first change to the control plane."""
     during: Latency
 
     @property
     def seamless(self) -> bool:
-        """Nothing failed or was lost, and no gap was much longer than the slowest baseline request."""
+        """Nothing failed or was lost, and no gap was much longer than a slow baseline request makes."""
         return self.within(0)
 
     def within(self, announced_ms: int) -> bool:
         """The same, but for gaps of a length that was announced: then requests wait, and are answered."""
-        allowed_ms = self.baseline.slowest_ms + GAP_ALLOWED_MS + announced_ms
+        allowed_ms = self.asked_every_ms + self.baseline.slowest_ms + GAP_ALLOWED_MS + announced_ms
         return self.failed == self.lost == 0 and self.gap.length_ms <= allowed_ms
 
 
@@ -223,6 +225,7 @@ def _api(
             step for sample in failed for step in steps_at(spans, sample.scheduled, sample.ended)
         ),
         gap=Gap(round((ended - began) * 1000), began, steps_at(spans, began, ended)),
+        asked_every_ms=_every_ms(asked or samples, pauses),
         baseline=latency(sample for sample in samples if sample.ended < border),
         during=latency(sample for sample in samples if sample.ended >= border),
     )
@@ -257,6 +260,13 @@ def _longest(samples: Sequence[Sample], pauses: Sequence[tuple[float, float]]) -
         pair for pair in pairwise(sorted(marks)) if not any(b <= pair[0] and pair[1] <= e for b, e in pauses)
     ]
     return max(watched, key=lambda pair: pair[1] - pair[0], default=(samples[0].scheduled,) * 2)
+
+
+def _every_ms(samples: Sequence[Sample], pauses: Iterable[tuple[float, float]]) -> int:
+    """How often a request was due, but for times in which nobody asked anything; 0 for a single one."""
+    due = [sample.scheduled for sample in samples]
+    watched = max(due) - min(due) - sum(ended - began for began, ended in pauses if began >= min(due))
+    return round(1000 * max(watched, 0.0) / (len(due) - 1)) if len(due) > 1 else 0
 
 
 def _pauses(samples: Iterable[Sample]) -> list[tuple[float, float]]:
