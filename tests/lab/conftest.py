@@ -18,6 +18,7 @@ from skylift.ports import Ports
 
 _ORDER = (
     "test_tutorial",
+    "test_core_brief",
     "test_core",
     "test_core_contracts",
     "test_core_upgrade",
@@ -101,18 +102,26 @@ def core_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 @pytest.fixture(scope="module")
+def brief_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A new core cloud of 2024.1, for a single upgrade."""
+    return _brought_up(one_lab, tmp_path_factory, "2024.1", "2025.1")
+
+
+@pytest.fixture(scope="module")
 def single_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.2."""
-    place = Lab(tmp_path_factory.mktemp("single") / "lab")
-    one_lab.bring_up(place, *_core("2024.2", "2025.1"))
-    return place
+    return _brought_up(one_lab, tmp_path_factory, "2024.2", "2025.1")
 
 
 @pytest.fixture(scope="module")
 def control_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.1, for an upgrade that is not ours."""
-    place = Lab(tmp_path_factory.mktemp("control") / "lab")
-    one_lab.bring_up(place, *_core("2024.1", "2025.1"))
+    return _brought_up(one_lab, tmp_path_factory, "2024.1", "2025.1")
+
+
+def _brought_up(one: OneLab, folders: pytest.TempPathFactory, release: str, *later: str) -> Lab:
+    place = Lab(folders.mktemp(f"core-{release}") / "lab")
+    one.bring_up(place, *_core(release, *later))
     return place
 
 

@@ -33,8 +33,6 @@ from skylift.planning.text import read_plan
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "core-cloud.md"
 RUN_S = 4800
-ENOUGH, ENOUGH_BOOTS = 5000, 20
-"""Requests and boots of one hop, below which a zero says little; the matrix wants more of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,10 @@ class Hop:
     deaths: tuple[Death, ...]
 
 
-def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = ()) -> Hop:
+def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = (), *, batch: int = 1) -> Hop:
     """Stage, check, plan and apply, the process killed at each of ``deaths``, and resumed."""
-    operator = own_record(lab, folder, lambda record: record["policy"].update(baseline=60))
+    policy = {"baseline": 60, "batch": batch}
+    operator = own_record(lab, folder, lambda record: record["policy"].update(policy))
     operator.does("stage", "--to", goal, limit_s=900)
     checked = operator.ends("check", "--to", goal)
     assert "nothing blocks" in checked.answer, checked.answer
@@ -95,6 +94,9 @@ def typed(lab: Lab, section: str) -> str:
 class HopClaims:
     """What is true of an upgrade of a core cloud; a class of tests says with which ``hop``."""
 
+    enough, enough_boots = 5000, 20
+    """Requests and boots below which a zero says little."""
+
     @pytest.fixture(scope="class")
     def report(self, hop: Hop) -> dict[str, Any]:
         return hop.ordeal.operator.report()
@@ -115,13 +117,13 @@ class HopClaims:
         record_property("figures", report["summary"])
 
         assert report["failures"] == []
-        assert report["requests"] >= ENOUGH
+        assert report["requests"] >= self.enough
 
     def test_no_boot_failed_or_was_lost(self, report: dict[str, Any]) -> None:
         boots = report["boots"]
 
         assert (boots["failed"], boots["lost"]) == (0, 0)
-        assert boots["asked"] >= ENOUGH_BOOTS
+        assert boots["asked"] >= self.enough_boots
 
     def test_no_server_is_left_without_a_host(self, hop: Hop) -> None:
         left = (
@@ -165,5 +167,9 @@ class HopClaims:
     def test_validate_finds_the_cloud_at_the_goal(self, hop: Hop) -> None:
         assert "completed" in hop.ordeal.operator.does("validate").answer
 
-    def test_a_client_that_is_not_ours_finds_a_whole_cloud(self, hop: Hop, record_property: Any) -> None:
+
+class StrangersClaim:
+    """What a client that is not ours finds after a ``hop``."""
+
+    def test_it_finds_a_whole_cloud(self, hop: Hop, record_property: Any) -> None:
         smoke_passes(hop.ordeal.lab, record_property)

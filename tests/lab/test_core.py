@@ -18,7 +18,7 @@ from tests.lab.core_cloud import (
 
 from skylift.gate.lab.host import Lab, run
 
-pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(1800)]
 
 REAL = {"cmp1": "10.78.1.1", "cmp2": "10.78.2.1"}
 """Hosts with QEMU, and the address of the guest that each gets."""

@@ -11,7 +11,7 @@ from skylift.app.record_file import load_record
 from skylift.gate.lab.host import Lab
 from skylift.testing.contracts import BrokerContract, IntakeContract, RosterContract, Scene
 
-pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

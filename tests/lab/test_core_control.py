@@ -14,7 +14,7 @@ from skylift.gate.matrix import UPGRADE, Measured
 from skylift.model.codec import encode
 from skylift.model.release import Release
 
-pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 
 def test_a_plain_rolling_restart_costs_users_requests_or_works(

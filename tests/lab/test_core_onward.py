@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.hop import Hop, HopClaims, go
+from tests.lab.hop import Hop, HopClaims, StrangersClaim, go
 
 from skylift.gate.lab.host import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 
-class TestOnward(HopClaims):
+class TestOnward(HopClaims, StrangersClaim):
     """To the newest release."""
 
     @pytest.fixture(scope="class")

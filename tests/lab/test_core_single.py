@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.hop import Hop, HopClaims, go
+from tests.lab.hop import Hop, HopClaims, StrangersClaim, go
 
 from skylift.gate.lab.host import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 
-class TestSingleHop(HopClaims):
+class TestSingleHop(HopClaims, StrangersClaim):
     """From a release that is no SLURP release."""
 
     @pytest.fixture(scope="class")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.lab.hop import Hop, HopClaims, go, smoke_passes, typed
+from tests.lab.hop import Hop, HopClaims, StrangersClaim, go, smoke_passes, typed
 from tests.lab.ordeal import Death
 
 from skylift.engine.fold import Phase
 from skylift.gate.lab.host import Lab
 from skylift.model.ids import StepId
 
-pytestmark = [pytest.mark.lab, pytest.mark.core, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 DEATHS = tuple(
     Death(StepId(step), moment, host)
@@ -44,7 +44,7 @@ def test_before_it_a_user_of_the_tutorial_gets_a_server_with_a_volume(core_lab: 
     assert "ACTIVE" in typed(core_lab, "user")
 
 
-class TestKilledInEveryStage(HopClaims):
+class TestKilledInEveryStage(HopClaims, StrangersClaim):
     """Fourteen times, and each time it goes on."""
 
     @pytest.fixture(scope="class")

@@ -45,6 +45,7 @@ STORIES: Mapping[str, Story] = {
         requests=50_000,
         environment={BASELINE: "1350"},
     ),
+    "core-brief": Story(("core_brief",), requests=3000),
     "core": Story(("core", "core_contracts", "core_upgrade", "core_onward"), requests=20_000),
     "core-single": Story(("core_single",), requests=10_000),
     "core-control": Story(("core_control",)),

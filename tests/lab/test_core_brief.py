@@ -1,0 +1,28 @@
+"""The short form of a core cloud's upgrade: two hosts at a time, and three kills."""
+
+from __future__ import annotations
+
+import pytest
+from tests.lab.hop import Hop, HopClaims, go
+from tests.lab.ordeal import Death
+
+from skylift.gate.lab.host import Lab
+from skylift.model.ids import StepId
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
+
+DEATHS = (
+    Death(StepId("neutron:expand"), "at work", "ctl1"),
+    Death(StepId("nova-conductor:stop@ctl1"), "done"),
+    Death(StepId("nova-compute:close@cmp1"), "done"),
+)
+
+
+class TestTwoAtATime(HopClaims):
+    """After the first host of each service, the others together."""
+
+    enough, enough_boots = 3000, 10
+
+    @pytest.fixture(scope="class")
+    def hop(self, brief_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+        return go(brief_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS, batch=2)
