@@ -50,11 +50,22 @@ def test_a_password_reaches_tempest_as_it_is() -> None:
     assert _told()["auth"]["admin_password"] == "100%secret"
 
 
+_WITH_SERVERS: dict[str, Any] = {
+    "types": ["compute"],
+    "image": "i",
+    "network": "n",
+    "extensions": ["router", "quotas"],
+    "flavors": ["f", "g"],
+    "dashboard": "http://x/",
+}
+
+
 def test_servers_are_made_of_what_was_found() -> None:
-    told = _told(types=["compute"], image="i", network="n", flavors=["f", "g"], dashboard="http://x/")
+    told = _told(**_WITH_SERVERS)
 
     assert (told["compute"]["image_ref"], told["compute"]["flavor_ref_alt"]) == ("i", "g")
     assert told["network"]["public_network_id"] == "n"
+    assert told["network-feature-enabled"]["api_extensions"] == "router,quotas"
     assert told["service_available"].getboolean("horizon")
 
 

@@ -118,6 +118,7 @@ CORE = Profile(
             "python3-libvirt",
             "netcat-openbsd",
             "iptables",
+            "genisoimage",
         ),
         "fake-compute": (),
         "client": ("ethtool",),
