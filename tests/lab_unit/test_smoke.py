@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+from typing import Any
 
 from skylift.gate.smoke import Outcome, page, read_outcomes, settings, summary
 
