@@ -40,6 +40,7 @@ def statements(component: KnownComponent) -> Iterator[tuple[str, str]]:
     yield from ((step.name, step.source) for step in component.after)
     yield from ((rule.after, rule.source) for rule in component.order)
     yield from ((str(jump.goal), jump.source) for jump in component.rolling.jumps)
+    yield from ((rule.service, rule.source) for rule in component.rolling.together)
     if component.pin:
         yield "pin", component.pin.source
 

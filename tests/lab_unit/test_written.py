@@ -150,7 +150,7 @@ def test_the_plan_of_the_core_cloud_is_the_one_that_was_reviewed(
 
 @pytest.mark.parametrize(
     ("start", "goal"),
-    [("2024.1", "2024.2"), ("2024.1", "2025.1"), ("2024.2", "2025.1")],
+    [("2024.1", "2024.2"), ("2024.1", "2025.1"), ("2024.2", "2025.1"), ("2025.1", "2026.1")],
 )
 def test_every_upgrade_of_a_core_cloud_is_planned_rolling(
     core_at: Callable[[str], Record], start: str, goal: str

@@ -148,7 +148,7 @@ class AwaitIdle(Action):
             if at is not None and not (row.seen_at and row.seen_at > at + SETTLE_S):
                 return Pending(f"{row.host} was closed only just now")
         left = [work for roster, row in placed for work in self._work(ports, roster, row)]
-        return Pending(f"in hand: {', '.join(_told(work) for work in left)}") if left else Done()
+        return Pending(f"in hand: {', '.join(told(work) for work in left)}") if left else Done()
 
     def advance(self, ports: Ports) -> None:
         """Close it again, if somebody opened it meanwhile; its work ends by itself."""
@@ -176,6 +176,7 @@ def _placed(
                 yield roster, row
 
 
-def _told(work: InHand) -> str:
+def told(work: InHand) -> str:
+    """What is in hand, as a sentence tells it."""
     such = f", such as {work.oldest[0].id}" if work.oldest else ""
     return f"{work.count} of kind {work.what} {work.state}{such}"

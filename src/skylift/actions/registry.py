@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from skylift.actions.action import Action
+from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
@@ -23,6 +24,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
     {
         action.kind: action
         for action in (
+            AwaitEnded,
             AwaitHealthy,
             AwaitIdle,
             AwaitQuiet,

@@ -245,6 +245,20 @@ class Jump:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A service whose processes of two releases must not live at the same time, where all else may."""
+
+    service: ServiceName
+    start: Release
+    goal: Release
+    park: tuple[ServiceName, ...]
+    """Balanced services that give it work: their requests wait until it lives again."""
+    because: str
+    source: str
+    """Who says that all else of both releases may serve side by side, and this service may not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rolling:
     """Who says that two releases of a component may serve at the same time."""
 
@@ -254,6 +268,8 @@ class Rolling:
     """Hops of which somebody says so in particular."""
     never: tuple[Jump, ...] = ()
     """Hops on which they may not, whatever the rule, and how that is known."""
+    together: tuple[Together, ...] = ()
+    """Hops on which they may, but for a service that is switched on all its hosts together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,11 +376,16 @@ class KnownComponent:
             left.remove(free[0])
         return tuple(ordered)
 
+    def together(self, start: Release, goal: Release) -> Mapping[ServiceName, Together]:
+        """The services that are switched on all their hosts together on this hop."""
+        return {t.service: t for t in self.rolling.together if (t.start, t.goal) == (start, goal)}
+
     def rolling_proof(self, start: Release, goal: Release) -> str | None:
         """Who says that both releases may serve at the same time; none if nobody does."""
         if start == goal:
             return "the release stays the same"
         if any((hop.start, hop.goal) == (start, goal) for hop in self.rolling.never):
             return None
-        own = next((j.source for j in self.rolling.jumps if (j.start, j.goal) == (start, goal)), "")
+        proofs: tuple[Together | Jump, ...] = (*self.rolling.together, *self.rolling.jumps)
+        own = next((proof.source for proof in proofs if (proof.start, proof.goal) == (start, goal)), "")
         return own or (self.rolling.adjacent if goal == start.following else "") or None

@@ -28,17 +28,30 @@ class ServicePart:
     returns: tuple[Step, ...]
     opens: tuple[Step, ...]
     turns: tuple[Turn, ...]
-    cold: bool
+    at_once: bool
     """Whether its turns go side by side."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Of its turns, each once, in an order that their edges allow."""
+        if not self.left.together:
+            return tuple(step for turn in self.turns for step in turn.steps)
+        verbs = ("switch", "enable", "start", "healthy")
+        stops = [step for turn in self.turns for step in turn.until_stopped]
+        starts = [step for turn in self.turns for step in turn.steps_of(*verbs)]
+        rest = [step for turn in self.turns for step in turn.steps]
+        return tuple({step.id: step for step in (*stops, *starts, *rest)}.values())
 
     @property
     def last(self) -> tuple[Turn, ...]:
         """The turns that no other turn of the service waits for."""
-        return self.turns if self.cold else self.turns[1:][-self.left.batch :] or self.turns
+        return self.turns if self.at_once else self.turns[1:][-self.left.batch :] or self.turns
 
     @property
     def batches(self) -> tuple[tuple[Turn, ...], ...]:
         """Its turns: those of the first host alone, then so many as may be out at once."""
+        if self.at_once:
+            return (self.turns,)
         others, width = self.turns[1:], self.left.batch
         return (self.turns[:1], *(others[n : n + width] for n in range(0, len(others), width)))
 
@@ -250,7 +263,7 @@ def _part(maker: StepMaker, left: Left) -> Part:
             returns=tuple(maker.undrain(service, host) for host in service.returns),
             opens=tuple(_opening(maker, left, service, host) for host in service.opens),
             turns=tuple(turn(maker, left, service, host) for host in service.turns),
-            cold=left.cold,
+            at_once=left.cold or service.together is not None,
         )
         for service in left.services
     )
@@ -290,10 +303,7 @@ def _control_plane(part: Part) -> tuple[Step, ...]:
     cold = [step for phase, step in part.before if phase.stage == "cold"]
     stops = [step for t in _as_they_stop(part) for step in t.until_stopped] if part.left.cold else []
     rest = [
-        step
-        for service in part.services
-        for step in (*service.returns, *(s for t in service.turns for s in t.steps))
-        if step not in stops
+        step for service in part.services for step in (*service.returns, *service.steps) if step not in stops
     ]
     return (*part.late, *stops, *cold, *rest, *part.opens)
 

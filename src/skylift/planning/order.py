@@ -10,7 +10,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.planning.constraints import as_declared, between
 from skylift.planning.draft import Draft, Part
 from skylift.planning.plan import Edge, Stage, Step
-from skylift.planning.turns import because
+from skylift.planning.turns import Turn, because
 
 T = TypeVar("T")
 Rule = Callable[[Draft, Catalog], Iterator[Edge]]
@@ -85,7 +85,7 @@ def schema_before_new_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What new code reads is there before it starts."""
     for part in draft.parts:
         for phase, step in part.before:
-            for start in _all(part, "start"):
+            for start in _all(part.turns, "start"):
                 yield _edge(step, start, phase.because, phase.source)
 
 
@@ -119,7 +119,7 @@ def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
 def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """The first host goes alone; then at most a batch of hosts is without a service at once."""
     for part in draft.parts:
-        for service in () if part.left.cold else part.services:
+        for service in (s for s in part.services if not s.at_once):
             canary, others = service.turns[:1], service.turns[1:]
             name, width = service.left.name, service.left.batch
             for turn in canary:
@@ -147,19 +147,25 @@ def stopped_before_cold_phases(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What cannot run beside its services waits until none runs."""
     for part in draft.parts:
         for phase, step in part.before:
-            for stop in _all(part, "stop") if phase.stage == "cold" else ():
+            for stop in _all(part.turns, "stop") if phase.stage == "cold" else ():
                 yield _edge(stop, step, phase.because, phase.source)
+
+
+def all_stop_before_any_starts(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """No new code serves beside old code where nothing proves that both may, or where they may not."""
+    for part in draft.parts:
         if part.left.cold:
-            yield from _all_stop_first(part)
+            because = f"old and new code must not serve side by side: {part.left.why}"
+            yield from _all_stop_first(part.turns, because, _OURS)
+        for service in part.services:
+            if rule := service.left.together:
+                yield from _all_stop_first(service.turns, rule.because, rule.source)
 
 
-def _all_stop_first(part: Part) -> Iterator[Edge]:
-    """No new code serves beside old code where nothing proves that both may."""
-    because = f"old and new code must not serve side by side: {part.left.why}"
-    starts = _all(part, "start")
-    for stop in _all(part, "stop"):
-        for start in starts:
-            yield _edge(stop, start, because, _OURS)
+def _all_stop_first(turns: Sequence[Turn], because: str, source: str) -> Iterator[Edge]:
+    for stop in _all(turns, "stop"):
+        for start in _all(turns, "start"):
+            yield _edge(stop, start, because, source)
 
 
 def work_ends_before_a_whole_component_stops(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -314,6 +320,7 @@ RULES: tuple[Rule, ...] = (
     batches,
     returns_before_drains,
     stopped_before_cold_phases,
+    all_stop_before_any_starts,
     work_ends_before_a_whole_component_stops,
     opened_after_all_else,
     constraints,
@@ -353,9 +360,9 @@ def _first_turns(draft: Draft) -> tuple[Step, ...]:
     return next((part.firsts for part in draft.parts if part.turns), ())
 
 
-def _all(part: Part, verb: str) -> tuple[Step, ...]:
+def _all(turns: Sequence[Turn], verb: str) -> tuple[Step, ...]:
     """The steps of one verb in all turns that have it."""
-    return tuple(step for turn in part.turns for step in turn.steps_of(verb))
+    return tuple(step for turn in turns for step in turn.steps_of(verb))
 
 
 def _unpinned(part: Part) -> tuple[Step, ...]:

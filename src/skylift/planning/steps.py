@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from skylift.actions.action import Action
+from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
@@ -206,11 +207,11 @@ def _stage(catalog: Catalog, event: str, phase: Phase) -> Stage:
 
 def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
     match action:
-        case AwaitIdle():
+        case AwaitIdle() | AwaitEnded(limit=0):
             return timeouts.idle
         case DrainBackend() | AwaitQuiet() | UndrainBackend() | UnparkPool() | CloseService() | OpenService():
             return timeouts.drain
-        case ParkPool(limit=limit):
+        case ParkPool(limit=limit) | AwaitEnded(limit=limit):
             return limit
         case StopService() | DisableUnit():
             return timeouts.stop

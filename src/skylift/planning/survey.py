@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from skylift.catalog.catalog import Catalog
-from skylift.catalog.component import KnownComponent, KnownService
+from skylift.catalog.component import KnownComponent, KnownService, Together
 from skylift.model.cloud import BackendState, Cloud, Revision, migrations_subject
 from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, HostName, ServiceName
@@ -16,6 +15,7 @@ from skylift.model.release import Release, hops
 from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.schema import SchemaHead
 from skylift.planning.closing import Closing, closings, room
+from skylift.planning.mode import Mode, mode_of
 from skylift.planning.refusals import (
     NoArtifact,
     NoPath,
@@ -28,15 +28,6 @@ from skylift.planning.schema import Databases, PhaseLeft, phases_left
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
 _TWO = 2
-
-
-class Mode(Enum):
-    """How a component is brought to the goal."""
-
-    ROLLING = "rolling"
-    """Host by host: its API never stops."""
-    COLD = "cold"
-    """All of it is stopped, and started on new code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +50,8 @@ class ServiceLeft:
     """Whether the goal does not have it, so that its turns only stop it."""
     closings: Mapping[HostName, Closing] = field(default_factory=dict)
     """What is done about new work, by host; empty for a service whose hosts are never closed."""
+    together: Together | None = None
+    """The rule by which all its hosts are switched together; none if they go one after another."""
 
     @property
     def name(self) -> ServiceName:
@@ -178,7 +171,7 @@ def survey(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Sur
     }
     source = min((a.release for on in running.values() for a in on.values() if a), default=goal.to)
     _refuse_no_path(source, goal.to)
-    found = tuple(_left(cloud, record, catalog.components[name], (target, running)) for name in names)
+    found = tuple(_left(cloud, record, catalog, (target, running), component=name) for name in names)
     return Survey(source, target, found)
 
 
@@ -213,9 +206,12 @@ def _running(
 def _left(
     cloud: Cloud,
     record: Record,
-    known: KnownComponent,
+    catalog: Catalog,
     at: tuple[Artifact, Mapping[ServiceName, dict[HostName, Artifact | None]]],
+    *,
+    component: ComponentName,
 ) -> Left:
+    known = catalog.components[component]
     target, running = at
     entry = record.components[known.name]
     rosters = known.rosters(entry.databases, entry.services)
@@ -224,9 +220,15 @@ def _left(
             raise _not_read(cloud, f"reports {roster.database}", target.release)
     own = {name: running[name] for name in entry.services}
     source = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
-    mode, why = _mode(record, known, source, target.release)
+    mode, why = mode_of(record, catalog, known, (source, target.release))
+    together = {} if mode is Mode.COLD else known.together(source, target.release)
     services = tuple(
-        _service(cloud, record, (known.service(name), entry.services[name]), (target, own[name], mode))
+        _service(
+            cloud,
+            record,
+            (known.service(name), entry.services[name]),
+            (target, own[name], mode, together.get(name)),
+        )
         for name in known.sequence(frozenset(own))
     )
     services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
@@ -253,48 +255,14 @@ def _left(
     )
 
 
-def _mode(record: Record, known: KnownComponent, start: Release, goal: Release) -> tuple[Mode, str]:
-    """Rolling where it is proved; cold where it is not and the operator accepts that.
-
-    Raises:
-        NotRolling: it is not, and the record does not accept an outage of this component.
-    """
-    against = _against_rolling(known, start, goal)
-    if not against:
-        return Mode.ROLLING, known.rolling_proof(start, goal) or ""
-    if known.name in record.policy.outages:
-        return Mode.COLD, against
-    between = start.following
-    by_hops = goal != between and not _against_rolling(known, start, between)
-    how = (f"go there in hops, the first is: skylift plan --to {between} -o FILE",) if by_hops else ()
-    accept = f"accept that {known.name} does not answer meanwhile: add {known.name} to policy.outages"
-    raise NotRolling(known.name, against, *how, accept=accept)
-
-
-def _against_rolling(known: KnownComponent, start: Release, goal: Release) -> str:
-    """Why both releases may not serve side by side; empty if somebody says that they may."""
-    if start == goal:
-        return ""
-    if cold := next((phase for phase in known.phases if phase.stage == "cold"), None):
-        return f"{known.name}:{cold.name} may not run beside its services: {cold.because} ({cold.source})"
-    if known.rolling_proof(start, goal) is None:
-        return f"nothing proves that {start} and {goal} serve side by side"
-    if known.pin and known.pin.mechanism == "option":
-        return (
-            f"both releases understand each other only while {known.pin.option} holds the new one back, and "
-            f"Skylift changes no configuration ({known.pin.source})"
-        )
-    return ""
-
-
 def _service(
     cloud: Cloud,
     record: Record,
     of: tuple[KnownService, ServiceEntry],
-    at: tuple[Artifact, dict[HostName, Artifact | None], Mode],
+    at: tuple[Artifact, dict[HostName, Artifact | None], Mode, Together | None],
 ) -> ServiceLeft:
     known, entry = of
-    target, running, mode = at
+    target, running, mode, together = at
     ends = not _is_in(known, entry, target.release)
     out = frozenset(_out(cloud, entry))
     if ends:
@@ -308,6 +276,8 @@ def _service(
     closed = closings(known, cloud.reports, running, cold=ends or mode is Mode.COLD)
     if not turns:
         batch = 0
+    elif together:
+        batch = len(running)
     elif entry.balanced and mode is Mode.ROLLING and not ends and begins != frozenset(turns):
         batch = _batch(cloud, record, entry, turns + returns)
     elif known.park:
@@ -315,7 +285,7 @@ def _service(
     else:
         most = (len(running) - 1, room(closed, known, cloud.reports))
         batch = min(record.policy.batch, *(max(n, 1) for n in most if n is not None))
-    return ServiceLeft(entry, known, running, turns, returns, batch, begins, ends, closed)
+    return ServiceLeft(entry, known, running, turns, returns, batch, begins, ends, closed, together)
 
 
 def _is_in(known: KnownService, entry: ServiceEntry, release: Release) -> bool:

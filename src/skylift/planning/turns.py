@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skylift.actions.action import Action
+from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
@@ -12,9 +13,8 @@ from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.actions.unit_start import DisableUnit, EnableUnit
-from skylift.catalog.catalog import Catalog
-from skylift.model.ids import HostName, PoolName, ServiceName
-from skylift.model.record import Record
+from skylift.model.ids import HostName, PoolName, Seconds
+from skylift.planning.parking import cannot_park, pools_of
 from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
@@ -23,6 +23,7 @@ _BECAUSE = {
     "idle": "work on a host comes to an end only if no new work comes",
     "open": "a service that was just started is given work only when it is seen to do some",
     "park": "users' requests wait before anything that could lose them stops",
+    "still": "what was asked for just before requests waited may be under way yet",
     "quiet": "requests end on a backend only if no new ones come",
     "stop": "a stop would cut what is in hand",
     "switch": "a running process must not find another release's files under it",
@@ -43,18 +44,6 @@ _BECAUSE = {
 def because(verb: str, *, after: str = "") -> str:
     """Why a verb of a turn waits for the one before it."""
     return _BECAUSE.get(f"{after} {verb}") or _BECAUSE.get(verb) or _BECAUSE[verb.partition("-")[0]]
-
-
-def cannot_park(record: Record, catalog: Catalog) -> str:
-    """Why users' requests cannot wait during a restart; empty if they can."""
-    if record.balancer.parking is None:
-        return "the record names no map by which the balancers would hold them (balancer.parking)"
-    restart = (ParkPool, StopService, SwitchArtifact, StartService, AwaitHealthy, UnparkPool)
-    likely = sum(catalog.duration(action.kind).likely for action in restart)
-    if likely > record.policy.park_s:
-        allowed = record.policy.park_s
-        return f"a restart likely takes {likely} s, and the record lets them wait {allowed} s (policy.park_s)"
-    return ""
 
 
 _Verbs = tuple[tuple[str, Action], ...]
@@ -130,7 +119,7 @@ def turn(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> 
 
 def restart(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Turn:
     """The same without another artifact: the service looks again at how new the others are."""
-    return _turn(maker, (left, service, host), None)
+    return _turn(maker, (left, replace(service, together=None), host), None)
 
 
 def _first_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact) -> Turn:
@@ -138,7 +127,7 @@ def _first_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch
     _, service, host = of
     _, after = _around(maker, of)
     enable = EnableUnit(host, service.entry.unit)
-    naming = _Naming(maker, service.name, host, unpins=False)
+    naming = _Naming(maker, of)
     verbs: _Verbs = (
         ("switch", switch),
         ("enable", enable),
@@ -161,7 +150,7 @@ def _last_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> Turn
         ("stop", StopService(host, entry.unit, entry.link)),
         *(() if entry.balanced else after),
     )
-    naming = _Naming(maker, service.name, host, unpins=False)
+    naming = _Naming(maker, of)
     noticed = _notice(maker, left, service, host)
     return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in verbs))
 
@@ -191,7 +180,7 @@ def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: Swit
         report = AwaitReport(host, service.name, entry.unit, entry.link, rosters, wanted)
         after = (*after, ("report", report))
     before, after = (*closed, *before), (*after, *opened)
-    naming = _Naming(maker, service.name, host, unpins=switch is None)
+    naming = _Naming(maker, of, unpins=switch is None)
     noticed = _notice(maker, left, service, host)
     return Turn(host, tuple(naming.step(verb, action, noticed) for verb, action in (*before, *verbs, *after)))
 
@@ -201,15 +190,23 @@ class _Naming:
     """Names the steps of one turn."""
 
     maker: StepMaker
-    service: ServiceName
-    host: HostName
-    unpins: bool
+    of: tuple[Left, ServiceLeft, HostName]
+    unpins: bool = False
 
     def step(self, verb: str, action: Action, noticed: Impact | None) -> tuple[str, Step]:
-        """A verb's step; from its last verb on users notice nothing more."""
+        """A verb's step; from its last verb on users notice nothing more.
+
+        What is of no host has no host's name where all hosts share it.
+        """
+        left, service, host = self.of
         round_of, stage = ("unpin-", Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
-        name = f"{self.service}:{round_of}{verb}@{self.host}"
-        over = isinstance(action, UndrainBackend | UnparkPool | OpenService)
+        shared = service.together and isinstance(action, AwaitEnded | ParkPool | UnparkPool)
+        name = f"{service.name}:{round_of}{verb}" + ("" if shared else f"@{host}")
+        over = isinstance(action, UndrainBackend | OpenService)
+        over = over or (isinstance(action, AwaitEnded) and not action.limit)
+        over = over or (
+            isinstance(action, UnparkPool) and action.pool == _parked(self.maker, left, service)[-1]
+        )
         # A closed host gets no new work before it is opened, and that comes after its report.
         open_yet = noticed is None or noticed.notice is not Notice.ELSEWHERE
         over = over or (open_yet and isinstance(action, AwaitReport))
@@ -228,10 +225,13 @@ def _around(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> tuple[_
         )
     pools = _parked(maker, left, service)
     limit = maker.record.policy.park_s
-    return (
-        tuple((_of_pool("park", n, pool), ParkPool(pool, limit)) for n, pool in enumerate(pools)),
-        tuple((_of_pool("unpark", n, pool), UnparkPool(pool)) for n, pool in enumerate(pools)),
-    )
+    park = tuple((_of_pool("park", n, pool), ParkPool(pool, limit)) for n, pool in enumerate(pools))
+    unpark = tuple((_of_pool("unpark", n, pool), UnparkPool(pool)) for n, pool in enumerate(pools))
+    if service.together:
+        # Users wait for what was asked for in the last moment, and not for all that takes long.
+        ended, still = (AwaitEnded(left.name, left.rosters, within) for within in (Seconds(0), limit))
+        return (("ended", ended), *park, *((("still", still),) if park else ())), unpark
+    return park, unpark
 
 
 def _closed(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName]) -> tuple[_Verbs, _Verbs]:
@@ -256,10 +256,11 @@ def _of_pool(verb: str, number: int, pool: PoolName) -> str:
 
 def _parked(maker: StepMaker, left: Left, service: ServiceLeft) -> tuple[PoolName, ...]:
     """The pools whose requests wait while the service restarts, for it cannot hand its work over."""
+    if service.together:
+        return pools_of(maker.record, service.together.park)
     if left.cold or cannot_park(maker.record, maker.catalog):
         return ()
-    there = maker.record.services
-    return tuple(there[name].pool for name in service.known.park if name in there)
+    return pools_of(maker.record, service.known.park)
 
 
 def _notice(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Impact | None:

@@ -16,9 +16,9 @@ from skylift.model.roster import stale
 from skylift.planning.draft import Draft, draft
 from skylift.planning.facts import facts_of, relied_on
 from skylift.planning.order import edges
+from skylift.planning.parking import cannot_park
 from skylift.planning.plan import FORMAT, Plan
 from skylift.planning.survey import Left, ServiceLeft, Survey, survey
-from skylift.planning.turns import cannot_park
 
 
 def plan_upgrade(
@@ -87,6 +87,7 @@ def _component_notes(left: Left) -> Iterator[str]:
         )
     if left.old and not left.cold:
         yield from _rolling_note(left)
+        yield from _together_notes(left)
         yield from _losses(left)
     yield from _first_and_last_notes(left)
     yield from _closing_notes(left)
@@ -144,7 +145,20 @@ def _first_and_last_notes(left: Left) -> Iterator[str]:
             )
 
 
+def _together_notes(left: Left) -> Iterator[str]:
+    for service in left.services:
+        if service.turns and (rule := service.together):
+            waiting = " and ".join(name for name in rule.park if name in left.entry.services)
+            yield (
+                f"{service.name} is stopped on all its hosts before it is started on {left.target.release} "
+                f"on any: {rule.because}. What users asked for is waited for, then requests to {waiting} "
+                "wait at the balancers until it lives again"
+            )
+
+
 def _hosts_told(service: ServiceLeft) -> str:
+    if service.together:
+        return f"{service.name} (all {len(service.hosts)} hosts together)"
     noun = "backends" if service.entry.balanced else "hosts"
     most = f"at most {service.batch} of {len(service.hosts)} {noun} out"
     return f"{service.name} ({service.turns[0]} first, {most})"

@@ -21,6 +21,7 @@ from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_builds import FakeBuilds
 from skylift.testing.fake_roster import FakeRoster
+from skylift.testing.fake_stacks import FakeStacks
 from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
 from skylift.testing.fake_traffic import FakeTraffic, with_branches
 from skylift.testing.fake_work import run_host, run_unit
@@ -74,6 +75,7 @@ class FakeCloud:
         self.traffic = FakeTraffic(self)
         self.roster = FakeRoster(self)
         self.builds = FakeBuilds(self)
+        self.stacks = FakeStacks(self)
 
     @property
     def failed(self) -> list[FailedRequest]:
@@ -97,6 +99,7 @@ class FakeCloud:
             self.traffic.pass_moment()
             self.roster.pass_moment()
             self.builds.pass_moment()
+            self.stacks.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""

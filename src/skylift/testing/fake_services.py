@@ -108,7 +108,8 @@ class FakeDatabase:
 
     def work(self, roster: Roster) -> tuple[InHand, ...]:
         self._reach()
-        return tuple(work for work in self.cloud.in_hand if work.database == roster.database)
+        own = (work for work in self.cloud.in_hand if work.database == roster.database)
+        return (*own, *self.cloud.stacks.of(roster.database))
 
     def work_of(
         self, roster: Roster, row: ServiceReport, *, promised_before: Epoch | None

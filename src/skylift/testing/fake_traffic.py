@@ -115,7 +115,7 @@ class FakeTraffic:
             if _sent(self._cloud, place):
                 self._busy_until[place] = self._cloud.now + self.session_s
         for pool in dict.fromkeys(pool for pool, _ in self._places):
-            if not _held(self._cloud, pool):
+            if not held(self._cloud, pool):
                 self._ask(pool)
 
     def _check_health(self) -> None:
@@ -147,7 +147,7 @@ class FakeTraffic:
             self._last_good[pool] = self._cloud.now
 
 
-def _held(cloud: FakeCloud, pool: PoolName) -> bool:
+def held(cloud: FakeCloud, pool: PoolName) -> bool:
     """Whether users' requests wait; they fail neither now nor for having waited."""
     holder = cloud.traffic.vip_holder
     return holder is not None and cloud.traffic.parking[holder].holds(pool, cloud.now)
@@ -155,7 +155,7 @@ def _held(cloud: FakeCloud, pool: PoolName) -> bool:
 
 def _sent(cloud: FakeCloud, place: Place) -> bool:
     """Whether users' requests reach a server."""
-    return _used(cloud, place) and not _held(cloud, place[0])
+    return _used(cloud, place) and not held(cloud, place[0])
 
 
 def _used(cloud: FakeCloud, place: Place) -> bool:

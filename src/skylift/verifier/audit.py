@@ -32,7 +32,8 @@ def audit(order: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> A
     Raises:
         Unreadable: the documents cannot be used.
     """
-    known = knowledge_of(documents)
+    here, there = str(order["hop"]["from"]), str(order["hop"]["to"])
+    known = knowledge_of(documents, (here, there))
     items, misread = read_items(order["order"], known)
     if misread:
         return Audit((), (), misread)
@@ -40,5 +41,4 @@ def audit(order: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> A
     if misread:
         return Audit((), (), misread)
     rules = (*constraints_hold(known, events), *(s for rule in EVENT_RULES for s in rule(known, events)))
-    hop = hop_is_tested(str(order["hop"]["from"]), str(order["hop"]["to"]))
-    return Audit((*hop, *dict.fromkeys(rules)), tuple(unsaid(known, events)), ())
+    return Audit((*hop_is_tested(here, there), *dict.fromkeys(rules)), tuple(unsaid(known, events)), ())

@@ -28,7 +28,7 @@ def wanted_around_work(plan: PlanSeen, service: str, host: str) -> AbstractSet[s
     by_others = any(_is_closed(text) and _OURS not in text for text in own.values())
     stood_in = left or all(set(_open_hosts(plan, service, _backend(row))) - {host} for row in own)
     opened = {_OPEN} if left else set[str]()
-    if plan.is_gone(service) or _is_cold(plan, service):
+    if plan.is_gone(service) or is_cold(plan, service):
         return opened | ({_IDLE} if stood_in or ends == _LOSES else set())
     if by_others:
         return opened | {_IDLE}
@@ -76,7 +76,7 @@ def what_was_left_closed_is_opened(plan: PlanSeen) -> Iterator[str]:
 def work_ends_while_it_can(plan: PlanSeen) -> Iterator[str]:
     """Of a component that is stopped as a whole, work ends after the stop of its APIs, before all others."""
     for (service, host), turn in plan.turns.items():
-        if _IDLE not in turn or not _is_cold(plan, service):
+        if _IDLE not in turn or not is_cold(plan, service):
             continue
         idle, place = turn[_IDLE], f"{service} on {host}"
         for (other, _), its in plan.turns_of(plan.services[service]).items():
@@ -98,7 +98,7 @@ def closing_is_told(plan: PlanSeen) -> Iterator[str]:
                 yield f"{step.id} has new work go to other hosts of {service}, and does not say so"
 
 
-def _is_cold(plan: PlanSeen, service: str) -> bool:
+def is_cold(plan: PlanSeen, service: str) -> bool:
     """Whether its whole component is stopped before any of it starts."""
     turns = plan.turns_of(plan.services[service]).values()
     stops = [turn[_STOP] for turn in turns if _STOP in turn]

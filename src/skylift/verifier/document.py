@@ -38,10 +38,13 @@ ENDS = frozenset({"disable-unit", "stop-service"})
 """The turn of a service that ends, but for what comes before its stop."""
 PARK, UNPARK = "park-pool", "unpark-pool"
 """They act on the pool of another service than the one they are named after."""
+ENDED = "await-ended"
+"""It waits for the work of a whole component."""
 OTHER_KINDS = frozenset(
     {
         PARK,
         UNPARK,
+        ENDED,
         "back-up-database",
         "check-readiness",
         "create-witnesses",

@@ -79,16 +79,27 @@ def unpinned_by_what_works(known: Knowledge, events: Events) -> Iterator[str]:
 
 
 def some_host_serves(known: Knowledge, events: Events) -> Iterator[str]:
-    """A service on several hosts is never out of use on all of them, but where its component goes cold."""
-    del known
+    """A service on several hosts is never out of use on all of them, unless it must be, or all goes cold."""
     for component in sorted({e.component for e in events.of("upgrade")} - events.cold):
         own = events.of("upgrade", component=component)
         for service in sorted({e.subject for e in own}):
             turns = [e for e in own if e.subject == service]
             hosts = {host for name, host in events.places.get(component, frozenset()) if name == service}
-            whole = len(turns) > 1 and len(turns) == len(hosts)
+            whole = len(turns) > 1 and len(turns) == len(hosts) and not known.together(service)
             if whole and not _chained(turns):
                 yield f"{service} may be out of use on all its hosts at once, and nothing serves meanwhile"
+
+
+def old_and_new_never_meet(known: Knowledge, events: Events) -> Iterator[str]:
+    """A service whose releases must not live at once has stopped everywhere before it starts anywhere."""
+    for start in events.of("start"):
+        rule = known.together(start.subject)
+        stops = [e for e in events.of("stop") if rule and e.subject == start.subject]
+        if rule and (late := [stop for stop in stops if not stop.surely_before(start)]):
+            yield (
+                f"new code of {_place(start)} may run beside old code of {_named(late)}: {rule.because} "
+                f"({rule.source})"
+            )
 
 
 def what_stops_starts_again(known: Knowledge, events: Events) -> Iterator[str]:
@@ -127,6 +138,7 @@ EVENT_RULES: tuple[Callable[[Knowledge, Events], Iterator[str]], ...] = (
     pins_frame_the_mix,
     unpinned_by_what_works,
     some_host_serves,
+    old_and_new_never_meet,
     what_stops_starts_again,
     what_is_closed_is_opened,
 )

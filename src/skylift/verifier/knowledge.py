@@ -36,6 +36,18 @@ class PhaseKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class TogetherKnown:
+    """A service whose processes of two releases must not live at once on one hop, where all else may."""
+
+    service: str
+    hop: tuple[str, str]
+    park: tuple[str, ...]
+    """Whose requests wait while none of it lives."""
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentKnown:
     """One component: its services and its phases, in their order."""
 
@@ -51,6 +63,7 @@ class ComponentKnown:
     in hand: ``finishes``, ``hands-over`` or ``loses``."""
     beside: frozenset[str] = frozenset()
     """Those of its services that run beside users' instances."""
+    together: tuple[TogetherKnown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,14 @@ class Knowledge:
     constraints: tuple[Constraint, ...]
     owners: Mapping[str, str]
     """The component of each service."""
+    hop: tuple[str, str] = ("", "")
+    """The releases that are gone between; empty if that is not asked for."""
+
+    def together(self, service: str) -> TogetherKnown | None:
+        """Why two releases of a service must not live at once on this hop; none if they may."""
+        component = self.components.get(self.owner(service))
+        rules = component.together if component else ()
+        return next((rule for rule in rules if (rule.service, rule.hop) == (service, self.hop)), None)
 
     def owner(self, name: str) -> str:
         """The component that a name in a step belongs to: a service's, or the name itself."""
@@ -123,7 +144,7 @@ class Knowledge:
         return pattern.verb in OF_SERVICES and bool(self.services(pattern.subject))
 
 
-def knowledge_of(documents: Sequence[Mapping[str, Any]]) -> Knowledge:
+def knowledge_of(documents: Sequence[Mapping[str, Any]], hop: tuple[str, str] = ("", "")) -> Knowledge:
     """What the documents say; a later one takes the place of an earlier one of the same component.
 
     Raises:
@@ -138,7 +159,7 @@ def knowledge_of(documents: Sequence[Mapping[str, Any]]) -> Knowledge:
                 raise Unreadable(f"both {owners[service]} and {component.name} have a service {service}")
             owners[service] = component.name
     constraints = tuple(c for document in last.values() for c in _constraints(document))
-    known = Knowledge(components, constraints, owners)
+    known = Knowledge(components, constraints, owners, hop)
     if wrong := tuple(_unknown(known)):
         raise Unreadable("; ".join(wrong))
     return known
@@ -158,9 +179,20 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             },
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
+            together=tuple(_together(rule) for rule in document.get("rolling", {}).get("together", ())),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise Unreadable(f"the file of component {name} lacks {error} or has it in another form") from None
+
+
+def _together(rule: Mapping[str, Any]) -> TogetherKnown:
+    return TogetherKnown(
+        service=str(rule["service"]),
+        hop=(str(rule["start"]), str(rule["goal"])),
+        park=tuple(str(service) for service in rule["park"]),
+        because=str(rule["because"]),
+        source=str(rule["source"]),
+    )
 
 
 def _phase(phase: Mapping[str, Any]) -> PhaseKnown:

@@ -15,7 +15,7 @@ _CANNOT = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class Span:
     """A pool from its parking to its unparking, with all that surely lies between."""
 
     park: StepSeen
@@ -25,7 +25,7 @@ class _Span:
 
 def parked_pools_are_unparked(plan: PlanSeen) -> Iterator[str]:
     """Each parking has an unparking of its own after it, and each unparking a parking before it."""
-    spans = _spans(plan)
+    spans = spans_of(plan)
     pools = {text for name, text in plan.facts.items() if name.startswith("pool ")}
     for park in plan.of_kind(PARK):
         if _pool(park) not in pools:
@@ -39,7 +39,7 @@ def parked_pools_are_unparked(plan: PlanSeen) -> Iterator[str]:
 
 def parkings_of_a_pool_follow_each_other(plan: PlanSeen) -> Iterator[str]:
     """One unparking would let go what another parking still holds."""
-    spans = _spans(plan)
+    spans = spans_of(plan)
     for number, one in enumerate(spans):
         for other in spans[number + 1 :]:
             apart = plan.surely_before(one.unpark, other.park) or plan.surely_before(other.unpark, one.park)
@@ -58,8 +58,8 @@ def parking_is_short(plan: PlanSeen) -> Iterator[str]:
             yield f"{park.id} may hold requests for {limit} s, and policy.park_s allows {longest}"
         elif park.deadline > longest:
             yield f"{park.id} may take {park.deadline} s to get quiet, and policy.park_s allows {longest}"
-    for span in _spans(plan) if longest != _CANNOT else ():
-        likely = sum(step.figures[1] for step in (span.park, *span.inside, span.unpark))
+    for span in spans_of(plan) if longest != _CANNOT else ():
+        likely = _longest(plan, span)
         if likely > longest:
             yield (
                 f"requests to pool {_pool(span.park)} would wait for {likely} s from {span.park.id} to "
@@ -72,7 +72,7 @@ def what_needs_parking_gets_it(plan: PlanSeen) -> Iterator[str]:
 
     After a death only what waits for the parking itself is kept back until the pool is parked again.
     """
-    for span in _spans(plan):
+    for span in spans_of(plan):
         inside = {step.id for step in (*span.inside, span.unpark)}
         waiting = {then for first, then in plan.edges if first == span.park.id}
         for name in sorted(waiting - inside):
@@ -84,15 +84,27 @@ def what_needs_parking_gets_it(plan: PlanSeen) -> Iterator[str]:
 
 def waiting_is_told(plan: PlanSeen) -> Iterator[str]:
     """Whoever reads the plan sees during which steps users wait (row 11)."""
-    for span in _spans(plan):
+    for span in spans_of(plan):
         for step in (span.park, *span.inside):
             if step.impact["notice"] != _SLOW:
                 yield f"requests to pool {_pool(span.park)} wait during {step.id}, which does not say so"
 
 
-def _spans(plan: PlanSeen) -> tuple[_Span, ...]:
+def _longest(plan: PlanSeen, span: Span) -> int:
+    """How long the longest way through it likely takes: what waits for nothing in it goes side by side."""
+    steps = sorted(
+        (span.park, *span.inside, span.unpark), key=lambda step: plan.ancestors[step.id].bit_count()
+    )
+    ends: dict[str, int] = {}
+    for step in steps:
+        before = (ends[first] for first, then in plan.edges if then == step.id and first in ends)
+        ends[step.id] = step.figures[1] + max(before, default=0)
+    return ends[span.unpark.id]
+
+
+def spans_of(plan: PlanSeen) -> tuple[Span, ...]:
     """Each parking with the first unparking of its pool that surely follows, no other parking between."""
-    found: list[_Span] = []
+    found: list[Span] = []
     parks, unparks = plan.of_kind(PARK), plan.of_kind(UNPARK)
     for park in parks:
         after = [u for u in unparks if _pool(u) == _pool(park) and plan.surely_before(park, u)]
@@ -111,7 +123,7 @@ def _spans(plan: PlanSeen) -> tuple[_Span, ...]:
                 for step in plan.steps.values()
                 if plan.surely_before(park, step) and plan.surely_before(step, unpark)
             )
-            found.append(_Span(park, unpark, inside))
+            found.append(Span(park, unpark, inside))
     return tuple(found)
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from skylift.verifier import closing_rules, host_rules, parking_rules, pool_rules, schema_rules, whole_rules
+from skylift.verifier import (
+    closing_rules,
+    host_rules,
+    parking_rules,
+    pool_rules,
+    schema_rules,
+    together_rules,
+    whole_rules,
+)
 from skylift.verifier.constraints import constraints_hold
 from skylift.verifier.document import PlanSeen, read, shape_violations
 from skylift.verifier.event_rules import EVENT_RULES, hop_is_tested
@@ -35,6 +43,8 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     parking_rules.parking_is_short,
     parking_rules.what_needs_parking_gets_it,
     parking_rules.waiting_is_told,
+    together_rules.requests_wait_while_none_lives,
+    together_rules.nothing_is_under_way,
     schema_rules.phases_are_known,
     schema_rules.phases_run_once,
     schema_rules.no_phase_is_left_out,
@@ -64,9 +74,9 @@ def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> t
         shape = tuple(shape_violations(plan))
         if shape:
             return shape
-        known = knowledge_of(documents)
+        known = knowledge_of(documents, (str(plan["source"]), str(plan["goal"]["to"])))
         seen = read(plan, known)
-        told = (*(s for rule in RULES for s in rule(seen)), *_of_events(plan, seen))
+        told = (*(s for rule in RULES for s in rule(seen)), *_of_events(seen))
         return tuple(dict.fromkeys(told))
     except Unreadable as unreadable:
         return (str(unreadable),)
@@ -74,10 +84,10 @@ def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> t
         return (f"the document is no plan: it lacks {error} or has it in another form",)
 
 
-def _of_events(plan: Mapping[str, Any], seen: PlanSeen) -> Iterator[str]:
+def _of_events(seen: PlanSeen) -> Iterator[str]:
     """The rules that an order written by hand is judged by, too."""
     events = plan_events(seen)
-    yield from hop_is_tested(str(plan["source"]), str(plan["goal"]["to"]))
+    yield from hop_is_tested(*seen.known.hop)
     yield from constraints_hold(seen.known, events)
     for rule in EVENT_RULES:
         yield from rule(seen.known, events)

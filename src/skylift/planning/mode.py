@@ -1,0 +1,69 @@
+"""How a component is brought to the goal: live where somebody says that it can be, else as a whole."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from skylift.catalog.catalog import Catalog
+from skylift.catalog.component import KnownComponent
+from skylift.model.record import Record
+from skylift.model.release import Release
+from skylift.planning.parking import cannot_switch
+from skylift.planning.refusals import NotRolling
+
+
+class Mode(Enum):
+    """How a component is brought to the goal."""
+
+    ROLLING = "rolling"
+    """Host by host: its API never stops."""
+    COLD = "cold"
+    """All of it is stopped, and started on new code."""
+
+
+def mode_of(
+    record: Record, catalog: Catalog, known: KnownComponent, hop: tuple[Release, Release]
+) -> tuple[Mode, str]:
+    """Rolling where it is proved; cold where it is not and the operator accepts that.
+
+    Raises:
+        NotRolling: it is not, and the record does not accept an outage of this component.
+    """
+    start, goal = hop
+    against = _against_rolling(known, start, goal) or _against_together(record, catalog, known, hop)
+    if not against:
+        return Mode.ROLLING, known.rolling_proof(start, goal) or ""
+    if known.name in record.policy.outages:
+        return Mode.COLD, against
+    between = start.following
+    by_hops = goal != between and not _against_rolling(known, start, between)
+    how = (f"go there in hops, the first is: skylift plan --to {between} -o FILE",) if by_hops else ()
+    accept = f"accept that {known.name} does not answer meanwhile: add {known.name} to policy.outages"
+    raise NotRolling(known.name, against, *how, accept=accept)
+
+
+def _against_together(
+    record: Record, catalog: Catalog, known: KnownComponent, hop: tuple[Release, Release]
+) -> str:
+    """Why a service that must be switched on all its hosts together cannot be."""
+    present = record.components[known.name].services
+    for name, rule in known.together(*hop).items():
+        if name in present and (why := cannot_switch(record, catalog, known, rule)):
+            return f"no {name} may live beside one of the other release, and requests cannot wait: {why}"
+    return ""
+
+
+def _against_rolling(known: KnownComponent, start: Release, goal: Release) -> str:
+    """Why both releases may not serve side by side; empty if somebody says that they may."""
+    if start == goal:
+        return ""
+    if cold := next((phase for phase in known.phases if phase.stage == "cold"), None):
+        return f"{known.name}:{cold.name} may not run beside its services: {cold.because} ({cold.source})"
+    if known.rolling_proof(start, goal) is None:
+        return f"nothing proves that {start} and {goal} serve side by side"
+    if known.pin and known.pin.mechanism == "option":
+        return (
+            f"both releases understand each other only while {known.pin.option} holds the new one back, and "
+            f"Skylift changes no configuration ({known.pin.source})"
+        )
+    return ""
