@@ -150,6 +150,17 @@ def test_requests_are_parked_only_at_a_balancer_and_only_for_what_loses_work(
 
 
 @every_component
+def test_what_is_switched_together_is_given_work_through_a_balancer_and_leaves_a_trace_of_it(
+    component: KnownComponent,
+) -> None:
+    """Else nobody could wait for the end of its work, nor see it."""
+    for rule in component.rolling.together:
+        assert component.service(rule.service).front is not Front.BALANCED
+        assert {component.service(name).front for name in rule.park} == {Front.BALANCED}
+        assert component.roster
+
+
+@every_component
 def test_a_pin_is_looked_at_again_by_services_of_its_own(component: KnownComponent) -> None:
     if component.pin:
         assert component.pin.services

@@ -20,8 +20,9 @@ from skylift.planning.text import PlanFormat, read_plan, write_plan
 
 HERE = Path(__file__).parent
 OLD_PLAN, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite"
-PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN = tuple(
-    HERE / f"plan-2{of}.plan" for of in ("", "-parking", "-roster", "-closing", "-first-and-last")
+PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN = tuple(
+    HERE / f"plan-2{of}.plan"
+    for of in ("", "-parking", "-roster", "-closing", "-first-and-last", "-together")
 )
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
@@ -29,6 +30,7 @@ WRITTEN = {
     ROSTER_PLAN: "df9ea96dfcfbd6f383a34795e9901fdff1377c704a464874f1cf93392243a99e",
     CLOSING_PLAN: "8bbf55bbe5859cf9a48d7dfc0b7a01d1dd5eb5b9985e921b7dec2d2500f57571",
     FIRST_PLAN: "ade0e332289e9d8d5e8bc18382c8cc4eaf1fac6119308a37b12d3fd99969ae84",
+    TOGETHER_PLAN: "1b6bbed0dd248a3b406a091d9d20a5db09260ec416ffd6305c818b8323e543b6",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
 }
