@@ -41,7 +41,7 @@ def nobody_waits(plan: Document) -> None:
         drop_step(plan, f"{OWN}{name}")
 
 
-def those_of_one_api_do_not_wait(plan: Document) -> None:
+def one_api_is_left_open(plan: Document) -> None:
     for name in ("park-heat-api-cfn", "unpark-heat-api-cfn"):
         drop_step(plan, f"{OWN}{name}")
 
@@ -83,7 +83,7 @@ def too_long_for_those_who_wait(plan: Document) -> None:
 DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (one_host_after_another, "may run beside old code of heat-engine on ctl3"),
     (nobody_waits, "requests to pool heat-api do not surely wait from before heat-engine:stop@ctl1 on"),
-    (those_of_one_api_do_not_wait, "requests to pool heat-api-cfn do not surely wait from before"),
+    (one_api_is_left_open, "requests to pool heat-api-cfn do not surely wait from before"),
     (let_go_before_the_last_is_healthy, "do not surely wait from before heat-engine:stop@ctl3 on until"),
     (looked_at_only_before_anybody_waits, "heat-engine:stop@ctl1 may stop what is under way in heat"),
     (never_looked_at, "heat-engine:stop@ctl1 may stop what is under way in heat"),
