@@ -27,8 +27,6 @@ class Profile:
     """What Debian's archive adds to the hosts of a role."""
     disk_gib: int
     memory_gib: int
-    outages: tuple[str, ...] = ()
-    """Components whose operator bears that they do not answer while they are upgraded."""
     pace: int = 100
     """Percent of the usual rates at which the probes ask its APIs."""
 
@@ -125,8 +123,6 @@ CORE = Profile(
     },
     disk_gib=20,
     memory_gib=14,
-    # Nothing proves that two releases of these serve side by side over every hop.
-    outages=("neutron", "cinder", "heat", "horizon"),
     # Two cores carry 12 requests a second, boots among them, beside all of these services.
     pace=50,
 )

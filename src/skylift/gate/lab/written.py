@@ -56,7 +56,6 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
     """The record of the cloud as it is when it is new: every component runs ``present``."""
     proxy = f"nsenter --net={lab.namespace} socat - TCP:%h:%p"
     broker = {"broker": _three("rabbitmq", lab)} if lab.profile.bus else {}
-    outages = {"outages": list(lab.profile.outages)} if lab.profile.outages else {}
     return {
         "skylift": 1,
         "name": _CLOUD,
@@ -84,7 +83,7 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "cloud": _CLOUD,
             "pace": lab.profile.pace,
         },
-        "policy": {"baseline": _BASELINE_S, **outages},
+        "policy": {"baseline": _BASELINE_S},
     }
 
 
