@@ -11,7 +11,7 @@ from tests.planning.test_together import CATALOG, SHAPE, planned, site
 
 from skylift.actions.parking import LEASE_S
 from skylift.catalog.component import Jump, Rolling
-from skylift.engine.fold import Run, Standing
+from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.operate import Asked, retry
 from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, Digest
@@ -63,7 +63,7 @@ def run(here: FakeCloud, plan: Plan) -> Run:
 def settled(here: FakeCloud) -> FakeCloud:
     """Some time later, when nothing that was begun is left."""
     here.stacks.every_s = 0
-    here.pass_time(2 * STACK_S)
+    here.pass_time(2 * here.stacks.takes_s)
     return here
 
 
@@ -115,6 +115,32 @@ def test_whatever_dies_meanwhile_the_run_ends_alike_and_no_stack_is_lost() -> No
         assert held_for(survivor) == 0, where
     assert {"balancer.park", "balancer.unpark", "database.work"} <= set(snapshots.touched)
     assert len(snapshots.worlds) > 20
+
+
+def test_what_began_while_the_process_was_dead_is_waited_for_before_any_engine_stops() -> None:
+    """Nobody held requests by then, so what was seen before the death says nothing any more."""
+    world, journal = cloud(every_s=14), MemoryJournal()
+    world.stacks.takes_s = 9
+    snapshots = Snapshots((world, journal))
+    ports = fused(ports_of(world), snapshots)
+    Runner(cloud=world, journal=FusedJournal(journal, snapshots), ports=ports).run(PLAN)
+    still = next(step.id for step in PLAN.steps if step.id.endswith(":still"))
+    worlds = 0
+
+    for frozen, where in snapshots.worlds.items():
+        events = pickle.loads(frozen)[1].events()  # noqa: S301 - our own bytes
+        run = fold(events) if events else None
+        if run is None or still not in run.within(Phase.DONE) or any(":stop@" in step for step in run.steps):
+            continue
+        worlds += 1
+        for dead_for_s in range(LEASE_S, LEASE_S + world.stacks.every_s):
+            survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+            survivor.pass_time(dead_for_s)
+            ended = Runner(cloud=survivor, journal=journal).run(PLAN)
+
+            assert ended.standing is Standing.COMPLETED, (where, dead_for_s)
+            assert settled(survivor).stacks.lost == [], (where, dead_for_s)
+    assert worlds
 
 
 def test_what_does_not_end_while_users_wait_stops_no_engine_and_keeps_nobody_waiting() -> None:

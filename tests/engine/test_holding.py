@@ -29,8 +29,15 @@ SCRIPT = Script()
 HOLD = Seconds(10)
 
 
-def step(name: str, script: Script = SCRIPT, *, back: str = "", hold_s: Seconds | None = None) -> Step:
-    return step_of(Scripted(name, script, back, hold_s), name=name)
+def step(
+    name: str,
+    script: Script = SCRIPT,
+    *,
+    back: str = "",
+    hold_s: Seconds | None = None,
+    looks_again: bool = False,
+) -> Step:
+    return step_of(Scripted(name, script, back, hold_s, looks_again), name=name)
 
 
 TAKE = step("take", back="give", hold_s=HOLD)
@@ -72,6 +79,27 @@ def test_what_comes_later_goes_on_beside_it_but_for_the_giving_back() -> None:
 def test_nothing_is_taken_again_when_only_giving_back_is_left() -> None:
     assert decided(*done(TAKE, WORK, MORE), RESUMED) == ([], ["give"])
     assert decided(*done(TAKE, WORK, MORE), *started(GIVE), RESUMED) == (["give"], [])
+
+
+def test_what_was_seen_while_it_was_held_is_seen_again_when_it_was_taken_again() -> None:
+    look = step("look", looks_again=True)
+    chain = (TAKE, look, WORK, GIVE)
+    plan = plan_of(chain, [*pairwise(chain), (TAKE, WORK)])
+
+    assert decided(*done(TAKE, look), plan=plan) == ([], ["work"])
+    assert decided(*done(TAKE, look), RESUMED, plan=plan) == ([], ["take"])
+    assert decided(*done(TAKE, look), RESUMED, *started(TAKE), plan=plan) == (["take"], [])
+    assert decided(*done(TAKE, look), RESUMED, *done(TAKE), plan=plan) == ([], ["look"])
+    assert decided(*done(TAKE, look), RESUMED, *done(TAKE, look), plan=plan) == ([], ["work"])
+
+
+def test_it_is_not_seen_again_when_what_waits_for_it_has_begun() -> None:
+    """That may be what keeps it from being seen."""
+    look = step("look", looks_again=True)
+    chain = (TAKE, look, WORK, GIVE)
+    plan = plan_of(chain, [*pairwise(chain), (TAKE, WORK)])
+
+    assert decided(*done(TAKE, look), *started(WORK), RESUMED, *done(TAKE), plan=plan) == (["work"], [])
 
 
 def test_what_lasts_by_itself_is_not_taken_again() -> None:

@@ -73,9 +73,19 @@ def manila_is_stopped_as_a_whole() -> Plan:
     return plan_of(("keystone", "manila"), shape, accepted=("manila",))
 
 
+def heat_is_switched_together() -> Plan:
+    return plan_of(("keystone", "heat"), Shape(source=R2025_1, goal=R2026_1))
+
+
 @pytest.mark.parametrize(
     "case",
-    [every_service_of_the_catalog, nova_in_two_cells, a_stale_compute_row, manila_is_stopped_as_a_whole],
+    [
+        every_service_of_the_catalog,
+        nova_in_two_cells,
+        a_stale_compute_row,
+        manila_is_stopped_as_a_whole,
+        heat_is_switched_together,
+    ],
 )
 def test_a_plan_reads_as_it_was_reviewed(
     case: Callable[[], Plan], golden: Callable[[str, bytes], None]

@@ -77,6 +77,14 @@ class Action(ABC):
         return None
 
     @property
+    def looks_again(self) -> bool:
+        """Whether what was seen is worth something only while what came before is held.
+
+        Then it is seen again after a resume, unless something that waits for it has begun.
+        """
+        return False
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """What an operator may do, beside a retry, if this is not done in time."""
         return ()

@@ -30,6 +30,11 @@ class AwaitEnded(Action):
         return f"wait until nothing of {self.component} is under way"
 
     @property
+    def looks_again(self) -> bool:
+        """While users' requests do not wait, something may begin at any time."""
+        return self.limit > 0
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """See what does not end; a retry lets requests wait anew."""
         return (

@@ -10,7 +10,8 @@ What is started depends on how the run stands:
   healthy host out for as long as the repair of another one lasts. A step an operator retries starts too.
 
 What was taken may not last by itself (a parked pool): then it is held while the process lives, and has
-lapsed when another one resumes. It is taken again before what waits for it goes on.
+lapsed when another one resumes. It is taken again before what waits for it goes on. What was seen while it
+was held is seen again then, unless something that waits for that has begun.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Order:
     steps: tuple[Step, ...]
     before: Mapping[StepId, frozenset[StepId]]
     loans: tuple[Loan, ...]
+    looks: Mapping[StepId, frozenset[StepId]]
+    """What is to be seen again after a resume, with the steps that wait for it."""
 
     @classmethod
     def of(cls, plan: Plan) -> Order:
@@ -57,7 +60,8 @@ class Order:
             before[edge.after].add(edge.before)
             following[edge.before].add(edge.after)
         frozen = {step: frozenset(found) for step, found in before.items()}
-        return cls(plan.steps, frozen, _loans(plan.steps, before, following))
+        looks = {s.id: frozenset(following[s.id]) for s in plan.steps if s.action.looks_again}
+        return cls(plan.steps, frozen, _loans(plan.steps, before, following), looks)
 
     def ready(self, run: Run) -> tuple[Step, ...]:
         """The steps that may start by their predecessors, in the plan's order.
@@ -66,7 +70,11 @@ class Order:
         again it is not given back, for whatever takes it would go on taking.
         """
         done, begun = run.within(Phase.DONE), run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED)
-        free = {s.id for s in self.steps if s.id not in begun and self.before[s.id] <= done}
+        again = self.seen_before(run)
+        sound = done - again
+        free = {
+            s.id for s in self.steps if (s.id not in begun or s.id in again) and self.before[s.id] <= sound
+        }
         for loan in self.lapsed(run):
             goes_on = (loan.way - {loan.given_back_by}) & (free | run.within(Phase.RUNNING))
             barred = {step for step in goes_on if loan.taken_by in self.before[step]}
@@ -74,6 +82,13 @@ class Order:
         running = run.within(Phase.RUNNING)
         free -= {loan.given_back_by for loan in self.loans if loan.taken_by in running}
         return tuple(s for s in self.steps if s.id in free)
+
+    def seen_before(self, run: Run) -> frozenset[StepId]:
+        """The looks of a process that is dead by now, which nothing that waits for them has begun upon."""
+        old = run.within(Phase.DONE) - run.since_resume
+        return frozenset(
+            look for look, then in self.looks.items() if look in old and not then & run.steps.keys()
+        )
 
     def watched(self, run: Run) -> tuple[Step, ...]:
         """The steps under way, but for those that wait until what has lapsed is taken again."""

@@ -113,7 +113,8 @@ def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
         for (before, first), (verb, then) in pairwise(turn.verbs):
             yield _edge(first, then, because(verb, after=before), _OURS)
         for park in turn.parks:
-            yield _edge(park, turn.step("stop"), because("park"), _OURS)
+            for then in turn.steps_of("still", "stop"):
+                yield _edge(park, then, because("park"), _OURS)
 
 
 def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:

@@ -28,7 +28,7 @@ class FakeStack:
 
     id: str
     asked_at: Epoch
-    left_s: int = STACK_S
+    left_s: int
     """For how long engines have yet to work on it."""
     begun_by: PurePosixPath | None = None
     """The artifact of the engine that began it; none until one did."""
@@ -47,6 +47,7 @@ class FakeStacks:
         self._cloud = cloud
         self.every_s = 0
         """How often a user asks for one; 0 for never."""
+        self.takes_s = STACK_S
         self.all: list[FakeStack] = []
 
     @property
@@ -59,7 +60,7 @@ class FakeStacks:
         cloud = self._cloud
         asks = bool(self.every_s) and cloud.now % self.every_s == 0
         if asks and not held(cloud, cloud.record.services[HEAT_API].pool):
-            self.all.append(FakeStack(f"stack{len(self.all)}", cloud.now))
+            self.all.append(FakeStack(f"stack{len(self.all)}", cloud.now, self.takes_s))
         living = set(self._living()) if self.all else set()
         for stack in (s for s in self.all if s.in_hand and living):
             stack.begun_by = stack.begun_by or min(living)

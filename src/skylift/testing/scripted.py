@@ -32,6 +32,7 @@ class Scripted(Action):
     script: Script = field(compare=False, repr=False)
     taken_back_by: str = ""
     hold_s: Seconds | None = field(default=None, compare=False)
+    looks_again: bool = False
 
     @property
     def title(self) -> str:
