@@ -92,13 +92,13 @@ def lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 @pytest.fixture(scope="session")
 def core_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.1; ``SKYLIFT_TEST_CORE_LAB`` names one to use and to leave up."""
-    words = _core("2024.1", "2025.1", "2026.1")
-    if told := os.environ.get("SKYLIFT_TEST_CORE_LAB"):
-        _lab(place := Lab(Path(told).absolute()), "up", *words)
-        return place
-    place = Lab(tmp_path_factory.mktemp("core") / "lab")
-    one_lab.bring_up(place, *words)
-    return place
+    return _told_or_new(one_lab, tmp_path_factory, "2024.1", "2025.1", "2026.1")
+
+
+@pytest.fixture(scope="module")
+def onward_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The core cloud of 2025.1 that ``SKYLIFT_TEST_CORE_LAB`` names, as an upgrade left it, or a new one."""
+    return _told_or_new(one_lab, tmp_path_factory, "2025.1", "2026.1")
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,16 @@ def single_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab
 def control_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.1, for an upgrade that is not ours."""
     return _brought_up(one_lab, tmp_path_factory, "2024.1", "2025.1")
+
+
+def _told_or_new(one: OneLab, folders: pytest.TempPathFactory, release: str, *later: str) -> Lab:
+    told = os.environ.get("SKYLIFT_TEST_CORE_LAB")
+    if not told:
+        return _brought_up(one, folders, release, *later)
+    place = Lab(Path(told).absolute())
+    if not (place.folder / "cloud.yaml").exists():
+        _lab(place, "up", *_core(release, *later))
+    return place
 
 
 def _brought_up(one: OneLab, folders: pytest.TempPathFactory, release: str, *later: str) -> Lab:

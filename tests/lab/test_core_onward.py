@@ -1,4 +1,4 @@
-"""The same cloud further, 2025.1 to 2026.1: a second SLURP jump over what the first one left."""
+"""A core cloud further, 2025.1 to 2026.1, in which Heat's engines are switched together."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class TestOnward(HopClaims, StrangersClaim):
     """To the newest release."""
 
     @pytest.fixture(scope="class")
-    def hop(self, core_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
-        return go(core_lab, tmp_path_factory.mktemp("hop"), "2026.1")
+    def hop(self, onward_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+        return go(onward_lab, tmp_path_factory.mktemp("hop"), "2026.1")

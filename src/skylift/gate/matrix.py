@@ -46,7 +46,8 @@ STORIES: Mapping[str, Story] = {
         environment={BASELINE: "1350"},
     ),
     "core-brief": Story(("core_brief",), requests=3000),
-    "core": Story(("core", "core_contracts", "core_upgrade", "core_onward"), requests=20_000),
+    "core": Story(("core", "core_contracts", "core_upgrade"), requests=10_000),
+    "core-onward": Story(("core_onward",), requests=10_000),
     "core-single": Story(("core_single",), requests=10_000),
     "core-control": Story(("core_control",)),
 }
