@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from skylift.actions.action import Done
-from skylift.actions.service_run import ServiceDied, StartService
+from skylift.actions.action import Done, Pending
+from skylift.actions.service_run import AwaitHealthy, ServiceDied, StartService, WrongArtifact
 from skylift.model.cloud import UnitSeen
 from skylift.model.ids import HostName, UnitName
 from skylift.ports import Ports
@@ -56,3 +56,28 @@ def test_a_service_that_ends_at_its_start_is_dead_however_long_the_looks_take() 
 
     with pytest.raises(ServiceDied):
         START.observe(ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(FakeServices):
+    """What its unit has loaded is told by the test."""
+
+    what: str | None = None
+
+    def unit(self, host: HostName, unit: UnitName, link: PurePosixPath) -> UnitSeen:
+        return replace(FakeServices.unit(self, host, unit, link), running=self.what)
+
+
+def test_a_service_that_has_loaded_nothing_yet_is_waited_for() -> None:
+    """Measured: Neutron's agents are active before Python has loaded anything of their artifact."""
+    cloud = FakeCloud(RECORD)
+    ports = ports_of(cloud)
+    wanted = PurePosixPath("/opt/openstack/artifacts/new")
+    healthy = AwaitHealthy(HOST, ENTRY.unit, ENTRY.link, wanted)
+
+    nothing = healthy.observe(replace(ports, services=Loaded(cloud)))
+    whole = healthy.observe(replace(ports, services=Loaded(cloud, str(wanted))))
+
+    assert (nothing, whole) == (Pending(f"{ENTRY.unit} runs nothing of any artifact yet"), Done())
+    with pytest.raises(WrongArtifact):
+        healthy.observe(replace(ports, services=Loaded(cloud, "/opt/other")))

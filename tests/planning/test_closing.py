@@ -224,3 +224,18 @@ def test_neutrons_agents_are_never_closed_for_that_takes_down_what_they_serve() 
     neutron = CATALOG.components[next(name for name in CATALOG.components if name == "neutron")]
 
     assert [service.name for service in neutron.services if service.close] == []
+
+
+def test_what_the_new_api_does_not_open_is_closed_only_while_the_old_one_serves() -> None:
+    """Cinder 2026.1 answers an opening with 200, and does nothing (seen in the lab, and read)."""
+    shape = Shape(source=Release(2025, 1), goal=Release(2026, 1), controllers=3)
+    cloud, record = whole_cloud(CATALOG, ("keystone", "placement", "cinder"), shape, policy=Policy())
+
+    plan = planned(cloud, record, Release(2026, 1))
+
+    steps = [str(step.id) for step in plan.steps]
+    for verb in AROUND:
+        assert f"cinder-volume:{verb}@ctl1" in steps
+        assert f"cinder-volume:unpin-{verb}@ctl1" not in steps
+    assert "cinder-volume:unpin-stop@ctl1" in steps
+    assert any("is not closed when it is restarted once more" in note for note in plan.notes)

@@ -232,3 +232,15 @@ def test_an_api_that_is_asked_rarely_may_be_without_an_answer_for_as_long() -> N
     (api,) = availability([*asked, late], changed_from=1e9 + 59).apis
 
     assert (api.gap.length_ms, api.asked_every_ms, api.seamless) == (3000, 2000, True)
+
+
+def test_pauses_between_three_starts_of_the_probes_are_no_gaps() -> None:
+    """Each start counts what all before it recorded: a run that halts twice is not stopped for that."""
+    asked = [
+        Sample(1e9 + start + s, 100, "list", "cinder", OK, 200) for start in (0, 400, 900) for s in range(9)
+    ]
+    count = Count()
+
+    count.take_over(asked)
+
+    assert count.document(1e9 + 2000)["longest_gap_s"] == {"cinder": 1.0}

@@ -42,9 +42,9 @@ class WrongArtifact(Refused):
 
     code = "service.wrong-artifact"
 
-    def __init__(self, unit: UnitName, host: HostName, running: str | None, wanted: PurePosixPath) -> None:
+    def __init__(self, unit: UnitName, host: HostName, running: str, wanted: PurePosixPath) -> None:
         super().__init__(
-            f"{unit} on {host} is not upgraded: it runs {running or 'no known artifact'}, not {wanted}",
+            f"{unit} on {host} is not upgraded: it runs {running}, not {wanted}",
             Remedy(Fix.REPAIR, f"see what starts it: ssh {host} systemctl cat {unit}"),
             Remedy(Fix.RETRY, f"ssh {host} systemctl stop {unit}, then: skylift retry"),
         )
@@ -139,6 +139,9 @@ class AwaitHealthy(Action):
         if status is None or status >= _HTTP_SERVER_ERROR:
             return Pending(f"{self.unit} answers {status or 'nothing'}")
         running = ports.services.unit(self.host, self.unit, self.link).running
+        if running is None:
+            # What was started a moment ago has loaded nothing yet (seen of Neutron's agents, 2026.1).
+            return Pending(f"{self.unit} runs nothing of any artifact yet")
         if running != str(self.path):
             raise WrongArtifact(self.unit, self.host, running, self.path)
         return Done()

@@ -78,10 +78,17 @@ class KnownService:
     """Balanced services whose requests wait while this one is restarted: it cannot hand its work over."""
     close: bool = False
     """Whether its host is closed to new work before it is stopped, and opened when it is back."""
+    openable: Release | None = None
+    """The last release whose API opens a closed host again; none if every one does."""
+    openable_source: str = ""
     since: Release | None = None
     """First release that has it; none if every release of the component does."""
     until: Release | None = None
     """Last release that has it; none if every release since does."""
+
+    def closes_in(self, api: Release) -> bool:
+        """Whether its host is closed before it is stopped, where the API that opens it is of this release."""
+        return self.close and (self.openable is None or api <= self.openable)
 
     def is_in(self, release: Release) -> bool:
         """Whether ``release`` has this service."""

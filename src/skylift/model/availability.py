@@ -10,10 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from skylift.model.sample import BOOT, BOOT_ASKED, GUEST_PING, LOST, RESTARTED, Sample
-
-UNWATCHED_S = 5.0
-"""No request due for so long, of any stream, means that nobody asked: such a time is no gap."""
+from skylift.model.sample import BOOT, BOOT_ASKED, GUEST_PING, LOST, RESTARTED, UNWATCHED_S, Sample
 
 GAP_ALLOWED_MS = 1000
 """How much longer a gap may be than the time between two requests and the slowest before any change."""

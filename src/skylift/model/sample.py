@@ -43,6 +43,10 @@ _FIELDS = 7
 _DETAIL_CHARS = 160
 
 
+UNWATCHED_S = 5.0
+"""No request due for so long, of any stream, means that nobody asked: such a time is no gap."""
+
+
 class Sample(NamedTuple):
     """One request through the VIP, or work that was accepted through it, and what became of it."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from skylift.catalog.component import Ends, KnownService
 from skylift.model.closing import label_in
 from skylift.model.ids import HostName
+from skylift.model.release import Release
 from skylift.model.roster import ServiceReport
 
 
@@ -31,14 +32,20 @@ class Closing:
 
 
 def closings(
-    known: KnownService, reports: Iterable[ServiceReport], hosts: Collection[HostName], *, cold: bool
+    known: KnownService,
+    reports: Iterable[ServiceReport],
+    hosts: Collection[HostName],
+    *,
+    api: Release,
+    cold: bool,
 ) -> Mapping[HostName, Closing]:
     """By host, for a service whose host is to be closed before its stop; empty for any other.
 
+    Empty, too, where the API of release ``api`` could not open it again.
     Of a component that is stopped as a whole nothing is closed, for its users are shut out; but what they
     have in hand is waited for.
     """
-    if not known.close:
+    if not known.closes_in(api):
         return {}
     rows = [row for row in reports if row.service == known.name]
     return {host: _closing(known, host, (rows, hosts), cold=cold) for host in hosts}

@@ -228,6 +228,7 @@ def _left(
             record,
             (known.service(name), entry.services[name]),
             (target, own[name], mode, together.get(name)),
+            api=source,
         )
         for name in known.sequence(frozenset(own))
     )
@@ -260,6 +261,8 @@ def _service(
     record: Record,
     of: tuple[KnownService, ServiceEntry],
     at: tuple[Artifact, dict[HostName, Artifact | None], Mode, Together | None],
+    *,
+    api: Release,
 ) -> ServiceLeft:
     known, entry = of
     target, running, mode, together = at
@@ -273,7 +276,8 @@ def _service(
     begins = frozenset(host for host in turns if _begins(cloud, of, host, target) and not ends)
     returns = tuple(host for host in sorted(out) if host not in turns and host in running and not ends)
     # What ends for good is not opened again, and nothing takes its place on its host.
-    closed = closings(known, cloud.reports, running, cold=ends or mode is Mode.COLD)
+    cold = ends or mode is Mode.COLD
+    closed = closings(known, cloud.reports, running, api=api, cold=cold)
     if not turns:
         batch = 0
     elif together:

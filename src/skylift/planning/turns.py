@@ -118,8 +118,12 @@ def turn(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> 
 
 
 def restart(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Turn:
-    """The same without another artifact: the service looks again at how new the others are."""
-    return _turn(maker, (left, replace(service, together=None), host), None)
+    """The same without another artifact: the service looks again at how new the others are.
+
+    By then the API is new, and closed is only what it can open.
+    """
+    closings = service.closings if service.known.closes_in(left.target.release) else {}
+    return _turn(maker, (left, replace(service, together=None, closings=closings), host), None)
 
 
 def _first_turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact) -> Turn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from skylift.model.sample import Sample
+from skylift.model.sample import UNWATCHED_S, Sample
 
 
 class Count:
@@ -35,8 +35,10 @@ class Count:
             self._good_at[sample.api] = max(since, ended)
 
     def take_over(self, samples: Iterable[Sample]) -> None:
-        """Count what an earlier run under the same label recorded; the pause between is no gap."""
+        """Count what earlier runs under the same label recorded; a pause between two runs is no gap."""
         for sample in samples:
+            if self.last_at is not None and sample.scheduled - self.last_at > UNWATCHED_S:
+                self._good_at.clear()
             self.add(sample)
         self._good_at.clear()
 

@@ -14,15 +14,16 @@ _LOSES = "loses"
 _OURS = ", disabled by Skylift"
 
 
-def wanted_around_work(plan: PlanSeen, service: str, host: str) -> AbstractSet[str]:
-    """Which steps around its work the turn of a service on a host must have.
+def wanted_around_work(plan: PlanSeen, service: str, host: str, api: str) -> AbstractSet[str]:
+    """Which steps around its work the turn of a service on a host must have, its API being of one release.
 
     Closed and opened is what another host can stand in for, and what an earlier run of Skylift left closed.
     What somebody else closed stays so; where nobody can stand in, a closing would only have new work
-    refused. Waited for is whatever is closed, and what a stop would lose.
+    refused. Waited for is whatever is closed, and what a stop would lose. What its API does not open again
+    is not closed either.
     """
     ends, own = plan.known.closed(service), plan.rows(service, host)
-    if not ends or not own:
+    if not ends or not own or not plan.known.opens(service, api):
         return frozenset()
     left = any(_OURS in text for text in own.values())
     by_others = any(_is_closed(text) and _OURS not in text for text in own.values())

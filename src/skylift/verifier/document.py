@@ -101,6 +101,8 @@ class PlanSeen:
     facts: Mapping[str, str]
     known: Knowledge
     """What the catalog says of its components."""
+    source: str
+    """The release that it leads from."""
     goal: str
     """The release that it leads to."""
     services: Mapping[str, str]
@@ -223,6 +225,7 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
     return PlanSeen(
         facts=facts,
         known=known,
+        source=str(document["source"]),
         goal=goal,
         services=services,
         steps=steps,

@@ -39,11 +39,13 @@ _FEWER = {"one backend fewer", "does not answer", "slow"}
 
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
     """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all that apply, and in this order."""
-    rounds = ((plan.turns, frozenset[str]()), (plan.restarts, frozenset({"switch-artifact"})))
-    for (service, host), turn, without in (
-        (key, turn, without) for turns, without in rounds for key, turn in turns.items()
+    # An API is the last of its component: turns meet the old one, and restarts after them the new one.
+    switch = frozenset({"switch-artifact"})
+    rounds = ((plan.turns, frozenset[str](), plan.source), (plan.restarts, switch, plan.goal))
+    for (service, host), turn, without, api in (
+        (key, turn, without, api) for turns, without, api in rounds for key, turn in turns.items()
     ):
-        wanted = _wanted(plan, service, host) - without
+        wanted = _wanted(plan, service, host, api) - without
         for kind in TURN:
             if kind in wanted and kind not in turn:
                 yield f"{service} on {host} is never {_DONE[kind]}, though its other steps count on it"
@@ -57,12 +59,12 @@ def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
                 )
 
 
-def _wanted(plan: PlanSeen, service: str, host: str) -> AbstractSet[str]:
+def _wanted(plan: PlanSeen, service: str, host: str, api: str) -> AbstractSet[str]:
     """The kinds of step that the turn of a service on a host must have, and may not lack."""
     behind = BEHIND_BALANCER if plan.balanced(service) else frozenset[str]()
     if plan.begins(service, host):
         return BEGINS | (behind & {"warm-up-backend", "undrain-backend"})
-    around = wanted_around_work(plan, service, host)
+    around = wanted_around_work(plan, service, host, api)
     if plan.is_gone(service):
         return ENDS | (behind & {"drain-backend", "await-quiet"}) | around
     reports = {"await-report"} if plan.rows(service, host) else set[str]()

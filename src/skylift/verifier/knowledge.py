@@ -7,7 +7,7 @@ that a document forgot to write is not, which is why the rules that hold for eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from skylift.verifier.unreadable import Unreadable
@@ -61,6 +61,8 @@ class ComponentKnown:
     closed: Mapping[str, str]
     """Services whose hosts are closed to new work before they are stopped, each with what a stop does to work
     in hand: ``finishes``, ``hands-over`` or ``loses``."""
+    openable: Mapping[str, str] = field(default_factory=dict)
+    """By service, the last release, as text, whose API opens it again; absent if every one does."""
     beside: frozenset[str] = frozenset()
     """Those of its services that run beside users' instances."""
     together: tuple[TogetherKnown, ...] = ()
@@ -124,6 +126,12 @@ class Knowledge:
         component = self.components.get(self.owner(service))
         return component.closed.get(service, "") if component else ""
 
+    def opens(self, service: str, api: str) -> bool:
+        """Whether an API of the release ``api`` opens a service again that was closed."""
+        component = self.components.get(self.owner(service))
+        last = component.openable.get(service, "") if component else ""
+        return not last or api <= last
+
     def services(self, subject: str) -> tuple[str, ...]:
         """The services that a subject stands for; none if it is neither a component nor a service."""
         if subject in self.components:
@@ -178,6 +186,7 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
                 for s in document["services"]
             },
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
+            openable={str(s["name"]): str(s["openable"]) for s in document["services"] if "openable" in s},
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
             together=tuple(_together(rule) for rule in document.get("rolling", {}).get("together", ())),
         )
