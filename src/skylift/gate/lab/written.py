@@ -83,7 +83,7 @@ def record(lab: Lab, present: Artifact, made: Mapping[str, Artifact]) -> dict[st
             "cloud": _CLOUD,
             "pace": lab.profile.pace,
         },
-        "policy": {"baseline": _BASELINE_S},
+        "policy": {"baseline": _BASELINE_S, "park_s": lab.profile.park_s},
     }
 
 
