@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.lab.hop import Hop
 
 from skylift.app.record_file import load_record
 from skylift.app.wiring import ports_for
@@ -137,6 +139,12 @@ def _brought_up(one: OneLab, folders: pytest.TempPathFactory, release: str, *lat
 
 def _core(release: str, *later: str) -> tuple[str, ...]:
     return ("--profile", "core", "--release", release, "--artifacts", ",".join((release, *later)))
+
+
+@pytest.fixture(scope="module")
+def report(hop: Hop) -> dict[str, Any]:
+    """What is told of the upgrade that a module is about."""
+    return hop.ordeal.operator.report()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.lab.operating import own_record, standing
 from tests.lab.ordeal import STARTED, Death, Ordeal
 from tests.lab.pages import commands, marked
@@ -92,14 +91,10 @@ def typed(lab: Lab, section: str) -> str:
 
 
 class HopClaims:
-    """What is true of an upgrade of a core cloud; a class of tests says with which ``hop``."""
+    """What is true of an upgrade of a core cloud; the module of a class of tests says with which ``hop``."""
 
     enough, enough_boots = 5000, 20
     """Requests and boots below which a zero says little."""
-
-    @pytest.fixture(scope="class")
-    def report(self, hop: Hop) -> dict[str, Any]:
-        return hop.ordeal.operator.report()
 
     def test_the_run_is_complete(self, hop: Hop) -> None:
         done = standing(hop.ordeal.run).within(Phase.DONE)

@@ -18,11 +18,12 @@ DEATHS = (
 )
 
 
+@pytest.fixture(scope="module")
+def hop(brief_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+    return go(brief_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS, batch=2)
+
+
 class TestTwoAtATime(HopClaims):
     """After the first host of each service, the others together."""
 
     enough, enough_boots = 3000, 10
-
-    @pytest.fixture(scope="class")
-    def hop(self, brief_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
-        return go(brief_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS, batch=2)

@@ -10,9 +10,10 @@ from skylift.gate.lab.host import Lab
 pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 
+@pytest.fixture(scope="module")
+def hop(onward_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+    return go(onward_lab, tmp_path_factory.mktemp("hop"), "2026.1")
+
+
 class TestOnward(HopClaims, StrangersClaim):
     """To the newest release."""
-
-    @pytest.fixture(scope="class")
-    def hop(self, onward_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
-        return go(onward_lab, tmp_path_factory.mktemp("hop"), "2026.1")

@@ -10,9 +10,10 @@ from skylift.gate.lab.host import Lab
 pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
 
+@pytest.fixture(scope="module")
+def hop(single_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+    return go(single_lab, tmp_path_factory.mktemp("hop"), "2025.1")
+
+
 class TestSingleHop(HopClaims, StrangersClaim):
     """From a release that is no SLURP release."""
-
-    @pytest.fixture(scope="class")
-    def hop(self, single_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
-        return go(single_lab, tmp_path_factory.mktemp("hop"), "2025.1")

@@ -44,12 +44,13 @@ def test_before_it_a_user_of_the_tutorial_gets_a_server_with_a_volume(core_lab: 
     assert "ACTIVE" in typed(core_lab, "user")
 
 
+@pytest.fixture(scope="module")
+def hop(core_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
+    return go(core_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS)
+
+
 class TestKilledInEveryStage(HopClaims, StrangersClaim):
     """Fourteen times, and each time it goes on."""
-
-    @pytest.fixture(scope="class")
-    def hop(self, core_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
-        return go(core_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS)
 
     def test_the_process_was_killed_where_it_was_to_be(self, hop: Hop) -> None:
         for death, at in hop.ordeal.at_death:
