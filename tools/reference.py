@@ -28,7 +28,9 @@ from skylift.checks.registry import CHECKS
 from skylift.cli.exits import Exit
 from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
+from skylift.engine.fold import Phase, Standing
 from skylift.engine.journal import EVENTS
+from skylift.engine.verbs import NOT_BEGUN, TABLE, Verb
 from skylift.model import record
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.planning import plan
@@ -291,6 +293,46 @@ def page_of_problems() -> list[str]:
     return lines
 
 
+def page_of_run_control() -> list[str]:
+    """The one table of what may be said to a run, and when."""
+    says = texts_below(Verb)
+    standings = _members(Standing)
+    phases = (None, *_members(Phase))
+    of_steps = [verb for verb, rule in TABLE.items() if rule.phases is not None]
+    return [
+        "# What may be said to a run",
+        "",
+        "A verb is allowed or refused by how the run stands; one about a step by how that step stands, too.",
+        "It may be said from any terminal of the machine that has the record, whoever runs the plan:",
+        "it is one fact in the journal, and once the command returns it holds.",
+        "What is refused changes nothing.",
+        "",
+        *table(("verb", "what it does"), ((f"`{verb.value}`", says[verb.name]) for verb in TABLE)),
+        "",
+        "## By how the run stands",
+        "",
+        *table(
+            ("verb", *(standing.value for standing in standings)),
+            ((f"`{v.value}`", *(_mark(s in r.standings) for s in standings)) for v, r in TABLE.items()),
+        ),
+        "",
+        "## By how the step stands",
+        "",
+        *table(
+            ("verb", *(phase.value if phase else NOT_BEGUN for phase in phases)),
+            ((f"`{v.value}`", *(_mark(p in (TABLE[v].phases or ())) for p in phases)) for v in of_steps),
+        ),
+        "",
+        "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
+        "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
+        "`abort --leave` closes a run whatever it holds; so there is no state without a way out.",
+    ]
+
+
+def _mark(holds: bool) -> str:  # noqa: FBT001 - a cell of a table
+    return "yes" if holds else "no"
+
+
 PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/exit-codes.md": page_of_exit_codes,
     "reference/record.md": page_of_the_record,
@@ -299,6 +341,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/checks.md": page_of_checks,
     "reference/plan-file.md": page_of_the_plan_file,
     "reference/journal.md": page_of_the_journal,
+    "reference/run-control.md": page_of_run_control,
     "problems/README.md": page_of_problems,
 }
 

@@ -87,7 +87,7 @@ def test_a_finished_run_is_closed_once_and_then_it_is_over() -> None:
     finished = run_of(*done(A))
     closed = run_of(*done(A), RunClosed(Outcome.COMPLETED, 3))
 
-    assert decide(Order.of(plan), finished, at_once=6) == Decision((), (), close=True)
+    assert decide(Order.of(plan), finished, at_once=6) == Decision((), (), close=Outcome.COMPLETED)
     assert decide(Order.of(plan), closed, at_once=6).over
 
 

@@ -6,7 +6,6 @@ A format that changes gets a new number and a new file beside the old one.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -14,8 +13,7 @@ import pytest
 
 from skylift.actions.registry import KINDS
 from skylift.drivers.sqlite_journal import SqliteJournal
-from skylift.engine.fold import Standing, fold
-from skylift.engine.journal import EVENTS, RunOpened
+from skylift.engine.journal import JournalFormat
 from skylift.planning.text import PlanFormat, read_plan, write_plan
 
 HERE = Path(__file__).parent
@@ -58,15 +56,8 @@ def test_the_plans_of_format_2_show_every_kind_of_action_an_upgrade_has() -> Non
     assert kinds == KINDS.keys()
 
 
-def test_a_journal_of_format_1_tells_the_same_story(tmp_path: Path) -> None:
-    journal = SqliteJournal(Path(shutil.copy(JOURNAL, tmp_path)))
-    events = journal.events()
-    journal.close()
-
-    run = fold(events)
-
-    assert {event.kind for event in events} == EVENTS.keys()
-    assert run.standing is Standing.COMPLETED
-    assert run.plan == json.loads(OLD_PLAN.read_bytes())["digest"]
-    assert isinstance(events[0], RunOpened)
-    assert events[0].format == 1
+def test_a_journal_of_format_1_is_refused_in_words_for_it_does_not_know_all_that_may_be_said(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(JournalFormat, match="its format is 1, and this one reads 2"):
+        SqliteJournal(Path(shutil.copy(JOURNAL, tmp_path)))

@@ -1,4 +1,4 @@
-"""Run a plan: apply, resume, retry. Each opens or goes on with a journal, and drives it to rest."""
+"""Run a plan: open a journal or go on with one, and drive it to rest."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
-from skylift.app.wiring import hold, open_journal
+from skylift.app.wiring import hold, open_journal, worker_on
+from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Guard, Surroundings, View, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
-from skylift.engine.operate import Asked, open_run, resume, retry
+from skylift.engine.operate import Asked, open_run, resume
+from skylift.engine.problems import RunHeld
 from skylift.model.ids import Digest, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
@@ -96,50 +98,89 @@ def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) 
         raise OtherRecord(plan.record, site.digest)
     if plan.no_returns and not approved:
         raise NotApproved(plan.no_returns)
-    with hold(site, run):
+
+    def still_true() -> None:
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
-        return begin(site, run, plan, text=text, bench=bench)
+
+    return begin(site, run, plan, text=text, bench=bench, check=still_true)
 
 
-def begin(site: Site, run: RunId, plan: Plan, *, text: bytes, bench: Bench) -> Run:
-    """Open a run of a plan that may run, and drive it. The caller holds the cloud."""
-    folder = site.runs.create(run, text)
+def begin(
+    site: Site,
+    run: RunId,
+    plan: Plan,
+    *,
+    text: bytes,
+    bench: Bench,
+    check: Callable[[], None] = lambda: None,
+) -> Run:
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    with hold(site, run):
+        check()
+        folder = site.runs.create(run, text)
+        with open_journal(folder) as journal:
+            asked, digest = Asked(site.actor, site.clock()), digest_of(plan)
+            open_run(journal, run, cloud=plan.cloud, plan=digest, approved=plan.no_returns, asked=asked)
+            _drive(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        asked = Asked(site.actor, site.clock())
-        open_run(journal, run, cloud=plan.cloud, plan=digest_of(plan), approved=plan.no_returns, asked=asked)
-        return _drive(site, plan, journal, folder=folder, bench=bench)
+        return _to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
-def go_on(site: Site, folder: RunFolder, bench: Bench) -> Run:
-    """Resume a run that was paused, or whose process died.
+def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
+    """Say a word to a run that lets it go on (resume it, retry a step, abort it), and drive it to rest.
+
+    If a process works on the run already, that one carries it out, and this returns at once.
 
     Raises:
         PlanChanged: its plan is not the one that was approved.
-        RunOver: it is completed.
-        RunHeld: another process works on this cloud.
+        RunRefuses, StepRefuses: not as the run or the step stands.
+        RunHeld: another run is being worked on.
     """
-    with hold(site, folder.id), open_journal(folder) as journal:
-        plan = _approved(folder, journal)
-        resume(journal, Asked(site.actor, site.clock()))
-        return _drive(site, plan, journal, folder=folder, bench=bench)
+    _free_for(site, folder.id)
+    with open_journal(folder) as journal:
+        plan = approved_plan(folder, journal)
+        say(journal, Asked(site.actor, site.clock()))
+        try:
+            with hold(site, folder.id):
+                _drive(site, plan, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return _carried_out(journal, held, folder.id)
+        return _to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
-def again(site: Site, folder: RunFolder, step: StepId | None, bench: Bench) -> Run:
-    """Retry what failed (or ``step`` alone), and let the run go on.
+def _free_for(site: Site, run: RunId) -> None:
+    """See that no other run is worked on before anything is said to this one."""
+    holder = worker_on(site.runs)
+    if holder is not None and holder.run != run:
+        raise RunHeld(holder)
 
-    Raises:
-        NothingToRetry: nothing failed, or not this step.
-        RunHeld: another process works on this cloud.
+
+def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Look once more, now that others may take the cloud, and drive what was asked for until just now.
+
+    Whoever says a word while we hold the cloud leaves it to us; so a word that came after our last look
+    must not be left to nobody.
     """
-    with hold(site, folder.id), open_journal(folder) as journal:
-        plan = _approved(folder, journal)
-        retry(journal, Asked(site.actor, site.clock()), step)
-        return _drive(site, plan, journal, folder=folder, bench=bench)
+    order, at_once = Order.of(plan), site.record.policy.at_once
+    while not decide(order, run := fold(journal.events()), at_once=at_once).over:
+        try:
+            with hold(site, folder.id):
+                resume(journal, Asked(site.actor, site.clock()))
+                _drive(site, plan, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return _carried_out(journal, held, folder.id)
+    return run
 
 
-def _approved(folder: RunFolder, journal: Journal) -> Plan:
+def _carried_out(journal: Journal, held: RunHeld, run: RunId) -> Run:
+    if held.holder is not None and held.holder.run != run:
+        raise held
+    return fold(journal.events())
+
+
+def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     """The plan that this run was opened with.
 
     Raises:

@@ -28,6 +28,7 @@ from skylift.drivers.systemd import SystemdServices
 from skylift.drivers.vantage import SshVantage
 from skylift.drivers.vantage_line import VantageLine
 from skylift.engine.journal import Journal, milliseconds
+from skylift.engine.operate import Asked
 from skylift.engine.problems import Holder
 from skylift.model.ids import HostName, RunId
 from skylift.model.record import Record
@@ -77,8 +78,18 @@ def open_site(record: Path) -> Iterator[Site]:
             ports=ports,
             runs=Runs.beside(record),
             clock=clock.now,
-            actor=f"{getpass.getuser()}@{socket.gethostname()}",
+            actor=actor(),
         )
+
+
+def actor() -> str:
+    """Who works here, as ``user@host``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def asked() -> Asked:
+    """Who asks, and that it is now."""
+    return Asked(actor(), clock.now())
 
 
 @contextmanager

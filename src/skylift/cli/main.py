@@ -24,8 +24,12 @@ VERBS = {
     "why": "cli.plan",
     "audit-order": "cli.audit",
     "apply": "cli.run",
+    "pause": "cli.control",
     "resume": "cli.run",
     "retry": "cli.run",
+    "skip": "cli.control",
+    "postpone": "cli.control",
+    "abort": "cli.run",
     "status": "cli.outcome",
     "validate": "cli.outcome",
     "report": "cli.outcome",
@@ -66,8 +70,8 @@ class _Verbs(click.Group):
 def skylift(ctx: click.Context, record: Path) -> None:
     """Upgrade OpenStack clouds without taking them down.
 
-    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume
-    and retry changes a service.
+    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume,
+    retry and abort changes a service.
     """
     ctx.obj = Desk(record=record)
 

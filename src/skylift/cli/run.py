@@ -1,22 +1,30 @@
-"""``skylift apply``, ``resume`` and ``retry``: the only verbs that change services."""
+"""``skylift apply``, ``resume``, ``retry`` and ``abort``: the only verbs that change services."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
-from skylift.app.conduct import again, go_on
 from skylift.app.conduct import apply as run_plan
+from skylift.app.conduct import go_on
+from skylift.app.control import known_step
 from skylift.app.propose import verified
-from skylift.app.wiring import open_site
+from skylift.app.wiring import open_site, worker_on
 from skylift.cli.bench import bench_of, run_id
-from skylift.cli.desk import Desk, answer, json_option, pass_desk
+from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Run, Standing
+from skylift.engine.journal import Journal
+from skylift.engine.operate import Asked
+from skylift.engine.operate import abort as say_abort
+from skylift.engine.operate import resume as say_resume
+from skylift.engine.operate import retry as say_retry
+from skylift.engine.problems import Holder
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
@@ -26,6 +34,8 @@ _EXITS = {
     Standing.HALTED: Exit.FAILED,
     Standing.PAUSED: Exit.PAUSED,
     Standing.RUNNING: Exit.PAUSED,
+    Standing.ABORTING: Exit.FAILED,
+    Standing.ABORTED: Exit.FAILED,
 }
 
 
@@ -45,7 +55,8 @@ def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
         approved = approved or _approves(plan)
         with bench_of() as bench:
             run = run_plan(site, run_id(site, "run"), text, bench, approved=approved)
-    return _told(plan, run, as_json=as_json)
+    _tell(plan, run, None, as_json=as_json)
+    return _EXITS[run.standing]
 
 
 @click.command("resume")
@@ -54,25 +65,56 @@ def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
 @pass_desk
 def resume(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Let a run go on that was paused, or whose process died: RUN, or the newest."""
-    folder = desk.runs.find(run)
-    plan = read_plan(folder.plan.read_bytes())
-    with open_site(desk.record) as site, bench_of() as bench:
-        ended = go_on(site, folder, bench)
-    return _told(plan, ended, as_json=as_json)
+    return _go_on(desk, run, say_resume, as_json=as_json)
 
 
 @click.command("retry")
 @click.argument("step", required=False)
-@click.option("--run", "run", help="The run; without it, the newest.")
+@run_option
 @json_option
 @pass_desk
 def retry(desk: Desk, step: str | None, *, run: str | None, as_json: bool) -> Exit:
-    """Try STEP again after a repair, or every failed step, and let the run go on."""
+    """Try STEP again after a repair, or every failed step, and let the run go on.
+
+    A step that was postponed is taken back by its name.
+    """
+    which = StepId(step) if step else None
+    known_step(read_plan(desk.runs.find(run).plan.read_bytes()), which)
+    return _go_on(desk, run, lambda journal, asked: say_retry(journal, asked, which), as_json=as_json)
+
+
+@click.command("abort")
+@reason_option
+@click.option("--leave", is_flag=True, help="Close the run even if something it took is not given back.")
+@run_option
+@json_option
+@pass_desk
+def abort(desk: Desk, *, reason: str, leave: bool, run: str | None, as_json: bool) -> Exit:
+    """Give a run up: let running steps end, give back what was taken, and say what is left."""
+
+    def say(journal: Journal, asked: Asked) -> Run:
+        return say_abort(journal, asked, reason=reason, leave=leave)
+
+    # Given up and closed is what was asked for here; of apply and resume it is the end of a run that failed.
+    return _go_on(desk, run, say, as_json=as_json, exits={**_EXITS, Standing.ABORTED: Exit.OK})
+
+
+def _go_on(
+    desk: Desk,
+    run: str | None,
+    say: Callable[[Journal, Asked], Run],
+    *,
+    as_json: bool,
+    exits: Mapping[Standing, Exit] = _EXITS,
+) -> Exit:
     folder = desk.runs.find(run)
     plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record) as site, bench_of() as bench:
-        ended = again(site, folder, StepId(step) if step else None, bench)
-    return _told(plan, ended, as_json=as_json)
+        ended = go_on(site, folder, bench, say)
+    holder = worker_on(desk.runs)
+    by = holder if holder is not None and holder.run == ended.id else None
+    _tell(plan, ended, by, as_json=as_json)
+    return Exit.OK if by else exits[ended.standing]
 
 
 def _approves(plan: Plan) -> bool:
@@ -85,6 +127,5 @@ def _approves(plan: Plan) -> bool:
     return bool(click.confirm(f"no step alone leads back from {named}: approve", err=True))
 
 
-def _told(plan: Plan, run: Run, *, as_json: bool) -> Exit:
-    answer(run_view.lines(plan, run, None), run_view.document(plan, run, None), as_json=as_json)
-    return _EXITS[run.standing]
+def _tell(plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:
+    answer(run_view.lines(plan, run, holder), run_view.document(plan, run, holder), as_json=as_json)

@@ -16,7 +16,9 @@ from skylift.engine.journal import (
     FORMAT,
     Event,
     JournalDamaged,
+    JournalFormat,
     JournalUnwritable,
+    Overtaken,
     decode_event,
     encode_event,
 )
@@ -30,12 +32,13 @@ _SCHEMA = (
 
 
 class SqliteJournal:
-    """An open journal. Used by one thread; others may read the same file meanwhile.
+    """An open journal. Used by one thread; other processes may read and append to the same file meanwhile.
 
     Opening reads and verifies every row. The file has mode 0600.
 
     Raises:
         JournalDamaged: a row is not what was appended, or the file is no journal; it names the row.
+        JournalFormat: another version of Skylift wrote it.
         JournalUnwritable: there is no such file and none can be made.
     """
 
@@ -47,18 +50,23 @@ class SqliteJournal:
         try:
             self._prepare()
             self._events, self._chain = _read(self._db, str(path))
-        except (sqlite3.Error, JournalDamaged) as error:
+            self._version = self._others()
+        except (JournalDamaged, JournalFormat):
             self.close()
-            if isinstance(error, JournalDamaged):
-                raise
+            raise
+        except sqlite3.Error as error:
+            self.close()
             raise JournalDamaged(str(path), f"SQLite says: {error}") from error
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event, *, after: int) -> None:
         body = encode_event(event)
-        chain = _link(self._chain, body)
-        row = len(self._events) + 1
+        row, chain = after + 1, _link(self._chain, body)
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            head = self._db.execute("SELECT rows, chain FROM head").fetchone()
+            if head != (after, self._chain):
+                self._db.execute("ROLLBACK")
+                raise Overtaken
             self._db.execute("INSERT INTO event (row, body, chain) VALUES (?, ?, ?)", (row, body, chain))
             self._db.execute("UPDATE head SET rows = ?, chain = ?", (row, chain))
             self._db.execute("COMMIT")
@@ -70,12 +78,20 @@ class SqliteJournal:
         self._events = (*self._events, event)
 
     def events(self) -> tuple[Event, ...]:
+        if self._version != (version := self._others()):
+            self._events, self._chain = _read(self._db, str(self._path), (self._events, self._chain))
+            self._version = version
         return self._events
 
     def close(self) -> None:
         if self._open:
             self._open = False
             self._db.close()
+
+    def _others(self) -> int:
+        """A number that changes whenever another process has written to the file."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -88,6 +104,7 @@ class SqliteJournal:
             for statement in _SCHEMA:
                 self._db.execute(statement)
             self._db.execute("INSERT INTO head VALUES (1, 0, ?)", (_GENESIS,))
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
             self._db.execute("COMMIT")
 
 
@@ -95,7 +112,7 @@ def read_journal(path: Path) -> tuple[Event, ...]:
     """The events in ``path`` as they are now, while another process may be writing it.
 
     Raises:
-        JournalDamaged: as opening it; also if there is no such file.
+        JournalDamaged, JournalFormat: as opening it; also if there is no such file.
     """
     if not path.exists():
         raise JournalDamaged(str(path), "there is no such file")
@@ -125,13 +142,24 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
-def _read(db: sqlite3.Connection, where: str) -> tuple[tuple[Event, ...], bytes]:
+def _read(
+    db: sqlite3.Connection, where: str, known: tuple[tuple[Event, ...], bytes] = ((), _GENESIS)
+) -> tuple[tuple[Event, ...], bytes]:
+    """All events and the end of their chain; ``known`` are those that were read before."""
+    # A file of format 1 does not say so: its number is SQLite's own beginning, 0.
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version != FORMAT:
+        raise JournalFormat(where, version)
+    chain, events = known[1], list(known[0])
+    first = len(events) + 1
     db.execute("BEGIN")
-    rows = db.execute("SELECT row, body, chain FROM event ORDER BY row").fetchall()
+    # A row with a number that no row can have is read, too, so that it is refused.
+    rows = db.execute(
+        "SELECT row, body, chain FROM event WHERE row >= ? OR row < 1 ORDER BY row", (first,)
+    ).fetchall()
     heads = db.execute("SELECT rows, chain FROM head").fetchall()
     db.execute("COMMIT")
-    chain, events = _GENESIS, []
-    for expected, (row, body, stored) in enumerate(rows, start=1):
+    for expected, (row, body, stored) in enumerate(rows, start=first):
         if row != expected:
             raise JournalDamaged(where, f"row {expected} is missing")
         if not isinstance(body, bytes) or _link(chain, body) != stored:

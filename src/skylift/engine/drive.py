@@ -49,7 +49,7 @@ def drive(execution: Execution, around: Surroundings) -> Run:
     Waits only after a tick that changed nothing, so that short steps follow one another at once.
     Bounded by the steps' deadlines and the policy's limit on silence: each step ends.
     """
-    around.view(execution.run, execution.left)
+    around.view(execution.ledger.catch_up(), execution.left)
     while not execution.decision.over:
         now = around.clock()
         if around.asked_to_stop():

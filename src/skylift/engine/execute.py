@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
-from skylift.engine.fold import Run, after, fold
+from skylift.engine.fold import Run
 from skylift.engine.journal import (
-    Event,
     Journal,
-    Outcome,
     Reported,
     RunClosed,
     RunPaused,
@@ -27,6 +25,7 @@ from skylift.engine.journal import (
     Why,
     milliseconds,
 )
+from skylift.engine.ledger import Ledger
 from skylift.engine.problems import StepOverdue, lasting
 from skylift.model.ids import Epoch, Seconds, StepId
 from skylift.model.problem import Problem, Transient, Uncertain
@@ -75,15 +74,13 @@ class Execution:
     """One process's work on one run. Its holder has the lease; nobody else writes the journal.
 
     ``pool`` bounds the pushes of a tick; without one they are made in turn, in the plan's order.
-    ``run`` is always the journal folded, kept up event by event.
     """
 
     def __init__(
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
-        self.run: Run = fold(journal.events())
+        self.ledger = Ledger(journal)
         self._order = Order.of(plan)
-        self._journal = journal
         self._ports = ports
         self._limits = limits
         self._pool = pool
@@ -91,6 +88,11 @@ class Execution:
         self._sights: dict[StepId, Sight] = {}
         self._flying: dict[StepId, Future[Push]] = {}
         self._holds: dict[StepId, Future[None]] = {}
+
+    @property
+    def run(self) -> Run:
+        """The run, as its journal was last looked at."""
+        return self.ledger.run
 
     @property
     def left(self) -> Mapping[StepId, str]:
@@ -112,12 +114,15 @@ class Execution:
         Raises:
             BaseException: whatever a bug in an action or a driver raises, on purpose unhandled.
         """
+        self.ledger.catch_up()
         self._hold_all(now)
         decision = self.decision
         start = tuple(step for step in decision.start if not self._still_held(step))
         for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
-            self._write(StepStarted(step.id, attempt, milliseconds(now)))
+            if not self.ledger.write(StepStarted(step.id, attempt, milliseconds(now))):
+                # An operator said something meanwhile, perhaps to stop: decide again.
+                return self.run
         under_way = (*decision.watch, *start)
         for step in under_way:
             self._sights.setdefault(step.id, Sight("just started"))
@@ -126,13 +131,14 @@ class Execution:
             if step.id in came:
                 self._settle(step, came[step.id], now)
         if decision.close:
-            self._write(RunClosed(Outcome.COMPLETED, milliseconds(now)))
+            self.ledger.write(RunClosed(decision.close, milliseconds(now)))
         return self.run
 
     def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
         """Start nothing new from here on; what runs goes on to its end. No effect on a paused run."""
-        if self.run.pause is None and self.run.closed is None:
-            self._write(RunPaused(why, Reported.of(problem) if problem else None, milliseconds(now)))
+        reported = Reported.of(problem) if problem else None
+        while self.run.pause is None and self.run.closed is None:
+            self.ledger.write(RunPaused(why, reported, milliseconds(now)))
         return self.run
 
     def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
@@ -173,31 +179,25 @@ class Execution:
         sight = self._sights[step.id]
         match came:
             case Done():
-                self._write(StepDone(step.id, attempt, at_ms))
+                self.ledger.record(StepDone(step.id, attempt, at_ms))
             case Pending(left):
                 self._sights[step.id] = Sight(left, silent_ms=sight.silence_ms(now))
                 return
             case Overdue(left):
                 late = StepOverdue(step.action.title, step.deadline, left, *step.action.if_late)
                 problem = Reported.of(late)
-                self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
+                self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Transient() | Uncertain():
                 since = now if sight.silent_since is None else sight.silent_since
                 if now - since <= self._limits.unreachable:
                     self._sights[step.id] = Sight(f"no answer yet: {came}", since, sight.silent_ms)
                     return
                 problem = lasting(came, step.action.title, round(now - since))
-                self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
+                self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Problem():
                 failed = StepFailed(step.id, attempt, Reported.of(came), ended=came.job_ended, at_ms=at_ms)
-                self._write(failed)
+                self.ledger.record(failed)
         del self._sights[step.id]
-
-    def _write(self, event: Event) -> None:
-        # Judged before it is written: an event that cannot follow must not become a fact.
-        run = after(self.run, event)
-        self._journal.append(event)
-        self.run = run
 
 
 def hold(step: Step, ports: Ports) -> None:

@@ -17,7 +17,7 @@ from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 
-FORMAT = 1
+FORMAT = 2
 """Version of the events; a reader refuses any other."""
 
 
@@ -47,6 +47,7 @@ class Outcome(Enum):
     """How a run was closed. One that halted is not closed: it waits for a retry."""
 
     COMPLETED = "completed"
+    ABORTED = "aborted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,36 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """An operator repaired the cause; the step starts again as this attempt."""
+    """An operator repaired the cause, or takes back a step that was postponed; it starts as this attempt."""
 
     kind: ClassVar[str] = "step-retried"
 
     step: StepId
     attempt: int
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """An operator answers for the step: the run will not do it, and goes on as if it were done."""
+
+    kind: ClassVar[str] = "step-skipped"
+
+    step: StepId
+    reason: str
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepPostponed:
+    """An operator puts the step aside, with all that depends on it; the rest of the plan goes on."""
+
+    kind: ClassVar[str] = "step-postponed"
+
+    step: StepId
+    reason: str
     actor: str
     at_ms: int
 
@@ -126,6 +151,8 @@ class RunPaused:
     why: Why
     problem: Reported | None
     at_ms: int
+    actor: str = ""
+    """Who asked for it; empty if the run paused itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +166,21 @@ class RunResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class RunAborting:
+    """An operator gives the run up: running steps end, what was taken is given back, nothing else starts."""
+
+    kind: ClassVar[str] = "run-aborting"
+
+    reason: str
+    leave: bool
+    """Whether even what was taken stays as it is."""
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunClosed:
-    """Nothing is left to do. Always the last event."""
+    """Nothing is left to do, or the run was given up. Always the last event."""
 
     kind: ClassVar[str] = "run-closed"
 
@@ -148,24 +188,46 @@ class RunClosed:
     at_ms: int
 
 
-Event = RunOpened | StepStarted | StepDone | StepFailed | StepRetried | RunPaused | RunResumed | RunClosed
+Event = (
+    RunOpened
+    | StepStarted
+    | StepDone
+    | StepFailed
+    | StepRetried
+    | StepSkipped
+    | StepPostponed
+    | RunPaused
+    | RunResumed
+    | RunAborting
+    | RunClosed
+)
 
 EVENTS: Mapping[str, type[Any]] = MappingProxyType({event.kind: event for event in get_args(Event)})
 
 
-class Journal(Protocol):
-    """The only memory of a run. One writer at a time: whoever holds the cloud's lease."""
+class Overtaken(Exception):  # noqa: N818 - no error: whoever judged by an older journal judges again
+    """Another process appended first, so an event was not added."""
 
-    def append(self, event: Event) -> None:
-        """Add ``event``; when this returns, a power cut can no longer take it away.
+
+class Journal(Protocol):
+    """The only memory of a run.
+
+    Whoever holds the cloud's lease writes what is done; an operator's word may come from any process.
+    """
+
+    def append(self, event: Event, *, after: int) -> None:
+        """Add ``event`` as the next one of ``after``, the number of events it was judged by.
+
+        When this returns, a power cut can no longer take it away.
 
         Raises:
+            Overtaken: there are more events than that by now, and it was not added.
             JournalUnwritable: it was not added.
         """
         ...
 
     def events(self) -> tuple[Event, ...]:
-        """All events, in the order they were appended.
+        """All events there are by now, in the order they were appended.
 
         Raises:
             JournalDamaged: what is stored is not what was appended.
@@ -186,6 +248,23 @@ class JournalDamaged(Refused):
         super().__init__(
             f"the journal {where} cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
+            Remedy(
+                Fix.RETRY,
+                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
+            ),
+        )
+
+
+class JournalFormat(Refused):
+    """A journal was written by another version of Skylift."""
+
+    code = "journal.format"
+
+    def __init__(self, where: str, version: int) -> None:
+        super().__init__(
+            f"the journal {where} cannot be read by this version of Skylift: "
+            f"its format is {version or 1}, and this one reads {FORMAT}",
+            Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
             Remedy(
                 Fix.RETRY,
                 "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",

@@ -54,28 +54,34 @@ class StepOverdue(Refused):
         )
 
 
-class RunOver(Refused):
-    """A run that is closed was asked to go on."""
+class RunRefuses(Refused):
+    """A run does not take a verb as it stands."""
 
-    code = "run.over"
+    code = "run.refuses"
 
-    def __init__(self, run: RunId) -> None:
+    def __init__(self, run: RunId, verb: str, standing: str, allowed: tuple[str, ...]) -> None:
+        ways = (
+            (Remedy(Fix.RETRY, "say what it takes as it stands: skylift " + " | ".join(allowed)),)
+            if allowed
+            else (Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),)
+        )
         super().__init__(
-            f"run {run} cannot go on: it is completed",
-            Remedy(Fix.REPAIR, "see what it did: skylift report"),
-            Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan"),
+            f"cannot {verb} run {run}: it is {standing}",
+            Remedy(Fix.REPAIR, "see how it stands and what is left: skylift status"),
+            *ways,
         )
 
 
-class NothingToRetry(Refused):
-    """A retry was asked for, but no such step has failed."""
+class StepRefuses(Refused):
+    """A step does not take a verb as it stands, or for what it is."""
 
-    code = "run.nothing-to-retry"
+    code = "step.refuses"
 
-    def __init__(self, run: RunId, step: StepId | None) -> None:
+    def __init__(self, verb: str, step: StepId | None, why: str, *more: Remedy) -> None:
         super().__init__(
-            f"nothing to retry in run {run}: " + (f"{step} has not failed" if step else "no step has failed"),
-            Remedy(Fix.REPAIR, "see which steps failed: skylift status"),
+            f"cannot {verb} {step or 'any step'}: {why}",
+            Remedy(Fix.REPAIR, "see how the steps stand: skylift status"),
+            *more,
             Remedy(Fix.RETRY, "let the run go on where it stopped: skylift resume"),
         )
 
