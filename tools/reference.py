@@ -7,7 +7,6 @@ stale, and ends with 1 if there are any.
 from __future__ import annotations
 
 import ast
-import enum
 import importlib
 import inspect
 import pkgutil
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tools.told import keys, paragraphs, plain, table, texts_below
+from tools.reference_of_runs import page_of_run_control, page_of_the_audit_trail, page_of_the_journal
+from tools.told import keys, members, paragraphs, plain, shapes, table, texts_below
 
 import skylift
 from skylift.actions.action import Action
@@ -28,9 +28,6 @@ from skylift.checks.registry import CHECKS
 from skylift.cli.exits import Exit
 from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
-from skylift.engine.fold import Phase, Standing
-from skylift.engine.journal import EVENTS
-from skylift.engine.verbs import NOT_BEGUN, TABLE, Verb
 from skylift.model import record
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.planning import plan
@@ -44,14 +41,6 @@ def _fields(of: type[Any], *, skip: str = "") -> list[str]:
     shown = [k for k in keys(of) if k.name not in skip.split()]
     rows = ((f"`{k.name}`", k.kind, k.default, k.says) for k in shown)
     return table(("key", "type", "default", "meaning"), rows) if shown else ["It has no fields."]
-
-
-def _shapes(of: type[Any]) -> list[str]:
-    """Fields that a program writes: a table if any of them needs words, else one line."""
-    shown = keys(of)
-    if not any(k.says for k in shown):
-        return ["Fields: " + ", ".join(f"`{k.name}` ({k.kind})" for k in shown) + "."]
-    return table(("key", "type", "meaning"), ((f"`{k.name}`", k.kind, k.says) for k in shown))
 
 
 def page_of_exit_codes() -> list[str]:
@@ -94,7 +83,11 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy` and what is in it.",
+        "Sections are required, but for `policy` and what is in it, and for `signers`.",
+        "",
+        "## signers",
+        "",
+        texts_below(record.Record)["signers"],
     ]
     for title, of, skip in RECORD:
         lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_fields(of, skip=skip)]
@@ -161,7 +154,7 @@ def page_of_actions() -> list[str]:
     for kind, action in sorted(KINDS.items()):
         lines += ["", f"## {kind}", ""]
         lines += [line for p in paragraphs(action.__doc__) for line in (p, "")]
-        lines += [*_shapes(action), "", f"Way back: {_way_back(action)}."]
+        lines += [*shapes(action), "", f"Way back: {_way_back(action)}."]
     return lines
 
 
@@ -232,29 +225,9 @@ def page_of_the_plan_file() -> list[str]:
         "A reader refuses any other format: nothing is migrated silently.",
     ]
     for title, of in PLAN:
-        lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_shapes(of)]
+        lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *shapes(of)]
     for title, choice in (("Stages", plan.Stage), ("What users notice", plan.Notice)):
-        lines += ["", f"## {title}", "", ", ".join(f"`{c.value}`" for c in _members(choice)) + "."]
-    return lines
-
-
-def _members(choice: type[enum.Enum]) -> list[enum.Enum]:
-    return list(choice)
-
-
-def page_of_the_journal() -> list[str]:
-    """The events of a run."""
-    lines = [
-        "# The journal",
-        "",
-        "The only memory of a run: a SQLite file beside its plan.",
-        "It is append-only, and each row is chained to the one before by SHA-256.",
-        "What the cloud can tell is not in it: it is observed again.",
-        "An event about an effect is on disk before the effect.",
-        "Times (`at_ms`) are milliseconds since 1970-01-01 UTC.",
-    ]
-    for kind, event in EVENTS.items():
-        lines += ["", f"## {kind}", "", *paragraphs(event.__doc__), "", *_shapes(event)]
+        lines += ["", f"## {title}", "", ", ".join(f"`{c.value}`" for c in members(choice)) + "."]
     return lines
 
 
@@ -293,46 +266,6 @@ def page_of_problems() -> list[str]:
     return lines
 
 
-def page_of_run_control() -> list[str]:
-    """The one table of what may be said to a run, and when."""
-    says = texts_below(Verb)
-    standings = _members(Standing)
-    phases = (None, *_members(Phase))
-    of_steps = [verb for verb, rule in TABLE.items() if rule.phases is not None]
-    return [
-        "# What may be said to a run",
-        "",
-        "A verb is allowed or refused by how the run stands; one about a step by how that step stands, too.",
-        "It may be said from any terminal of the machine that has the record, whoever runs the plan:",
-        "it is one fact in the journal, and once the command returns it holds.",
-        "What is refused changes nothing.",
-        "",
-        *table(("verb", "what it does"), ((f"`{verb.value}`", says[verb.name]) for verb in TABLE)),
-        "",
-        "## By how the run stands",
-        "",
-        *table(
-            ("verb", *(standing.value for standing in standings)),
-            ((f"`{v.value}`", *(_mark(s in r.standings) for s in standings)) for v, r in TABLE.items()),
-        ),
-        "",
-        "## By how the step stands",
-        "",
-        *table(
-            ("verb", *(phase.value if phase else NOT_BEGUN for phase in phases)),
-            ((f"`{v.value}`", *(_mark(p in (TABLE[v].phases or ())) for p in phases)) for v in of_steps),
-        ),
-        "",
-        "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
-        "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
-        "`abort --leave` closes a run whatever it holds; so there is no state without a way out.",
-    ]
-
-
-def _mark(holds: bool) -> str:  # noqa: FBT001 - a cell of a table
-    return "yes" if holds else "no"
-
-
 PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/exit-codes.md": page_of_exit_codes,
     "reference/record.md": page_of_the_record,
@@ -342,6 +275,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/plan-file.md": page_of_the_plan_file,
     "reference/journal.md": page_of_the_journal,
     "reference/run-control.md": page_of_run_control,
+    "reference/audit.md": page_of_the_audit_trail,
     "problems/README.md": page_of_problems,
 }
 

@@ -7,82 +7,31 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
-from skylift.app.conduct import Bench, CloudDrifted, NotApproved, OtherRecord, apply, go_on
+from skylift.app.conduct import CloudDrifted, NotApproved, OtherRecord, apply, go_on
 from skylift.app.control import StepUnknown, tell
 from skylift.app.propose import PlanUnsafe, propose
-from skylift.app.runs import Runs
-from skylift.app.site import Site
 from skylift.app.wiring import hold
-from skylift.catalog.catalog import load
 from skylift.cli.views import run as run_view
 from skylift.drivers.ssh_problems import ChangeUncertain
 from skylift.drivers.vantage_line import ApiRefused, ApiUnanswered
-from skylift.engine.drive import View
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Journal, Why
 from skylift.engine.operate import Asked, abort, pause, retry, skip
 from skylift.engine.problems import RunHeld, RunRefuses
 from skylift.model.cloud import BackendState
-from skylift.model.goal import Upgrade
-from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.ids import RunId, StepId
 from skylift.model.problem import Problem
 from skylift.model.record import Policy
-from skylift.model.release import Release
-from skylift.planning.plan import Plan
 from skylift.planning.text import PlanChanged, write_plan
-from skylift.testing.fake_cloud import FakeCloud
-from skylift.testing.fake_ports import ports_of
 from skylift.testing.fake_services import FakeVantage
-from skylift.testing.samples import sample_record
-
-GOAL = Upgrade(Release(2024, 1))
-RUN = RunId("20260101-000000-run-0001")
-
-
-@dataclass
-class Desk:
-    """A cloud, a site on it, and an operator who may press Ctrl-C."""
-
-    cloud: FakeCloud
-    site: Site
-    asked: bool = False
-    remarks: list[str] = field(default_factory=list)
-    at_each_look: Callable[[Run], None] = lambda _run: None
-
-    @property
-    def bench(self) -> Bench:
-        def view(_plan: Plan, _begun: Run) -> View:
-            return lambda run, _left: self.at_each_look(run)
-
-        return Bench(lambda: self.cloud.pass_time(1), lambda: self.asked, view, self.remarks.append)
-
-    @property
-    def asked_now(self) -> Asked:
-        return Asked(self.site.actor, self.cloud.now)
-
-    def plan(self) -> bytes:
-        return propose(self.site, GOAL).text
-
-    def apply(self, text: bytes) -> Run:
-        return apply(self.site, RUN, text, self.bench, approved=True)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    record = sample_record(policy=Policy(baseline=Seconds(10)))
-    cloud = FakeCloud(record)
-    cloud.stage(GOAL.to)
-    site = Site(
-        record=record,
-        catalog=load(),
-        ports=ports_of(cloud),
-        runs=Runs(tmp_path / ".skylift"),
-        clock=lambda: cloud.now,
-        actor="rey@console",
-    )
-    return Desk(cloud, site)
+    return desk_at(tmp_path)
 
 
 def test_an_upgrade_from_looking_to_completion_fails_no_request(desk: Desk) -> None:

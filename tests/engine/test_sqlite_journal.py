@@ -146,8 +146,8 @@ def test_a_power_cut_cannot_take_back_what_was_appended(tmp_path: Path) -> None:
     """WAL with synchronous=FULL: a commit is on the disk when it returns."""
     journal = SqliteJournal(tmp_path / "journal")
 
-    mode = journal._db.execute("PRAGMA journal_mode").fetchone()  # noqa: SLF001 - the setting is the claim
-    synchronous = journal._db.execute("PRAGMA synchronous").fetchone()  # noqa: SLF001
+    mode = journal._file._db.execute("PRAGMA journal_mode").fetchone()  # noqa: SLF001 - the setting is the claim
+    synchronous = journal._file._db.execute("PRAGMA synchronous").fetchone()  # noqa: SLF001
 
     assert (mode, synchronous) == (("wal",), (2,))
     journal.close()
@@ -156,16 +156,16 @@ def test_a_power_cut_cannot_take_back_what_was_appended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ("UPDATE event SET body = replace(body, 'step-done', 'step-gone') WHERE row = 9", "row 9"),
-        ("UPDATE event SET body = CAST(body AS TEXT) WHERE row = 2", "row 2"),
-        ("UPDATE event SET chain = zeroblob(32) WHERE row = 3", "row 3"),
-        ("DELETE FROM event WHERE row = 1", "row 1 is missing"),
-        ("DELETE FROM event WHERE row = 5", "row 5 is missing"),
-        ("DELETE FROM event WHERE row = 13", "should not end with row 12"),
+        ("UPDATE entry SET body = replace(body, 'step-done', 'step-gone') WHERE row = 9", "row 9"),
+        ("UPDATE entry SET body = CAST(body AS TEXT) WHERE row = 2", "row 2"),
+        ("UPDATE entry SET chain = zeroblob(32) WHERE row = 3", "row 3"),
+        ("DELETE FROM entry WHERE row = 1", "row 1 is missing"),
+        ("DELETE FROM entry WHERE row = 5", "row 5 is missing"),
+        ("DELETE FROM entry WHERE row = 13", "should not end with row 12"),
         ("DELETE FROM head", "should not end with row 13"),
-        ("INSERT INTO event SELECT 14, body, chain FROM event WHERE row = 13", "row 14"),
-        ("UPDATE event SET row = -2 WHERE row = 2", "row 1 is missing"),
-        ("DROP TABLE event", "no such table"),
+        ("INSERT INTO entry SELECT 14, body, chain, key, mark FROM entry WHERE row = 13", "row 14"),
+        ("UPDATE entry SET row = -2 WHERE row = 2", "row 1 is missing"),
+        ("DROP TABLE entry", "no such table"),
     ],
 )
 def test_a_changed_row_is_refused_and_named(tmp_path: Path, change: str, named: str) -> None:
@@ -234,8 +234,8 @@ def test_no_byte_of_the_file_can_change_what_the_journal_says_unnoticed(tmp_path
 def test_an_event_that_finds_no_room_is_not_half_written_and_the_run_can_go_on_later(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal")
     journal.append(EVENTS[0], after=0)
-    (pages,) = journal._db.execute("PRAGMA page_count").fetchone()  # noqa: SLF001 - a full disk in small
-    journal._db.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
+    (pages,) = journal._file._db.execute("PRAGMA page_count").fetchone()  # noqa: SLF001 - a full disk in small
+    journal._file._db.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
 
     def fill() -> None:
         for at in range(1, 1000):
@@ -244,7 +244,7 @@ def test_an_event_that_finds_no_room_is_not_half_written_and_the_run_can_go_on_l
     with pytest.raises(JournalUnwritable, match="full") as caught:
         fill()
     kept = journal.events()
-    journal._db.execute(f"PRAGMA max_page_count = {pages + 100}")  # noqa: SLF001
+    journal._file._db.execute(f"PRAGMA max_page_count = {pages + 100}")  # noqa: SLF001
     journal.append(EVENTS[1], after=len(kept))
     journal.close()
 

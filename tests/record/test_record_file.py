@@ -14,9 +14,11 @@ import pytest
 
 from skylift.app.record_file import RecordInvalid, load_record
 from skylift.app.record_starter import starter
+from skylift.drivers.ed25519 import KeyFile
 from skylift.model.ids import ServiceName
 from skylift.model.record import BrokerEntry, LossBudget, Policy, Timeouts
 from skylift.model.release import Release
+from skylift.testing.keys import key_file, public_line
 
 WHOLE = """\
 skylift: 1
@@ -378,3 +380,19 @@ def test_a_record_may_name_its_message_bus(file: Path) -> None:
     file.write_text(file.read_text().replace("policy:", "broker: {role: controller, size: 3}\npolicy:"))
 
     assert load_record(file).broker == BrokerEntry(role="controller", size=3, kind="rabbitmq")
+
+
+def test_a_record_names_its_signers_by_the_keys_that_ssh_keygen_writes(file: Path, tmp_path: Path) -> None:
+    file.write_text(file.read_text() + f"signers:\n  rey: {public_line(1)}\n")
+
+    record = load_record(file)
+
+    assert record.signers == {"rey": KeyFile(key_file(tmp_path / "rey", 1)).key}
+
+
+@pytest.mark.parametrize("line", ["ssh-rsa AAAAB3NzaC1yc2E", "ssh-ed25519 AAAA", '""'])
+def test_a_signer_with_another_kind_of_key_is_a_mistake(file: Path, line: str) -> None:
+    file.write_text(file.read_text() + f"signers:\n  rey: {line}\n")
+
+    with pytest.raises(RecordInvalid, match="write the public half of an ed25519 key"):
+        load_record(file)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from skylift.actions.prove import CreateWitnesses
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
+from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
-from skylift.app.wiring import hold, open_journal, worker_on
+from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Guard, Surroundings, View, drive
 from skylift.engine.execute import Execution, Limits
@@ -84,16 +85,22 @@ class Bench:
     """Told what is worth knowing and no problem."""
 
 
-def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) -> Run:
-    """Run the plan in ``text`` until it is complete, halted or paused.
+def apply(
+    site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool, seal: bytes | None = None
+) -> Run:
+    """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
     Raises:
+        SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged, PlanFormat, PlanUnsafe: it is not what was approved, or must not run.
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
         NotApproved: it has points of no return, and ``approved`` is false.
         RunHeld: another process works on this cloud.
     """
     plan = verified(text, site.record.catalog)
+    trusted(site.signer, site.record.signers)
+    author(digest_of(plan), seal, site.record.signers, holds)
+    in_time(seal, holds, site.clock())
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest)
     if plan.no_returns and not approved:
@@ -104,7 +111,7 @@ def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) 
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
 
-    return begin(site, run, plan, text=text, bench=bench, check=still_true)
+    return begin(site, run, plan, text=text, seal=seal, bench=bench, check=still_true)
 
 
 def begin(
@@ -114,14 +121,20 @@ def begin(
     *,
     text: bytes,
     bench: Bench,
+    seal: bytes | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest.
+
+    A plan without a ``seal`` gets one of whoever works here, if there is a key.
+    """
+    asked, digest = Asked(site.actor, site.clock()), digest_of(plan)
+    if seal is None and site.signer is not None:
+        seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         check()
-        folder = site.runs.create(run, text)
+        folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            asked, digest = Asked(site.actor, site.clock()), digest_of(plan)
             open_run(journal, run, cloud=plan.cloud, plan=digest, approved=plan.no_returns, asked=asked)
             _drive(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
@@ -138,6 +151,7 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
         RunRefuses, StepRefuses: not as the run or the step stands.
         RunHeld: another run is being worked on.
     """
+    trusted(site.signer, site.record.signers)
     _free_for(site, folder.id)
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)

@@ -6,6 +6,7 @@ Reads one section into one value of the model. Whether names that refer to each 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -36,6 +37,7 @@ from skylift.model.record import (
     VantageEntry,
 )
 from skylift.model.release import Release
+from skylift.model.seal import PublicKey
 
 FORMAT = 1
 """Version of the record's format; any other is refused."""
@@ -53,6 +55,7 @@ _PATH_MEANS = "an absolute path on the hosts, without spaces"
 _UNIT = r"[A-Za-z0-9:_.@\\-]+\.service"
 _MAP = r"(?:/[A-Za-z0-9._-]+)+"
 """A path that HAProxy's admin socket takes as one word."""
+_ED25519 = r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(?: .*)?"
 _PORT_MAX = 65_535
 _DAY_S = 86_400
 _PARK_MAX_S = 60
@@ -76,6 +79,7 @@ def read_record(top: Section) -> Record:
         broker=_broker(top.section("broker", optional=True)) if "broker" in top.sheet.lines else None,
         policy=_policy(top.section("policy", optional=True)),
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
+        signers=_signers(top.section("signers", optional=True)),
     )
     top.close()
     return record
@@ -231,11 +235,24 @@ def _policy(section: Section) -> Policy:
         outages=frozenset(section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True)),
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
         stale_after_h=section.number("stale_after_h", 1, _YEAR_H, default=usual.stale_after_h),
+        plan_valid_h=section.number("plan_valid_h", 1, _YEAR_H, default=usual.plan_valid_h),
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )
     section.close()
     return policy
+
+
+def _signers(section: Section) -> dict[str, PublicKey]:
+    means = "the public half of an ed25519 key, as ssh-keygen writes it: ssh-ed25519 AAAAC3Nza…"
+    lines = {name: section.text(name, form=_ED25519, means=means) for name in section.names(form=_NAME)}
+    section.close()
+    return {name: _public(line) for name, line in lines.items() if line}
+
+
+def _public(line: str) -> PublicKey:
+    """The key itself is the end of what OpenSSH writes in base64."""
+    return PublicKey(base64.b64decode(line.split()[1])[-32:].hex())
 
 
 def _loss(section: Section) -> LossBudget:

@@ -118,6 +118,10 @@ vantage:
   clouds_yaml:                  # fill in
   cloud:                        # fill in
 
+# Who may seal plans and what is said to a run; with this, nothing else is trusted.
+# signers:
+#   rey: ssh-ed25519 AAAA...
+
 # What you allow. Each line shows what is used without it; remove '# ' to change it.
 # policy:
 #   batch: 1                    # backends of one API that may be out at once
@@ -129,6 +133,7 @@ vantage:
 #   disk_free_min_gib: 2        # on every host, after staging
 #   online_batch: 1000          # rows that one batch of an online data migration moves
 #   stale_after_h: 24           # a service that is silent for longer is taken for gone
+#   plan_valid_h: 72            # a sealed plan may be applied for so long
 #   outages: []                 # components that may be stopped as a whole where they cannot be rolled
 #   loss:                       # a run that loses more halts by itself
 #     failed_requests: 5

@@ -11,6 +11,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.model.codec import canonical, encode
 from skylift.model.ids import Digest, Epoch
 from skylift.model.record import Record
+from skylift.model.seal import Signer
 from skylift.ports import Ports
 
 
@@ -25,6 +26,8 @@ class Site:
     clock: Callable[[], Epoch]
     actor: str
     """Who works here, as ``user@host``."""
+    signer: Signer | None = None
+    """Whose key is here, if one is."""
 
     @property
     def digest(self) -> Digest:

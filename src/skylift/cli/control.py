@@ -9,6 +9,7 @@ import click
 from skylift.app.account import standing
 from skylift.app.control import tell
 from skylift.app.wiring import asked
+from skylift.cli.audited import Audited
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
 from skylift.cli.views import run as run_view
@@ -19,7 +20,7 @@ from skylift.engine.journal import Journal
 from skylift.model.ids import StepId
 
 
-@click.command("pause")
+@click.command("pause", cls=Audited)
 @click.argument("run", required=False)
 @json_option
 @pass_desk
@@ -28,7 +29,7 @@ def pause(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     return _tell(desk, run, lambda journal, _: operate.pause(journal, asked()), as_json=as_json)
 
 
-@click.command("skip")
+@click.command("skip", cls=Audited)
 @click.argument("step")
 @reason_option
 @run_option
@@ -47,7 +48,7 @@ def skip(desk: Desk, step: str, *, reason: str, run: str | None, as_json: bool) 
     return _tell(desk, run, say, which, as_json=as_json)
 
 
-@click.command("postpone")
+@click.command("postpone", cls=Audited)
 @click.argument("step")
 @reason_option
 @run_option

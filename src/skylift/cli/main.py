@@ -33,6 +33,7 @@ VERBS = {
     "status": "cli.outcome",
     "validate": "cli.outcome",
     "report": "cli.outcome",
+    "verify": "cli.verify",
     "lab": "cli.lab",
 }
 """Each verb and the module that has it, in the order an operator meets them."""

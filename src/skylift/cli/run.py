@@ -13,9 +13,11 @@ from skylift.app.conduct import go_on
 from skylift.app.control import known_step
 from skylift.app.propose import verified
 from skylift.app.wiring import open_site, worker_on
+from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
+from skylift.cli.plan import seal_of
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Run, Standing
@@ -39,7 +41,7 @@ _EXITS = {
 }
 
 
-@click.command("apply")
+@click.command("apply", cls=Audited)
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.option("--yes", "approved", is_flag=True, help="Approve every point of no return that the plan names.")
 @json_option
@@ -49,17 +51,18 @@ def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
     """
-    text = file.read_bytes()
+    text, beside = file.read_bytes(), seal_of(file)
+    seal = beside.read_bytes() if beside.exists() else None
     with open_site(desk.record) as site:
         plan = verified(text, site.record.catalog)
         approved = approved or _approves(plan)
         with bench_of() as bench:
-            run = run_plan(site, run_id(site, "run"), text, bench, approved=approved)
+            run = run_plan(site, run_id(site, "run"), text, bench, approved=approved, seal=seal)
     _tell(plan, run, None, as_json=as_json)
     return _EXITS[run.standing]
 
 
-@click.command("resume")
+@click.command("resume", cls=Audited)
 @click.argument("run", required=False)
 @json_option
 @pass_desk
@@ -68,7 +71,7 @@ def resume(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     return _go_on(desk, run, say_resume, as_json=as_json)
 
 
-@click.command("retry")
+@click.command("retry", cls=Audited)
 @click.argument("step", required=False)
 @run_option
 @json_option
@@ -83,7 +86,7 @@ def retry(desk: Desk, step: str | None, *, run: str | None, as_json: bool) -> Ex
     return _go_on(desk, run, lambda journal, asked: say_retry(journal, asked, which), as_json=as_json)
 
 
-@click.command("abort")
+@click.command("abort", cls=Audited)
 @reason_option
 @click.option("--leave", is_flag=True, help="Close the run even if something it took is not given back.")
 @run_option

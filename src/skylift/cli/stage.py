@@ -7,6 +7,7 @@ import click
 from skylift.app.conduct import begin
 from skylift.app.inspect_target import ArtifactUndeclared
 from skylift.app.wiring import open_site
+from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
 from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk
 from skylift.cli.exits import Exit
@@ -17,7 +18,7 @@ from skylift.planning.staging import plan_staging
 from skylift.planning.text import write_plan
 
 
-@click.command("stage")
+@click.command("stage", cls=Audited)
 @goal_option
 @json_option
 @pass_desk

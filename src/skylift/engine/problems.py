@@ -86,6 +86,18 @@ class StepRefuses(Refused):
         )
 
 
+class SignerNeeded(Refused):
+    """A document whose entries are sealed was to get one that is not."""
+
+    code = "signing.needed"
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"nothing can be added to {where}: it is sealed, and there is no key here to seal it with",
+            Remedy(Fix.REPAIR, "name your key and say it again: export SKYLIFT_KEY=PATH"),
+        )
+
+
 def lasting(problem: Problem, title: str, seconds: int) -> Reported:
     """What to report of a ``problem`` that did not pass within the policy's time: it keeps its code."""
     remedies = tuple(problem.remedies)

@@ -20,6 +20,7 @@ from skylift.model.ids import (
     UnitName,
 )
 from skylift.model.release import Release
+from skylift.model.seal import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,8 @@ class Policy:
     """Rows that one batch of an online data migration moves."""
     stale_after_h: int = 24
     """How long a service may be silent until nobody is taken to stand behind its row, in hours."""
+    plan_valid_h: int = 72
+    """For how long a sealed plan may be applied, in hours."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
@@ -253,6 +256,9 @@ class Record:
     """Files that describe components which Skylift does not ship (row 66), in the catalog's own form."""
     broker: BrokerEntry | None = None
     """None if nothing here is reached over a message bus, or nobody is to look at it."""
+    signers: Mapping[str, PublicKey] = field(default_factory=dict)
+    """The people whose seals are trusted, each with the public half of an ed25519 key as ssh-keygen writes
+    it. If there are any, plans, journals and the audit trail must be sealed by one of them."""
 
     def hosts_in(self, role: str) -> tuple[HostEntry, ...]:
         """The hosts with ``role``, by name: the first is the role's bootstrap host."""
