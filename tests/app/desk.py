@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skylift.app.conduct import Bench, apply
+from skylift.app.conduct import Approval, Bench, apply
+from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import propose
 from skylift.app.runs import Runs
 from skylift.app.site import Site
@@ -19,6 +20,7 @@ from skylift.model.ids import RunId, Seconds
 from skylift.model.record import Policy
 from skylift.model.release import Release
 from skylift.planning.plan import Plan
+from skylift.planning.text import digest_of
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.samples import sample_record
@@ -51,8 +53,14 @@ class Desk:
     def plan(self) -> bytes:
         return propose(self.site, GOAL).text
 
+    def seal(self) -> bytes:
+        """Of whoever's key is here, on the plan."""
+        assert self.site.signer is not None
+        digest = digest_of(propose(self.site, GOAL).plan)
+        return seal_plan(digest, self.site.signer, now=self.cloud.now, valid_h=72)
+
     def apply(self, text: bytes) -> Run:
-        return apply(self.site, RUN, text, self.bench, approved=True)
+        return apply(self.site, RUN, text, self.bench, approval=Approval.ALL)
 
 
 def desk_at(tmp_path: Path) -> Desk:

@@ -10,7 +10,7 @@ import pytest
 from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
-from skylift.app.conduct import CloudDrifted, NotApproved, OtherRecord, apply, go_on
+from skylift.app.conduct import Approval, CloudDrifted, NotApproved, OtherRecord, apply, go_on
 from skylift.app.control import StepUnknown, tell
 from skylift.app.propose import PlanUnsafe, propose
 from skylift.app.wiring import hold
@@ -78,7 +78,7 @@ def test_points_of_no_return_need_an_approval(desk: Desk) -> None:
     text = desk.plan()
 
     with pytest.raises(NotApproved, match="keystone:contract"):
-        apply(desk.site, RUN, text, desk.bench, approved=False)
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.NONE)
     assert desk.site.runs.known() == ()
 
 

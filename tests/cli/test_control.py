@@ -104,4 +104,4 @@ def test_a_postponed_step_is_named_when_nothing_else_is_left(
     told = json.loads(capsys.readouterr().out)
     assert told["steps"][FIRST]["phase"] == "postponed"
     assert told["steps"][FIRST]["aside"]["reason"] == "ctl1 waits for a disk"
-    assert told["allowed"] == ["pause", "resume", "retry", "skip", "postpone", "abort"]
+    assert told["allowed"] == ["pause", "resume", "approve", "retry", "skip", "postpone", "abort"]

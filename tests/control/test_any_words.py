@@ -16,11 +16,22 @@ from skylift.engine.decide import Order
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Phase, Run, fold
 from skylift.engine.journal import RunPaused, RunResumed, StepStarted
-from skylift.engine.operate import Asked, abort, open_run, pause, postpone, resume, retry, skip
+from skylift.engine.operate import (
+    Asked,
+    Gates,
+    abort,
+    approve,
+    open_run,
+    pause,
+    postpone,
+    resume,
+    retry,
+    skip,
+)
 from skylift.engine.verbs import Verb, allowed
 from skylift.model.ids import Epoch, Seconds, StepId
 from skylift.model.problem import Refused
-from skylift.planning.plan import Plan
+from skylift.planning.plan import Plan, Stage
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.memory_journal import MemoryJournal
@@ -45,9 +56,10 @@ def plan_with(script: Script) -> Plan:
     """Two hosts in turn, each taken and given back, the second one held; and two steps beside them."""
     take_1 = step_of(Scripted("take-1", script, "give-1"), name="take-1")
     take_2 = step_of(Scripted("take-2", script, "give-2", Seconds(600)), name="take-2")
-    work_1, give_1, work_2, give_2, far, last = (
-        step_of(Scripted(name, script), name=name, deadline=50) for name in NAMES if "take" not in name
+    work_1, give_1, work_2, give_2, far = (
+        step_of(Scripted(name, script), name=name, deadline=50) for name in NAMES[:-1] if "take" not in name
     )
+    last = step_of(Scripted("last", script, no_way_back=True), name="last", stage=Stage.CONVERGE)
     chain = (take_1, work_1, give_1, take_2, work_2, give_2, last)
     return plan_of([*chain, far], [*pairwise(chain), (far, last)])
 
@@ -63,7 +75,13 @@ class Words(RuleBasedStateMachine):
         self.plan = plan_with(self.script)
         self.order = Order.of(self.plan)
         open_run(
-            self.journal, RUN, cloud="sample", plan=PLAN_DIGEST, approved=(), asked=Asked("rey", Epoch(0))
+            self.journal,
+            RUN,
+            cloud="sample",
+            plan=PLAN_DIGEST,
+            approved=(),
+            asked=Asked("rey", Epoch(0)),
+            gates=Gates((Stage.CONVERGE,)),
         )
         self.runner: Execution | None = runner_of(self.plan, self.journal)
 
@@ -102,6 +120,7 @@ class Words(RuleBasedStateMachine):
         words: dict[Verb, Callable[[], Run]] = {
             Verb.PAUSE: lambda: pause(self.journal, self.asked),
             Verb.RESUME: lambda: resume(self.journal, self.asked),
+            Verb.APPROVE: lambda: approve(self.journal, self.order, self.asked, Stage.CONVERGE),
             Verb.RETRY: lambda: retry(self.journal, self.asked, step),
             Verb.SKIP: lambda: skip(self.journal, self.order, self.asked, step, reason="by hand"),
             Verb.POSTPONE: lambda: postpone(self.journal, self.order, self.asked, step, reason="later"),
@@ -134,7 +153,9 @@ class Words(RuleBasedStateMachine):
             paused = (paused or isinstance(event, RunPaused)) and not isinstance(event, RunResumed)
             if isinstance(event, StepStarted):
                 assert not paused
-                assert self.plan.before(event.step) <= fold(events[:number]).passed
+                before = fold(events[:number])
+                assert self.plan.before(event.step) <= before.passed
+                assert event.step != "last" or "last" in before.approved
 
     def teardown(self) -> None:
         """Whatever was said: the operator can end it, and then nothing is left but what she was told."""

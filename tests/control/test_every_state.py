@@ -26,16 +26,18 @@ from skylift.engine.journal import (
     StepFailed,
     StepStarted,
 )
-from skylift.engine.operate import Asked, abort, pause, postpone, resume, retry, skip
+from skylift.engine.operate import Asked, abort, approve, pause, postpone, resume, retry, skip
 from skylift.engine.verbs import TABLE, Verb, allowed
 from skylift.model.ids import Digest, Epoch, RunId, Seconds, StepId
 from skylift.model.problem import Refused
-from skylift.planning.plan import Plan
+from skylift.planning.plan import Plan, Stage
 from skylift.testing.plans import plan_of, step_of
 from skylift.testing.scripted import Script, Scripted
 
 ASKED = Asked("rey@console", Epoch(1.0))
-OPENED = RunOpened(FORMAT, RunId("r"), "sample", Digest("sha256:0"), (), "rey@console", 0)
+OPENED = RunOpened(
+    FORMAT, RunId("r"), "sample", Digest("sha256:0"), (), "rey@console", 0, gated=(Stage.CONVERGE,)
+)
 SAID_NO = Reported("job.failed", "it said no", ())
 SCRIPT = Script()
 
@@ -53,10 +55,18 @@ def side_by_side() -> Plan:
     return plan_of([first, then, far], [(first, then)])
 
 
+def gated() -> Plan:
+    """The last step is a point of no return in a stage that needs an approval."""
+    first = step_of(Scripted("first", SCRIPT), name="first")
+    last = step_of(Scripted("last", SCRIPT, no_way_back=True), name="last", stage=Stage.CONVERGE)
+    return plan_of([first, last], [(first, last)])
+
+
 PLANS = {
     "what is taken lasts": taking(hold_s=None),
     "what is taken is held": taking(hold_s=Seconds(600)),
     "nothing is taken": side_by_side(),
+    "the end needs an approval": gated(),
 }
 
 
@@ -99,6 +109,8 @@ def key(run: Run, order: Order) -> Key:
         run.pause is not None,
         run.abort and run.abort.leave,
         run.closed,
+        run.gated,
+        run.approved,
         run.since_resume if held else None,
     )
 
@@ -116,6 +128,7 @@ def engine_may(order: Order, run: Run) -> Iterator[Event]:
 
 
 def words(order: Order) -> Iterator[tuple[Word, Callable[[Tape], Run]]]:
+    yield (Verb.APPROVE, None), lambda tape: approve(tape, order, ASKED, Stage.CONVERGE)
     yield (Verb.PAUSE, None), lambda tape: pause(tape, ASKED)
     yield (Verb.RESUME, None), lambda tape: resume(tape, ASKED)
     yield (Verb.ABORT, None), lambda tape: abort(tape, ASKED, reason="no more", leave=False)
@@ -186,10 +199,16 @@ def test_a_word_is_taken_exactly_where_the_table_says_so(which: str) -> None:
                 owed = {loan.given_back_by for loan in order.taken(run)}
                 fits = fits and not (verb is Verb.POSTPONE and at is None and step in owed)
             taken, refused = taken + fits, refused + (not fits)
-            assert (result not in {"run.refuses", "step.refuses"}) == fits, (verb, step, state.journal)
+            if verb is Verb.APPROVE:
+                fits = fits and Stage.CONVERGE in order.unapproved(run)
+            assert (result not in {"run.refuses", "step.refuses", "stage.refuses"}) == fits, (
+                verb,
+                step,
+                state.journal,
+            )
 
-    assert taken > 300
-    assert refused > 300
+    assert taken > 200
+    assert refused > 200
 
 
 @each_plan
@@ -198,7 +217,7 @@ def test_every_standing_and_phase_there_is_was_reached(which: str) -> None:
 
     assert {state.run.standing for state in states.values()} == set(Standing)
     assert {at.phase for state in states.values() for at in state.run.steps.values()} == set(Phase)
-    assert len(states) > 200
+    assert len(states) > 80
 
 
 @each_plan
@@ -239,6 +258,21 @@ def test_nothing_starts_once_a_run_is_paused(which: str) -> None:
     for state in states.values():
         if state.run.pause:
             assert not any(isinstance(event, StepStarted) for event in state.by_engine.values())
+
+
+def test_nothing_that_was_not_approved_ever_starts() -> None:
+    """DESIGN, invariant 6."""
+    _, states = explored("the end needs an approval")
+
+    starts = [
+        (state.run, event)
+        for state in states.values()
+        for event in state.by_engine.values()
+        if isinstance(event, StepStarted) and event.step == "last"
+    ]
+
+    assert starts
+    assert all(run.approved == {"last"} and not run.gated for run, _ in starts)
 
 
 @each_plan

@@ -8,17 +8,18 @@ from collections.abc import Callable
 import pytest
 from tests.crash.worlds import Snapshots, deeds
 
-from skylift.engine.decide import Order
-from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.decide import Order, decide
+from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Journal, StepStarted
-from skylift.engine.operate import Asked, abort, pause, postpone, retry, skip
+from skylift.engine.operate import Asked, Gates, abort, approve, open_run, pause, postpone, retry, skip
 from skylift.model.cloud import BackendState
 from skylift.model.ids import ComponentName, StepId
+from skylift.planning.plan import Stage
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.fuse import Fuse, FusedJournal, fused
 from skylift.testing.memory_journal import MemoryJournal
-from skylift.testing.plans import Runner, planned
+from skylift.testing.plans import PLAN_DIGEST, RUN, Runner, planned
 from skylift.testing.samples import sample_record
 
 RECORD = sample_record(controllers=2, components=(ComponentName("keystone"),))
@@ -32,7 +33,7 @@ World = tuple[FakeCloud, MemoryJournal]
 
 
 class Operator:
-    """She pauses early, skips and postpones meanwhile, goes on, and either gives up half-way or does not."""
+    """She pauses early, skips and postpones meanwhile, approves stages, and gives up half-way or does not."""
 
     def __init__(self, world: World, snapshots: Snapshots | None, *, gives_up: bool) -> None:
         self.cloud, self.kept = world
@@ -60,12 +61,20 @@ class Operator:
             ports=self.ports,
             view=lambda run, _: self.look(run),
         )
+        if not self.kept.events():
+            gates = Gates((Stage.CONTROL_PLANE, Stage.CONVERGE))
+            digest = PLAN_DIGEST
+            open_run(
+                self.journal, RUN, cloud="sample", plan=digest, approved=(), asked=self.asked, gates=gates
+            )
         run = runner.run(PLAN)
         while run.closed is None:
+            for waiting in decide(ORDER, run, at_once=1).awaits[:1]:
+                approve(self.journal, ORDER, self.asked, waiting.stage)
             for step, put in ((LOOK, skip), (VERIFY, postpone)):
                 if run.standing is Standing.PAUSED and step not in run.steps:
                     put(self.journal, ORDER, self.asked, step, reason="as the team agreed")
-            if run.standing is Standing.RUNNING:
+            if run.standing is Standing.RUNNING and decide(ORDER, fold(self.kept.events()), at_once=1).over:
                 retry(self.journal, self.asked, VERIFY)
             run = runner.run(PLAN)
         return run
@@ -97,7 +106,7 @@ def test_what_was_said_holds_whoever_dies(*, gives_up: bool) -> None:
     wanted = Standing.ABORTED if gives_up else Standing.COMPLETED
     assert ended.standing is wanted
     said = {event.kind for event in here[1].events()}
-    assert {"run-paused", "step-skipped", "step-postponed"} <= said
+    assert {"run-paused", "step-skipped", "step-postponed", "stage-approved"} <= said
     assert len(snapshots.worlds) > 80
     for frozen, where in snapshots.worlds.items():
         world: World = pickle.loads(frozen)  # noqa: S301 - our own bytes

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.app.desk import Desk, desk_at
 
-from skylift.app.conduct import apply, go_on
+from skylift.app.conduct import Approval, apply, go_on
 from skylift.app.plan_seal import PlanExpired, PlanUnsealed, SignerUnknown, seal_plan
 from skylift.app.propose import propose
 from skylift.app.verify import verify
@@ -60,7 +60,7 @@ def test_what_rey_planned_and_ann_applied_is_proved_of_both(team: Team) -> None:
     text, seal = team.plan()
     team.is_at_the_desk("ann")
 
-    ended = apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=seal)
+    ended = apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
     runs = team.desk.site.runs
     plan, journal, _ = verify(runs, runs.find(None), team.signers)
@@ -93,7 +93,7 @@ def test_a_plan_that_nobody_trusted_answers_for_is_refused(team: Team, case: str
     bent, problem, told = REFUSED[case]
 
     with pytest.raises(problem, match=told):
-        apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=bent(team, seal))
+        apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=bent(team, seal))
 
     assert team.desk.site.runs.known() == ()
 
@@ -103,13 +103,13 @@ def test_a_plan_is_applied_to_its_last_minute_and_not_after_it(team: Team) -> No
     team.desk.cloud.pass_time(72 * HOUR_S + 1)
 
     with pytest.raises(PlanExpired, match="it was sealed 72 h ago, for 72 h"):
-        apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=seal)
+        apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
 
 def test_a_run_that_was_begun_in_time_is_resumed_at_any_time(team: Team) -> None:
     text, seal = team.plan()
     team.desk.asked = True
-    apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=seal)
+    apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
     team.desk.asked = False
     team.desk.cloud.pass_time(200 * HOUR_S)
 
@@ -122,18 +122,18 @@ def test_a_run_that_was_begun_in_time_is_resumed_at_any_time(team: Team) -> None
 def test_whom_the_record_does_not_trust_neither_applies_nor_resumes(team: Team, name: str | None) -> None:
     text, seal = team.plan()
     team.desk.asked = True
-    apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=seal)
+    apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
     team.desk.site = replace(team.desk.site, signer=team.keys[name] if name else None)
 
     with pytest.raises(SignerUnknown):
         go_on(team.desk.site, team.desk.site.runs.find(None), team.desk.bench)
     with pytest.raises(SignerUnknown):
-        apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=seal)
+        apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
 
 def test_no_private_key_is_in_anything_that_is_written(team: Team) -> None:
     text, seal = team.plan()
-    apply(team.desk.site, RUN, text, team.desk.bench, approved=True, seal=seal)
+    apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
     secret = bytes([1] * 32)
     forms = (secret, secret.hex().encode(), team.files["rey"].read_bytes().splitlines()[2])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from skylift.actions.prove import CreateWitnesses
 from skylift.app.inspect import observe_cloud
@@ -20,11 +21,12 @@ from skylift.engine.drive import Guard, Surroundings, View, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
-from skylift.engine.operate import Asked, open_run, resume
-from skylift.engine.problems import RunHeld
+from skylift.engine.operate import Asked, Gates, open_run, resume
+from skylift.engine.problems import RunHeld, SecondPersonNeeded
 from skylift.model.ids import Digest, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
+from skylift.model.seal import name_of
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
@@ -62,15 +64,25 @@ class OtherRecord(Refused):
 
 
 class NotApproved(Refused):
-    """A plan passes points of no return that nobody approved."""
+    """A plan passes points of no return, or stages, that nobody approved."""
 
     code = "plan.not-approved"
 
-    def __init__(self, steps: tuple[StepId, ...]) -> None:
+    def __init__(self, what: tuple[str, ...]) -> None:
         super().__init__(
-            f"this plan passes points of no return that were not approved: {', '.join(steps)}",
+            f"this plan passes points of no return or stages that were not approved: {', '.join(what)}",
             Remedy(Fix.ACCEPT, "read them (skylift why STEP), then approve: skylift apply FILE --yes"),
+            Remedy(Fix.RETRY, "or begin, and approve what is left meanwhile: skylift apply FILE --hold"),
         )
+
+
+class Approval(Enum):
+    """What whoever applies a plan says of what needs an approval."""
+
+    ALL = "all"
+    HOLD = "hold"
+    """Nothing yet: the run waits before it."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ class Bench:
 
 
 def apply(
-    site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool, seal: bytes | None = None
+    site: Site, run: RunId, text: bytes, bench: Bench, *, approval: Approval, seal: bytes | None = None
 ) -> Run:
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
@@ -94,48 +106,82 @@ def apply(
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged, PlanFormat, PlanUnsafe: it is not what was approved, or must not run.
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
-        NotApproved: it has points of no return, and ``approved`` is false.
+        NotApproved: something in it needs an approval, and nothing was said of it.
+        SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
     """
     plan = verified(text, site.record.catalog)
     trusted(site.signer, site.record.signers)
-    author(digest_of(plan), seal, site.record.signers, holds)
+    made_by = author(digest_of(plan), seal, site.record.signers, holds)
     in_time(seal, holds, site.clock())
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest)
-    if plan.no_returns and not approved:
-        raise NotApproved(plan.no_returns)
+    gates = _gates(site, plan, made_by, approval)
 
     def still_true() -> None:
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
 
-    return begin(site, run, plan, text=text, seal=seal, bench=bench, check=still_true)
+    approved = plan.no_returns if approval is Approval.ALL else ()
+    start = Start(text, seal, gates, approved)
+    return begin(site, run, plan, start, bench=bench, check=still_true)
+
+
+def _gates(site: Site, plan: Plan, made_by: str, approval: Approval) -> Gates:
+    """What of the plan waits for an approval once it has begun."""
+    wanted = {Stage(name) for name in site.record.policy.approvals}
+    stages = tuple(s for s in dict.fromkeys(step.stage for step in plan.steps) if s in wanted)
+    barred = made_by if site.record.policy.second_person else ""
+    if approval is Approval.HOLD:
+        return Gates(stages, barred)
+    needed = (*(stage.value for stage in stages), *plan.no_returns)
+    if needed and approval is Approval.NONE:
+        raise NotApproved(needed)
+    if needed and barred and barred == signer_name(site):
+        raise SecondPersonNeeded(barred)
+    return Gates((), barred)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run is opened with."""
+
+    text: bytes
+    """The plan file."""
+    seal: bytes | None = None
+    """The seal on it; without one it gets one of whoever works here, if there is a key."""
+    gates: Gates = field(default_factory=Gates)
+    approved: tuple[StepId, ...] = ()
+    """The points of no return that may be passed."""
 
 
 def begin(
     site: Site,
     run: RunId,
     plan: Plan,
+    start: Start,
     *,
-    text: bytes,
     bench: Bench,
-    seal: bytes | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest.
-
-    A plan without a ``seal`` gets one of whoever works here, if there is a key.
-    """
-    asked, digest = Asked(site.actor, site.clock()), digest_of(plan)
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    asked, digest, seal = _asked(site), digest_of(plan), start.seal
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         check()
-        folder = site.runs.create(run, text, seal)
+        folder = site.runs.create(run, start.text, seal)
         with open_journal(folder) as journal:
-            open_run(journal, run, cloud=plan.cloud, plan=digest, approved=plan.no_returns, asked=asked)
+            open_run(
+                journal,
+                run,
+                cloud=plan.cloud,
+                plan=digest,
+                approved=start.approved,
+                asked=asked,
+                gates=start.gates,
+            )
             _drive(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, plan, journal, folder=folder, bench=bench)
@@ -155,13 +201,22 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     _free_for(site, folder.id)
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
-        say(journal, Asked(site.actor, site.clock()))
+        say(journal, _asked(site))
         try:
             with hold(site, folder.id):
                 _drive(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return _carried_out(journal, held, folder.id)
         return _to_rest(site, plan, journal, folder=folder, bench=bench)
+
+
+def signer_name(site: Site) -> str:
+    """Who works here, by the name that the record gives to the key; empty if it names none."""
+    return (name_of(site.signer.key, site.record.signers) or "") if site.signer else ""
+
+
+def _asked(site: Site) -> Asked:
+    return Asked(site.actor, site.clock(), signer_name(site))
 
 
 def _free_for(site: Site, run: RunId) -> None:
@@ -181,7 +236,7 @@ def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, ben
     while not decide(order, run := fold(journal.events()), at_once=at_once).over:
         try:
             with hold(site, folder.id):
-                resume(journal, Asked(site.actor, site.clock()))
+                resume(journal, _asked(site))
                 _drive(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return _carried_out(journal, held, folder.id)

@@ -34,12 +34,18 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
     _outages(sheet, record)
     _cells(sheet, record)
     _clashes(sheet, record)
+    _second_person(sheet, record)
     _sizes(sheet, record)
     _vantage(sheet, record)
     _private(sheet, "ssh.key", Path(record.ssh.key))
     _private(sheet, "vantage.clouds_yaml", Path(record.vantage.clouds_yaml))
     _pinned(sheet, record)
     _credentials(sheet, record)
+
+
+def _second_person(sheet: Sheet, record: Record) -> None:
+    if record.policy.second_person and len(record.signers) < 2:  # noqa: PLR2004 - one who plans, one who approves
+        sheet.wrong("policy.second_person", "needs two signers at least", "name them under 'signers:'")
 
 
 def _roles(sheet: Sheet, record: Record) -> None:

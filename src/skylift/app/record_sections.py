@@ -38,6 +38,7 @@ from skylift.model.record import (
 )
 from skylift.model.release import Release
 from skylift.model.seal import PublicKey
+from skylift.planning.plan import Stage
 
 FORMAT = 1
 """Version of the record's format; any other is refused."""
@@ -56,6 +57,7 @@ _UNIT = r"[A-Za-z0-9:_.@\\-]+\.service"
 _MAP = r"(?:/[A-Za-z0-9._-]+)+"
 """A path that HAProxy's admin socket takes as one word."""
 _ED25519 = r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(?: .*)?"
+_STAGE = "|".join(stage.value for stage in Stage)
 _PORT_MAX = 65_535
 _DAY_S = 86_400
 _PARK_MAX_S = 60
@@ -236,6 +238,9 @@ def _policy(section: Section) -> Policy:
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
         stale_after_h=section.number("stale_after_h", 1, _YEAR_H, default=usual.stale_after_h),
         plan_valid_h=section.number("plan_valid_h", 1, _YEAR_H, default=usual.plan_valid_h),
+        approvals=section.texts("approvals", form=_STAGE, means=f"one of {_STAGE}", optional=True),
+        second_person=section.text("second_person", default="false", form="true|false", means="true or false")
+        == "true",
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )

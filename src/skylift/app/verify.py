@@ -12,7 +12,7 @@ from skylift.app.plan_seal import author
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import Row, audit_rows, holds, journal_rows
 from skylift.engine.fold import fold
-from skylift.engine.journal import Event, RunOpened, decode_event
+from skylift.engine.journal import Event, RunOpened, StageApproved, decode_event
 from skylift.model.codec import Malformed
 from skylift.model.problem import Problem
 from skylift.model.seal import Signers, name_of
@@ -64,14 +64,33 @@ def _plan(folder: RunFolder, signers: Signers) -> str:
 
 
 def _journal(folder: RunFolder, signers: Signers) -> str:
-    events, sealed = _events(folder), _sealed(journal_rows(folder), signers)
+    events, rows = _events(folder), journal_rows(folder)
+    sealed = _sealed(rows, signers)
     try:
         run = fold(events)
     except AssertionError as contradiction:
         raise Broken(str(contradiction)) from None
     if run.id != folder.id:
         raise Broken(f"it is the journal of run {run.id}")
+    for event, row in zip(events, rows, strict=True):
+        _approval(event, (name_of(row.seal.key, signers) if row.seal else None) or "", run.author)
     return f"{len(events)} events, {sealed}"
+
+
+def _approval(event: Event, sealed_by: str, author: str) -> None:
+    """See that an approval is of whom it says, and of another person than the author where that matters."""
+    match event:
+        case StageApproved(stage, _, signer):
+            if signer != sealed_by:
+                raise Broken(
+                    f"the approval of {stage.value} is said to be {signer or 'nobody'}'s, and is not"
+                )
+        case RunOpened(approved=(_, *_)):
+            pass
+        case _:
+            return
+    if author and author == sealed_by:
+        raise Broken(f"{author} made the plan and approved it, and the policy wanted another person")
 
 
 def _events(folder: RunFolder) -> tuple[Event, ...]:

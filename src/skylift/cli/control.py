@@ -1,4 +1,4 @@
-"""``skylift pause``, ``skip`` and ``postpone``: what is said to a run from any terminal."""
+"""``skylift pause``, ``approve``, ``skip`` and ``postpone``: what is said to a run from any terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import click
 
 from skylift.app.account import standing
 from skylift.app.control import tell
-from skylift.app.wiring import asked
+from skylift.app.plan_seal import trusted
+from skylift.app.record_file import load_record
+from skylift.app.wiring import asked, signer
 from skylift.cli.audited import Audited
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
@@ -17,7 +19,10 @@ from skylift.engine import operate
 from skylift.engine.decide import Order
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
+from skylift.engine.operate import Asked
 from skylift.model.ids import StepId
+from skylift.model.seal import name_of
+from skylift.planning.plan import Stage
 
 
 @click.command("pause", cls=Audited)
@@ -27,6 +32,24 @@ from skylift.model.ids import StepId
 def pause(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Let no new step of RUN (or the newest) start; what runs goes on to its end."""
     return _tell(desk, run, lambda journal, _: operate.pause(journal, asked()), as_json=as_json)
+
+
+@click.command("approve", cls=Audited)
+@click.argument("stage", type=click.Choice([stage.value for stage in Stage]))
+@run_option
+@json_option
+@pass_desk
+def approve(desk: Desk, stage: str, *, run: str | None, as_json: bool) -> Exit:
+    """Let STAGE begin, and pass every point of no return in it; they are named in the answer."""
+    signers, key = load_record(desk.record).signers, signer()
+    trusted(key, signers)
+    name = name_of(key.key, signers) if key and signers else None
+
+    def say(journal: Journal, order: Order) -> Run:
+        who = asked()
+        return operate.approve(journal, order, Asked(who.actor, who.at, name or ""), Stage(stage))
+
+    return _tell(desk, run, say, as_json=as_json)
 
 
 @click.command("skip", cls=Audited)

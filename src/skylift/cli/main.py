@@ -26,6 +26,7 @@ VERBS = {
     "apply": "cli.run",
     "pause": "cli.control",
     "resume": "cli.run",
+    "approve": "cli.control",
     "retry": "cli.run",
     "skip": "cli.control",
     "postpone": "cli.control",

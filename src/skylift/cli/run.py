@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from skylift.app.conduct import Approval, go_on
 from skylift.app.conduct import apply as run_plan
-from skylift.app.conduct import go_on
 from skylift.app.control import known_step
 from skylift.app.propose import verified
 from skylift.app.wiring import open_site, worker_on
@@ -43,10 +43,21 @@ _EXITS = {
 
 @click.command("apply", cls=Audited)
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@click.option("--yes", "approved", is_flag=True, help="Approve every point of no return that the plan names.")
+@click.option(
+    "--yes",
+    "approval",
+    flag_value=Approval.ALL.value,
+    help="Approve every point of no return that the plan names, and every stage that needs it.",
+)
+@click.option(
+    "--hold",
+    "approval",
+    flag_value=Approval.HOLD.value,
+    help="Begin, and wait before what is not approved yet: 'skylift approve'.",
+)
 @json_option
 @pass_desk
-def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
+def apply(desk: Desk, file: Path, *, approval: str | None, as_json: bool) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
@@ -55,9 +66,9 @@ def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
     seal = beside.read_bytes() if beside.exists() else None
     with open_site(desk.record) as site:
         plan = verified(text, site.record.catalog)
-        approved = approved or _approves(plan)
+        said = Approval(approval) if approval else _approves(plan)
         with bench_of() as bench:
-            run = run_plan(site, run_id(site, "run"), text, bench, approved=approved, seal=seal)
+            run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal)
     _tell(plan, run, None, as_json=as_json)
     return _EXITS[run.standing]
 
@@ -120,14 +131,15 @@ def _go_on(
     return Exit.OK if by else exits[ended.standing]
 
 
-def _approves(plan: Plan) -> bool:
+def _approves(plan: Plan) -> Approval:
     """Ask for the approval of what has no way back; without a terminal nobody can say yes."""
     if not plan.no_returns or not sys.stdin.isatty():
-        return False
+        return Approval.NONE
     for line in plan_view.lines(plan):
         click.echo(line, err=True)
     named = ", ".join(plan.no_returns)
-    return bool(click.confirm(f"no step alone leads back from {named}: approve", err=True))
+    yes = click.confirm(f"no step alone leads back from {named}: approve", err=True)
+    return Approval.ALL if yes else Approval.NONE
 
 
 def _tell(plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from skylift.app.conduct import begin
+from skylift.app.conduct import Start, begin
 from skylift.app.inspect_target import ArtifactUndeclared
 from skylift.app.wiring import open_site
 from skylift.cli.audited import Audited
@@ -29,6 +29,6 @@ def stage(desk: Desk, *, goal: Upgrade, as_json: bool) -> Exit:
         if artifact is None:
             raise ArtifactUndeclared(f"of release {goal.to}")
         plan = plan_staging(site.record, artifact, site.catalog, site.digest)
-        ended = begin(site, run_id(site, "stage"), plan, text=write_plan(plan), bench=bench)
+        ended = begin(site, run_id(site, "stage"), plan, Start(write_plan(plan)), bench=bench)
     answer(run_view.lines(plan, ended, None), run_view.document(plan, ended, None), as_json=as_json)
     return Exit.OK if ended.standing is Standing.COMPLETED else Exit.FAILED

@@ -2,7 +2,8 @@
 
 What is started depends on how the run stands:
 
-* running: every step whose predecessors are done, but no point of no return that was not approved;
+* running: every step whose predecessors are done, but none of a stage that waits for its approval, and
+  no point of no return that was not approved by name. What gives back what was taken needs no approval;
 * paused: nothing, so running steps finish and the run comes to rest;
 * a step failed, or the run was given up: only what lies between something that was taken and its
   giving back. A step that has its own reversal later in the plan takes (a backend out of its pool), and
@@ -23,7 +24,7 @@ from skylift.actions.action import Action, Undo
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Outcome, milliseconds
 from skylift.model.ids import Epoch, Seconds, StepId
-from skylift.planning.plan import Plan, Step
+from skylift.planning.plan import Plan, Stage, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,18 @@ class Order:
         """What is taken and does not end by itself."""
         return tuple(loan for loan in self.taken(run) if loan.hold_s is None)
 
+    def unapproved(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        """The stages with something left that needs an approval, each with its points of no return.
+
+        In the order of the plan.
+        """
+        left = [step for step in self.steps if step.id not in run.passed]
+        return {
+            stage: named
+            for stage in dict.fromkeys(step.stage for step in left)
+            if (named := _unnamed(left, stage, run)) or stage in run.gated
+        }
+
     def guards(self, step: StepId) -> bool:
         """Whether a step takes something for the run, or gives it back."""
         return any(step in {loan.taken_by, loan.given_back_by} for loan in self.loans)
@@ -138,6 +151,8 @@ class Decision:
     start: tuple[Step, ...]
     close: Outcome | None = None
     """How the run has ended, if that is yet to be written; a process may have died just before."""
+    awaits: tuple[Step, ...] = ()
+    """Steps that could start but for an approval."""
 
     @property
     def over(self) -> bool:
@@ -152,10 +167,12 @@ def decide(order: Order, run: Run, *, at_once: int) -> Decision:
     watch = order.watched(run)
     if run.pause or run.closed:
         return Decision(watch, ())
-    ready = tuple(step for step in order.ready(run) if step.id in run.approved or not step.no_return)
+    free, owed = order.ready(run), order.owed(run)
+    awaits = tuple(step for step in free if not _approved(step, run, owed))
+    ready = tuple(step for step in free if step not in awaits)
     if run.abort or run.within(Phase.FAILED):
         # Of what is done, only what has lapsed is ever ready: it is part of a way back.
-        allowed = order.owed(run) | run.within(Phase.WAITING, Phase.DONE)
+        allowed = owed | run.within(Phase.WAITING, Phase.DONE)
         ready = tuple(step for step in ready if step.id in allowed)
     if run.abort:
         if run.abort.leave:
@@ -164,7 +181,18 @@ def decide(order: Order, run: Run, *, at_once: int) -> Decision:
         left = run.within(Phase.RUNNING) or order.kept(run)
         if not watch and not ready and (run.abort.leave or not left):
             return Decision((), (), close=Outcome.ABORTED)
-    return Decision(watch, ready[: max(at_once - len(watch), 0)])
+    return Decision(watch, ready[: max(at_once - len(watch), 0)], awaits=awaits)
+
+
+def _unnamed(left: list[Step], stage: Stage, run: Run) -> tuple[StepId, ...]:
+    """The points of no return in ``stage`` that nobody has named yet."""
+    return tuple(s.id for s in left if s.stage is stage and s.no_return and s.id not in run.approved)
+
+
+def _approved(step: Step, run: Run, owed: frozenset[StepId]) -> bool:
+    if step.no_return and step.id not in run.approved:
+        return False
+    return step.stage not in run.gated or step.id in owed
 
 
 def _loans(

@@ -15,6 +15,7 @@ from skylift.engine.journal import (
     RunOpened,
     RunPaused,
     RunResumed,
+    StageApproved,
     StepDone,
     StepFailed,
     StepPostponed,
@@ -24,6 +25,7 @@ from skylift.engine.journal import (
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
+from skylift.planning.plan import Stage
 
 
 class Phase(Enum):
@@ -121,6 +123,10 @@ class Run:
     approved: frozenset[StepId]
     actor: str
     opened_ms: int
+    gated: frozenset[Stage] = frozenset()
+    """The stages that still need an approval."""
+    author: str = ""
+    """Who made the plan and may not approve it; empty if anybody may."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     pause: Pause | None = None
     abort: Abort | None = None
@@ -193,6 +199,8 @@ def after(run: Run | None, event: Event) -> Run:
             frozenset(event.approved),
             event.actor,
             event.at_ms,
+            gated=frozenset(event.gated),
+            author=event.author,
             last_ms=event.at_ms,
         )
     if run is None:
@@ -203,11 +211,13 @@ def after(run: Run | None, event: Event) -> Run:
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
-_OfRun = RunPaused | RunResumed | RunAborting | RunClosed
+_OfRun = StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
 
 
 def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
     match event:
+        case StageApproved(stage, steps):
+            return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, get_args
 from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
+from skylift.planning.plan import Stage
 
 FORMAT = 2
 """Version of the events; a reader refuses any other."""
@@ -61,9 +62,13 @@ class RunOpened:
     cloud: str
     plan: Digest
     approved: tuple[StepId, ...]
-    """The points of no return that ``actor`` approved by name; no other is ever passed."""
+    """The points of no return that ``actor`` approved by name; any other needs a later approval."""
     actor: str
     at_ms: int
+    gated: tuple[Stage, ...] = ()
+    """The stages that still need an approval of their own."""
+    author: str = ""
+    """Who made the plan and may not approve it; empty if anybody may approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,21 @@ class StepPostponed:
 
 
 @dataclass(frozen=True, slots=True)
+class StageApproved:
+    """Somebody lets a stage begin, and every point of no return in it, each named."""
+
+    kind: ClassVar[str] = "stage-approved"
+
+    stage: Stage
+    steps: tuple[StepId, ...]
+    """The points of no return that may be passed from here on."""
+    signer: str
+    """Whose key it was sealed with, by the record's name; empty if the record names no signers."""
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunPaused:
     """Nothing new is started from here on; ``problem`` says what spent the loss budget."""
 
@@ -196,6 +216,7 @@ Event = (
     | StepRetried
     | StepSkipped
     | StepPostponed
+    | StageApproved
     | RunPaused
     | RunResumed
     | RunAborting

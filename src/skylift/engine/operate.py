@@ -19,6 +19,7 @@ from skylift.engine.journal import (
     RunOpened,
     RunPaused,
     RunResumed,
+    StageApproved,
     StepPostponed,
     StepRetried,
     StepSkipped,
@@ -26,10 +27,11 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
-from skylift.engine.problems import StepRefuses
+from skylift.engine.problems import NothingToApprove, SecondPersonNeeded, StepRefuses
 from skylift.engine.verbs import Verb, open_to, require
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Remedy
+from skylift.planning.plan import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Asked:
 
     actor: str
     at: Epoch
+    signer: str = ""
+    """Whose key seals what is said, by the record's name; empty if the record names no signers."""
 
     @property
     def at_ms(self) -> int:
@@ -45,14 +49,34 @@ class Asked:
         return milliseconds(self.at)
 
 
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What of a plan needs an approval, and of whom."""
+
+    stages: tuple[Stage, ...] = ()
+    """The stages that need one of their own."""
+    author: str = ""
+    """Who made the plan and may not approve it; empty if anybody may."""
+
+
 def open_run(
-    journal: Journal, run: RunId, *, cloud: str, plan: Digest, approved: tuple[StepId, ...], asked: Asked
+    journal: Journal,
+    run: RunId,
+    *,
+    cloud: str,
+    plan: Digest,
+    approved: tuple[StepId, ...],
+    asked: Asked,
+    gates: Gates = Gates(),
 ) -> Run:
     """Begin a run of the plan with this digest, in an empty journal.
 
-    Of the plan's points of no return, only those ``approved`` will be passed.
+    Of the plan's points of no return, only those ``approved`` will be passed, and of its stages only those
+    that ``gates`` does not name, until they are approved later.
     """
-    opened = RunOpened(FORMAT, run, cloud, plan, approved, asked.actor, asked.at_ms)
+    opened = RunOpened(
+        FORMAT, run, cloud, plan, approved, asked.actor, asked.at_ms, gates.stages, gates.author
+    )
     begun = after(fold(journal.events()) if journal.events() else None, opened)
     journal.append(opened, after=0)
     return begun
@@ -74,6 +98,26 @@ def resume(journal: Journal, asked: Asked) -> Run:
         RunRefuses: it is closed.
     """
     return _say(journal, Verb.RESUME, lambda _: RunResumed(asked.actor, asked.at_ms))
+
+
+def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:
+    """Let ``stage`` begin, and pass every point of no return that it has in the plan.
+
+    Raises:
+        NothingToApprove: the stage waits for no approval.
+        SecondPersonNeeded: whoever asks made the plan, and may not approve it.
+        RunRefuses: the run is closed or given up.
+    """
+
+    def approval(run: Run) -> Event:
+        waiting = order.unapproved(run)
+        if stage not in waiting:
+            raise NothingToApprove(run.id, stage.value, tuple(s.value for s in waiting))
+        if run.author and run.author == asked.signer:
+            raise SecondPersonNeeded(run.author)
+        return StageApproved(stage, waiting[stage], asked.signer, asked.actor, asked.at_ms)
+
+    return _say(journal, Verb.APPROVE, approval)
 
 
 def retry(journal: Journal, asked: Asked, step: StepId | None = None) -> Run:

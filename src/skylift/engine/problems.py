@@ -86,6 +86,33 @@ class StepRefuses(Refused):
         )
 
 
+class NothingToApprove(Refused):
+    """A stage needs no approval, or has it."""
+
+    code = "stage.refuses"
+
+    def __init__(self, run: RunId, stage: str, waiting: tuple[str, ...]) -> None:
+        others = f"those that do: {', '.join(waiting)}" if waiting else "no stage does"
+        super().__init__(
+            f"nothing to approve in stage {stage} of run {run}: it does not wait for an approval; {others}",
+            Remedy(Fix.REPAIR, "see what the run waits for: skylift status"),
+            Remedy(Fix.RETRY, "let the run go on where it stopped: skylift resume"),
+        )
+
+
+class SecondPersonNeeded(Refused):
+    """The author of a plan was to approve it, and the policy wants another person to."""
+
+    code = "approval.second-person"
+
+    def __init__(self, author: str) -> None:
+        super().__init__(
+            f"{author} made this plan and cannot approve it: the policy wants a second person",
+            Remedy(Fix.RETRY, "begin it without an approval: skylift apply FILE --hold"),
+            Remedy(Fix.RETRY, "and let another signer of the record say: skylift approve STAGE"),
+        )
+
+
 class SignerNeeded(Refused):
     """A document whose entries are sealed was to get one that is not."""
 

@@ -26,6 +26,8 @@ class Verb(Enum):
     """Start nothing new; what runs goes on to its end."""
     RESUME = "resume"
     """Go on: after a pause, or when the process that ran it is gone."""
+    APPROVE = "approve"
+    """Let a stage begin, and pass the points of no return in it."""
     RETRY = "retry"
     """Start a failed step again, or take a postponed one back."""
     SKIP = "skip"
@@ -51,6 +53,7 @@ TABLE: Mapping[Verb, Rule] = MappingProxyType(
     {
         Verb.PAUSE: Rule(frozenset({Standing.RUNNING, Standing.HALTED, Standing.ABORTING})),
         Verb.RESUME: Rule(_OPEN | {Standing.ABORTING}),
+        Verb.APPROVE: Rule(_OPEN),
         Verb.RETRY: Rule(_OPEN | {Standing.ABORTING}, frozenset({Phase.FAILED, Phase.POSTPONED})),
         Verb.SKIP: Rule(_OPEN, frozenset({None, Phase.WAITING, Phase.FAILED, Phase.POSTPONED})),
         Verb.POSTPONE: Rule(_OPEN, frozenset({None, Phase.WAITING, Phase.FAILED})),

@@ -235,6 +235,10 @@ class Policy:
     """How long a service may be silent until nobody is taken to stand behind its row, in hours."""
     plan_valid_h: int = 72
     """For how long a sealed plan may be applied, in hours."""
+    approvals: tuple[str, ...] = ()
+    """Stages of a plan that wait for an approval of their own, beside the points of no return."""
+    second_person: bool = False
+    """Whether whoever made a plan may not approve it; needs `signers`."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 

@@ -47,6 +47,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None) -> list[str]:
         *_problems(plan, run),
         *_asides(plan, run),
         *_given_up(plan, run),
+        *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
 
@@ -64,6 +65,7 @@ def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
         "pause": encode(run.pause),
         "abort": encode(run.abort),
         "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
+        "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
         "allowed": [verb.value for verb in allowed(run)],
     }
 
@@ -116,6 +118,16 @@ def _given_up(plan: Plan, run: Run) -> Iterator[str]:
         yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
 
 
+def _awaited(plan: Plan, run: Run) -> Iterator[str]:
+    """Only what the run has come to: what needs an approval later is in the plan."""
+    stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
+    for stage in stages:
+        named = ", ".join(Order.of(plan).unapproved(run).get(stage, ()))
+        more = f", which passes {named}: no step alone leads back" if named else ""
+        other = f", by another than {run.author}" if run.author else ""
+        yield f"  waits for the approval of {stage.value}{more}{other}: skylift approve {stage.value}"
+
+
 def _left(plan: Plan, run: Run) -> list[StepId]:
     return [step.id for step in plan.steps if step.id not in run.within(Phase.DONE)]
 
@@ -134,6 +146,8 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             yield "  next: wait for it, or let nothing new start: skylift pause"
         case Standing.ABORTING:
             yield "  next: skylift retry, or close it as it is: skylift abort --leave --reason WHY"
+        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).awaits:
+            yield "  next: approve it, then: skylift resume"
         case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).over:
             yield f"  next: nothing is left but what was postponed: skylift retry {_postponed(run)}"
         case Standing.RUNNING:
