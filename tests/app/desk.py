@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skylift.app.conduct import Approval, Bench, apply
+from skylift.app.approvals import Approval
+from skylift.app.conduct import Bench, apply
 from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import propose
 from skylift.app.runs import Runs

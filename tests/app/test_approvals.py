@@ -9,7 +9,8 @@ import pytest
 from tests.app.desk import RUN, Desk, desk_at
 
 from skylift.app.account import standing
-from skylift.app.conduct import Approval, NotApproved, apply, go_on
+from skylift.app.approvals import Approval, NotApproved
+from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.verify import verify
 from skylift.app.wiring import open_journal

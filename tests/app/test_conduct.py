@@ -10,7 +10,8 @@ import pytest
 from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
-from skylift.app.conduct import Approval, CloudDrifted, NotApproved, OtherRecord, apply, go_on
+from skylift.app.approvals import Approval, NotApproved
+from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
 from skylift.app.control import StepUnknown, tell
 from skylift.app.propose import PlanUnsafe, propose
 from skylift.app.wiring import hold

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.app.desk import Desk, desk_at
 
-from skylift.app.conduct import Approval, apply, go_on
+from skylift.app.approvals import Approval
+from skylift.app.conduct import apply, go_on
 from skylift.app.plan_seal import PlanExpired, PlanUnsealed, SignerUnknown, seal_plan
 from skylift.app.propose import propose
 from skylift.app.verify import verify

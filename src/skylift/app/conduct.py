@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from skylift.actions.prove import CreateWitnesses
+from skylift.app.approvals import Approval, gates_of, signer_name
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
+from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Guard, Surroundings, View, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
-from skylift.engine.operate import Asked, Gates, open_run, resume
-from skylift.engine.problems import RunHeld, SecondPersonNeeded
-from skylift.model.ids import Digest, RunId, StepId
+from skylift.engine.operate import Asked, Gates, open_run, pause, resume
+from skylift.engine.problems import RunHeld
+from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
-from skylift.model.seal import name_of
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
@@ -63,28 +63,6 @@ class OtherRecord(Refused):
         )
 
 
-class NotApproved(Refused):
-    """A plan passes points of no return, or stages, that nobody approved."""
-
-    code = "plan.not-approved"
-
-    def __init__(self, what: tuple[str, ...]) -> None:
-        super().__init__(
-            f"this plan passes points of no return or stages that were not approved: {', '.join(what)}",
-            Remedy(Fix.ACCEPT, "read them (skylift why STEP), then approve: skylift apply FILE --yes"),
-            Remedy(Fix.RETRY, "or begin, and approve what is left meanwhile: skylift apply FILE --hold"),
-        )
-
-
-class Approval(Enum):
-    """What whoever applies a plan says of what needs an approval."""
-
-    ALL = "all"
-    HOLD = "hold"
-    """Nothing yet: the run waits before it."""
-    NONE = "none"
-
-
 @dataclass(frozen=True, slots=True)
 class Bench:
     """How a run is waited for, shown, and asked to stop."""
@@ -98,15 +76,26 @@ class Bench:
 
 
 def apply(
-    site: Site, run: RunId, text: bytes, bench: Bench, *, approval: Approval, seal: bytes | None = None
+    site: Site,
+    run: RunId,
+    text: bytes,
+    bench: Bench,
+    *,
+    approval: Approval,
+    seal: bytes | None = None,
+    at: Epoch | None = None,
 ) -> Run:
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
+
+    Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
+    before it looks at the cloud.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged, PlanFormat, PlanUnsafe: it is not what was approved, or must not run.
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
         NotApproved: something in it needs an approval, and nothing was said of it.
+        WindowTooShort: a step of it can end in no window.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
     """
@@ -116,31 +105,34 @@ def apply(
     in_time(seal, holds, site.clock())
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest)
-    gates = _gates(site, plan, made_by, approval)
+    gates = gates_of(site, plan, made_by, approval)
 
     def still_true() -> None:
+        in_time(seal, holds, site.clock())
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
 
+    _await_start(site, plan, bench, at)
     approved = plan.no_returns if approval is Approval.ALL else ()
     start = Start(text, seal, gates, approved)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 
-def _gates(site: Site, plan: Plan, made_by: str, approval: Approval) -> Gates:
-    """What of the plan waits for an approval once it has begun."""
-    wanted = {Stage(name) for name in site.record.policy.approvals}
-    stages = tuple(s for s in dict.fromkeys(step.stage for step in plan.steps) if s in wanted)
-    barred = made_by if site.record.policy.second_person else ""
-    if approval is Approval.HOLD:
-        return Gates(stages, barred)
-    needed = (*(stage.value for stage in stages), *plan.no_returns)
-    if needed and approval is Approval.NONE:
-        raise NotApproved(needed)
-    if needed and barred and barred == signer_name(site):
-        raise SecondPersonNeeded(barred)
-    return Gates((), barred)
+def _await_start(site: Site, plan: Plan, bench: Bench, at: Epoch | None) -> None:
+    """Wait until ``at``, and until a window is open for the first step that there is."""
+    windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
+    begun = Run(RunId(""), plan.cloud, Digest(""), frozenset(), "", 0)
+    windows.require(order, begun, now)
+    first = decide(order, begun, at_once=site.record.policy.at_once)
+    until = max(now, at or now)
+    until = max(until, windows.waits_until(order, begun, first, until) or until)
+    if until > now:
+        bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
+    while site.clock() < until:
+        if bench.asked_to_stop():
+            raise KeyboardInterrupt
+        bench.pause()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +174,7 @@ def begin(
                 asked=asked,
                 gates=start.gates,
             )
-            _drive(site, plan, journal, folder=folder, bench=bench)
+            _work(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, plan, journal, folder=folder, bench=bench)
 
@@ -204,15 +196,10 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
         say(journal, _asked(site))
         try:
             with hold(site, folder.id):
-                _drive(site, plan, journal, folder=folder, bench=bench)
+                _work(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return _carried_out(journal, held, folder.id)
         return _to_rest(site, plan, journal, folder=folder, bench=bench)
-
-
-def signer_name(site: Site) -> str:
-    """Who works here, by the name that the record gives to the key; empty if it names none."""
-    return (name_of(site.signer.key, site.record.signers) or "") if site.signer else ""
 
 
 def _asked(site: Site) -> Asked:
@@ -237,7 +224,7 @@ def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, ben
         try:
             with hold(site, folder.id):
                 resume(journal, _asked(site))
-                _drive(site, plan, journal, folder=folder, bench=bench)
+                _work(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return _carried_out(journal, held, folder.id)
     return run
@@ -261,9 +248,47 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     return plan
 
 
-def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
+    """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
+    windows, order = Windows(site.record.policy), Order.of(plan)
+    windows.require(order, fold(journal.events()), site.clock())
+
+    def closed_until() -> Epoch | None:
+        run = fold(journal.events())
+        chosen = decide(order, run, at_once=site.record.policy.at_once)
+        return windows.waits_until(order, run, chosen, site.clock())
+
+    while True:
+        if until := closed_until():
+            bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
+            if not _await(site, journal, bench, until):
+                return
+            # What was held has lapsed meanwhile, and is taken again where it is needed.
+            resume(journal, _asked(site))
+        _drive(site, plan, journal, folder=folder, bench=bench, windows=windows)
+        if closed_until() is None:
+            return
+
+
+def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
+    """Wait with nothing under way; false if the run was paused meanwhile."""
+    while site.clock() < until:
+        if bench.asked_to_stop() and fold(journal.events()).pause is None:
+            pause(journal, _asked(site))
+        run = fold(journal.events())
+        if run.pause or run.abort:
+            return run.abort is not None
+        bench.pause()
+    return True
+
+
+def _drive(
+    site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench, windows: Windows
+) -> Run:
     policy = site.record.policy
-    limits = Limits(at_once=policy.at_once, unreachable=policy.timeouts.unreachable)
+    limits = Limits(
+        at_once=policy.at_once, unreachable=policy.timeouts.unreachable, may_take=windows.may_take
+    )
     with ThreadPoolExecutor(policy.at_once + _HOLDING) as pool:
         execution = Execution(plan, journal, site.ports, limits=limits, pool=pool)
         around = Surroundings(

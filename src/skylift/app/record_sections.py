@@ -58,6 +58,9 @@ _MAP = r"(?:/[A-Za-z0-9._-]+)+"
 """A path that HAProxy's admin socket takes as one word."""
 _ED25519 = r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(?: .*)?"
 _STAGE = "|".join(stage.value for stage in Stage)
+_WINDOW = r"(?:daily|mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d"
+_FREEZE = r"\d{4}-\d\d-\d\d(?:/\d{4}-\d\d-\d\d)?"
+_ZONE = r"[A-Za-z0-9_+/-]+"
 _PORT_MAX = 65_535
 _DAY_S = 86_400
 _PARK_MAX_S = 60
@@ -238,6 +241,12 @@ def _policy(section: Section) -> Policy:
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
         stale_after_h=section.number("stale_after_h", 1, _YEAR_H, default=usual.stale_after_h),
         plan_valid_h=section.number("plan_valid_h", 1, _YEAR_H, default=usual.plan_valid_h),
+        windows=section.texts("windows", form=_WINDOW, means="such as sat 01:00-05:00", optional=True),
+        freezes=section.texts("freezes", form=_FREEZE, means="such as 2026-12-20/2027-01-06", optional=True),
+        time_zone=section.text(
+            "time_zone", default=usual.time_zone, form=_ZONE, means="such as Europe/Berlin"
+        )
+        or usual.time_zone,
         approvals=section.texts("approvals", form=_STAGE, means=f"one of {_STAGE}", optional=True),
         second_person=section.text("second_person", default="false", form="true|false", means="true or false")
         == "true",

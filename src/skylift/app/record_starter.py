@@ -134,6 +134,9 @@ vantage:
 #   online_batch: 1000          # rows that one batch of an online data migration moves
 #   stale_after_h: 24           # a service that is silent for longer is taken for gone
 #   plan_valid_h: 72            # a sealed plan may be applied for so long
+#   windows: []                 # times of the week at which steps may start; at any time without it
+#   freezes: []                 # days on which none starts, such as [2026-12-20/2027-01-06]
+#   time_zone: UTC              # whose clock both go by
 #   approvals: []               # stages that wait for an approval of their own, such as control-plane
 #   second_person: false        # whoever made a plan may not approve it
 #   outages: []                 # components that may be stopped as a whole where they cannot be rolled

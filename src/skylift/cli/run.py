@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from skylift.app.conduct import Approval, go_on
+from skylift.app.approvals import Approval
 from skylift.app.conduct import apply as run_plan
+from skylift.app.conduct import go_on
 from skylift.app.control import known_step
 from skylift.app.propose import verified
+from skylift.app.windows import Windows
 from skylift.app.wiring import open_site, worker_on
 from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
@@ -27,7 +30,7 @@ from skylift.engine.operate import abort as say_abort
 from skylift.engine.operate import resume as say_resume
 from skylift.engine.operate import retry as say_retry
 from skylift.engine.problems import Holder
-from skylift.model.ids import StepId
+from skylift.model.ids import Epoch, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 
@@ -55,10 +58,13 @@ _EXITS = {
     flag_value=Approval.HOLD.value,
     help="Begin, and wait before what is not approved yet: 'skylift approve'.",
 )
+@click.option("--at", help="When to begin, such as 2026-12-05T01:00, by the clock of policy.time_zone.")
 @json_option
 @pass_desk
-def apply(desk: Desk, file: Path, *, approval: str | None, as_json: bool) -> Exit:
+def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_json: bool) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
+
+    Steps start only while a window of the policy is open, and if they can end before it closes.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
     """
@@ -67,8 +73,9 @@ def apply(desk: Desk, file: Path, *, approval: str | None, as_json: bool) -> Exi
     with open_site(desk.record) as site:
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
+        begins = _moment(at, Windows(site.record.policy)) if at else None
         with bench_of() as bench:
-            run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal)
+            run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins)
     _tell(plan, run, None, as_json=as_json)
     return _EXITS[run.standing]
 
@@ -129,6 +136,14 @@ def _go_on(
     by = holder if holder is not None and holder.run == ended.id else None
     _tell(plan, ended, by, as_json=as_json)
     return Exit.OK if by else exits[ended.standing]
+
+
+def _moment(at: str, windows: Windows) -> Epoch:
+    try:
+        told = datetime.fromisoformat(at)
+    except ValueError:
+        raise click.UsageError(f"--at {at} is no time; write it as 2026-12-05T01:00") from None
+    return Epoch((told if told.tzinfo else told.replace(tzinfo=windows.zone)).timestamp())
 
 
 def _approves(plan: Plan) -> Approval:

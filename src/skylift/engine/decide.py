@@ -137,6 +137,11 @@ class Order:
             if (named := _unnamed(left, stage, run)) or stage in run.gated
         }
 
+    def takes_s(self, step: Step) -> int:
+        """How long a step may take at most, by its estimate; of one that takes, until it is given back."""
+        way = frozenset[StepId]().union(*(loan.way for loan in self.loans if loan.taken_by == step.id))
+        return step.estimate.high + sum(s.estimate.high for s in self.steps if s.id in way)
+
     def guards(self, step: StepId) -> bool:
         """Whether a step takes something for the run, or gives it back."""
         return any(step in {loan.taken_by, loan.given_back_by} for loan in self.loans)

@@ -44,14 +44,13 @@ class Surroundings:
 
 
 def drive(execution: Execution, around: Surroundings) -> Run:
-    """Tick until there is nothing to do: the run is complete, halted or paused, and no step runs.
+    """Tick until there is nothing to do: the run is closed or waits for somebody, or for a window.
 
     Waits only after a tick that changed nothing, so that short steps follow one another at once.
     Bounded by the steps' deadlines and the policy's limit on silence: each step ends.
     """
     around.view(execution.ledger.catch_up(), execution.left)
-    while not execution.decision.over:
-        now = around.clock()
+    while not execution.rests(now := around.clock()):
         if around.asked_to_stop():
             execution.pause(Why.SIGNAL, now)
         problem = around.guard(execution.run, now)

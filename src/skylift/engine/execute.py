@@ -6,7 +6,7 @@ same calls as one that was not: fold, decide, observe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,14 +33,20 @@ from skylift.planning.plan import Plan, Step
 from skylift.ports import Ports
 
 
+def _at_any_time(_seconds: int, _now: Epoch) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once, and for how long a silent host is waited for: from the record's policy."""
+    """How much at once, when, and for how long a silent host is waited for: from the record's policy."""
 
     at_once: int
     unreachable: Seconds
     patience_s: float = 2
     """How long a tick waits for its pushes: a host that is slow to answer must not hold up the others."""
+    may_take: Callable[[int, Epoch], bool] = _at_any_time
+    """Whether what takes so many seconds may start now: not if the window closes before it can end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,12 @@ class Execution:
             self._decided = self.run, decide(self._order, self.run, at_once=self._limits.at_once)
         return self._decided[1]
 
+    def rests(self, now: Epoch) -> bool:
+        """Whether there is nothing to do until an operator acts, or until a window opens."""
+        decision = self.decision
+        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        return not decision.watch and decision.close is None and not may_start
+
     def tick(self, now: Epoch) -> Run:
         """Start what may start, push what is under way once, and write down what came of it.
 
@@ -117,7 +129,10 @@ class Execution:
         self.ledger.catch_up()
         self._hold_all(now)
         decision = self.decision
-        start = tuple(step for step in decision.start if not self._still_held(step))
+        # A push that is still on its way would take again what a giving back has just given back.
+        still_held = {n.given_back_by for n in self._order.loans if n.taken_by in self._holds}
+        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        start = tuple(step for step in may_start if step.id not in still_held)
         for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
             if not self.ledger.write(StepStarted(step.id, attempt, milliseconds(now))):
@@ -161,10 +176,6 @@ class Execution:
             elif step.id not in self._holds:
                 self._holds[step.id] = self._pool.submit(hold, step, self._lent(step))
 
-    def _still_held(self, step: Step) -> bool:
-        # A push that is still on its way would take again what this step has just given back.
-        return any(n.given_back_by == step.id and n.taken_by in self._holds for n in self._order.loans)
-
     def _lent(self, step: Step) -> Ports:
         return self._ports.under(f"{self.run.id}.{step.id}.{self.run.steps[step.id].attempt}")
 
@@ -198,6 +209,16 @@ class Execution:
                 failed = StepFailed(step.id, attempt, Reported.of(came), ended=came.job_ended, at_ms=at_ms)
                 self.ledger.record(failed)
         del self._sights[step.id]
+
+
+def _startable(order: Order, run: Run, decision: Decision, limits: Limits, *, now: Epoch) -> tuple[Step, ...]:
+    """What of the decision may start now: what was taken is given back, and a run given up, at any time."""
+    anyway = order.owed(run) if decision.start else frozenset[StepId]()
+    return tuple(
+        step
+        for step in decision.start
+        if run.abort or step.id in anyway or limits.may_take(order.takes_s(step), now)
+    )
 
 
 def hold(step: Step, ports: Ports) -> None:

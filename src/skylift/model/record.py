@@ -235,6 +235,13 @@ class Policy:
     """How long a service may be silent until nobody is taken to stand behind its row, in hours."""
     plan_valid_h: int = 72
     """For how long a sealed plan may be applied, in hours."""
+    windows: tuple[str, ...] = ()
+    """When steps may start, such as `sat 01:00-05:00` or `daily 22:00-04:00`; at any time if there is none. A
+    step that cannot end before the window closes is not started."""
+    freezes: tuple[str, ...] = ()
+    """Days on which no step starts, such as `2026-12-20/2027-01-06`, the last one included."""
+    time_zone: str = "UTC"
+    """Whose clock on the wall windows and freezes go by, such as `Europe/Berlin`."""
     approvals: tuple[str, ...] = ()
     """Stages of a plan that wait for an approval of their own, beside the points of no return."""
     second_person: bool = False
