@@ -29,6 +29,7 @@ from skylift.cli.exits import Exit
 from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
 from skylift.model import record
+from skylift.model.gate import GateEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.planning import plan
 
@@ -65,6 +66,7 @@ RECORD = (
     ("database", record.DatabaseEntry, ""),
     ("broker", record.BrokerEntry, ""),
     ("vantage", record.VantageEntry, ""),
+    ("gates.NAME", GateEntry, ""),
     ("policy", record.Policy, ""),
     ("policy.loss", record.LossBudget, ""),
     ("policy.timeouts", record.Timeouts, ""),
@@ -83,7 +85,7 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy` and what is in it, and for `signers`.",
+        "Sections are required, but for `policy` and what is in it, `gates` and `signers`.",
         "",
         "## signers",
         "",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from skylift.actions.prove import CreateWitnesses
 from skylift.app.approvals import Approval, gates_of, signer_name
+from skylift.app.gates import GateGuard
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
@@ -301,8 +302,12 @@ def _drive(
             return drive(execution, around)
         loss = with_announced(policy.loss, plan)
         site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
-        with _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard:
-            return drive(execution, replace(around, guard=guard))
+        gates = site.record.gates
+        with (
+            ThreadPoolExecutor(max(len(gates), 1)) as asking,
+            _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
+        ):
+            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
 
 
 @contextmanager

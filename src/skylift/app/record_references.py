@@ -42,6 +42,9 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
     _vantage(sheet, record)
     _private(sheet, "ssh.key", Path(record.ssh.key))
     _private(sheet, "vantage.clouds_yaml", Path(record.vantage.clouds_yaml))
+    for gate, entry in record.gates.items():
+        if entry.token is not None:
+            _private(sheet, f"gates.{gate}.token", Path(entry.token))
     _pinned(sheet, record)
     _credentials(sheet, record)
 

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from skylift.app.record_gates import read_gates
 from skylift.app.yaml_section import Section, file_of, files_of
 from skylift.model.ids import (
     ArtifactName,
@@ -84,6 +85,7 @@ def read_record(top: Section) -> Record:
         broker=_broker(top.section("broker", optional=True)) if "broker" in top.sheet.lines else None,
         policy=_policy(top.section("policy", optional=True)),
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
+        gates=read_gates(top.section("gates", optional=True)),
         signers=_signers(top.section("signers", optional=True)),
     )
     top.close()

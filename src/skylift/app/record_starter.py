@@ -118,6 +118,14 @@ vantage:
   clouds_yaml:                  # fill in
   cloud:                        # fill in
 
+# What others know of the cloud, asked before the first step and all the while: see docs/how-to/ask-gates.md
+# gates:
+#   errors:
+#     kind: prometheus
+#     url: http://prometheus:9090
+#     query: sum(rate(haproxy_server_http_responses_total{code="5xx"}[1m]))
+#     bad: "> 1"
+
 # Who may seal plans and what is said to a run; with this, nothing else is trusted.
 # signers:
 #   rey: ssh-ed25519 AAAA...

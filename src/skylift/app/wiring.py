@@ -17,6 +17,7 @@ from skylift.drivers import clock
 from skylift.drivers.artifacts import SshArtifacts
 from skylift.drivers.chain_file import ChainFile, Kind, Row, head_of, read_rows
 from skylift.drivers.ed25519 import KeyFile, holds
+from skylift.drivers.gate_asker import ask
 from skylift.drivers.haproxy import HaproxyBalancer
 from skylift.drivers.hosts import SshHosts
 from skylift.drivers.intake import ApiIntake
@@ -87,6 +88,7 @@ def open_site(record: Path) -> Iterator[Site]:
             clock=clock.now,
             actor=actor(),
             signer=signer(),
+            ask=ask,
         )
 
 

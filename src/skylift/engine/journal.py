@@ -42,6 +42,7 @@ class Why(Enum):
     OPERATOR = "operator"
     SIGNAL = "signal"
     LOSS_BUDGET = "loss budget"
+    GATE = "gate"
 
 
 class Outcome(Enum):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from skylift.model.gate import GateEntry
 from skylift.model.ids import (
     ArtifactName,
     ComponentName,
@@ -267,6 +268,8 @@ class Record:
     """Files that describe components which Skylift does not ship (row 66), in the catalog's own form."""
     broker: BrokerEntry | None = None
     """None if nothing here is reached over a message bus, or nobody is to look at it."""
+    gates: Mapping[str, GateEntry] = field(default_factory=dict)
+    """What others know of the cloud, asked while a run goes on: by name."""
     signers: Mapping[str, PublicKey] = field(default_factory=dict)
     """The people whose seals are trusted, each with the public half of an ed25519 key as ssh-keygen writes
     it. If there are any, plans, journals and the audit trail must be sealed by one of them."""
