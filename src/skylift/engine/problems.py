@@ -35,7 +35,7 @@ class RunHeld(Refused):
             Remedy(Fix.REPAIR, "watch it instead: skylift status"),
             Remedy(
                 Fix.RETRY,
-                f"end it with ctrl-c or: kill -INT {holder.pid if holder else 'PID'}; then: skylift resume",
+                "let nothing new start there, and say it again once it is at rest: skylift pause",
             ),
         )
 
