@@ -159,6 +159,17 @@ def test_a_step_that_fits_into_no_window_is_told_before_anything_begins(desk: De
     assert desk.site.runs.known() == ()
 
 
+def test_a_run_is_given_up_at_any_time_whatever_the_windows_are_by_now(desk: Desk) -> None:
+    begun_outside(desk)
+    policy = replace(desk.site.record.policy, windows=("sat 01:00-01:01",))
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    folder = desk.site.runs.find(None)
+
+    ended = go_on(desk.site, folder, desk.bench, lambda j, a: abort(j, a, reason="no", leave=False))
+
+    assert ended.standing is Standing.ABORTED
+
+
 def test_status_can_say_until_when_it_waits(desk: Desk) -> None:
     begun_outside(desk)
     seen = standing(desk.site.runs, desk.site.runs.find(None))

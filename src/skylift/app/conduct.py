@@ -252,7 +252,8 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
 def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
     windows, order = Windows(site.record.policy), Order.of(plan)
-    windows.require(order, fold(journal.events()), site.clock())
+    if (begun := fold(journal.events())).abort is None:
+        windows.require(order, begun, site.clock())
 
     def closed_until() -> Epoch | None:
         run = fold(journal.events())
