@@ -40,6 +40,8 @@ OPENED = RunOpened(
 )
 SAID_NO = Reported("job.failed", "it said no", ())
 SCRIPT = Script()
+VERIFY = StepId("verify")
+"""Of an approval: which of the two stages is meant."""
 
 
 def taking(*, hold_s: Seconds | None) -> Plan:
@@ -56,9 +58,9 @@ def side_by_side() -> Plan:
 
 
 def gated() -> Plan:
-    """The last step is a point of no return in a stage that needs an approval."""
-    first = step_of(Scripted("first", SCRIPT), name="first")
-    last = step_of(Scripted("last", SCRIPT, no_way_back=True), name="last", stage=Stage.CONVERGE)
+    """The first step is in a stage that needs an approval, the last one is a point of no return."""
+    first = step_of(Scripted("first", SCRIPT), name="first", stage=Stage.CONVERGE)
+    last = step_of(Scripted("last", SCRIPT, no_way_back=True), name="last", stage=Stage.VERIFY)
     return plan_of([first, last], [(first, last)])
 
 
@@ -129,6 +131,7 @@ def engine_may(order: Order, run: Run) -> Iterator[Event]:
 
 def words(order: Order) -> Iterator[tuple[Word, Callable[[Tape], Run]]]:
     yield (Verb.APPROVE, None), lambda tape: approve(tape, order, ASKED, Stage.CONVERGE)
+    yield (Verb.APPROVE, VERIFY), lambda tape: approve(tape, order, ASKED, Stage.VERIFY)
     yield (Verb.PAUSE, None), lambda tape: pause(tape, ASKED)
     yield (Verb.RESUME, None), lambda tape: resume(tape, ASKED)
     yield (Verb.ABORT, None), lambda tape: abort(tape, ASKED, reason="no more", leave=False)
@@ -200,7 +203,8 @@ def test_a_word_is_taken_exactly_where_the_table_says_so(which: str) -> None:
                 fits = fits and not (verb is Verb.POSTPONE and at is None and step in owed)
             taken, refused = taken + fits, refused + (not fits)
             if verb is Verb.APPROVE:
-                fits = fits and Stage.CONVERGE in order.unapproved(run)
+                stage = Stage.VERIFY if step == VERIFY else Stage.CONVERGE
+                fits = fits and stage in order.unapproved(run)
             assert (result not in {"run.refuses", "step.refuses", "stage.refuses"}) == fits, (
                 verb,
                 step,
@@ -268,11 +272,12 @@ def test_nothing_that_was_not_approved_ever_starts() -> None:
         (state.run, event)
         for state in states.values()
         for event in state.by_engine.values()
-        if isinstance(event, StepStarted) and event.step == "last"
+        if isinstance(event, StepStarted)
     ]
 
-    assert starts
-    assert all(run.approved == {"last"} and not run.gated for run, _ in starts)
+    assert {event.step for _, event in starts} == {"first", "last"}
+    assert all(not run.gated for run, event in starts if event.step == "first")
+    assert all(run.approved == {"last"} for run, event in starts if event.step == "last")
 
 
 @each_plan
