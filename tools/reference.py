@@ -7,7 +7,6 @@ stale, and ends with 1 if there are any.
 from __future__ import annotations
 
 import ast
-import enum
 import importlib
 import inspect
 import pkgutil
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tools.told import keys, paragraphs, plain, table, texts_below
+from tools.reference_of_runs import page_of_run_control, page_of_the_audit_trail, page_of_the_journal
+from tools.told import keys, members, paragraphs, plain, shapes, table, texts_below
 
 import skylift
 from skylift.actions.action import Action
@@ -28,8 +28,8 @@ from skylift.checks.registry import CHECKS
 from skylift.cli.exits import Exit
 from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
-from skylift.engine.journal import EVENTS
 from skylift.model import record
+from skylift.model.gate import GateEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.planning import plan
 
@@ -42,14 +42,6 @@ def _fields(of: type[Any], *, skip: str = "") -> list[str]:
     shown = [k for k in keys(of) if k.name not in skip.split()]
     rows = ((f"`{k.name}`", k.kind, k.default, k.says) for k in shown)
     return table(("key", "type", "default", "meaning"), rows) if shown else ["It has no fields."]
-
-
-def _shapes(of: type[Any]) -> list[str]:
-    """Fields that a program writes: a table if any of them needs words, else one line."""
-    shown = keys(of)
-    if not any(k.says for k in shown):
-        return ["Fields: " + ", ".join(f"`{k.name}` ({k.kind})" for k in shown) + "."]
-    return table(("key", "type", "meaning"), ((f"`{k.name}`", k.kind, k.says) for k in shown))
 
 
 def page_of_exit_codes() -> list[str]:
@@ -74,6 +66,7 @@ RECORD = (
     ("database", record.DatabaseEntry, ""),
     ("broker", record.BrokerEntry, ""),
     ("vantage", record.VantageEntry, ""),
+    ("gates.NAME", GateEntry, ""),
     ("policy", record.Policy, ""),
     ("policy.loss", record.LossBudget, ""),
     ("policy.timeouts", record.Timeouts, ""),
@@ -92,7 +85,11 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy` and what is in it.",
+        "Sections are required, but for `policy` and what is in it, `gates` and `signers`.",
+        "",
+        "## signers",
+        "",
+        texts_below(record.Record)["signers"],
     ]
     for title, of, skip in RECORD:
         lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_fields(of, skip=skip)]
@@ -159,7 +156,7 @@ def page_of_actions() -> list[str]:
     for kind, action in sorted(KINDS.items()):
         lines += ["", f"## {kind}", ""]
         lines += [line for p in paragraphs(action.__doc__) for line in (p, "")]
-        lines += [*_shapes(action), "", f"Way back: {_way_back(action)}."]
+        lines += [*shapes(action), "", f"Way back: {_way_back(action)}."]
     return lines
 
 
@@ -230,29 +227,9 @@ def page_of_the_plan_file() -> list[str]:
         "A reader refuses any other format: nothing is migrated silently.",
     ]
     for title, of in PLAN:
-        lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_shapes(of)]
+        lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *shapes(of)]
     for title, choice in (("Stages", plan.Stage), ("What users notice", plan.Notice)):
-        lines += ["", f"## {title}", "", ", ".join(f"`{c.value}`" for c in _members(choice)) + "."]
-    return lines
-
-
-def _members(choice: type[enum.Enum]) -> list[enum.Enum]:
-    return list(choice)
-
-
-def page_of_the_journal() -> list[str]:
-    """The events of a run."""
-    lines = [
-        "# The journal",
-        "",
-        "The only memory of a run: a SQLite file beside its plan.",
-        "It is append-only, and each row is chained to the one before by SHA-256.",
-        "What the cloud can tell is not in it: it is observed again.",
-        "An event about an effect is on disk before the effect.",
-        "Times (`at_ms`) are milliseconds since 1970-01-01 UTC.",
-    ]
-    for kind, event in EVENTS.items():
-        lines += ["", f"## {kind}", "", *paragraphs(event.__doc__), "", *_shapes(event)]
+        lines += ["", f"## {title}", "", ", ".join(f"`{c.value}`" for c in members(choice)) + "."]
     return lines
 
 
@@ -299,6 +276,8 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/checks.md": page_of_checks,
     "reference/plan-file.md": page_of_the_plan_file,
     "reference/journal.md": page_of_the_journal,
+    "reference/run-control.md": page_of_run_control,
+    "reference/audit.md": page_of_the_audit_trail,
     "problems/README.md": page_of_problems,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import enum
 import inspect
 import itertools
 import re
@@ -90,3 +91,16 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     titles = list(head)
     lines = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"]
     return lines + [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+
+
+def shapes(of: type[Any]) -> list[str]:
+    """Fields that a program writes: a table if any of them needs words, else one line."""
+    shown = keys(of)
+    if not any(k.says for k in shown):
+        return ["Fields: " + ", ".join(f"`{k.name}` ({k.kind})" for k in shown) + "."]
+    return table(("key", "type", "meaning"), ((f"`{k.name}`", k.kind, k.says) for k in shown))
+
+
+def members(choice: type[enum.Enum]) -> list[enum.Enum]:
+    """The members of a choice, in their order."""
+    return list(choice)

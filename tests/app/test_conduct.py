@@ -7,74 +7,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
-from skylift.app.conduct import Bench, CloudDrifted, NotApproved, OtherRecord, again, apply, go_on
+from skylift.app.approvals import Approval, NotApproved
+from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
+from skylift.app.control import StepUnknown, tell
 from skylift.app.propose import PlanUnsafe, propose
-from skylift.app.runs import Runs
-from skylift.app.site import Site
 from skylift.app.wiring import hold
-from skylift.catalog.catalog import load
+from skylift.cli.views import run as run_view
 from skylift.drivers.ssh_problems import ChangeUncertain
 from skylift.drivers.vantage_line import ApiRefused, ApiUnanswered
-from skylift.engine.drive import View
-from skylift.engine.fold import Run, Standing
-from skylift.engine.journal import Why
-from skylift.engine.problems import RunHeld, RunOver
-from skylift.model.goal import Upgrade
-from skylift.model.ids import RunId, Seconds, StepId
+from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.journal import Journal, Why
+from skylift.engine.operate import Asked, abort, pause, retry, skip
+from skylift.engine.problems import RunHeld, RunRefuses
+from skylift.model.cloud import BackendState
+from skylift.model.ids import RunId, StepId
 from skylift.model.problem import Problem
 from skylift.model.record import Policy
-from skylift.model.release import Release
-from skylift.planning.plan import Plan
 from skylift.planning.text import PlanChanged, write_plan
-from skylift.testing.fake_cloud import FakeCloud
-from skylift.testing.fake_ports import ports_of
 from skylift.testing.fake_services import FakeVantage
-from skylift.testing.samples import sample_record
-
-GOAL = Upgrade(Release(2024, 1))
-RUN = RunId("20260101-000000-run-0001")
-
-
-@dataclass
-class Desk:
-    """A cloud, a site on it, and an operator who may press Ctrl-C."""
-
-    cloud: FakeCloud
-    site: Site
-    asked: bool = False
-    remarks: list[str] = field(default_factory=list)
-    at_each_look: Callable[[Run], None] = lambda _run: None
-
-    @property
-    def bench(self) -> Bench:
-        def view(_plan: Plan, _begun: Run) -> View:
-            return lambda run, _left: self.at_each_look(run)
-
-        return Bench(lambda: self.cloud.pass_time(1), lambda: self.asked, view, self.remarks.append)
-
-    def plan(self) -> bytes:
-        return propose(self.site, GOAL).text
-
-    def apply(self, text: bytes) -> Run:
-        return apply(self.site, RUN, text, self.bench, approved=True)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    record = sample_record(policy=Policy(baseline=Seconds(10)))
-    cloud = FakeCloud(record)
-    cloud.stage(GOAL.to)
-    site = Site(
-        record=record,
-        catalog=load(),
-        ports=ports_of(cloud),
-        runs=Runs(tmp_path / ".skylift"),
-        clock=lambda: cloud.now,
-        actor="rey@console",
-    )
-    return Desk(cloud, site)
+    return desk_at(tmp_path)
 
 
 def test_an_upgrade_from_looking_to_completion_fails_no_request(desk: Desk) -> None:
@@ -121,7 +79,7 @@ def test_points_of_no_return_need_an_approval(desk: Desk) -> None:
     text = desk.plan()
 
     with pytest.raises(NotApproved, match="keystone:contract"):
-        apply(desk.site, RUN, text, desk.bench, approved=False)
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.NONE)
     assert desk.site.runs.known() == ()
 
 
@@ -183,7 +141,7 @@ def test_an_artifact_that_cannot_run_halts_the_run_and_a_retry_goes_on_after_the
     halted = desk.apply(desk.plan())
     desk.cloud.broken.clear()
 
-    repaired = again(desk.site, desk.site.runs.find(None), None, desk.bench)
+    repaired = go_on(desk.site, desk.site.runs.find(None), desk.bench, retry)
 
     assert halted.standing is Standing.HALTED
     assert {at.problem.code for at in halted.steps.values() if at.problem} == {"service.died"}
@@ -205,8 +163,116 @@ def test_a_run_whose_plan_was_swapped_does_not_go_on(desk: Desk) -> None:
 def test_a_completed_run_cannot_go_on(desk: Desk) -> None:
     desk.apply(desk.plan())
 
-    with pytest.raises(RunOver):
+    with pytest.raises(RunRefuses):
         go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+
+def test_a_word_from_another_terminal_is_obeyed_by_the_process_that_runs(desk: Desk) -> None:
+    """Pause: running steps end and no other starts; nobody needs to know where the process is."""
+
+    def pause_once(run: Run) -> None:
+        if len(run.steps) > 20 and run.standing is Standing.RUNNING:
+            tell(desk.site.runs.find(None), lambda journal, _: pause(journal, desk.asked_now))
+
+    desk.at_each_look = pause_once
+    paused = desk.apply(desk.plan())
+
+    assert paused.standing is Standing.PAUSED
+    assert paused.within(Phase.RUNNING) == frozenset()
+    assert desk.cloud.failed == []
+
+
+def test_a_resume_while_a_process_works_is_left_to_that_process(desk: Desk) -> None:
+    def resume_meanwhile(run: Run) -> None:
+        folder = desk.site.runs.find(None)
+        if len(run.steps) == 20 and run.standing is Standing.RUNNING:
+            tell(folder, lambda journal, _: pause(journal, desk.asked_now))
+            carried = go_on(desk.site, folder, desk.bench)
+            assert carried.standing is Standing.RUNNING
+
+    desk.at_each_look = resume_meanwhile
+    ended = desk.apply(desk.plan())
+
+    assert ended.standing is Standing.COMPLETED
+
+
+def test_a_word_that_comes_when_the_process_has_looked_for_the_last_time_is_not_lost(desk: Desk) -> None:
+    """It is said after the run came to rest, while the cloud is still held by a process about to end."""
+    desk.asked = True
+    late: list[Run] = []
+
+    def resume_late(label: str) -> None:
+        if not late:
+            desk.asked = False
+            late.append(go_on(desk.site, desk.site.runs.find(None), desk.bench))
+        FakeVantage(desk.cloud).stop_probes(label)
+
+    desk.site = replace(desk.site, ports=replace(desk.site.ports, vantage=EndsWith(desk.cloud, resume_late)))
+    ended = desk.apply(desk.plan())
+
+    assert late[0].standing is Standing.RUNNING
+    assert ended.standing is Standing.COMPLETED
+
+
+def test_a_run_that_is_given_up_gives_back_what_it_took_and_says_what_is_left(desk: Desk) -> None:
+    def give_up(run: Run) -> None:
+        if StepId("keystone:drain@ctl2") in run.within(Phase.DONE) and run.abort is None:
+            tell(desk.site.runs.find(None), lambda journal, _: abort_now(journal, desk.asked_now))
+
+    desk.at_each_look = give_up
+    ended = desk.apply(desk.plan())
+    plan = standing(desk.site.runs, desk.site.runs.find(None)).plan
+    said = "\n".join(run_view.lines(plan, ended, None))
+
+    assert ended.standing is Standing.ABORTED
+    assert {view.state for view in desk.cloud.traffic.views()} == {BackendState.UP}
+    assert desk.cloud.failed == []
+    assert "given up by rey@console: the window closes" in said
+    assert "not done: 66 steps, keystone:drain@ctl3 first" in said
+    assert "STILL TAKEN" not in said
+
+
+def test_what_cannot_be_given_back_is_named_and_only_who_says_so_closes_the_run(
+    desk: Desk,
+) -> None:
+    target = desk.site.record.artifact_for(GOAL.to)
+    assert target is not None
+    desk.cloud.broken.add(target.path)
+    desk.apply(desk.plan())
+    folder = desk.site.runs.find(None)
+
+    kept = go_on(desk.site, folder, desk.bench, abort_now)
+    closed = go_on(desk.site, folder, desk.bench, lambda j, a: abort(j, a, reason="by hand", leave=True))
+
+    assert (kept.standing, closed.standing) == (Standing.ABORTING, Standing.ABORTED)
+    said = "\n".join(run_view.lines(standing(desk.site.runs, folder).plan, closed, None))
+    assert "STILL TAKEN by keystone:stop@ctl1; to give it back: start keystone-api.service on ctl1" in said
+    assert "STILL TAKEN by keystone:drain@ctl1" in said
+    with pytest.raises(RunRefuses, match=r"cannot resume run .*: it is aborted"):
+        go_on(desk.site, folder, desk.bench)
+
+
+def test_a_step_that_the_plan_does_not_have_cannot_be_spoken_of(desk: Desk) -> None:
+    desk.asked = True
+    desk.apply(desk.plan())
+    folder, wrong = desk.site.runs.find(None), StepId("keystone:dain@ctl1")
+
+    with pytest.raises(StepUnknown, match="no step keystone:dain@ctl1"):
+        tell(folder, lambda j, o: skip(j, o, desk.asked_now, wrong, reason="no"), step=wrong)
+
+
+def abort_now(journal: Journal, asked: Asked) -> Run:
+    return abort(journal, asked, reason="the window closes", leave=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndsWith(FakeVantage):
+    """A vantage that something happens beside just when the probes of a run are ended."""
+
+    ending: Callable[[str], None] = lambda _label: None
+
+    def stop_probes(self, label: str) -> None:
+        self.ending(label)
 
 
 @dataclass(frozen=True, slots=True)

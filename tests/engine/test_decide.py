@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from skylift.actions.backend_traffic import DrainBackend, UndrainBackend
@@ -20,7 +21,7 @@ from skylift.engine.journal import (
     Why,
 )
 from skylift.model.ids import Digest, HostName, PoolName, RunId, StepId
-from skylift.planning.plan import Plan, Step
+from skylift.planning.plan import Plan, Stage, Step
 from skylift.testing.plans import plan_of, planned, step_of
 from skylift.testing.samples import sample_record
 from skylift.testing.scripted import Script, Scripted
@@ -87,7 +88,7 @@ def test_a_finished_run_is_closed_once_and_then_it_is_over() -> None:
     finished = run_of(*done(A))
     closed = run_of(*done(A), RunClosed(Outcome.COMPLETED, 3))
 
-    assert decide(Order.of(plan), finished, at_once=6) == Decision((), (), close=True)
+    assert decide(Order.of(plan), finished, at_once=6) == Decision((), (), close=Outcome.COMPLETED)
     assert decide(Order.of(plan), closed, at_once=6).over
 
 
@@ -105,6 +106,20 @@ def test_a_point_of_no_return_never_starts_unless_it_was_approved_by_name() -> N
 
     assert first not in starts(plan, run_of(*rest))
     assert starts(plan, run_of(*rest, approved=(first,))) == [first]
+
+
+def test_a_stage_that_waits_for_its_approval_does_not_start_but_what_was_taken_is_given_back() -> None:
+    """DESIGN, invariant 7: released on every way out."""
+    take, far = step("take", taken_back_by="give"), step("far")
+    give, last = (replace(step(name), stage=Stage.CONVERGE) for name in ("give", "last"))
+    plan = plan_of([take, give, far, last], [(take, give), (give, last)])
+    gated = replace(run_of(*done(take, far)), gated=frozenset({Stage.CONVERGE}))
+    given_back = replace(run_of(*done(take, far, give)), gated=frozenset({Stage.CONVERGE}))
+
+    assert starts(plan, gated) == ["give"]
+    assert starts(plan, given_back) == []
+    assert [s.id for s in decide(Order.of(plan), given_back, at_once=6).awaits] == ["last"]
+    assert starts(plan, replace(given_back, gated=frozenset())) == ["last"]
 
 
 class TestAfterAFailure:

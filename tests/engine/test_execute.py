@@ -11,7 +11,7 @@ from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Outcome, RunClosed, StepDone, StepStarted, Why, milliseconds
 from skylift.engine.operate import Asked, open_run, resume, retry
-from skylift.engine.problems import NothingToRetry, RunOver
+from skylift.engine.problems import RunRefuses, StepRefuses
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
 from skylift.planning.plan import Plan, Step
@@ -306,14 +306,14 @@ class TestRetry:
         journal = MemoryJournal()
         self.failed(journal)
 
-        with pytest.raises(NothingToRetry, match="c has not failed"):
+        with pytest.raises(StepRefuses, match="cannot retry c: it is not begun"):
             retry(journal, Asked("rey", at(9)), StepId("c"))
 
     def test_a_run_in_which_nothing_failed_has_nothing_to_retry(self) -> None:
         journal = MemoryJournal()
         opened(plan_of([step("a", Script())]), journal)
 
-        with pytest.raises(NothingToRetry, match="no step has failed") as caught:
+        with pytest.raises(StepRefuses, match="no step has failed") as caught:
             retry(journal, Asked("rey", T0))
 
         assert any("skylift resume" in remedy.how for remedy in caught.value.remedies)
@@ -324,9 +324,9 @@ class TestRetry:
         execution.tick(T0)
         execution.tick(T0)
 
-        with pytest.raises(RunOver, match="it is completed"):
+        with pytest.raises(RunRefuses, match="it is completed"):
             resume(journal, Asked("rey", at(9)))
-        with pytest.raises(RunOver):
+        with pytest.raises(RunRefuses):
             retry(journal, Asked("rey", at(9)))
 
 

@@ -23,7 +23,7 @@ def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> Non
 
     assert caught.value.holder == REY
     assert "rey with process 4711 on console (run r1)" in str(caught.value)
-    assert any("kill -INT 4711" in remedy.how for remedy in caught.value.remedies)
+    assert any("skylift pause" in remedy.how for remedy in caught.value.remedies)
 
 
 def test_a_lease_given_back_can_be_taken_again(tmp_path: Path) -> None:

@@ -18,16 +18,21 @@ from skylift.engine.journal import (
     FORMAT,
     Event,
     JournalDamaged,
+    JournalFormat,
     JournalUnwritable,
     Outcome,
+    Overtaken,
     Reported,
+    RunAborting,
     RunClosed,
     RunOpened,
     RunPaused,
     RunResumed,
     StepDone,
     StepFailed,
+    StepPostponed,
     StepRetried,
+    StepSkipped,
     StepStarted,
     Why,
     decode_event,
@@ -54,14 +59,17 @@ EVENTS: tuple[Event, ...] = (
     RunResumed("rey@console", 5),
     StepStarted(A, 2, 6),
     StepDone(A, 2, 7),
-    RunClosed(Outcome.COMPLETED, 8),
+    StepSkipped(A, "done by hand", "rey@console", 8),
+    StepPostponed(A, "ctl1 waits for a disk", "rey@console", 9),
+    RunAborting("the window closes", False, "rey@console", 10),
+    RunClosed(Outcome.ABORTED, 11),
 )
 
 
 def written(path: Path) -> Path:
     journal = SqliteJournal(path)
-    for event in EVENTS:
-        journal.append(event)
+    for number, event in enumerate(EVENTS):
+        journal.append(event, after=number)
     journal.close()
     return path
 
@@ -72,7 +80,7 @@ def test_every_event_comes_back_from_its_bytes(event: Event) -> None:
 
     assert b'"kind":"' + event.kind.encode() in body
     memory = MemoryJournal()
-    memory.append(event)
+    memory.append(event, after=0)
     assert memory.events() == (event,)
 
 
@@ -95,21 +103,36 @@ def test_what_was_appended_is_there_when_the_file_is_opened_again(tmp_path: Path
 
 def test_a_journal_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
     writer = SqliteJournal(tmp_path / "journal")
-    writer.append(EVENTS[0])
+    writer.append(EVENTS[0], after=0)
 
     before = read_journal(tmp_path / "journal")
-    writer.append(EVENTS[1])
+    writer.append(EVENTS[1], after=1)
     after = read_journal(tmp_path / "journal")
 
     assert (before, after) == (EVENTS[:1], EVENTS[:2])
     writer.close()
 
 
+def test_a_word_judged_by_an_older_journal_is_not_added_and_what_overtook_it_is_seen(tmp_path: Path) -> None:
+    runner, operator = SqliteJournal(tmp_path / "journal"), SqliteJournal(tmp_path / "journal")
+    runner.append(EVENTS[0], after=0)
+    operator.append(EVENTS[1], after=len(operator.events()))
+
+    with pytest.raises(Overtaken):
+        runner.append(EVENTS[2], after=1)
+
+    assert runner.events() == operator.events() == EVENTS[:2]
+    runner.append(EVENTS[2], after=2)
+    assert operator.events() == EVENTS[:3]
+    runner.close()
+    operator.close()
+
+
 def test_only_its_owner_may_read_a_journal_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         journal = SqliteJournal(tmp_path / "journal")
-        journal.append(EVENTS[0])
+        journal.append(EVENTS[0], after=0)
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
         journal.close()
     finally:
@@ -123,8 +146,8 @@ def test_a_power_cut_cannot_take_back_what_was_appended(tmp_path: Path) -> None:
     """WAL with synchronous=FULL: a commit is on the disk when it returns."""
     journal = SqliteJournal(tmp_path / "journal")
 
-    mode = journal._db.execute("PRAGMA journal_mode").fetchone()  # noqa: SLF001 - the setting is the claim
-    synchronous = journal._db.execute("PRAGMA synchronous").fetchone()  # noqa: SLF001
+    mode = journal._file._db.execute("PRAGMA journal_mode").fetchone()  # noqa: SLF001 - the setting is the claim
+    synchronous = journal._file._db.execute("PRAGMA synchronous").fetchone()  # noqa: SLF001
 
     assert (mode, synchronous) == (("wal",), (2,))
     journal.close()
@@ -133,16 +156,16 @@ def test_a_power_cut_cannot_take_back_what_was_appended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ("UPDATE event SET body = replace(body, 'step-done', 'step-gone') WHERE row = 9", "row 9"),
-        ("UPDATE event SET body = CAST(body AS TEXT) WHERE row = 2", "row 2"),
-        ("UPDATE event SET chain = zeroblob(32) WHERE row = 3", "row 3"),
-        ("DELETE FROM event WHERE row = 1", "row 1 is missing"),
-        ("DELETE FROM event WHERE row = 5", "row 5 is missing"),
-        ("DELETE FROM event WHERE row = 10", "should not end with row 9"),
-        ("DELETE FROM head", "should not end with row 10"),
-        ("INSERT INTO event SELECT 11, body, chain FROM event WHERE row = 10", "row 11"),
-        ("UPDATE event SET row = -2 WHERE row = 2", "row 1 is missing"),
-        ("DROP TABLE event", "no such table"),
+        ("UPDATE entry SET body = replace(body, 'step-done', 'step-gone') WHERE row = 9", "row 9"),
+        ("UPDATE entry SET body = CAST(body AS TEXT) WHERE row = 2", "row 2"),
+        ("UPDATE entry SET chain = zeroblob(32) WHERE row = 3", "row 3"),
+        ("DELETE FROM entry WHERE row = 1", "row 1 is missing"),
+        ("DELETE FROM entry WHERE row = 5", "row 5 is missing"),
+        ("DELETE FROM entry WHERE row = 13", "should not end with row 12"),
+        ("DELETE FROM head", "should not end with row 13"),
+        ("INSERT INTO entry SELECT 14, body, chain, key, mark FROM entry WHERE row = 13", "row 14"),
+        ("UPDATE entry SET row = -2 WHERE row = 2", "row 1 is missing"),
+        ("DROP TABLE entry", "no such table"),
     ],
 )
 def test_a_changed_row_is_refused_and_named(tmp_path: Path, change: str, named: str) -> None:
@@ -162,11 +185,11 @@ def test_a_changed_row_is_refused_and_named(tmp_path: Path, change: str, named: 
 def test_a_chain_that_was_forged_around_a_row_that_is_no_event_is_refused_too(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = SqliteJournal(path)
-    journal.append(EVENTS[0])
-    journal.append(_Foreign())  # type: ignore[arg-type]
+    journal.append(EVENTS[0], after=0)
+    journal.append(_Foreign(), after=1)  # type: ignore[arg-type]
     journal.close()
 
-    with pytest.raises(JournalDamaged, match="row 2 is no event of format 1"):
+    with pytest.raises(JournalDamaged, match="row 2 is no event of format 2"):
         SqliteJournal(path)
 
 
@@ -202,7 +225,7 @@ def test_no_byte_of_the_file_can_change_what_the_journal_says_unnoticed(tmp_path
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x21]) + whole[at + 1 :])
         try:
             assert read_journal(path) == EVENTS, f"byte {at} went unnoticed"
-        except JournalDamaged:
+        except (JournalDamaged, JournalFormat):
             refused += 1
 
     assert refused > 50
@@ -210,19 +233,19 @@ def test_no_byte_of_the_file_can_change_what_the_journal_says_unnoticed(tmp_path
 
 def test_an_event_that_finds_no_room_is_not_half_written_and_the_run_can_go_on_later(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal")
-    journal.append(EVENTS[0])
-    (pages,) = journal._db.execute("PRAGMA page_count").fetchone()  # noqa: SLF001 - a full disk in small
-    journal._db.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
+    journal.append(EVENTS[0], after=0)
+    (pages,) = journal._file._db.execute("PRAGMA page_count").fetchone()  # noqa: SLF001 - a full disk in small
+    journal._file._db.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
 
     def fill() -> None:
-        for at in range(1000):
-            journal.append(RunResumed("rey" * 100, at))
+        for at in range(1, 1000):
+            journal.append(RunResumed("rey" * 100, at), after=at)
 
     with pytest.raises(JournalUnwritable, match="full") as caught:
         fill()
     kept = journal.events()
-    journal._db.execute(f"PRAGMA max_page_count = {pages + 100}")  # noqa: SLF001
-    journal.append(EVENTS[1])
+    journal._file._db.execute(f"PRAGMA max_page_count = {pages + 100}")  # noqa: SLF001
+    journal.append(EVENTS[1], after=len(kept))
     journal.close()
 
     assert any("skylift resume" in remedy.how for remedy in caught.value.remedies)
@@ -241,9 +264,9 @@ WRITER = """
     from skylift.engine.journal import FORMAT, RunOpened, RunResumed
 
     journal = SqliteJournal(Path(sys.argv[1]))
-    journal.append(RunOpened(FORMAT, "r1", "lab", "sha256:0", (), "rey", 0))
+    journal.append(RunOpened(FORMAT, "r1", "lab", "sha256:0", (), "rey", 0), after=0)
     for at in range(1, 10**6):
-        journal.append(RunResumed("rey", at))
+        journal.append(RunResumed("rey", at), after=at)
         print(at, flush=True)
 """
 
@@ -263,6 +286,6 @@ def test_what_a_writer_said_was_written_is_there_after_kill_9(tmp_path: Path) ->
     kept = [event.at_ms for event in journal.events()[1:]]
     assert kept[: len(said)] == said
     assert len(kept) <= len(said) + 1
-    journal.append(RunResumed("rey", 7))
+    journal.append(RunResumed("rey", 7), after=len(journal.events()))
     journal.close()
     assert read_journal(path)[-1] == RunResumed("rey", 7)

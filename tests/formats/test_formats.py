@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 
 from skylift.actions.registry import KINDS
+from skylift.drivers.chain_file import read_rows
+from skylift.drivers.ed25519 import holds
+from skylift.drivers.sqlite_journal import JOURNAL as KIND
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
-from skylift.engine.journal import EVENTS, RunOpened
+from skylift.engine.journal import EVENTS, JournalFormat
 from skylift.planning.text import PlanFormat, read_plan, write_plan
 
 HERE = Path(__file__).parent
-OLD_PLAN, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite"
+OLD_PLAN, OLD_JOURNAL, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite", HERE / "journal-2.sqlite"
 PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN = tuple(
     HERE / f"plan-2{of}.plan"
     for of in ("", "-parking", "-roster", "-closing", "-first-and-last", "-together")
@@ -32,7 +35,8 @@ WRITTEN = {
     FIRST_PLAN: "ade0e332289e9d8d5e8bc18382c8cc4eaf1fac6119308a37b12d3fd99969ae84",
     TOGETHER_PLAN: "1b6bbed0dd248a3b406a091d9d20a5db09260ec416ffd6305c818b8323e543b6",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
-    JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
+    OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
+    JOURNAL: "244bdb7b7754adae35cdd7e7585fb13b33e95f7f28f7be75d301d816c2930b35",
 }
 
 
@@ -60,15 +64,23 @@ def test_the_plans_of_format_2_show_every_kind_of_action_an_upgrade_has() -> Non
     assert kinds == KINDS.keys()
 
 
-def test_a_journal_of_format_1_tells_the_same_story(tmp_path: Path) -> None:
-    journal = SqliteJournal(Path(shutil.copy(JOURNAL, tmp_path)))
+def test_a_journal_of_format_1_is_refused_in_words_for_it_does_not_know_all_that_may_be_said(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(JournalFormat, match="its format is 1, and this one reads 2"):
+        SqliteJournal(Path(shutil.copy(OLD_JOURNAL, tmp_path)))
+
+
+def test_a_journal_of_format_2_tells_the_same_story_and_its_seals_hold(tmp_path: Path) -> None:
+    path = Path(shutil.copy(JOURNAL, tmp_path))
+    journal = SqliteJournal(path)
     events = journal.events()
     journal.close()
 
     run = fold(events)
 
     assert {event.kind for event in events} == EVENTS.keys()
-    assert run.standing is Standing.COMPLETED
-    assert run.plan == json.loads(OLD_PLAN.read_bytes())["digest"]
-    assert isinstance(events[0], RunOpened)
-    assert events[0].format == 1
+    assert run.standing is Standing.ABORTED
+    assert run.plan == json.loads(PLAN.read_bytes())["digest"]
+    assert (run.author, run.gated) == ("rey", frozenset())
+    assert all(row.seal and holds(row.seal, row.said) for row in read_rows(path, KIND))

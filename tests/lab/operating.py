@@ -147,7 +147,7 @@ def events(run: RunFolder) -> tuple[Event, ...]:
     """The journal of ``run`` as it is now."""
     with closing(sqlite3.connect(f"file:{run.journal}?mode=ro", uri=True)) as db:
         try:
-            rows = db.execute("SELECT body FROM event ORDER BY row").fetchall()
+            rows = db.execute("SELECT body FROM entry ORDER BY row").fetchall()
         except sqlite3.OperationalError:
             return ()  # its tables are not made yet
     return tuple(decode_event(json.loads(body)) for (body,) in rows)
@@ -212,7 +212,7 @@ def baseline_s(usual: int) -> int:
 def _length(run: RunFolder) -> int:
     with closing(sqlite3.connect(f"file:{run.journal}?mode=ro", uri=True)) as db:
         try:
-            count: int = db.execute("SELECT count(*) FROM event").fetchone()[0]
+            count: int = db.execute("SELECT count(*) FROM entry").fetchone()[0]
         except sqlite3.OperationalError:
             return 0
     return count

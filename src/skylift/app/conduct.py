@@ -1,25 +1,31 @@
-"""Run a plan: apply, resume, retry. Each opens or goes on with a journal, and drives it to rest."""
+"""Run a plan: open a journal or go on with one, and drive it to rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from skylift.actions.prove import CreateWitnesses
+from skylift.app.approvals import Approval, gates_of, signer_name
+from skylift.app.gates import GateGuard
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
+from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
-from skylift.app.wiring import hold, open_journal
+from skylift.app.windows import Windows
+from skylift.app.wiring import hold, holds, open_journal, worker_on
+from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Guard, Surroundings, View, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
-from skylift.engine.operate import Asked, open_run, resume, retry
-from skylift.model.ids import Digest, RunId, StepId
+from skylift.engine.operate import Asked, Gates, open_run, pause, resume
+from skylift.engine.problems import RunHeld
+from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
 from skylift.planning.facts import Drift, drift, facts_of
@@ -58,18 +64,6 @@ class OtherRecord(Refused):
         )
 
 
-class NotApproved(Refused):
-    """A plan passes points of no return that nobody approved."""
-
-    code = "plan.not-approved"
-
-    def __init__(self, steps: tuple[StepId, ...]) -> None:
-        super().__init__(
-            f"this plan passes points of no return that were not approved: {', '.join(steps)}",
-            Remedy(Fix.ACCEPT, "read them (skylift why STEP), then approve: skylift apply FILE --yes"),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Bench:
     """How a run is waited for, shown, and asked to stop."""
@@ -82,64 +76,168 @@ class Bench:
     """Told what is worth knowing and no problem."""
 
 
-def apply(site: Site, run: RunId, text: bytes, bench: Bench, *, approved: bool) -> Run:
-    """Run the plan in ``text`` until it is complete, halted or paused.
+def apply(
+    site: Site,
+    run: RunId,
+    text: bytes,
+    bench: Bench,
+    *,
+    approval: Approval,
+    seal: bytes | None = None,
+    at: Epoch | None = None,
+) -> Run:
+    """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
+
+    Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
+    before it looks at the cloud.
 
     Raises:
+        SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged, PlanFormat, PlanUnsafe: it is not what was approved, or must not run.
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
-        NotApproved: it has points of no return, and ``approved`` is false.
+        NotApproved: something in it needs an approval, and nothing was said of it.
+        WindowTooShort: a step of it can end in no window.
+        SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
     """
     plan = verified(text, site.record.catalog)
+    trusted(site.signer, site.record.signers)
+    made_by = author(digest_of(plan), seal, site.record.signers, holds)
+    in_time(seal, holds, site.clock())
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest)
-    if plan.no_returns and not approved:
-        raise NotApproved(plan.no_returns)
-    with hold(site, run):
+    gates = gates_of(site, plan, made_by, approval)
+
+    def still_true() -> None:
+        in_time(seal, holds, site.clock())
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
-        return begin(site, run, plan, text=text, bench=bench)
+
+    _await_start(site, plan, bench, at)
+    approved = plan.no_returns if approval is Approval.ALL else ()
+    start = Start(text, seal, gates, approved)
+    return begin(site, run, plan, start, bench=bench, check=still_true)
 
 
-def begin(site: Site, run: RunId, plan: Plan, *, text: bytes, bench: Bench) -> Run:
-    """Open a run of a plan that may run, and drive it. The caller holds the cloud."""
-    folder = site.runs.create(run, text)
+def _await_start(site: Site, plan: Plan, bench: Bench, at: Epoch | None) -> None:
+    """Wait until ``at``, and until a window is open for the first step that there is."""
+    windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
+    begun = Run(RunId(""), plan.cloud, Digest(""), frozenset(), "", 0)
+    windows.require(order, begun, now)
+    first = decide(order, begun, at_once=site.record.policy.at_once)
+    until = max(now, at or now)
+    until = max(until, windows.waits_until(order, begun, first, until) or until)
+    if until > now:
+        bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
+    while site.clock() < until:
+        if bench.asked_to_stop():
+            raise KeyboardInterrupt
+        bench.pause()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run is opened with."""
+
+    text: bytes
+    """The plan file."""
+    seal: bytes | None = None
+    """The seal on it; without one it gets one of whoever works here, if there is a key."""
+    gates: Gates = field(default_factory=Gates)
+    approved: tuple[StepId, ...] = ()
+    """The points of no return that may be passed."""
+
+
+def begin(
+    site: Site,
+    run: RunId,
+    plan: Plan,
+    start: Start,
+    *,
+    bench: Bench,
+    check: Callable[[], None] = lambda: None,
+) -> Run:
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    asked, digest, seal = _asked(site), digest_of(plan), start.seal
+    if seal is None and site.signer is not None:
+        seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
+    with hold(site, run):
+        check()
+        folder = site.runs.create(run, start.text, seal)
+        with open_journal(folder) as journal:
+            open_run(
+                journal,
+                run,
+                cloud=plan.cloud,
+                plan=digest,
+                approved=start.approved,
+                asked=asked,
+                gates=start.gates,
+            )
+            _work(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        asked = Asked(site.actor, site.clock())
-        open_run(journal, run, cloud=plan.cloud, plan=digest_of(plan), approved=plan.no_returns, asked=asked)
-        return _drive(site, plan, journal, folder=folder, bench=bench)
+        return _to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
-def go_on(site: Site, folder: RunFolder, bench: Bench) -> Run:
-    """Resume a run that was paused, or whose process died.
+def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
+    """Say a word to a run that lets it go on (resume it, retry a step, abort it), and drive it to rest.
+
+    If a process works on the run already, that one carries it out, and this returns at once.
 
     Raises:
         PlanChanged: its plan is not the one that was approved.
-        RunOver: it is completed.
-        RunHeld: another process works on this cloud.
+        RunRefuses, StepRefuses: not as the run or the step stands.
+        RunHeld: another run is being worked on.
     """
-    with hold(site, folder.id), open_journal(folder) as journal:
-        plan = _approved(folder, journal)
-        resume(journal, Asked(site.actor, site.clock()))
-        return _drive(site, plan, journal, folder=folder, bench=bench)
+    trusted(site.signer, site.record.signers)
+    _free_for(site, folder.id)
+    with open_journal(folder) as journal:
+        plan = approved_plan(folder, journal)
+        say(journal, _asked(site))
+        try:
+            with hold(site, folder.id):
+                _work(site, plan, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return _carried_out(journal, held, folder.id)
+        return _to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
-def again(site: Site, folder: RunFolder, step: StepId | None, bench: Bench) -> Run:
-    """Retry what failed (or ``step`` alone), and let the run go on.
+def _asked(site: Site) -> Asked:
+    return Asked(site.actor, site.clock(), signer_name(site))
 
-    Raises:
-        NothingToRetry: nothing failed, or not this step.
-        RunHeld: another process works on this cloud.
+
+def _free_for(site: Site, run: RunId) -> None:
+    """See that no other run is worked on before anything is said to this one."""
+    holder = worker_on(site.runs)
+    if holder is not None and holder.run != run:
+        raise RunHeld(holder)
+
+
+def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Look once more, now that others may take the cloud, and drive what was asked for until just now.
+
+    Whoever says a word while we hold the cloud leaves it to us; so a word that came after our last look
+    must not be left to nobody.
     """
-    with hold(site, folder.id), open_journal(folder) as journal:
-        plan = _approved(folder, journal)
-        retry(journal, Asked(site.actor, site.clock()), step)
-        return _drive(site, plan, journal, folder=folder, bench=bench)
+    order, at_once = Order.of(plan), site.record.policy.at_once
+    while not decide(order, run := fold(journal.events()), at_once=at_once).over:
+        try:
+            with hold(site, folder.id):
+                resume(journal, _asked(site))
+                _work(site, plan, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return _carried_out(journal, held, folder.id)
+    return run
 
 
-def _approved(folder: RunFolder, journal: Journal) -> Plan:
+def _carried_out(journal: Journal, held: RunHeld, run: RunId) -> Run:
+    if held.holder is not None and held.holder.run != run:
+        raise held
+    return fold(journal.events())
+
+
+def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     """The plan that this run was opened with.
 
     Raises:
@@ -151,9 +249,48 @@ def _approved(folder: RunFolder, journal: Journal) -> Plan:
     return plan
 
 
-def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
+    """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
+    windows, order = Windows(site.record.policy), Order.of(plan)
+    if (begun := fold(journal.events())).abort is None:
+        windows.require(order, begun, site.clock())
+
+    def closed_until() -> Epoch | None:
+        run = fold(journal.events())
+        chosen = decide(order, run, at_once=site.record.policy.at_once)
+        return windows.waits_until(order, run, chosen, site.clock())
+
+    while True:
+        if until := closed_until():
+            bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
+            if not _await(site, journal, bench, until):
+                return
+            # What was held has lapsed meanwhile, and is taken again where it is needed.
+            resume(journal, _asked(site))
+        _drive(site, plan, journal, folder=folder, bench=bench, windows=windows)
+        if closed_until() is None:
+            return
+
+
+def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
+    """Wait with nothing under way; false if the run was paused meanwhile."""
+    while site.clock() < until:
+        if bench.asked_to_stop() and fold(journal.events()).pause is None:
+            pause(journal, _asked(site))
+        run = fold(journal.events())
+        if run.pause or run.abort:
+            return run.abort is not None
+        bench.pause()
+    return True
+
+
+def _drive(
+    site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench, windows: Windows
+) -> Run:
     policy = site.record.policy
-    limits = Limits(at_once=policy.at_once, unreachable=policy.timeouts.unreachable)
+    limits = Limits(
+        at_once=policy.at_once, unreachable=policy.timeouts.unreachable, may_take=windows.may_take
+    )
     with ThreadPoolExecutor(policy.at_once + _HOLDING) as pool:
         execution = Execution(plan, journal, site.ports, limits=limits, pool=pool)
         around = Surroundings(
@@ -166,8 +303,12 @@ def _drive(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench
             return drive(execution, around)
         loss = with_announced(policy.loss, plan)
         site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
-        with _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard:
-            return drive(execution, replace(around, guard=guard))
+        gates = site.record.gates
+        with (
+            ThreadPoolExecutor(max(len(gates), 1)) as asking,
+            _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
+        ):
+            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import hmac
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -18,6 +19,7 @@ from skylift.app.yaml_section import Sheet, meant
 from skylift.catalog.component import Front, KnownComponent
 from skylift.model.ids import ComponentName
 from skylift.model.record import ComponentEntry, Record, ServiceEntry
+from skylift.model.window import Freeze, Window
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SSH_PORT = 22
@@ -34,12 +36,38 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
     _outages(sheet, record)
     _cells(sheet, record)
     _clashes(sheet, record)
+    _second_person(sheet, record)
+    _times(sheet, record)
     _sizes(sheet, record)
     _vantage(sheet, record)
     _private(sheet, "ssh.key", Path(record.ssh.key))
     _private(sheet, "vantage.clouds_yaml", Path(record.vantage.clouds_yaml))
+    for gate, entry in record.gates.items():
+        if entry.token is not None:
+            _private(sheet, f"gates.{gate}.token", Path(entry.token))
     _pinned(sheet, record)
     _credentials(sheet, record)
+
+
+def _second_person(sheet: Sheet, record: Record) -> None:
+    if record.policy.second_person and len(record.signers) < 2:  # noqa: PLR2004 - one who plans, one who approves
+        sheet.wrong("policy.second_person", "needs two signers at least", "name them under 'signers:'")
+
+
+def _times(sheet: Sheet, record: Record) -> None:
+    policy = record.policy
+    for key, texts, parse in (
+        ("windows", policy.windows, Window.parse),
+        ("freezes", policy.freezes, Freeze.parse),
+        ("time_zone", (policy.time_zone,), ZoneInfo),
+    ):
+        for text in texts:
+            try:
+                parse(text)
+            except (ValueError, ZoneInfoNotFoundError):
+                sheet.wrong(
+                    f"policy.{key}", f"{text} is no time there is", "see docs/how-to/keep-to-windows.md"
+                )
 
 
 def _roles(sheet: Sheet, record: Record) -> None:

@@ -6,9 +6,11 @@ Reads one section into one value of the model. Whether names that refer to each 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from skylift.app.record_gates import read_gates
 from skylift.app.yaml_section import Section, file_of, files_of
 from skylift.model.ids import (
     ArtifactName,
@@ -36,6 +38,8 @@ from skylift.model.record import (
     VantageEntry,
 )
 from skylift.model.release import Release
+from skylift.model.seal import PublicKey
+from skylift.planning.plan import Stage
 
 FORMAT = 1
 """Version of the record's format; any other is refused."""
@@ -53,6 +57,11 @@ _PATH_MEANS = "an absolute path on the hosts, without spaces"
 _UNIT = r"[A-Za-z0-9:_.@\\-]+\.service"
 _MAP = r"(?:/[A-Za-z0-9._-]+)+"
 """A path that HAProxy's admin socket takes as one word."""
+_ED25519 = r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(?: .*)?"
+_STAGE = "|".join(stage.value for stage in Stage)
+_WINDOW = r"(?:daily|mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d"
+_FREEZE = r"\d{4}-\d\d-\d\d(?:/\d{4}-\d\d-\d\d)?"
+_ZONE = r"[A-Za-z0-9_+/-]+"
 _PORT_MAX = 65_535
 _DAY_S = 86_400
 _PARK_MAX_S = 60
@@ -76,6 +85,8 @@ def read_record(top: Section) -> Record:
         broker=_broker(top.section("broker", optional=True)) if "broker" in top.sheet.lines else None,
         policy=_policy(top.section("policy", optional=True)),
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
+        gates=read_gates(top.section("gates", optional=True)),
+        signers=_signers(top.section("signers", optional=True)),
     )
     top.close()
     return record
@@ -232,11 +243,33 @@ def _policy(section: Section) -> Policy:
         outages=frozenset(section.texts("outages", form=_NAME, means=_NAME_MEANS, optional=True)),
         online_batch=section.number("online_batch", 1, 1_000_000, default=usual.online_batch),
         stale_after_h=section.number("stale_after_h", 1, _YEAR_H, default=usual.stale_after_h),
+        plan_valid_h=section.number("plan_valid_h", 1, _YEAR_H, default=usual.plan_valid_h),
+        windows=section.texts("windows", form=_WINDOW, means="such as sat 01:00-05:00", optional=True),
+        freezes=section.texts("freezes", form=_FREEZE, means="such as 2026-12-20/2027-01-06", optional=True),
+        time_zone=section.text(
+            "time_zone", default=usual.time_zone, form=_ZONE, means="such as Europe/Berlin"
+        )
+        or usual.time_zone,
+        approvals=section.texts("approvals", form=_STAGE, means=f"one of {_STAGE}", optional=True),
+        second_person=section.text("second_person", default="false", form="true|false", means="true or false")
+        == "true",
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )
     section.close()
     return policy
+
+
+def _signers(section: Section) -> dict[str, PublicKey]:
+    means = "the public half of an ed25519 key, as ssh-keygen writes it: ssh-ed25519 AAAAC3Nza…"
+    lines = {name: section.text(name, form=_ED25519, means=means) for name in section.names(form=_NAME)}
+    section.close()
+    return {name: _public(line) for name, line in lines.items() if line}
+
+
+def _public(line: str) -> PublicKey:
+    """The key itself is the end of what OpenSSH writes in base64."""
+    return PublicKey(base64.b64decode(line.split()[1])[-32:].hex())
 
 
 def _loss(section: Section) -> LossBudget:

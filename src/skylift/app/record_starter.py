@@ -118,6 +118,18 @@ vantage:
   clouds_yaml:                  # fill in
   cloud:                        # fill in
 
+# What others know of the cloud, asked before the first step and all the while: see docs/how-to/ask-gates.md
+# gates:
+#   errors:
+#     kind: prometheus
+#     url: http://prometheus:9090
+#     query: sum(rate(haproxy_server_http_responses_total{code="5xx"}[1m]))
+#     bad: "> 1"
+
+# Who may seal plans and what is said to a run; with this, nothing else is trusted.
+# signers:
+#   rey: ssh-ed25519 AAAA...
+
 # What you allow. Each line shows what is used without it; remove '# ' to change it.
 # policy:
 #   batch: 1                    # backends of one API that may be out at once
@@ -129,6 +141,12 @@ vantage:
 #   disk_free_min_gib: 2        # on every host, after staging
 #   online_batch: 1000          # rows that one batch of an online data migration moves
 #   stale_after_h: 24           # a service that is silent for longer is taken for gone
+#   plan_valid_h: 72            # a sealed plan may be applied for so long
+#   windows: []                 # times of the week at which steps may start; at any time without it
+#   freezes: []                 # days on which none starts, such as [2026-12-20/2027-01-06]
+#   time_zone: UTC              # whose clock both go by
+#   approvals: []               # stages that wait for an approval of their own, such as control-plane
+#   second_person: false        # whoever made a plan may not approve it
 #   outages: []                 # components that may be stopped as a whole where they cannot be rolled
 #   loss:                       # a run that loses more halts by itself
 #     failed_requests: 5

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from skylift.actions.parking import ParkPool
 from skylift.app.validate import Issue, Outcome, Validation
-from skylift.engine.fold import Run, Standing, fold
+from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, StepDone, StepFailed, StepStarted
 from skylift.model.availability import ApiAvailability, Availability, Span, availability
 from skylift.model.ids import StepId
@@ -89,7 +89,7 @@ class Report:
         seen = self.validation.issues if self.validation else ()
         worse = {impact.api for impact in self.impacts if not impact.kept}
         lost = [_loss_issue(api) for api in self.availability.apis if api.api in worse]
-        return (*seen, *_witness_issues(self.witnesses), *lost)
+        return (*seen, *_witness_issues(self.witnesses), *lost, *_skipped_issues(self.run))
 
     @property
     def hurt(self) -> tuple[WitnessSeen, ...]:
@@ -181,15 +181,18 @@ def _span(attempt: Attempt) -> Span:
 
 def _troubles(events: Sequence[Event]) -> tuple[Trouble, ...]:
     run = fold(events)
+    # What was postponed is as it failed; for what was skipped somebody answers.
+    still = run.within(Phase.FAILED, Phase.POSTPONED)
+    newest = {event.step: event for event in events if isinstance(event, StepFailed)}
     troubles: list[Trouble] = []
     for event in events:
         match event:
             case StepFailed(step=step, problem=problem, at_ms=at_ms):
-                failed_at = run.steps[step].ended_ms if run.steps[step].problem else None
-                troubles.append(Trouble(at_ms, step, problem, over=failed_at != at_ms))
+                over = step not in still or newest[step] is not event
+                troubles.append(Trouble(at_ms, step, problem, over=over))
             case RunPaused(problem=Reported() as problem, at_ms=at_ms):
-                still = run.pause is not None and run.pause.at_ms == at_ms
-                troubles.append(Trouble(at_ms, None, problem, over=not still))
+                paused = run.pause is not None and run.pause.at_ms == at_ms
+                troubles.append(Trouble(at_ms, None, problem, over=not paused))
             case _:
                 pass
     return tuple(troubles)
@@ -230,6 +233,16 @@ def _witness_issues(witnesses: Iterable[WitnessSeen]) -> Iterator[Issue]:
                 Outcome.WITH_ISSUES,
                 f"the witness {witness.name} is not as it was made: {witness.detail}",
                 (Remedy(Fix.REPAIR, "look whether users' own resources changed in the same way"),),
+            )
+
+
+def _skipped_issues(run: Run) -> Iterator[Issue]:
+    for step, at in sorted(run.steps.items()):
+        if at.phase is Phase.SKIPPED and at.aside is not None:
+            yield Issue(
+                Outcome.WITH_ISSUES,
+                f"{step} was skipped by {at.aside.actor}: {at.aside.reason}",
+                (Remedy(Fix.REPAIR, f"see that what it was for is done: skylift why {step}"),),
             )
 
 

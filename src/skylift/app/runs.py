@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "journal"
 
     @property
+    def seal(self) -> Path:
+        """The seal on the plan, if it was sealed."""
+        return self.path / "plan.seal"
+
+    @property
     def samples(self) -> Path:
         """What the probes measured, fetched from the vantage host."""
         return self.path / "samples"
@@ -63,14 +68,19 @@ class Runs:
         """The runs of the cloud that ``record`` declares."""
         return cls(record.resolve().parent / ".skylift")
 
+    @property
+    def audit(self) -> Path:
+        """The audit trail: every word said to the cloud."""
+        return self.home / "audit"
+
     def make_home(self) -> None:
         """Make the folder that holds them; no effect if it is there."""
         self.home.mkdir(mode=0o700, exist_ok=True)
         (self.home / ".gitignore").write_text("*\n")
         (self.home / "runs").mkdir(mode=0o700, exist_ok=True)
 
-    def create(self, run: RunId, plan: bytes) -> RunFolder:
-        """A new run's folder, with its plan in it.
+    def create(self, run: RunId, plan: bytes, seal: bytes | None = None) -> RunFolder:
+        """A new run's folder, with its plan in it, and the seal on that.
 
         Raises:
             FileExistsError: the run is there already.
@@ -78,8 +88,10 @@ class Runs:
         folder = self._folder(run)
         self.make_home()
         folder.path.mkdir(mode=0o700)
-        folder.plan.touch(mode=0o600)
-        folder.plan.write_bytes(plan)
+        for file, text in ((folder.plan, plan), (folder.seal, seal)):
+            if text is not None:
+                file.touch(mode=0o600)
+                file.write_bytes(text)
         return folder
 
     def known(self) -> tuple[RunFolder, ...]:

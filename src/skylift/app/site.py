@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from skylift.app.runs import Runs
 from skylift.catalog.catalog import Catalog
 from skylift.model.codec import canonical, encode
+from skylift.model.gate import Answer, GateEntry, Verdict
 from skylift.model.ids import Digest, Epoch
 from skylift.model.record import Record
+from skylift.model.seal import Signer
 from skylift.ports import Ports
+
+
+def _nobody(_gate: GateEntry) -> Answer:
+    return Answer(Verdict.INCONCLUSIVE, "nobody here asks gates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,10 @@ class Site:
     clock: Callable[[], Epoch]
     actor: str
     """Who works here, as ``user@host``."""
+    signer: Signer | None = None
+    """Whose key is here, if one is."""
+    ask: Callable[[GateEntry], Answer] = _nobody
+    """Asks a gate of the record."""
 
     @property
     def digest(self) -> Digest:

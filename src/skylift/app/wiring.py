@@ -15,6 +15,9 @@ from skylift.app.site import Site
 from skylift.catalog.catalog import load as load_catalog
 from skylift.drivers import clock
 from skylift.drivers.artifacts import SshArtifacts
+from skylift.drivers.chain_file import ChainFile, Kind, Row, head_of, read_rows
+from skylift.drivers.ed25519 import KeyFile, holds
+from skylift.drivers.gate_asker import ask
 from skylift.drivers.haproxy import HaproxyBalancer
 from skylift.drivers.hosts import SshHosts
 from skylift.drivers.intake import ApiIntake
@@ -22,16 +25,22 @@ from skylift.drivers.jobs import SshJobs
 from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
 from skylift.drivers.rabbitmq import RabbitmqBroker
-from skylift.drivers.sqlite_journal import SqliteJournal
+from skylift.drivers.sqlite_journal import JOURNAL, SqliteJournal
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.systemd import SystemdServices
 from skylift.drivers.vantage import SshVantage
 from skylift.drivers.vantage_line import VantageLine
 from skylift.engine.journal import Journal, milliseconds
+from skylift.engine.operate import Asked
 from skylift.engine.problems import Holder
 from skylift.model.ids import HostName, RunId
 from skylift.model.record import Record
+from skylift.model.seal import Signer
 from skylift.ports import Ports
+
+__all__ = ["AUDIT", "Row", "head_of", "holds"]
+
+AUDIT = Kind("audit trail", 1)
 
 
 @contextmanager
@@ -77,22 +86,74 @@ def open_site(record: Path) -> Iterator[Site]:
             ports=ports,
             runs=Runs.beside(record),
             clock=clock.now,
-            actor=f"{getpass.getuser()}@{socket.gethostname()}",
+            actor=actor(),
+            signer=signer(),
+            ask=ask,
         )
+
+
+def signer() -> Signer | None:
+    """Whose key is at SKYLIFT_KEY, or where keys usually are; none if there is none there.
+
+    Raises:
+        SigningKeyRefused: it cannot be used.
+    """
+    told = os.environ.get("SKYLIFT_KEY")
+    path = Path(told) if told else Path("~/.config/skylift/key").expanduser()
+    return KeyFile(path) if told or path.exists() else None
+
+
+def actor() -> str:
+    """Who works here, as ``user@host``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def asked() -> Asked:
+    """Who asks, and that it is now."""
+    return Asked(actor(), clock.now())
 
 
 @contextmanager
 def open_journal(folder: RunFolder) -> Iterator[Journal]:
-    """The journal of a run, verified row by row.
+    """The journal of a run, verified row by row; what is added is sealed, if there is a key here.
 
     Raises:
         JournalDamaged: it is not what was written.
+        SigningKeyRefused: the key here cannot be used.
     """
-    journal = SqliteJournal(folder.journal)
+    journal = SqliteJournal(folder.journal, signer())
     try:
         yield journal
     finally:
         journal.close()
+
+
+@contextmanager
+def open_audit(runs: Runs) -> Iterator[ChainFile]:
+    """The audit trail of a cloud, verified row by row; what is added is sealed, if there is a key here.
+
+    Raises:
+        JournalDamaged: it is not what was written.
+    """
+    trail = ChainFile(runs.audit, AUDIT, signer())
+    try:
+        yield trail
+    finally:
+        trail.close()
+
+
+def journal_rows(folder: RunFolder) -> tuple[Row, ...]:
+    """The rows of a run's journal, chained; whose seals they bear is not judged yet.
+
+    Raises:
+        JournalDamaged: they are not what was written.
+    """
+    return read_rows(folder.journal, JOURNAL)
+
+
+def audit_rows(runs: Runs) -> tuple[Row, ...]:
+    """The rows of the audit trail, likewise."""
+    return read_rows(runs.audit, AUDIT)
 
 
 @contextmanager

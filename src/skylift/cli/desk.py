@@ -29,6 +29,8 @@ class Desk:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+run_option = click.option("--run", "run", help="The run; without it, the newest.")
+reason_option = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 pass_desk = click.make_pass_decorator(Desk)
 
 

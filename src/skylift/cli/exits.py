@@ -19,7 +19,7 @@ class Exit(IntEnum):
     BLOCKED = 3
     """Refused before anything was changed: a check, a changed plan, drift, another run."""
     PAUSED = 4
-    """The run is paused, and ``skylift resume`` goes on."""
+    """The run rests: paused, or before an approval, or with something postponed; ``skylift status`` says."""
 
 
 def exit_for(problem: Problem) -> Exit:

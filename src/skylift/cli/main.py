@@ -24,11 +24,17 @@ VERBS = {
     "why": "cli.plan",
     "audit-order": "cli.audit",
     "apply": "cli.run",
+    "pause": "cli.control",
     "resume": "cli.run",
+    "approve": "cli.control",
     "retry": "cli.run",
+    "skip": "cli.control",
+    "postpone": "cli.control",
+    "abort": "cli.run",
     "status": "cli.outcome",
     "validate": "cli.outcome",
     "report": "cli.outcome",
+    "verify": "cli.verify",
     "lab": "cli.lab",
 }
 """Each verb and the module that has it, in the order an operator meets them."""
@@ -66,8 +72,8 @@ class _Verbs(click.Group):
 def skylift(ctx: click.Context, record: Path) -> None:
     """Upgrade OpenStack clouds without taking them down.
 
-    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume
-    and retry changes a service.
+    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume,
+    retry and abort changes a service.
     """
     ctx.obj = Desk(record=record)
 

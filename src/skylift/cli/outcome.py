@@ -9,15 +9,21 @@ import click
 
 from skylift.app.account import account, judge, standing
 from skylift.app.conduct import witness_label
+from skylift.app.record_file import load_record
 from skylift.app.validate import Outcome
+from skylift.app.windows import Windows
 from skylift.app.wiring import open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.views import report as report_view
 from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
+from skylift.drivers.clock import now
+from skylift.engine.decide import Order, decide
+from skylift.engine.fold import Run
 from skylift.model.goal import Upgrade
-from skylift.model.problem import Transient
+from skylift.model.problem import Problem, Transient
+from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.ports import Vantage
 
@@ -32,11 +38,22 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
     seen = standing(desk.runs, desk.runs.find(run))
     answer(
-        run_view.lines(seen.plan, seen.run, seen.holder),
+        [*run_view.lines(seen.plan, seen.run, seen.holder), *_waits(desk, seen.plan, seen.run)],
         run_view.document(seen.plan, seen.run, seen.holder),
         as_json=as_json,
     )
     return Exit.OK
+
+
+def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
+    """Until when the run waits for a window, if the record can be read: only it has them."""
+    try:
+        policy = load_record(desk.record).policy
+    except Problem:
+        return []
+    windows, order = Windows(policy), Order.of(plan)
+    until = windows.waits_until(order, run, decide(order, run, at_once=policy.at_once), now())
+    return [f"  waits for a window: until {windows.told(until)}"] if until else []
 
 
 @click.command("validate")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from skylift.app.propose import propose
+from skylift.app.plan_seal import seal_plan, trusted
+from skylift.app.propose import Proposal, propose
+from skylift.app.site import Site
 from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
 from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk, remark
@@ -16,7 +18,7 @@ from skylift.cli.views import plan as plan_view
 from skylift.cli.views import why as why_view
 from skylift.model.goal import Upgrade
 from skylift.model.ids import StepId
-from skylift.planning.text import read_plan
+from skylift.planning.text import digest_of, read_plan
 from skylift.planning.why import why as reasons
 
 
@@ -30,7 +32,10 @@ from skylift.planning.why import why as reasons
 def plan(desk: Desk, *, goal: Upgrade, output: Path | None, as_json: bool) -> Exit:
     """Propose a plan, below whatever speaks against it. A blocked plan is shown, but not written."""
     with open_site(desk.record) as site:
+        if output is not None:
+            trusted(site.signer, site.record.signers)
         proposal = propose(site, goal)
+        sealed = _seal_of(site, proposal)
     complaints = tuple(f for f in proposal.findings if f.level is not Level.PASSED)
     told = [*findings_view.lines(complaints, goal.to), ""] if complaints else []
     document = {
@@ -43,8 +48,23 @@ def plan(desk: Desk, *, goal: Upgrade, output: Path | None, as_json: bool) -> Ex
         return Exit.BLOCKED
     if output is not None:
         output.write_bytes(proposal.text)
+        if sealed is not None:
+            seal_of(output).write_bytes(sealed)
+            remark(f"wrote {seal_of(output)}: your seal on it, for {site.record.policy.plan_valid_h} h")
         remark(f"wrote {output}; approve and run it with: skylift apply {output}")
     return Exit.OK
+
+
+def seal_of(plan_file: Path) -> Path:
+    """Where the seal on a plan file lies."""
+    return plan_file.with_name(plan_file.name + ".seal")
+
+
+def _seal_of(site: Site, proposal: Proposal) -> bytes | None:
+    if site.signer is None:
+        return None
+    valid_h = site.record.policy.plan_valid_h
+    return seal_plan(digest_of(proposal.plan), site.signer, now=site.clock(), valid_h=valid_h)
 
 
 @click.command("why")

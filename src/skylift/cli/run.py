@@ -1,23 +1,36 @@
-"""``skylift apply``, ``resume`` and ``retry``: the only verbs that change services."""
+"""``skylift apply``, ``resume``, ``retry`` and ``abort``: the only verbs that change services."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from skylift.app.conduct import again, go_on
+from skylift.app.approvals import Approval
 from skylift.app.conduct import apply as run_plan
+from skylift.app.conduct import go_on
+from skylift.app.control import known_step
 from skylift.app.propose import verified
-from skylift.app.wiring import open_site
+from skylift.app.windows import Windows
+from skylift.app.wiring import open_site, worker_on
+from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
-from skylift.cli.desk import Desk, answer, json_option, pass_desk
+from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
+from skylift.cli.plan import seal_of
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Run, Standing
-from skylift.model.ids import StepId
+from skylift.engine.journal import Journal
+from skylift.engine.operate import Asked
+from skylift.engine.operate import abort as say_abort
+from skylift.engine.operate import resume as say_resume
+from skylift.engine.operate import retry as say_retry
+from skylift.engine.problems import Holder
+from skylift.model.ids import Epoch, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 
@@ -26,65 +39,123 @@ _EXITS = {
     Standing.HALTED: Exit.FAILED,
     Standing.PAUSED: Exit.PAUSED,
     Standing.RUNNING: Exit.PAUSED,
+    Standing.ABORTING: Exit.FAILED,
+    Standing.ABORTED: Exit.FAILED,
 }
 
 
-@click.command("apply")
+@click.command("apply", cls=Audited)
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@click.option("--yes", "approved", is_flag=True, help="Approve every point of no return that the plan names.")
+@click.option(
+    "--yes",
+    "approval",
+    flag_value=Approval.ALL.value,
+    help="Approve every point of no return that the plan names, and every stage that needs it.",
+)
+@click.option(
+    "--hold",
+    "approval",
+    flag_value=Approval.HOLD.value,
+    help="Begin, and wait before what is not approved yet: 'skylift approve'.",
+)
+@click.option("--at", help="When to begin, such as 2026-12-05T01:00, by the clock of policy.time_zone.")
 @json_option
 @pass_desk
-def apply(desk: Desk, file: Path, *, approved: bool, as_json: bool) -> Exit:
+def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_json: bool) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
+
+    Steps start only while a window of the policy is open, and if they can end before it closes.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
     """
-    text = file.read_bytes()
+    text, beside = file.read_bytes(), seal_of(file)
+    seal = beside.read_bytes() if beside.exists() else None
     with open_site(desk.record) as site:
         plan = verified(text, site.record.catalog)
-        approved = approved or _approves(plan)
+        said = Approval(approval) if approval else _approves(plan)
+        begins = _moment(at, Windows(site.record.policy)) if at else None
         with bench_of() as bench:
-            run = run_plan(site, run_id(site, "run"), text, bench, approved=approved)
-    return _told(plan, run, as_json=as_json)
+            run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins)
+    _tell(plan, run, None, as_json=as_json)
+    return _EXITS[run.standing]
 
 
-@click.command("resume")
+@click.command("resume", cls=Audited)
 @click.argument("run", required=False)
 @json_option
 @pass_desk
 def resume(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Let a run go on that was paused, or whose process died: RUN, or the newest."""
-    folder = desk.runs.find(run)
-    plan = read_plan(folder.plan.read_bytes())
-    with open_site(desk.record) as site, bench_of() as bench:
-        ended = go_on(site, folder, bench)
-    return _told(plan, ended, as_json=as_json)
+    return _go_on(desk, run, say_resume, as_json=as_json)
 
 
-@click.command("retry")
+@click.command("retry", cls=Audited)
 @click.argument("step", required=False)
-@click.option("--run", "run", help="The run; without it, the newest.")
+@run_option
 @json_option
 @pass_desk
 def retry(desk: Desk, step: str | None, *, run: str | None, as_json: bool) -> Exit:
-    """Try STEP again after a repair, or every failed step, and let the run go on."""
+    """Try STEP again after a repair, or every failed step, and let the run go on.
+
+    A step that was postponed is taken back by its name.
+    """
+    which = StepId(step) if step else None
+    known_step(read_plan(desk.runs.find(run).plan.read_bytes()), which)
+    return _go_on(desk, run, lambda journal, asked: say_retry(journal, asked, which), as_json=as_json)
+
+
+@click.command("abort", cls=Audited)
+@reason_option
+@click.option("--leave", is_flag=True, help="Close the run even if something it took is not given back.")
+@run_option
+@json_option
+@pass_desk
+def abort(desk: Desk, *, reason: str, leave: bool, run: str | None, as_json: bool) -> Exit:
+    """Give a run up: let running steps end, give back what was taken, and say what is left."""
+
+    def say(journal: Journal, asked: Asked) -> Run:
+        return say_abort(journal, asked, reason=reason, leave=leave)
+
+    # Given up and closed is what was asked for here; of apply and resume it is the end of a run that failed.
+    return _go_on(desk, run, say, as_json=as_json, exits={**_EXITS, Standing.ABORTED: Exit.OK})
+
+
+def _go_on(
+    desk: Desk,
+    run: str | None,
+    say: Callable[[Journal, Asked], Run],
+    *,
+    as_json: bool,
+    exits: Mapping[Standing, Exit] = _EXITS,
+) -> Exit:
     folder = desk.runs.find(run)
     plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record) as site, bench_of() as bench:
-        ended = again(site, folder, StepId(step) if step else None, bench)
-    return _told(plan, ended, as_json=as_json)
+        ended = go_on(site, folder, bench, say)
+    holder = worker_on(desk.runs)
+    by = holder if holder is not None and holder.run == ended.id else None
+    _tell(plan, ended, by, as_json=as_json)
+    return Exit.OK if by else exits[ended.standing]
 
 
-def _approves(plan: Plan) -> bool:
+def _moment(at: str, windows: Windows) -> Epoch:
+    try:
+        told = datetime.fromisoformat(at)
+    except ValueError:
+        raise click.UsageError(f"--at {at} is no time; write it as 2026-12-05T01:00") from None
+    return Epoch((told if told.tzinfo else told.replace(tzinfo=windows.zone)).timestamp())
+
+
+def _approves(plan: Plan) -> Approval:
     """Ask for the approval of what has no way back; without a terminal nobody can say yes."""
     if not plan.no_returns or not sys.stdin.isatty():
-        return False
+        return Approval.NONE
     for line in plan_view.lines(plan):
         click.echo(line, err=True)
     named = ", ".join(plan.no_returns)
-    return bool(click.confirm(f"no step alone leads back from {named}: approve", err=True))
+    yes = click.confirm(f"no step alone leads back from {named}: approve", err=True)
+    return Approval.ALL if yes else Approval.NONE
 
 
-def _told(plan: Plan, run: Run, *, as_json: bool) -> Exit:
-    answer(run_view.lines(plan, run, None), run_view.document(plan, run, None), as_json=as_json)
-    return _EXITS[run.standing]
+def _tell(plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:
+    answer(run_view.lines(plan, run, holder), run_view.document(plan, run, holder), as_json=as_json)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from skylift.app.conduct import begin
+from skylift.app.conduct import Start, begin
 from skylift.app.inspect_target import ArtifactUndeclared
-from skylift.app.wiring import hold, open_site
+from skylift.app.wiring import open_site
+from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
 from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk
 from skylift.cli.exits import Exit
@@ -17,7 +18,7 @@ from skylift.planning.staging import plan_staging
 from skylift.planning.text import write_plan
 
 
-@click.command("stage")
+@click.command("stage", cls=Audited)
 @goal_option
 @json_option
 @pass_desk
@@ -28,8 +29,6 @@ def stage(desk: Desk, *, goal: Upgrade, as_json: bool) -> Exit:
         if artifact is None:
             raise ArtifactUndeclared(f"of release {goal.to}")
         plan = plan_staging(site.record, artifact, site.catalog, site.digest)
-        run = run_id(site, "stage")
-        with hold(site, run):
-            ended = begin(site, run, plan, text=write_plan(plan), bench=bench)
+        ended = begin(site, run_id(site, "stage"), plan, Start(write_plan(plan)), bench=bench)
     answer(run_view.lines(plan, ended, None), run_view.document(plan, ended, None), as_json=as_json)
     return Exit.OK if ended.standing is Standing.COMPLETED else Exit.FAILED

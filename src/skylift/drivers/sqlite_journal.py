@@ -1,146 +1,58 @@
-"""The journal of one run in one SQLite file, each row chained to the one before it by its hash.
-
-The chain tells a changed, lost or swapped row, and the head kept beside it tells a lost end. It is no
-signature: whoever may write the file can also forge the whole of it.
-"""
+"""The journal of one run in one SQLite file, chained and sealed."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import sqlite3
 from pathlib import Path
 
-from skylift.engine.journal import (
-    FORMAT,
-    Event,
-    JournalDamaged,
-    JournalUnwritable,
-    decode_event,
-    encode_event,
-)
+from skylift.drivers.chain_file import ChainFile, Kind, Row, read_rows
+from skylift.engine.journal import FORMAT, Event, JournalDamaged, decode_event, encode_event
 from skylift.model.codec import Malformed
+from skylift.model.seal import Signer
 
-_GENESIS = hashlib.sha256(f"skylift journal {FORMAT}".encode()).digest()
-_SCHEMA = (
-    "CREATE TABLE event (row INTEGER PRIMARY KEY, body BLOB NOT NULL, chain BLOB NOT NULL)",
-    "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), rows INTEGER NOT NULL, chain BLOB NOT NULL)",
-)
+JOURNAL = Kind("journal", FORMAT)
 
 
 class SqliteJournal:
-    """An open journal. Used by one thread; others may read the same file meanwhile.
-
-    Opening reads and verifies every row. The file has mode 0600.
+    """An open journal. Used by one thread; other processes may read and append to the same file meanwhile.
 
     Raises:
-        JournalDamaged: a row is not what was appended, or the file is no journal; it names the row.
-        JournalUnwritable: there is no such file and none can be made.
+        JournalDamaged, JournalFormat, JournalUnwritable: as ``ChainFile``; also if a row is no event.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        _create(path)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._open = True
+    def __init__(self, path: Path, signer: Signer | None = None) -> None:
+        self._where = str(path)
+        self._file = ChainFile(path, JOURNAL, signer)
         try:
-            self._prepare()
-            self._events, self._chain = _read(self._db, str(path))
-        except (sqlite3.Error, JournalDamaged) as error:
-            self.close()
-            if isinstance(error, JournalDamaged):
-                raise
-            raise JournalDamaged(str(path), f"SQLite says: {error}") from error
+            self._events = _decoded(self._file.rows(), self._where)
+        except JournalDamaged:
+            self._file.close()
+            raise
 
-    def append(self, event: Event) -> None:
-        body = encode_event(event)
-        chain = _link(self._chain, body)
-        row = len(self._events) + 1
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("INSERT INTO event (row, body, chain) VALUES (?, ?, ?)", (row, body, chain))
-            self._db.execute("UPDATE head SET rows = ?, chain = ?", (row, chain))
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise JournalUnwritable(str(self._path), str(error)) from error
-        self._chain = chain
+    def append(self, event: Event, *, after: int) -> None:
+        self._file.append(encode_event(event), after=after)
         self._events = (*self._events, event)
 
     def events(self) -> tuple[Event, ...]:
+        rows = self._file.rows()
+        self._events += _decoded(rows[len(self._events) :], self._where, len(self._events))
         return self._events
 
     def close(self) -> None:
-        if self._open:
-            self._open = False
-            self._db.close()
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # NORMAL, the usual choice with WAL, may lose the last commits in a power cut. What the cloud did
-        # we would observe again; which attempt a job was started under we would not, and a second
-        # attempt would run it twice. FULL costs one fsync per event, and a run has hundreds of events.
-        self._db.execute("PRAGMA synchronous = FULL")
-        if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-            self._db.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
-                self._db.execute(statement)
-            self._db.execute("INSERT INTO head VALUES (1, 0, ?)", (_GENESIS,))
-            self._db.execute("COMMIT")
+        self._file.close()
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
     """The events in ``path`` as they are now, while another process may be writing it.
 
     Raises:
-        JournalDamaged: as opening it; also if there is no such file.
+        JournalDamaged, JournalFormat: as opening it; also if there is no such file.
     """
-    if not path.exists():
-        raise JournalDamaged(str(path), "there is no such file")
-    try:
-        db = sqlite3.connect(path, isolation_level=None)
-        try:
-            db.execute("PRAGMA query_only = ON")
-            return _read(db, str(path))[0]
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise JournalDamaged(str(path), f"SQLite says: {error}") from error
+    return _decoded(read_rows(path, JOURNAL), str(path))
 
 
-def _create(path: Path) -> None:
-    """Before SQLite would, for it would ask the umask who may read; its other files take this mode."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise JournalUnwritable(str(path), error.strerror or "no reason given") from error
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _read(db: sqlite3.Connection, where: str) -> tuple[tuple[Event, ...], bytes]:
-    db.execute("BEGIN")
-    rows = db.execute("SELECT row, body, chain FROM event ORDER BY row").fetchall()
-    heads = db.execute("SELECT rows, chain FROM head").fetchall()
-    db.execute("COMMIT")
-    chain, events = _GENESIS, []
-    for expected, (row, body, stored) in enumerate(rows, start=1):
-        if row != expected:
-            raise JournalDamaged(where, f"row {expected} is missing")
-        if not isinstance(body, bytes) or _link(chain, body) != stored:
-            raise JournalDamaged(where, f"row {row} is not what was written")
-        events.append(_decode(body, row, where))
-        chain = stored
-    if heads != [(len(events), chain)]:
-        raise JournalDamaged(where, f"it should not end with row {len(events)}")
-    return tuple(events), chain
+def _decoded(rows: tuple[Row, ...], where: str, known: int = 0) -> tuple[Event, ...]:
+    return tuple(_decode(row.body, number, where) for number, row in enumerate(rows, start=known + 1))
 
 
 def _decode(body: bytes, row: int, where: str) -> Event:
@@ -148,7 +60,3 @@ def _decode(body: bytes, row: int, where: str) -> Event:
         return decode_event(json.loads(body))
     except (Malformed, ValueError) as error:
         raise JournalDamaged(where, f"row {row} is no event of format {FORMAT}: {error}") from error
-
-
-def _link(before: bytes, body: bytes) -> bytes:
-    return hashlib.sha256(before + body).digest()

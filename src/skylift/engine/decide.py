@@ -2,12 +2,14 @@
 
 What is started depends on how the run stands:
 
-* running: every step whose predecessors are done, but no point of no return that was not approved;
+* running: every step whose predecessors are done, but none of a stage that waits for its approval, and
+  no point of no return that was not approved by name. What gives back what was taken needs no approval;
 * paused: nothing, so running steps finish and the run comes to rest;
-* a step failed: only what lies between something that was taken and its giving back. A step that has
-  its own reversal later in the plan takes (a backend out of its pool), and that later step gives it
-  back. Going on with these never takes more from users, and not going on would leave a backend of a
-  healthy host out for as long as the repair of another one lasts. A step an operator retries starts too.
+* a step failed, or the run was given up: only what lies between something that was taken and its
+  giving back. A step that has its own reversal later in the plan takes (a backend out of its pool), and
+  that later step gives it back. Going on with these never takes more from users, and not going on would
+  leave a backend of a healthy host out for as long as the repair of another one lasts. A step an
+  operator retries starts too.
 
 What was taken may not last by itself (a parked pool): then it is held while the process lives, and has
 lapsed when another one resumes. It is taken again before what waits for it goes on. What was seen while it
@@ -21,9 +23,9 @@ from dataclasses import dataclass
 
 from skylift.actions.action import Action, Undo
 from skylift.engine.fold import Phase, Run
-from skylift.engine.journal import milliseconds
+from skylift.engine.journal import Outcome, milliseconds
 from skylift.model.ids import Epoch, Seconds, StepId
-from skylift.planning.plan import Plan, Step
+from skylift.planning.plan import Plan, Stage, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,12 @@ class Order:
         What has lapsed is among them, if more than its giving back comes after it; and while it is taken
         again it is not given back, for whatever takes it would go on taking.
         """
-        done, begun = run.within(Phase.DONE), run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED)
-        again = self.seen_before(run)
-        sound = done - again
+        waiting, again = run.within(Phase.WAITING), self.seen_before(run)
+        sound = run.passed - again
         free = {
-            s.id for s in self.steps if (s.id not in begun or s.id in again) and self.before[s.id] <= sound
+            s.id
+            for s in self.steps
+            if (s.id not in run.steps or s.id in waiting or s.id in again) and self.before[s.id] <= sound
         }
         for loan in self.lapsed(run):
             goes_on = (loan.way - {loan.given_back_by}) & (free | run.within(Phase.RUNNING))
@@ -92,7 +95,7 @@ class Order:
 
     def watched(self, run: Run) -> tuple[Step, ...]:
         """The steps under way, but for those that wait until what has lapsed is taken again."""
-        sound = run.within(Phase.DONE) - {loan.taken_by for loan in self.lapsed(run)}
+        sound = run.passed - {loan.taken_by for loan in self.lapsed(run)}
         running = run.within(Phase.RUNNING)
         return tuple(s for s in self.steps if s.id in running and self.before[s.id] <= sound)
 
@@ -107,7 +110,7 @@ class Order:
         Not for longer than they say, not once a step on the way to giving it back has failed, and not
         when nothing is left but to give it back.
         """
-        failed, done = run.within(Phase.FAILED), run.within(Phase.DONE)
+        failed = run.within(Phase.FAILED, Phase.POSTPONED)
         taking = {
             loan.taken_by
             for loan in self.loans
@@ -115,16 +118,45 @@ class Order:
             and loan.on(run)
             and loan.taken_by in run.since_resume
             and not loan.way & failed
-            and not self.before[loan.given_back_by] <= done
+            and not self.before[loan.given_back_by] <= run.passed
             and milliseconds(now) - run.steps[loan.taken_by].clock_ms <= loan.hold_s * 1000
         }
         return tuple(step for step in self.steps if step.id in taking)
 
     def owed(self, run: Run) -> frozenset[StepId]:
         """The steps on the way to giving back what was taken so far."""
+        return frozenset[StepId]().union(*(loan.way for loan in self.taken(run)))
+
+    def taken(self, run: Run) -> tuple[Loan, ...]:
+        """What was taken, or perhaps in part, and is not given back yet."""
+        begun = run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED, Phase.WAITING)
         done = run.within(Phase.DONE)
-        open_loans = [n for n in self.loans if n.taken_by in run.steps and n.given_back_by not in done]
-        return frozenset[StepId]().union(*(loan.way for loan in open_loans))
+        return tuple(n for n in self.loans if n.taken_by in begun and n.given_back_by not in done)
+
+    def kept(self, run: Run) -> tuple[Loan, ...]:
+        """What is taken and does not end by itself."""
+        return tuple(loan for loan in self.taken(run) if loan.hold_s is None)
+
+    def unapproved(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        """The stages with something left that needs an approval, each with its points of no return.
+
+        In the order of the plan.
+        """
+        left = [step for step in self.steps if step.id not in run.passed]
+        return {
+            stage: named
+            for stage in dict.fromkeys(step.stage for step in left)
+            if (named := _unnamed(left, stage, run)) or stage in run.gated
+        }
+
+    def takes_s(self, step: Step) -> int:
+        """How long a step may take at most, by its estimate; of one that takes, until it is given back."""
+        way = frozenset[StepId]().union(*(loan.way for loan in self.loans if loan.taken_by == step.id))
+        return step.estimate.high + sum(s.estimate.high for s in self.steps if s.id in way)
+
+    def guards(self, step: StepId) -> bool:
+        """Whether a step takes something for the run, or gives it back."""
+        return any(step in {loan.taken_by, loan.given_back_by} for loan in self.loans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +166,50 @@ class Decision:
     watch: tuple[Step, ...]
     """Steps under way."""
     start: tuple[Step, ...]
-    close: bool = False
-    """Whether every step is done and that is yet to be written; a process may have died just before."""
+    close: Outcome | None = None
+    """How the run has ended, if that is yet to be written; a process may have died just before."""
+    awaits: tuple[Step, ...] = ()
+    """Steps that could start but for an approval."""
 
     @property
     def over(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
-        return not self.watch and not self.start and not self.close
+        return not self.watch and not self.start and self.close is None
 
 
 def decide(order: Order, run: Run, *, at_once: int) -> Decision:
     """Choose the steps to watch and to start, at most ``at_once`` in flight, in the plan's order."""
+    if run.closed is None and len(run.passed) == len(order.steps):
+        return Decision((), (), close=Outcome.COMPLETED)
     watch = order.watched(run)
-    if run.closed is None and len(run.within(Phase.DONE)) == len(order.steps):
-        return Decision((), (), close=True)
     if run.pause or run.closed:
         return Decision(watch, ())
-    ready = tuple(step for step in order.ready(run) if step.id in run.approved or not step.no_return)
-    if run.within(Phase.FAILED):
+    free, owed = order.ready(run), order.owed(run)
+    awaits = tuple(step for step in free if not _approved(step, run, owed))
+    ready = tuple(step for step in free if step not in awaits)
+    if run.abort or run.within(Phase.FAILED):
         # Of what is done, only what has lapsed is ever ready: it is part of a way back.
-        allowed = order.owed(run) | run.within(Phase.WAITING, Phase.DONE)
+        allowed = owed | run.within(Phase.WAITING, Phase.DONE)
         ready = tuple(step for step in ready if step.id in allowed)
-    return Decision(watch, ready[: max(at_once - len(watch), 0)])
+    if run.abort:
+        if run.abort.leave:
+            # A step under way may wait for what has lapsed: that alone is taken again, so that it can end.
+            ready = tuple(step for step in ready if step.id in run.within(Phase.DONE))
+        left = run.within(Phase.RUNNING) or order.kept(run)
+        if not watch and not ready and (run.abort.leave or not left):
+            return Decision((), (), close=Outcome.ABORTED)
+    return Decision(watch, ready[: max(at_once - len(watch), 0)], awaits=awaits)
+
+
+def _unnamed(left: list[Step], stage: Stage, run: Run) -> tuple[StepId, ...]:
+    """The points of no return in ``stage`` that nobody has named yet."""
+    return tuple(s.id for s in left if s.stage is stage and s.no_return and s.id not in run.approved)
+
+
+def _approved(step: Step, run: Run, owed: frozenset[StepId]) -> bool:
+    if step.no_return and step.id not in run.approved:
+        return False
+    return step.stage not in run.gated or step.id in owed
 
 
 def _loans(

@@ -38,25 +38,28 @@ class Surroundings:
     pause: Callable[[], None]
     """Let time pass until it is worth looking again: half a second to one, cut short by a signal."""
     guard: Guard = _nothing_wrong
+    """The loss budget."""
+    gate: Guard = _nothing_wrong
+    """What others know of the cloud."""
     view: View = _unseen
     asked_to_stop: Callable[[], bool] = _unasked
     """Whether a signal (Ctrl-C) asked for an end: running steps finish, nothing new starts."""
 
 
 def drive(execution: Execution, around: Surroundings) -> Run:
-    """Tick until there is nothing to do: the run is complete, halted or paused, and no step runs.
+    """Tick until there is nothing to do: the run is closed or waits for somebody, or for a window.
 
     Waits only after a tick that changed nothing, so that short steps follow one another at once.
     Bounded by the steps' deadlines and the policy's limit on silence: each step ends.
     """
-    around.view(execution.run, execution.left)
-    while not execution.decision.over:
-        now = around.clock()
+    around.view(execution.ledger.catch_up(), execution.left)
+    while not execution.rests(now := around.clock()):
         if around.asked_to_stop():
             execution.pause(Why.SIGNAL, now)
-        problem = around.guard(execution.run, now)
-        if problem is not None:
-            execution.pause(Why.LOSS_BUDGET, now, problem)
+        for why, guard in ((Why.LOSS_BUDGET, around.guard), (Why.GATE, around.gate)):
+            problem = guard(execution.run, now)
+            if problem is not None:
+                execution.pause(why, now, problem)
         before = execution.run
         after = execution.tick(now)
         around.view(after, execution.left)

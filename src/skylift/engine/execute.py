@@ -6,18 +6,16 @@ same calls as one that was not: fold, decide, observe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
-from skylift.engine.fold import Run, after, fold
+from skylift.engine.fold import Run
 from skylift.engine.journal import (
-    Event,
     Journal,
-    Outcome,
     Reported,
     RunClosed,
     RunPaused,
@@ -27,6 +25,7 @@ from skylift.engine.journal import (
     Why,
     milliseconds,
 )
+from skylift.engine.ledger import Ledger
 from skylift.engine.problems import StepOverdue, lasting
 from skylift.model.ids import Epoch, Seconds, StepId
 from skylift.model.problem import Problem, Transient, Uncertain
@@ -34,14 +33,20 @@ from skylift.planning.plan import Plan, Step
 from skylift.ports import Ports
 
 
+def _at_any_time(_seconds: int, _now: Epoch) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once, and for how long a silent host is waited for: from the record's policy."""
+    """How much at once, when, and for how long a silent host is waited for: from the record's policy."""
 
     at_once: int
     unreachable: Seconds
     patience_s: float = 2
     """How long a tick waits for its pushes: a host that is slow to answer must not hold up the others."""
+    may_take: Callable[[int, Epoch], bool] = _at_any_time
+    """Whether what takes so many seconds may start now: not if the window closes before it can end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +80,13 @@ class Execution:
     """One process's work on one run. Its holder has the lease; nobody else writes the journal.
 
     ``pool`` bounds the pushes of a tick; without one they are made in turn, in the plan's order.
-    ``run`` is always the journal folded, kept up event by event.
     """
 
     def __init__(
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
-        self.run: Run = fold(journal.events())
+        self.ledger = Ledger(journal)
         self._order = Order.of(plan)
-        self._journal = journal
         self._ports = ports
         self._limits = limits
         self._pool = pool
@@ -91,6 +94,11 @@ class Execution:
         self._sights: dict[StepId, Sight] = {}
         self._flying: dict[StepId, Future[Push]] = {}
         self._holds: dict[StepId, Future[None]] = {}
+
+    @property
+    def run(self) -> Run:
+        """The run, as its journal was last looked at."""
+        return self.ledger.run
 
     @property
     def left(self) -> Mapping[StepId, str]:
@@ -104,6 +112,12 @@ class Execution:
             self._decided = self.run, decide(self._order, self.run, at_once=self._limits.at_once)
         return self._decided[1]
 
+    def rests(self, now: Epoch) -> bool:
+        """Whether there is nothing to do until an operator acts, or until a window opens."""
+        decision = self.decision
+        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        return not decision.watch and decision.close is None and not may_start
+
     def tick(self, now: Epoch) -> Run:
         """Start what may start, push what is under way once, and write down what came of it.
 
@@ -112,12 +126,18 @@ class Execution:
         Raises:
             BaseException: whatever a bug in an action or a driver raises, on purpose unhandled.
         """
+        self.ledger.catch_up()
         self._hold_all(now)
         decision = self.decision
-        start = tuple(step for step in decision.start if not self._still_held(step))
+        # A push that is still on its way would take again what a giving back has just given back.
+        still_held = {n.given_back_by for n in self._order.loans if n.taken_by in self._holds}
+        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        start = tuple(step for step in may_start if step.id not in still_held)
         for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
-            self._write(StepStarted(step.id, attempt, milliseconds(now)))
+            if not self.ledger.write(StepStarted(step.id, attempt, milliseconds(now))):
+                # An operator said something meanwhile, perhaps to stop: decide again.
+                return self.run
         under_way = (*decision.watch, *start)
         for step in under_way:
             self._sights.setdefault(step.id, Sight("just started"))
@@ -126,13 +146,14 @@ class Execution:
             if step.id in came:
                 self._settle(step, came[step.id], now)
         if decision.close:
-            self._write(RunClosed(Outcome.COMPLETED, milliseconds(now)))
+            self.ledger.write(RunClosed(decision.close, milliseconds(now)))
         return self.run
 
     def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
         """Start nothing new from here on; what runs goes on to its end. No effect on a paused run."""
-        if self.run.pause is None and self.run.closed is None:
-            self._write(RunPaused(why, Reported.of(problem) if problem else None, milliseconds(now)))
+        reported = Reported.of(problem) if problem else None
+        while self.run.pause is None and self.run.closed is None:
+            self.ledger.write(RunPaused(why, reported, milliseconds(now)))
         return self.run
 
     def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
@@ -155,10 +176,6 @@ class Execution:
             elif step.id not in self._holds:
                 self._holds[step.id] = self._pool.submit(hold, step, self._lent(step))
 
-    def _still_held(self, step: Step) -> bool:
-        # A push that is still on its way would take again what this step has just given back.
-        return any(n.given_back_by == step.id and n.taken_by in self._holds for n in self._order.loans)
-
     def _lent(self, step: Step) -> Ports:
         return self._ports.under(f"{self.run.id}.{step.id}.{self.run.steps[step.id].attempt}")
 
@@ -173,31 +190,35 @@ class Execution:
         sight = self._sights[step.id]
         match came:
             case Done():
-                self._write(StepDone(step.id, attempt, at_ms))
+                self.ledger.record(StepDone(step.id, attempt, at_ms))
             case Pending(left):
                 self._sights[step.id] = Sight(left, silent_ms=sight.silence_ms(now))
                 return
             case Overdue(left):
                 late = StepOverdue(step.action.title, step.deadline, left, *step.action.if_late)
                 problem = Reported.of(late)
-                self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
+                self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Transient() | Uncertain():
                 since = now if sight.silent_since is None else sight.silent_since
                 if now - since <= self._limits.unreachable:
                     self._sights[step.id] = Sight(f"no answer yet: {came}", since, sight.silent_ms)
                     return
                 problem = lasting(came, step.action.title, round(now - since))
-                self._write(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
+                self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Problem():
                 failed = StepFailed(step.id, attempt, Reported.of(came), ended=came.job_ended, at_ms=at_ms)
-                self._write(failed)
+                self.ledger.record(failed)
         del self._sights[step.id]
 
-    def _write(self, event: Event) -> None:
-        # Judged before it is written: an event that cannot follow must not become a fact.
-        run = after(self.run, event)
-        self._journal.append(event)
-        self.run = run
+
+def _startable(order: Order, run: Run, decision: Decision, limits: Limits, *, now: Epoch) -> tuple[Step, ...]:
+    """What of the decision may start now: what was taken is given back, and a run given up, at any time."""
+    anyway = order.owed(run) if decision.start else frozenset[StepId]()
+    return tuple(
+        step
+        for step in decision.start
+        if run.abort or step.id in anyway or limits.may_take(order.takes_s(step), now)
+    )
 
 
 def hold(step: Step, ports: Ports) -> None:

@@ -10,17 +10,22 @@ from skylift.engine.journal import (
     Event,
     Outcome,
     Reported,
+    RunAborting,
     RunClosed,
     RunOpened,
     RunPaused,
     RunResumed,
+    StageApproved,
     StepDone,
     StepFailed,
+    StepPostponed,
     StepRetried,
+    StepSkipped,
     StepStarted,
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
+from skylift.planning.plan import Stage
 
 
 class Phase(Enum):
@@ -31,6 +36,13 @@ class Phase(Enum):
     FAILED = "failed"
     WAITING = "waiting"
     """To be started again, as an operator asked."""
+    SKIPPED = "skipped"
+    """Not to be done by this run: an operator answers for it, and what depends on it goes on."""
+    POSTPONED = "postponed"
+    """Put aside with all that depends on it, until an operator takes it back by a retry."""
+
+
+ASIDE = frozenset({Phase.SKIPPED, Phase.POSTPONED})
 
 
 class Standing(Enum):
@@ -40,7 +52,18 @@ class Standing(Enum):
     PAUSED = "paused"
     HALTED = "halted"
     """A step failed: only what gives back what was taken is still started."""
+    ABORTING = "aborting"
+    """Given up: only what gives back what was taken is still started."""
     COMPLETED = "completed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Why an operator skipped or postponed a step."""
+
+    reason: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +73,26 @@ class StepRun:
     phase: Phase
     attempt: int
     started_ms: int
-    """When this attempt was first started; of one that waits, when the attempt before it was."""
+    """When this attempt was first started; of one that waits, when the attempt before it was; of one that
+    was put aside before it began, when that was."""
     clock_ms: int
     """Since when its deadline counts: a resumed run gives each running step its whole deadline again."""
     ended_ms: int | None = None
     problem: Reported | None = None
     job_ended: bool = False
     """Whether the job of a failed attempt has ended."""
+    aside: Aside | None = None
 
     def __post_init__(self) -> None:
-        ended = self.phase in {Phase.DONE, Phase.FAILED}
+        going, aside = self.phase in {Phase.RUNNING, Phase.WAITING}, self.phase in ASIDE
         _must(self.attempt >= 1, f"a step has attempt {self.attempt}")
-        _must((self.ended_ms is not None) == ended, f"a step is {self.phase.value} and has another end")
-        _must((self.problem is not None) == (self.phase is Phase.FAILED), "only a failed step has a problem")
+        _must((self.ended_ms is None) == going, f"a step is {self.phase.value} and has another end")
+        _must(
+            (self.aside is not None) == aside, f"a step is {self.phase.value}, and it is said why it is aside"
+        )
+        if not aside:
+            failed = self.phase is Phase.FAILED
+            _must((self.problem is not None) == failed, "only a failed step has a problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +105,15 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Abort:
+    """Why a run was given up, and whether even what it took stays as it is."""
+
+    reason: str
+    leave: bool
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution of one plan, as far as its journal goes."""
 
@@ -84,26 +123,45 @@ class Run:
     approved: frozenset[StepId]
     actor: str
     opened_ms: int
+    gated: frozenset[Stage] = frozenset()
+    """The stages that still need an approval."""
+    author: str = ""
+    """Who made the plan and may not approve it; empty if anybody may."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     pause: Pause | None = None
+    abort: Abort | None = None
     closed: Outcome | None = None
     since_resume: frozenset[StepId] = frozenset()
     """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
     last_ms: int = 0
     """When the last event was written."""
+    length: int = 1
+    """Of how many events this is the fold."""
 
     def __post_init__(self) -> None:
-        if self.closed is not None:
-            _must(all(s.phase is Phase.DONE for s in self.steps.values()), "it was closed with steps open")
+        if self.closed is Outcome.COMPLETED:
+            _must(self.steps.keys() == self.passed, "it was completed with steps open")
+        elif self.closed is Outcome.ABORTED:
+            _must(self.abort is not None, "it was aborted, and nobody asked for that")
+            # As it is, a step may be left that waited for something taken anew, which failed.
+            left = self.abort is not None and self.abort.leave
+            _must(left or not self.within(Phase.RUNNING), "it was aborted with steps under way")
 
     @property
     def standing(self) -> Standing:
         """Where it is: what failed comes before why it was paused, for that needs the operator more."""
         if self.closed is not None:
-            return Standing.COMPLETED
+            return Standing.ABORTED if self.closed is Outcome.ABORTED else Standing.COMPLETED
+        if self.abort:
+            return Standing.ABORTING
         if self.within(Phase.FAILED):
             return Standing.HALTED
         return Standing.PAUSED if self.pause else Standing.RUNNING
+
+    @property
+    def passed(self) -> frozenset[StepId]:
+        """The steps that those after them need not wait for any more."""
+        return self.within(Phase.DONE, Phase.SKIPPED)
 
     def within(self, *phases: Phase) -> frozenset[StepId]:
         """The steps that are in one of ``phases``."""
@@ -141,18 +199,39 @@ def after(run: Run | None, event: Event) -> Run:
             frozenset(event.approved),
             event.actor,
             event.at_ms,
+            gated=frozenset(event.gated),
+            author=event.author,
             last_ms=event.at_ms,
         )
     if run is None:
         msg = f"{event.kind} came before the run was opened"
         raise AssertionError(msg)
     _must(run.closed is None, f"{event.kind} came after the run was closed")
-    return replace(_changed(run, event), last_ms=event.at_ms)
+    return replace(_changed(run, event), last_ms=event.at_ms, length=run.length + 1)
 
 
-def _changed(
-    run: Run, event: StepStarted | StepDone | StepFailed | StepRetried | RunPaused | RunResumed | RunClosed
-) -> Run:
+_OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
+_OfRun = StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
+
+
+def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
+    match event:
+        case StageApproved(stage, steps):
+            return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
+        case RunPaused(why, problem, at_ms):
+            return replace(run, pause=Pause(why, problem, at_ms))
+        case RunResumed(_, at_ms):
+            again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
+            return replace(run, pause=None, steps={**run.steps, **again}, since_resume=frozenset())
+        case RunAborting(reason, leave, actor, _):
+            return replace(run, pause=None, abort=Abort(reason, leave, actor))
+        case RunClosed(outcome, _):
+            return replace(run, closed=outcome)
+        case _:
+            return _moved(run, event)
+
+
+def _moved(run: Run, event: _OfStep) -> Run:
     match event:
         case StepStarted(step, attempt, at_ms):
             before = run.steps.get(step)
@@ -173,28 +252,34 @@ def _changed(
             failed = replace(running, phase=Phase.FAILED, ended_ms=at_ms, problem=problem, job_ended=ended)
             return _with(run, step, failed)
         case StepRetried(step, attempt, _, _):
-            before = _in(run, step, Phase.FAILED)
+            before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
             waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms)
             return _with(run, step, waiting)
-        case RunPaused(why, problem, at_ms):
-            return replace(run, pause=Pause(why, problem, at_ms))
-        case RunResumed(_, at_ms):
-            again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
-            return replace(run, pause=None, steps={**run.steps, **again}, since_resume=frozenset())
-        case RunClosed(outcome, _):
-            return replace(run, closed=outcome)
+        case StepSkipped(step, reason, actor, at_ms):
+            return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
+        case StepPostponed(step, reason, actor, at_ms):
+            return _with(run, step, _aside(run, step, Phase.POSTPONED, reason, actor=actor, at_ms=at_ms))
 
 
-def next_attempt(failed: StepRun) -> int:
-    """The attempt that a retry starts: the same one if its job may still be running."""
-    return failed.attempt + 1 if failed.job_ended else failed.attempt
+def next_attempt(before: StepRun) -> int:
+    """The attempt that a retry starts: the same one if its job may still be running, or never began."""
+    return before.attempt + 1 if before.job_ended else before.attempt
 
 
-def _in(run: Run, step: StepId, phase: Phase) -> StepRun:
+def _aside(run: Run, step: StepId, phase: Phase, reason: str, *, actor: str, at_ms: int) -> StepRun:
+    """What it was before is kept, its problem too: that is why it is aside, or what a retry goes on with."""
+    before = run.steps.get(step) or StepRun(Phase.WAITING, 1, at_ms, at_ms)
+    _must(
+        before.phase not in {Phase.RUNNING, Phase.DONE}, f"{step} was put aside while it was {before.phase}"
+    )
+    return replace(before, phase=phase, ended_ms=at_ms, aside=Aside(reason, actor))
+
+
+def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
     found = run.steps.get(step)
-    if found is None or found.phase is not phase:
-        msg = f"the journal contradicts itself: {step} was not {phase.value}"
+    if found is None or found.phase not in phases:
+        msg = f"the journal contradicts itself: {step} was not {' or '.join(p.value for p in phases)}"
         raise AssertionError(msg)
     return found
 

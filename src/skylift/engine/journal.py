@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Protocol, get_args
 from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
+from skylift.planning.plan import Stage
 
-FORMAT = 1
+FORMAT = 2
 """Version of the events; a reader refuses any other."""
 
 
@@ -41,12 +42,14 @@ class Why(Enum):
     OPERATOR = "operator"
     SIGNAL = "signal"
     LOSS_BUDGET = "loss budget"
+    GATE = "gate"
 
 
 class Outcome(Enum):
     """How a run was closed. One that halted is not closed: it waits for a retry."""
 
     COMPLETED = "completed"
+    ABORTED = "aborted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,13 @@ class RunOpened:
     cloud: str
     plan: Digest
     approved: tuple[StepId, ...]
-    """The points of no return that ``actor`` approved by name; no other is ever passed."""
+    """The points of no return that ``actor`` approved by name; any other needs a later approval."""
     actor: str
     at_ms: int
+    gated: tuple[Stage, ...] = ()
+    """The stages that still need an approval of their own."""
+    author: str = ""
+    """Who made the plan and may not approve it; empty if anybody may approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +114,51 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """An operator repaired the cause; the step starts again as this attempt."""
+    """An operator repaired the cause, or takes back a step that was postponed; it starts as this attempt."""
 
     kind: ClassVar[str] = "step-retried"
 
     step: StepId
     attempt: int
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """An operator answers for the step: the run will not do it, and goes on as if it were done."""
+
+    kind: ClassVar[str] = "step-skipped"
+
+    step: StepId
+    reason: str
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepPostponed:
+    """An operator puts the step aside, with all that depends on it; the rest of the plan goes on."""
+
+    kind: ClassVar[str] = "step-postponed"
+
+    step: StepId
+    reason: str
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageApproved:
+    """Somebody lets a stage begin, and every point of no return in it, each named."""
+
+    kind: ClassVar[str] = "stage-approved"
+
+    stage: Stage
+    steps: tuple[StepId, ...]
+    """The points of no return that may be passed from here on."""
+    signer: str
+    """Whose key it was sealed with, by the record's name; empty if the record names no signers."""
     actor: str
     at_ms: int
 
@@ -126,6 +172,8 @@ class RunPaused:
     why: Why
     problem: Reported | None
     at_ms: int
+    actor: str = ""
+    """Who asked for it; empty if the run paused itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +187,21 @@ class RunResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class RunAborting:
+    """An operator gives the run up: running steps end, what was taken is given back, nothing else starts."""
+
+    kind: ClassVar[str] = "run-aborting"
+
+    reason: str
+    leave: bool
+    """Whether even what was taken stays as it is."""
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunClosed:
-    """Nothing is left to do. Always the last event."""
+    """Nothing is left to do, or the run was given up. Always the last event."""
 
     kind: ClassVar[str] = "run-closed"
 
@@ -148,24 +209,47 @@ class RunClosed:
     at_ms: int
 
 
-Event = RunOpened | StepStarted | StepDone | StepFailed | StepRetried | RunPaused | RunResumed | RunClosed
+Event = (
+    RunOpened
+    | StepStarted
+    | StepDone
+    | StepFailed
+    | StepRetried
+    | StepSkipped
+    | StepPostponed
+    | StageApproved
+    | RunPaused
+    | RunResumed
+    | RunAborting
+    | RunClosed
+)
 
 EVENTS: Mapping[str, type[Any]] = MappingProxyType({event.kind: event for event in get_args(Event)})
 
 
-class Journal(Protocol):
-    """The only memory of a run. One writer at a time: whoever holds the cloud's lease."""
+class Overtaken(Exception):  # noqa: N818 - no error: whoever judged by an older journal judges again
+    """Another process appended first, so an event was not added."""
 
-    def append(self, event: Event) -> None:
-        """Add ``event``; when this returns, a power cut can no longer take it away.
+
+class Journal(Protocol):
+    """The only memory of a run.
+
+    Whoever holds the cloud's lease writes what is done; an operator's word may come from any process.
+    """
+
+    def append(self, event: Event, *, after: int) -> None:
+        """Add ``event`` as the next one of ``after``, the number of events it was judged by.
+
+        When this returns, a power cut can no longer take it away.
 
         Raises:
+            Overtaken: there are more events than that by now, and it was not added.
             JournalUnwritable: it was not added.
         """
         ...
 
     def events(self) -> tuple[Event, ...]:
-        """All events, in the order they were appended.
+        """All events there are by now, in the order they were appended.
 
         Raises:
             JournalDamaged: what is stored is not what was appended.
@@ -186,6 +270,23 @@ class JournalDamaged(Refused):
         super().__init__(
             f"the journal {where} cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
+            Remedy(
+                Fix.RETRY,
+                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
+            ),
+        )
+
+
+class JournalFormat(Refused):
+    """A journal was written by another version of Skylift."""
+
+    code = "journal.format"
+
+    def __init__(self, where: str, version: int) -> None:
+        super().__init__(
+            f"the journal {where} cannot be read by this version of Skylift: "
+            f"its format is {version or 1}, and this one reads {FORMAT}",
+            Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
             Remedy(
                 Fix.RETRY,
                 "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",

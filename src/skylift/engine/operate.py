@@ -1,16 +1,37 @@
-"""What an operator asks of a run: open it, let it go on, retry what failed. Each is one fact or more.
+"""What an operator says to a run, each word one fact or more in its journal.
 
-The caller holds the cloud's lease.
+No lease is needed: a word is judged by the one table against the journal as it is, and is appended only if
+nothing else was meanwhile; else it is judged again. So a word that was accepted is true of what runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from skylift.engine.fold import Phase, Run, after, fold, next_attempt
-from skylift.engine.journal import FORMAT, Journal, RunOpened, RunResumed, StepRetried, milliseconds
-from skylift.engine.problems import NothingToRetry, RunOver
+from skylift.engine.decide import Order
+from skylift.engine.fold import Run, after, fold, next_attempt
+from skylift.engine.journal import (
+    FORMAT,
+    Event,
+    Journal,
+    RunAborting,
+    RunOpened,
+    RunPaused,
+    RunResumed,
+    StageApproved,
+    StepPostponed,
+    StepRetried,
+    StepSkipped,
+    Why,
+    milliseconds,
+)
+from skylift.engine.ledger import Ledger
+from skylift.engine.problems import NothingToApprove, SecondPersonNeeded, StepRefuses
+from skylift.engine.verbs import Verb, open_to, require
 from skylift.model.ids import Digest, Epoch, RunId, StepId
+from skylift.model.problem import Fix, Remedy
+from skylift.planning.plan import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,57 +40,160 @@ class Asked:
 
     actor: str
     at: Epoch
+    signer: str = ""
+    """Whose key seals what is said, by the record's name; empty if the record names no signers."""
+
+    @property
+    def at_ms(self) -> int:
+        """When, as events write it."""
+        return milliseconds(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What of a plan needs an approval, and of whom."""
+
+    stages: tuple[Stage, ...] = ()
+    """The stages that need one of their own."""
+    author: str = ""
+    """Who made the plan and may not approve it; empty if anybody may."""
 
 
 def open_run(
-    journal: Journal, run: RunId, *, cloud: str, plan: Digest, approved: tuple[StepId, ...], asked: Asked
+    journal: Journal,
+    run: RunId,
+    *,
+    cloud: str,
+    plan: Digest,
+    approved: tuple[StepId, ...],
+    asked: Asked,
+    gates: Gates = Gates(),
 ) -> Run:
     """Begin a run of the plan with this digest, in an empty journal.
 
-    Of the plan's points of no return, only those ``approved`` will be passed.
+    Of the plan's points of no return, only those ``approved`` will be passed, and of its stages only those
+    that ``gates`` does not name, until they are approved later.
     """
-    opened = RunOpened(FORMAT, run, cloud, plan, approved, asked.actor, milliseconds(asked.at))
+    opened = RunOpened(
+        FORMAT, run, cloud, plan, approved, asked.actor, asked.at_ms, gates.stages, gates.author
+    )
     begun = after(fold(journal.events()) if journal.events() else None, opened)
-    journal.append(opened)
+    journal.append(opened, after=0)
     return begun
+
+
+def pause(journal: Journal, asked: Asked) -> Run:
+    """Start nothing new from here on; once this returns, no step starts.
+
+    Raises:
+        RunRefuses: the run is paused already, or closed.
+    """
+    return _say(journal, Verb.PAUSE, lambda _: RunPaused(Why.OPERATOR, None, asked.at_ms, asked.actor))
 
 
 def resume(journal: Journal, asked: Asked) -> Run:
     """Let a paused or interrupted run go on; each running step gets its whole deadline again.
 
     Raises:
-        RunOver: it is closed.
+        RunRefuses: it is closed.
     """
-    run = _open(journal)
-    event = RunResumed(asked.actor, milliseconds(asked.at))
-    resumed = after(run, event)
-    journal.append(event)
-    return resumed
+    return _say(journal, Verb.RESUME, lambda _: RunResumed(asked.actor, asked.at_ms))
+
+
+def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:
+    """Let ``stage`` begin, and pass every point of no return that it has in the plan.
+
+    Raises:
+        NothingToApprove: the stage waits for no approval.
+        SecondPersonNeeded: whoever asks made the plan, and may not approve it.
+        RunRefuses: the run is closed or given up.
+    """
+
+    def approval(run: Run) -> Event:
+        waiting = order.unapproved(run)
+        if stage not in waiting:
+            raise NothingToApprove(run.id, stage.value, tuple(s.value for s in waiting))
+        if run.author and run.author == asked.signer:
+            raise SecondPersonNeeded(run.author)
+        return StageApproved(stage, waiting[stage], asked.signer, asked.actor, asked.at_ms)
+
+    return _say(journal, Verb.APPROVE, approval)
 
 
 def retry(journal: Journal, asked: Asked, step: StepId | None = None) -> Run:
-    """Let failed steps (or this one) start again, and the run go on.
+    """Let failed steps (or this one, which may be a postponed one) start again, and the run go on.
 
     A step whose job has ended gets a new attempt, so a new job; any other goes on watching the job it
     has, for that may still run.
 
     Raises:
-        NothingToRetry: no step has failed, or not this one.
-        RunOver: the run is closed.
+        StepRefuses: no step has failed, or this one neither failed nor was postponed.
+        RunRefuses: the run is closed.
     """
-    run = _open(journal)
-    failed = run.within(Phase.FAILED) & ({step} if step else run.steps.keys())
-    if not failed:
-        raise NothingToRetry(run.id, step)
-    for which in sorted(failed):
-        event = StepRetried(which, next_attempt(run.steps[which]), asked.actor, milliseconds(asked.at))
-        run = after(run, event)
-        journal.append(event)
+
+    def again(which: StepId) -> Callable[[Run], Event]:
+        return lambda run: StepRetried(which, next_attempt(run.steps[which]), asked.actor, asked.at_ms)
+
+    run = fold(journal.events())
+    require(run, Verb.RETRY, step)
+    chosen = {step} if step else {s for s in open_to(run, Verb.RETRY) if run.steps[s].aside is None}
+    if not chosen:
+        raise StepRefuses(Verb.RETRY.value, None, "no step has failed")
+    for which in sorted(chosen):
+        _say(journal, Verb.RETRY, again(which), which)
     return resume(journal, asked)
 
 
-def _open(journal: Journal) -> Run:
-    run = fold(journal.events())
-    if run.closed is not None:
-        raise RunOver(run.id)
-    return run
+def skip(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: str) -> Run:
+    """Leave ``step`` undone, and let what depends on it go on: ``asked.actor`` answers for it.
+
+    Raises:
+        StepRefuses: it runs, is done, or takes or gives back something: users would pay for that.
+        RunRefuses: the run is closed or given up.
+    """
+    if order.guards(step):
+        raise StepRefuses(Verb.SKIP.value, step, "it takes something from users or gives it back", *_ASIDE)
+    return _say(journal, Verb.SKIP, lambda _: StepSkipped(step, reason, asked.actor, asked.at_ms), step)
+
+
+def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: str) -> Run:
+    """Put ``step`` aside with all that depends on it, until a retry takes it back.
+
+    Raises:
+        StepRefuses: it runs, is done, or is to give back what the run has taken.
+        RunRefuses: the run is closed or given up.
+    """
+
+    def put_aside(run: Run) -> Event:
+        # One that has failed gives back nothing any more, whatever is said of it.
+        if step not in run.steps and any(loan.given_back_by == step for loan in order.taken(run)):
+            raise StepRefuses(Verb.POSTPONE.value, step, "it gives back what the run has taken")
+        return StepPostponed(step, reason, asked.actor, asked.at_ms)
+
+    return _say(journal, Verb.POSTPONE, put_aside, step)
+
+
+def abort(journal: Journal, asked: Asked, *, reason: str, leave: bool) -> Run:
+    """Give the run up: running steps end, what was taken is given back, and then it is closed.
+
+    With ``leave`` it is closed once no step runs, whatever is still taken.
+
+    Raises:
+        RunRefuses: it is closed.
+    """
+    _say(journal, Verb.ABORT, lambda _: RunAborting(reason, leave, asked.actor, asked.at_ms))
+    return resume(journal, asked)
+
+
+_ASIDE = (
+    Remedy(Fix.ACCEPT, "or put it aside with all that depends on it: skylift postpone STEP --reason WHY"),
+)
+
+
+def _say(journal: Journal, verb: Verb, event_of: Callable[[Run], Event], step: StepId | None = None) -> Run:
+    """Append what ``event_of`` makes of the run, as soon as nothing else is appended in between."""
+    ledger = Ledger(journal)
+    while True:
+        require(ledger.run, verb, step)
+        if ledger.write(event_of(ledger.run)):
+            return ledger.run

@@ -35,7 +35,7 @@ class RunHeld(Refused):
             Remedy(Fix.REPAIR, "watch it instead: skylift status"),
             Remedy(
                 Fix.RETRY,
-                f"end it with ctrl-c or: kill -INT {holder.pid if holder else 'PID'}; then: skylift resume",
+                "let nothing new start there, and say it again once it is at rest: skylift pause",
             ),
         )
 
@@ -54,29 +54,74 @@ class StepOverdue(Refused):
         )
 
 
-class RunOver(Refused):
-    """A run that is closed was asked to go on."""
+class RunRefuses(Refused):
+    """A run does not take a verb as it stands."""
 
-    code = "run.over"
+    code = "run.refuses"
 
-    def __init__(self, run: RunId) -> None:
+    def __init__(self, run: RunId, verb: str, standing: str, allowed: tuple[str, ...]) -> None:
+        ways = (
+            (Remedy(Fix.RETRY, "say what it takes as it stands: skylift " + " | ".join(allowed)),)
+            if allowed
+            else (Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),)
+        )
         super().__init__(
-            f"run {run} cannot go on: it is completed",
-            Remedy(Fix.REPAIR, "see what it did: skylift report"),
-            Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan"),
+            f"cannot {verb} run {run}: it is {standing}",
+            Remedy(Fix.REPAIR, "see how it stands and what is left: skylift status"),
+            *ways,
         )
 
 
-class NothingToRetry(Refused):
-    """A retry was asked for, but no such step has failed."""
+class StepRefuses(Refused):
+    """A step does not take a verb as it stands, or for what it is."""
 
-    code = "run.nothing-to-retry"
+    code = "step.refuses"
 
-    def __init__(self, run: RunId, step: StepId | None) -> None:
+    def __init__(self, verb: str, step: StepId | None, why: str, *more: Remedy) -> None:
         super().__init__(
-            f"nothing to retry in run {run}: " + (f"{step} has not failed" if step else "no step has failed"),
-            Remedy(Fix.REPAIR, "see which steps failed: skylift status"),
+            f"cannot {verb} {step or 'any step'}: {why}",
+            Remedy(Fix.REPAIR, "see how the steps stand: skylift status"),
+            *more,
             Remedy(Fix.RETRY, "let the run go on where it stopped: skylift resume"),
+        )
+
+
+class NothingToApprove(Refused):
+    """A stage needs no approval, or has it."""
+
+    code = "stage.refuses"
+
+    def __init__(self, run: RunId, stage: str, waiting: tuple[str, ...]) -> None:
+        others = f"those that do: {', '.join(waiting)}" if waiting else "no stage does"
+        super().__init__(
+            f"nothing to approve in stage {stage} of run {run}: it does not wait for an approval; {others}",
+            Remedy(Fix.REPAIR, "see what the run waits for: skylift status"),
+            Remedy(Fix.RETRY, "let the run go on where it stopped: skylift resume"),
+        )
+
+
+class SecondPersonNeeded(Refused):
+    """The author of a plan was to approve it, and the policy wants another person to."""
+
+    code = "approval.second-person"
+
+    def __init__(self, author: str) -> None:
+        super().__init__(
+            f"{author} made this plan and cannot approve it: the policy wants a second person",
+            Remedy(Fix.RETRY, "begin it without an approval: skylift apply FILE --hold"),
+            Remedy(Fix.RETRY, "and let another signer of the record say: skylift approve STAGE"),
+        )
+
+
+class SignerNeeded(Refused):
+    """A document whose entries are sealed was to get one that is not."""
+
+    code = "signing.needed"
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"nothing can be added to {where}: it is sealed, and there is no key here to seal it with",
+            Remedy(Fix.REPAIR, "name your key and say it again: export SKYLIFT_KEY=PATH"),
         )
 
 

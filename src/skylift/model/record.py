@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from skylift.model.gate import GateEntry
 from skylift.model.ids import (
     ArtifactName,
     ComponentName,
@@ -20,6 +21,7 @@ from skylift.model.ids import (
     UnitName,
 )
 from skylift.model.release import Release
+from skylift.model.seal import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,19 @@ class Policy:
     """Rows that one batch of an online data migration moves."""
     stale_after_h: int = 24
     """How long a service may be silent until nobody is taken to stand behind its row, in hours."""
+    plan_valid_h: int = 72
+    """For how long a sealed plan may be applied, in hours."""
+    windows: tuple[str, ...] = ()
+    """When steps may start, such as `sat 01:00-05:00` or `daily 22:00-04:00`; at any time if there is none. A
+    step that cannot end before the window closes is not started."""
+    freezes: tuple[str, ...] = ()
+    """Days on which no step starts, such as `2026-12-20/2027-01-06`, the last one included."""
+    time_zone: str = "UTC"
+    """Whose clock on the wall windows and freezes go by, such as `Europe/Berlin`."""
+    approvals: tuple[str, ...] = ()
+    """Stages of a plan that wait for an approval of their own, beside the points of no return."""
+    second_person: bool = False
+    """Whether whoever made a plan may not approve it; needs `signers`."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
@@ -255,6 +270,11 @@ class Record:
     """Files that describe components which Skylift does not ship (row 66), in the catalog's own form."""
     broker: BrokerEntry | None = None
     """None if nothing here is reached over a message bus, or nobody is to look at it."""
+    gates: Mapping[str, GateEntry] = field(default_factory=dict)
+    """What others know of the cloud, asked while a run goes on: by name."""
+    signers: Mapping[str, PublicKey] = field(default_factory=dict)
+    """The people whose seals are trusted, each with the public half of an ed25519 key as ssh-keygen writes
+    it. If there are any, plans, journals and the audit trail must be sealed by one of them."""
 
     def hosts_in(self, role: str) -> tuple[HostEntry, ...]:
         """The hosts with ``role``, by name: the first is the role's bootstrap host."""

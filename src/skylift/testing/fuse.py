@@ -40,9 +40,9 @@ class FusedJournal:
         self._journal = journal
         self._fuse = fuse
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event, *, after: int) -> None:
         self._fuse.touch(f"journal {event.kind}")
-        self._journal.append(event)
+        self._journal.append(event, after=after)
 
     def events(self) -> tuple[Event, ...]:
         return self._journal.events()

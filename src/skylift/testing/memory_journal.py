@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from skylift.engine.journal import Event, decode_event, encode_event
+from skylift.engine.journal import Event, Overtaken, decode_event, encode_event
 
 
 class MemoryJournal:
@@ -13,7 +13,9 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.rows: list[bytes] = []
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event, *, after: int) -> None:
+        if after != len(self.rows):
+            raise Overtaken
         self.rows.append(encode_event(event))
 
     def events(self) -> tuple[Event, ...]:

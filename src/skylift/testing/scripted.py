@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
+from skylift.actions.action import Action, Done, NothingToUndo, NoWayBack, Pending, Progress, Reversal, Undo
 from skylift.model.ids import Seconds
 from skylift.ports import Ports
 
@@ -33,6 +33,7 @@ class Scripted(Action):
     taken_back_by: str = ""
     hold_s: Seconds | None = field(default=None, compare=False)
     looks_again: bool = False
+    no_way_back: bool = False
 
     @property
     def title(self) -> str:
@@ -50,6 +51,8 @@ class Scripted(Action):
         self.script.left[self.name] = max(self.script.left.get(self.name, 0) - 1, 0)
 
     def reversal(self) -> Reversal:
+        if self.no_way_back:
+            return NoWayBack("a test says so")
         if self.taken_back_by:
             return Undo(Scripted(self.taken_back_by, self.script))
         return NothingToUndo("a test undoes nothing")

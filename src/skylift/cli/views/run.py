@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.problems import Holder
+from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
@@ -39,11 +41,14 @@ def lines(plan: Plan, run: Run, holder: Holder | None) -> list[str]:
     """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``."""
     done = len(run.within(Phase.DONE))
     return [
-        f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(run, holder)}",
+        f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *_running(plan, run),
         *_problems(plan, run),
-        *_next(run, holder),
+        *_asides(plan, run),
+        *_given_up(plan, run),
+        *_awaited(plan, run),
+        *_next(plan, run, holder),
     ]
 
 
@@ -55,15 +60,20 @@ def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
         "standing": run.standing.value,
         "holder": encode(holder),
         "done": sorted(run.within(Phase.DONE)),
-        "left": [step.id for step in plan.steps if step.id not in run.within(Phase.DONE)],
+        "left": _left(plan, run),
         "steps": {step: encode(at) for step, at in run.steps.items()},
         "pause": encode(run.pause),
+        "abort": encode(run.abort),
+        "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
+        "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
+        "allowed": [verb.value for verb in allowed(run)],
     }
 
 
-def _standing(run: Run, holder: Holder | None) -> str:
+def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
     if run.standing is Standing.RUNNING and holder is None:
-        return "interrupted (its process is gone)"
+        over = decide(Order.of(plan), run, at_once=1).over
+        return "at rest" if over else "interrupted (its process is gone)"
     return f"{run.standing.value}, by {holder}" if holder and run.closed is None else run.standing.value
 
 
@@ -76,7 +86,7 @@ def _running(plan: Plan, run: Run) -> Iterator[str]:
 def _problems(plan: Plan, run: Run) -> Iterator[str]:
     for step in plan.steps:
         at = run.steps.get(step.id)
-        if at is not None and at.problem is not None:
+        if at is not None and at.problem is not None and at.aside is None:
             yield f"  {step.id} failed"
             yield from _reported(at.problem)
     if run.pause and run.pause.problem:
@@ -89,18 +99,63 @@ def _reported(problem: Reported) -> Iterator[str]:
         yield f"      {remedy}"
 
 
-def _next(run: Run, holder: Holder | None) -> Iterator[str]:
+def _asides(plan: Plan, run: Run) -> Iterator[str]:
+    for step in plan.steps:
+        at = run.steps.get(step.id)
+        if at is not None and at.aside is not None:
+            yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
+
+
+def _given_up(plan: Plan, run: Run) -> Iterator[str]:
+    if run.abort is None:
+        return
+    yield f"  given up by {run.abort.actor}: {run.abort.reason}"
+    left = _left(plan, run)
+    if left:
+        yield f"  not done: {len(left)} steps, {left[0]} first"
+    for loan in Order.of(plan).kept(run):
+        back = plan.step(loan.given_back_by).action.title
+        yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+
+
+def _awaited(plan: Plan, run: Run) -> Iterator[str]:
+    """Only what the run has come to: what needs an approval later is in the plan."""
+    stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
+    for stage in stages:
+        named = ", ".join(Order.of(plan).unapproved(run).get(stage, ()))
+        more = f", which passes {named}: no step alone leads back" if named else ""
+        other = f", by another than {run.author}" if run.author else ""
+        yield f"  waits for the approval of {stage.value}{more}{other}: skylift approve {stage.value}"
+
+
+def _left(plan: Plan, run: Run) -> list[StepId]:
+    return [step.id for step in plan.steps if step.id not in run.within(Phase.DONE)]
+
+
+def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
     match run.standing:
         case Standing.COMPLETED:
             yield "  next: skylift validate; skylift report"
+        case Standing.ABORTED:
+            yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
         case Standing.HALTED:
             yield "  next: follow a remedy, then: skylift retry"
         case Standing.PAUSED:
             yield "  next: skylift resume"
-        case Standing.RUNNING if holder is None:
-            yield "  next: skylift resume"
+        case Standing.RUNNING | Standing.ABORTING if holder is not None:
+            yield "  next: wait for it, or let nothing new start: skylift pause"
+        case Standing.ABORTING:
+            yield "  next: skylift retry, or close it as it is: skylift abort --leave --reason WHY"
+        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).awaits:
+            yield "  next: approve it, then: skylift resume"
+        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).over:
+            yield f"  next: nothing is left but what was postponed: skylift retry {_postponed(run)}"
         case Standing.RUNNING:
-            yield "  next: wait for it, or pause it with ctrl-c where it runs"
+            yield "  next: skylift resume"
+
+
+def _postponed(run: Run) -> str:
+    return " | ".join(sorted(run.within(Phase.POSTPONED))) or "STEP"
 
 
 def _phase(at: StepRun) -> str:

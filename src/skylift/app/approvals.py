@@ -1,0 +1,59 @@
+"""What of a plan needs whose approval, when it is applied."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from skylift.app.site import Site
+from skylift.engine.operate import Gates
+from skylift.engine.problems import SecondPersonNeeded
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.seal import name_of
+from skylift.planning.plan import Plan, Stage
+
+
+class NotApproved(Refused):
+    """A plan passes points of no return, or stages, that nobody approved."""
+
+    code = "plan.not-approved"
+
+    def __init__(self, what: tuple[str, ...]) -> None:
+        super().__init__(
+            f"this plan passes points of no return or stages that were not approved: {', '.join(what)}",
+            Remedy(Fix.ACCEPT, "read them (skylift why STEP), then approve: skylift apply FILE --yes"),
+            Remedy(Fix.RETRY, "or begin, and approve what is left meanwhile: skylift apply FILE --hold"),
+        )
+
+
+class Approval(Enum):
+    """What whoever applies a plan says of what needs an approval."""
+
+    ALL = "all"
+    HOLD = "hold"
+    """Nothing yet: the run waits before it."""
+    NONE = "none"
+
+
+def gates_of(site: Site, plan: Plan, made_by: str, approval: Approval) -> Gates:
+    """What of the plan waits for an approval once it has begun; ``made_by`` is its author, if it is sealed.
+
+    Raises:
+        NotApproved: something needs an approval, and nothing was said of it.
+        SecondPersonNeeded: whoever applies it made it, and may not approve it.
+    """
+    wanted = {Stage(name) for name in site.record.policy.approvals}
+    stages = tuple(s for s in dict.fromkeys(step.stage for step in plan.steps) if s in wanted)
+    barred = made_by if site.record.policy.second_person else ""
+    if approval is Approval.HOLD:
+        return Gates(stages, barred)
+    needed = (*(stage.value for stage in stages), *plan.no_returns)
+    if needed and approval is Approval.NONE:
+        raise NotApproved(needed)
+    if needed and barred and barred == signer_name(site):
+        raise SecondPersonNeeded(barred)
+    return Gates((), barred)
+
+
+def signer_name(site: Site) -> str:
+    """Who works here, by the name that the record gives to the key; empty if it names none."""
+    return (name_of(site.signer.key, site.record.signers) or "") if site.signer else ""

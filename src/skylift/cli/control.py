@@ -1,0 +1,106 @@
+"""``skylift pause``, ``approve``, ``skip`` and ``postpone``: what is said to a run from any terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from skylift.app.account import standing
+from skylift.app.control import tell
+from skylift.app.plan_seal import trusted
+from skylift.app.record_file import load_record
+from skylift.app.wiring import asked, signer
+from skylift.cli.audited import Audited
+from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
+from skylift.cli.exits import Exit
+from skylift.cli.views import run as run_view
+from skylift.engine import operate
+from skylift.engine.decide import Order
+from skylift.engine.fold import Run
+from skylift.engine.journal import Journal
+from skylift.engine.operate import Asked
+from skylift.model.ids import StepId
+from skylift.model.seal import name_of
+from skylift.planning.plan import Stage
+
+
+@click.command("pause", cls=Audited)
+@click.argument("run", required=False)
+@json_option
+@pass_desk
+def pause(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
+    """Let no new step of RUN (or the newest) start; what runs goes on to its end."""
+    return _tell(desk, run, lambda journal, _: operate.pause(journal, asked()), as_json=as_json)
+
+
+@click.command("approve", cls=Audited)
+@click.argument("stage", type=click.Choice([stage.value for stage in Stage]))
+@run_option
+@json_option
+@pass_desk
+def approve(desk: Desk, stage: str, *, run: str | None, as_json: bool) -> Exit:
+    """Let STAGE begin, and pass every point of no return in it; they are named in the answer."""
+    signers, key = load_record(desk.record).signers, signer()
+    trusted(key, signers)
+    name = name_of(key.key, signers) if key and signers else None
+
+    def say(journal: Journal, order: Order) -> Run:
+        who = asked()
+        return operate.approve(journal, order, Asked(who.actor, who.at, name or ""), Stage(stage))
+
+    return _tell(desk, run, say, as_json=as_json)
+
+
+@click.command("skip", cls=Audited)
+@click.argument("step")
+@reason_option
+@run_option
+@json_option
+@pass_desk
+def skip(desk: Desk, step: str, *, reason: str, run: str | None, as_json: bool) -> Exit:
+    """Leave STEP undone and let what depends on it go on: you answer for it, with a reason.
+
+    It may still run on its host if it failed by running out of time: see to that first.
+    """
+    which = StepId(step)
+
+    def say(journal: Journal, order: Order) -> Run:
+        return operate.skip(journal, order, asked(), which, reason=reason)
+
+    return _tell(desk, run, say, which, as_json=as_json)
+
+
+@click.command("postpone", cls=Audited)
+@click.argument("step")
+@reason_option
+@run_option
+@json_option
+@pass_desk
+def postpone(desk: Desk, step: str, *, reason: str, run: str | None, as_json: bool) -> Exit:
+    """Put STEP aside with all that depends on it, so that the rest goes on; retry takes it back."""
+    which = StepId(step)
+
+    def say(journal: Journal, order: Order) -> Run:
+        return operate.postpone(journal, order, asked(), which, reason=reason)
+
+    return _tell(desk, run, say, which, as_json=as_json)
+
+
+def _tell(
+    desk: Desk,
+    run: str | None,
+    say: Callable[[Journal, Order], Run],
+    step: StepId | None = None,
+    *,
+    as_json: bool,
+) -> Exit:
+    folder = desk.runs.find(run)
+    tell(folder, say, step=step)
+    seen = standing(desk.runs, folder)
+    answer(
+        run_view.lines(seen.plan, seen.run, seen.holder),
+        run_view.document(seen.plan, seen.run, seen.holder),
+        as_json=as_json,
+    )
+    return Exit.OK

@@ -1,0 +1,159 @@
+"""Approvals: per stage, of points of no return by name, and by a second person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.app.desk import RUN, Desk, desk_at
+
+from skylift.app.account import standing
+from skylift.app.approvals import Approval, NotApproved
+from skylift.app.conduct import apply, go_on
+from skylift.app.control import tell
+from skylift.app.verify import verify
+from skylift.app.wiring import open_journal
+from skylift.cli.views import run as run_view
+from skylift.drivers.ed25519 import KeyFile
+from skylift.engine.fold import Run, Standing
+from skylift.engine.journal import StageApproved
+from skylift.engine.operate import Asked, approve
+from skylift.engine.problems import NothingToApprove, SecondPersonNeeded
+from skylift.model.ids import StepId
+from skylift.model.record import Policy
+from skylift.model.seal import Signer
+from skylift.planning.plan import Stage
+from skylift.testing.keys import key_file
+
+CONTRACT = StepId("keystone:contract")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return desk_at(tmp_path)
+
+
+def with_policy(desk: Desk, policy: Policy) -> Desk:
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    return desk
+
+
+def held(desk: Desk) -> Run:
+    return apply(desk.site, RUN, desk.plan(), desk.bench, approval=Approval.HOLD)
+
+
+def says(desk: Desk) -> str:
+    seen = standing(desk.site.runs, desk.site.runs.find(None))
+    return "\n".join(run_view.lines(seen.plan, seen.run, None))
+
+
+def approved(desk: Desk, stage: Stage, signer: str = "") -> Run:
+    who = Asked(f"{signer or 'ann'}@console", desk.cloud.now, signer)
+    return tell(desk.site.runs.find(None), lambda journal, order: approve(journal, order, who, stage))
+
+
+def test_a_run_waits_before_a_point_of_no_return_until_it_is_approved_by_name(desk: Desk) -> None:
+    at_rest = held(desk)
+    told = says(desk)
+    after = approved(desk, Stage.CONVERGE)
+    ended = go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+    assert at_rest.standing is Standing.RUNNING
+    assert CONTRACT not in at_rest.steps
+    assert "waits for the approval of converge, which passes keystone:contract" in told
+    assert "next: approve it, then: skylift resume" in told
+    assert CONTRACT in after.approved
+    assert ended.standing is Standing.COMPLETED
+    assert desk.cloud.failed == []
+
+
+def test_a_stage_that_the_policy_names_waits_for_an_approval_of_its_own(desk: Desk) -> None:
+    with_policy(desk, Policy(baseline=desk.site.record.policy.baseline, approvals=("control-plane",)))
+
+    at_rest = held(desk)
+    plan = standing(desk.site.runs, desk.site.runs.find(None)).plan
+    begun = {plan.step(step).stage for step in at_rest.steps}
+    approved(desk, Stage.CONTROL_PLANE)
+    then = go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+    assert begun == {Stage.PREPARE, Stage.EXPAND}
+    assert "waits for the approval of converge" in says(desk)
+    assert CONTRACT not in then.steps
+
+
+def test_without_a_word_on_approvals_nothing_begins(desk: Desk) -> None:
+    with_policy(desk, Policy(approvals=("control-plane",)))
+
+    with pytest.raises(NotApproved, match="control-plane, keystone:contract") as caught:
+        apply(desk.site, RUN, desk.plan(), desk.bench, approval=Approval.NONE)
+
+    assert any("--hold" in remedy.how for remedy in caught.value.remedies)
+    assert desk.site.runs.known() == ()
+
+
+def test_what_waits_for_no_approval_gets_none(desk: Desk) -> None:
+    held(desk)
+    approved(desk, Stage.CONVERGE)
+
+    with pytest.raises(NothingToApprove, match=r"stage converge of run .* no stage does"):
+        approved(desk, Stage.CONVERGE)
+    with pytest.raises(NothingToApprove):
+        approved(desk, Stage.PREPARE)
+
+
+class TestASecondPerson:
+    @pytest.fixture
+    def desk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+        """Rey's desk; Ann has one, too."""
+        self.keys = {name: KeyFile(key_file(tmp_path / name, n)) for n, name in enumerate(("rey", "ann"), 1)}
+        monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "rey"))
+        desk = desk_at(tmp_path)
+        record = replace(
+            desk.site.record,
+            signers={name: key.key for name, key in self.keys.items()},
+            policy=Policy(baseline=desk.site.record.policy.baseline, second_person=True),
+        )
+        signer: Signer = self.keys["rey"]
+        desk.site = replace(desk.site, record=record, signer=signer)
+        return desk
+
+    @staticmethod
+    def sealed(desk: Desk, approval: Approval) -> Run:
+        return apply(desk.site, RUN, desk.plan(), desk.bench, approval=approval, seal=desk.seal())
+
+    def test_the_author_of_a_plan_neither_applies_it_whole_nor_approves_it_later(self, desk: Desk) -> None:
+        with pytest.raises(SecondPersonNeeded, match="rey made this plan and cannot approve it"):
+            self.sealed(desk, Approval.ALL)
+        assert desk.site.runs.known() == ()
+
+        self.sealed(desk, Approval.HOLD)
+        with pytest.raises(SecondPersonNeeded):
+            approved(desk, Stage.CONVERGE, "rey")
+        assert "by another than rey" in says(desk)
+
+    def test_another_signer_approves_and_the_run_goes_on_and_is_proved(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.sealed(desk, Approval.HOLD)
+        monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "ann"))
+        approved(desk, Stage.CONVERGE, "ann")
+        monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "rey"))
+
+        ended = go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+        runs = desk.site.runs
+        journal = verify(runs, runs.find(None), desk.site.record.signers)[1]
+        assert ended.standing is Standing.COMPLETED
+        assert journal.holds
+        assert "ann (1)" in journal.says
+
+    def test_an_approval_in_anothers_name_is_found(self, desk: Desk) -> None:
+        self.sealed(desk, Approval.HOLD)
+        with open_journal(desk.site.runs.find(None)) as journal:
+            forged = StageApproved(Stage.CONVERGE, (CONTRACT,), "ann", "ann@console", 1)
+            journal.append(forged, after=len(journal.events()))
+
+        proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record.signers)[1]
+
+        assert proof.says == "the approval of converge is said to be ann's, and is not"

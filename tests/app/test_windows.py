@@ -1,0 +1,183 @@
+"""A run keeps to its windows: nothing starts that could not end, and it says until when it waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.app.desk import RUN, Desk, desk_at
+
+from skylift.app.account import standing
+from skylift.app.approvals import Approval
+from skylift.app.conduct import apply, go_on
+from skylift.app.control import tell
+from skylift.app.windows import Windows, WindowTooShort
+from skylift.app.wiring import open_journal
+from skylift.engine.decide import Order
+from skylift.engine.fold import Run, Standing, fold
+from skylift.engine.journal import Journal, StepStarted, Why
+from skylift.engine.operate import Asked, abort, pause
+from skylift.model.ids import Epoch
+from skylift.model.record import Policy
+from skylift.planning.text import read_plan
+
+HOURLY = tuple(f"daily {hour:02}:00-{hour:02}:50" for hour in range(24))
+"""Ten minutes of each hour are closed."""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = desk_at(tmp_path)
+    policy = replace(desk.site.record.policy, windows=HOURLY)
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    return desk
+
+
+def pass_until(desk: Desk, minute: int) -> None:
+    """Let time pass until so many minutes after a full hour."""
+    past = desk.cloud.now % 3600
+    desk.cloud.pass_time((minute * 60 - past) % 3600)
+
+
+def began(desk: Desk) -> list[tuple[str, float]]:
+    """Each step with the second of the hour at which it was started."""
+    with open_journal(desk.site.runs.find(None)) as journal:
+        return [(e.step, e.at_ms / 1000 % 3600) for e in journal.events() if isinstance(e, StepStarted)]
+
+
+def test_nothing_starts_that_could_not_end_before_its_window_closes(desk: Desk) -> None:
+    """Told from the journal; what gives back something taken is started at any time, and needs not wait."""
+    text = desk.plan()
+    plan = read_plan(text)
+    order, longest = Order.of(plan), 0
+    pass_until(desk, 44)
+
+    ended = apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL)
+
+    assert ended.standing is Standing.COMPLETED
+    assert desk.cloud.failed == []
+    owed = {step for loan in order.loans for step in loan.way}
+    for name, second in began(desk):
+        step = next(step for step in plan.steps if step.id == name)
+        longest = max(longest, order.takes_s(step))
+        assert name in owed or second + order.takes_s(step) <= 50 * 60, name
+    waits = [remark for remark in desk.remarks if "waiting until" in remark]
+    assert waits, longest
+    assert all("before the window closes: waiting until" in remark for remark in waits)
+
+
+def test_a_run_begins_when_a_window_opens_and_looks_at_the_cloud_only_then(desk: Desk) -> None:
+    text = desk.plan()
+    pass_until(desk, 51)
+    now = desk.cloud.now
+
+    ended = apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL)
+
+    opens = f"{datetime.fromtimestamp(now + 9 * 60, UTC):%a %Y-%m-%d %H:%M} UTC"
+    assert desk.remarks[0] == f"waiting until {opens}; nothing is looked at or held before"
+    assert ended.opened_ms / 1000 >= now + 9 * 60
+    assert ended.standing is Standing.COMPLETED
+
+
+def test_a_run_begins_at_the_time_that_was_asked_for(desk: Desk) -> None:
+    text = desk.plan()
+    pass_until(desk, 2)
+    asked_for = Epoch(desk.cloud.now + 300)
+
+    ended = apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL, at=asked_for)
+
+    assert ended.opened_ms / 1000 - asked_for < 5
+    assert ended.standing is Standing.COMPLETED
+
+
+def test_whoever_presses_ctrl_c_before_it_begins_has_begun_nothing(desk: Desk) -> None:
+    text = desk.plan()
+    pass_until(desk, 51)
+    desk.asked = True
+
+    with pytest.raises(KeyboardInterrupt):
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL)
+
+    assert desk.site.runs.known() == ()
+
+
+def begun_outside(desk: Desk) -> None:
+    """A run that was paused early, and the time is past its window."""
+    pass_until(desk, 0)
+    desk.asked = True
+    apply(desk.site, RUN, desk.plan(), desk.bench, approval=Approval.ALL)
+    desk.asked = False
+    pass_until(desk, 52)
+    desk.remarks.clear()
+
+
+def test_a_run_that_is_resumed_outside_its_windows_waits_and_can_be_paused_meanwhile(desk: Desk) -> None:
+    """As after a death while it waited: waiting leaves nothing behind."""
+    begun_outside(desk)
+    folder = desk.site.runs.find(None)
+    desk.asked = True
+
+    waited = go_on(desk.site, folder, desk.bench)
+
+    assert waited.standing is Standing.PAUSED
+    assert waited.pause is not None
+    assert waited.pause.why is Why.OPERATOR
+    assert "waiting until" in desk.remarks[0]
+    desk.asked = False
+    assert go_on(desk.site, folder, desk.bench).standing is Standing.COMPLETED
+
+
+@pytest.mark.parametrize("word", ["pause", "abort"])
+def test_a_word_from_another_terminal_ends_the_waiting(desk: Desk, word: str) -> None:
+    begun_outside(desk)
+    folder, start = desk.site.runs.find(None), desk.cloud.now
+
+    def say(journal: Journal, _order: Order) -> Run:
+        asked = Asked("ann@console", desk.cloud.now)
+        return pause(journal, asked) if word == "pause" else abort(journal, asked, reason="no", leave=False)
+
+    def say_once(_line: str) -> None:
+        tell(folder, say)
+
+    bench = replace(desk.bench, remark=say_once)
+    ended = go_on(desk.site, folder, bench)
+
+    assert ended.standing is {"pause": Standing.PAUSED, "abort": Standing.ABORTED}[word]
+    assert desk.cloud.now - start < 60
+
+
+def test_a_step_that_fits_into_no_window_is_told_before_anything_begins(desk: Desk) -> None:
+    policy = Policy(windows=("sat 01:00-01:03",))
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    text = desk.plan()
+
+    with pytest.raises(WindowTooShort, match="the longest window lasts 3 min"):
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL)
+
+    assert desk.site.runs.known() == ()
+
+
+def test_a_run_is_given_up_at_any_time_whatever_the_windows_are_by_now(desk: Desk) -> None:
+    begun_outside(desk)
+    policy = replace(desk.site.record.policy, windows=("sat 01:00-01:01",))
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    folder = desk.site.runs.find(None)
+
+    ended = go_on(desk.site, folder, desk.bench, lambda j, a: abort(j, a, reason="no", leave=False))
+
+    assert ended.standing is Standing.ABORTED
+
+
+def test_status_can_say_until_when_it_waits(desk: Desk) -> None:
+    begun_outside(desk)
+    seen = standing(desk.site.runs, desk.site.runs.find(None))
+    with open_journal(desk.site.runs.find(None)) as journal:
+        run = fold(journal.events())
+    windows, order = Windows(desk.site.record.policy), Order.of(seen.plan)
+
+    assert run.standing is Standing.PAUSED
+    assert windows.opens(60, desk.cloud.now) == desk.cloud.now + 8 * 60
+    assert windows.may_take(60, Epoch(desk.cloud.now + 8 * 60))
+    assert order.takes_s(seen.plan.steps[0]) > 0

@@ -1,0 +1,107 @@
+"""The verbs that are said to a run, as typed: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from skylift.app.runs import RunFolder, Runs
+from skylift.app.wiring import open_journal
+from skylift.cli.exits import Exit
+from skylift.cli.main import call
+from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.journal import Reported, StepFailed, StepStarted
+from skylift.engine.operate import Asked, open_run
+from skylift.model.ids import Epoch, RunId
+from skylift.planning.text import digest_of, write_plan
+from skylift.testing.plans import planned
+from skylift.testing.samples import sample_record
+
+PLAN = planned(sample_record())
+FIRST = PLAN.steps[0].id
+GUARD = "keystone:drain@ctl1"
+
+
+class Terminal:
+    """A terminal on a machine on which a run was begun by another one."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.record = tmp_path / "cloud.yaml"
+        self.folder: RunFolder = Runs.beside(self.record).create(RunId("run-1"), write_plan(PLAN))
+        with open_journal(self.folder) as journal:
+            asked = Asked("rey@console", Epoch(0))
+            open_run(journal, RunId("run-1"), cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
+            journal.append(StepStarted(FIRST, 1, 1), after=1)
+            problem = Reported("witness.hurt", "it is not as it was made", ())
+            journal.append(StepFailed(FIRST, 1, problem, ended=True, at_ms=2), after=2)
+
+    def types(self, *words: str) -> int:
+        return call(["--cloud", str(self.record), *words])
+
+    @property
+    def run(self) -> Run:
+        with open_journal(self.folder) as journal:
+            return fold(journal.events())
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+def test_a_pause_is_said_without_any_host_or_record_within_reach(terminal: Terminal) -> None:
+    assert terminal.types("pause") == Exit.OK
+    assert terminal.run.pause is not None
+    assert terminal.types("resume", "no-such-run") == Exit.BLOCKED
+
+
+def test_a_skipped_step_is_shown_with_who_answers_for_it_and_why(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = terminal.types("skip", FIRST, "--reason", "its owner deleted it")
+
+    told = capsys.readouterr().out
+    assert code == Exit.OK
+    assert f"{FIRST} is skipped, by " in told
+    assert "its owner deleted it" in told
+    assert "next: skylift resume" in told
+    assert terminal.run.standing is Standing.RUNNING
+
+
+def test_a_skip_without_a_reason_is_not_understood(terminal: Terminal) -> None:
+    assert terminal.types("skip", FIRST) == Exit.USAGE
+    assert terminal.run.steps[FIRST].phase is Phase.FAILED
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("skip", GUARD, "--reason", "no"), "step.refuses"),
+        (("postpone", "keystone:nothing", "--reason", "no"), "step.unknown"),
+        (("pause", "run-2"), "run.unknown"),
+    ],
+)
+def test_what_is_refused_says_so_in_json_with_remedies_and_changes_nothing(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], problem: str
+) -> None:
+    before = terminal.run
+
+    code = terminal.types(*words, "--json")
+
+    told = json.loads(capsys.readouterr().out)["problem"]
+    assert (code, told["code"]) == (Exit.BLOCKED, problem)
+    assert told["remedies"]
+    assert terminal.run == before
+
+
+def test_a_postponed_step_is_named_when_nothing_else_is_left(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.types("postpone", FIRST, "--reason", "ctl1 waits for a disk", "--json")
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["steps"][FIRST]["phase"] == "postponed"
+    assert told["steps"][FIRST]["aside"]["reason"] == "ctl1 waits for a disk"
+    assert told["allowed"] == ["pause", "resume", "approve", "retry", "skip", "postpone", "abort"]

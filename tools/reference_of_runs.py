@@ -1,0 +1,91 @@
+"""The generated pages about runs: their journals, what may be said to them, and the audit trail."""
+
+from __future__ import annotations
+
+from tools.told import members, paragraphs, shapes, table, texts_below
+
+from skylift.app.audit import Deed, Head
+from skylift.engine.fold import Phase, Standing
+from skylift.engine.journal import EVENTS, FORMAT
+from skylift.engine.verbs import NOT_BEGUN, TABLE, Verb
+
+
+def page_of_the_journal() -> list[str]:
+    """The events of a run."""
+    lines = [
+        "# The journal",
+        "",
+        "The only memory of a run: a SQLite file beside its plan.",
+        f"Format {FORMAT}; a reader refuses any other.",
+        "It is append-only; each row is chained to the one before by SHA-256, and sealed if there is a key.",
+        "What the cloud can tell is not in it: it is observed again.",
+        "An event about an effect is on disk before the effect.",
+        "Times (`at_ms`) are milliseconds since 1970-01-01 UTC.",
+    ]
+    for kind, event in EVENTS.items():
+        lines += ["", f"## {kind}", "", *paragraphs(event.__doc__), "", *shapes(event)]
+    return lines
+
+
+def page_of_the_audit_trail() -> list[str]:
+    """The format of the audit trail."""
+    return [
+        "# The audit trail",
+        "",
+        "Every verb that may change something, in `.skylift/audit`: a SQLite file beside the runs.",
+        "It is append-only; each row is chained to the one before by SHA-256, and sealed if there is a key.",
+        "A verb has two entries: one before it does anything, and one when it has ended.",
+        "`skylift verify` judges it.",
+        "",
+        "## An entry",
+        "",
+        *paragraphs(Deed.__doc__),
+        "",
+        *shapes(Deed),
+        "",
+        "## A head",
+        "",
+        *paragraphs(Head.__doc__),
+        "",
+        *shapes(Head),
+    ]
+
+
+def page_of_run_control() -> list[str]:
+    """The one table of what may be said to a run, and when."""
+    says = texts_below(Verb)
+    standings = members(Standing)
+    phases = (None, *members(Phase))
+    of_steps = [verb for verb, rule in TABLE.items() if rule.phases is not None]
+    return [
+        "# What may be said to a run",
+        "",
+        "A verb is allowed or refused by how the run stands; one about a step by how that step stands, too.",
+        "It may be said from any terminal of the machine that has the record, whoever runs the plan:",
+        "it is one fact in the journal, and once the command returns it holds.",
+        "What is refused changes nothing.",
+        "",
+        *table(("verb", "what it does"), ((f"`{verb.value}`", says[verb.name]) for verb in TABLE)),
+        "",
+        "## By how the run stands",
+        "",
+        *table(
+            ("verb", *(standing.value for standing in standings)),
+            ((f"`{v.value}`", *(_mark(s in r.standings) for s in standings)) for v, r in TABLE.items()),
+        ),
+        "",
+        "## By how the step stands",
+        "",
+        *table(
+            ("verb", *(phase.value if phase else NOT_BEGUN for phase in phases)),
+            ((f"`{v.value}`", *(_mark(p in (TABLE[v].phases or ())) for p in phases)) for v in of_steps),
+        ),
+        "",
+        "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
+        "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
+        "`abort --leave` closes a run whatever it holds; so there is no state without a way out.",
+    ]
+
+
+def _mark(holds: bool) -> str:  # noqa: FBT001 - a cell of a table
+    return "yes" if holds else "no"
