@@ -9,7 +9,8 @@ host, and ``gain = load + free`` what an empty host offers:
   instances moves again. No instance is moved but off a host whose turn it is, so that host is one whose
   instances find places as the others are.
 - B2: hosts that are empty together take their gains out of all free room of their pool.
-- B3: what leaves in the waves after the first fits into the gains of the waves before.
+- B3: what leaves in the waves after the first fits into the gains of the waves before, and a wave adds no
+  more than all free room.
 - B4: gains for the time of work, and memory for the time of its migration, fit into free room times makespan.
 - B5: turns, end to end, over the hosts that may be out at once.
 - B6: what the busiest host must send, one lane beside another.
@@ -144,7 +145,8 @@ def _growth(pool: PoolSums, resource: int, first: Sequence[int], rest: Sequence[
     waves, room = 1, float(start)
     while rest and total > 0:
         waves += 1
-        more = start + grown(room)
+        # What the first ones left on the rest is no more than was free there, so no wave adds more than that.
+        more = min(start + grown(room), room + pool.slack[resource])
         if total <= room or more <= room:
             break
         room = more

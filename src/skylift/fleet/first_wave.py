@@ -31,15 +31,16 @@ def in_order(
         cycle = layout.policy.host_s * 1000 + sum(u.lasts for u in units[hosts[n]]) / lanes
         return math.log(freed / taken) / (cycle or 1) if taken and freed else math.inf
 
-    def shaken(n: int) -> float:
-        return 1 + _SHAKEN * ((shake * (n + 1) * _GOLDEN) % 1)
-
-    best = sorted(range(len(hosts)), key=lambda n: (-growth(n) * shaken(n), -gain[scarce][n], n))
+    best = sorted(range(len(hosts)), key=lambda n: (-growth(n) * _shaken(shake, n), -gain[scarce][n], n))
     return [hosts[n] for n in best]
 
 
 _SHAKEN, _GOLDEN = 0.2, 0.6180339887498949
 """How much a shaken order is off, and the sequence that shakes it: evenly spread, and the same every time."""
+
+
+def _shaken(shake: int, n: int) -> float:
+    return 1 + _SHAKEN * ((shake * (n + 1) * _GOLDEN) % 1)
 
 
 @dataclass(slots=True)
@@ -66,15 +67,15 @@ class FirstWave:
         return None
 
 
-def first_wave(layout: Layout, hosts: Sequence[int]) -> FirstWave:
+def first_wave(layout: Layout, hosts: Sequence[int], shake: int = 0) -> FirstWave:
     """The first wave of a pool, none of it chosen yet."""
     policy = layout.policy
     size = {h: sum(len(unit.members) for unit in layout.units[h]) for h in hosts}
     batch = policy.batch_hosts or -(-len(hosts) * policy.batch_percent // 100)
-    if batch == 1:
+    if policy.batch_hosts == 1:
         best = sorted(hosts, key=lambda h: (size[h], -layout.room[0][h], h))
     else:
-        best = sorted(hosts, key=lambda h: (size[h] / layout.room[0][h], h))
+        best = sorted(hosts, key=lambda h: (size[h] / layout.room[0][h] * _shaken(shake, h), h))
     return FirstWave(best[::-1], size, batch)
 
 

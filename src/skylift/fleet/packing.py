@@ -31,6 +31,8 @@ class Packing:
         self.open_ram = [0] * len(layout.pools)
         self._shelves: list[list[tuple[int, int]]] = [[] for _ in layout.pools]
         """Per pool, free RAM and number of each open host, the fullest first."""
+        self._moved: set[int] = set()
+        """Units, by identity, that were moved to a host that was yet to be emptied."""
         self._listed: dict[int, int] = {}
         """The free RAM under which an open host is on its shelf."""
         self._least = [
@@ -70,12 +72,14 @@ class Packing:
         """
         opened = [host for _, host in self._shelves[self.layout.pool[source]]]
         tightest = sorted(others, key=self.room.ram.__getitem__)
-        return self._each(source, [*opened, *others]) or self._each(source, [*opened, *tightest])
+        return self._each(source, opened, others) or self._each(source, opened, tightest)
 
-    def _each(self, source: int, bins: Sequence[int]) -> Placed | None:
+    def _each(self, source: int, opened: list[int], others: Sequence[int]) -> Placed | None:
         placed: Placed = []
+        bins = [*opened, *others]
         for unit in self.units[source]:
-            target = self.room.first(unit, bins)
+            # What has moved to a host that was yet to be emptied does not do so again.
+            target = self.room.first(unit, opened if id(unit) in self._moved else bins)
             if target is None:
                 self.room.undo(source, placed)
                 return None
@@ -95,6 +99,7 @@ class Packing:
         self.load[source] = 0
         for unit, target in placed:
             if target not in self.opened:
+                self._moved.add(id(unit))
                 self.units[target].append(unit)
                 self.units[target].sort(key=lambda u: (-u.ram, -u.vcpus))
                 self.load[target] += unit.ram

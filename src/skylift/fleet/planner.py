@@ -91,17 +91,18 @@ def _rolled(layout: Layout, refused: frozenset[int], shakes: list[int]) -> Timel
     return roll.line
 
 
-def _score(roll: Timeline) -> tuple[int, int, int]:
-    """What is left undone, then waves, then time: the less the better."""
+def _score(roll: Timeline) -> tuple[int, int, int, int]:
+    """What is left undone, then moves that were forced, then waves, then time: the less the better."""
     back = max((back for _, _, back in roll.turns.values()), default=0)
-    return len(roll.stranded), max(roll.wave.values(), default=0), back
+    return len(roll.stranded), sum(roll.forced), max(roll.wave.values(), default=0), back
 
 
-def _score_of(layout: Layout, roll: Timeline, pool: int) -> tuple[int, int, int]:
+def _score_of(layout: Layout, roll: Timeline, pool: int) -> tuple[int, int, int, int]:
     hosts = [h for h in layout.pools[pool] if h in roll.turns]
     stranded = sum(layout.pool[h] == pool for h in roll.stranded)
     return (
         stranded,
+        roll.forced[pool],
         max((roll.wave[h] for h in hosts), default=0),
         max((roll.turns[h][2] for h in hosts), default=0),
     )

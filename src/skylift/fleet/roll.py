@@ -80,7 +80,7 @@ class Roll:
         """Begin with the first hosts of each pool that has no host that is done, pool by pool in turn."""
         line = self.line
         pools = [p for p, waiting in enumerate(line.waiting) if waiting and not line.has_room(p)]
-        waves = [first_wave(self._layout, line.waiting[pool]) for pool in pools]
+        waves = [first_wave(self._layout, line.waiting[p], self._shakes[p]) for p in pools]
         left = may_move_twice(self._layout, waves)
         going = waves
         while going:
@@ -132,8 +132,11 @@ class Roll:
         for pool, waiting in enumerate(line.waiting):
             if not waiting or not line.is_still(pool) or not any(map(line.limits.may_go, waiting)):
                 continue
-            if any(line.go_anyhow(host, moment) for host in self._cheapest(waiting, moment)):
-                return True
+            price = self._prices(waiting, moment)
+            for host in sorted(price, key=lambda h: (price[h], h)):
+                if line.go_anyhow(host, moment):
+                    line.forced[pool] += price[host]
+                    return True
             opens = line.limits.next_window(moment)
             later = [at for h in waiting if (at := line.settled[h]) > moment]
             later += [] if opens is None else [opens]
@@ -146,8 +149,8 @@ class Roll:
                 line.strand(waiting)
         return False
 
-    def _cheapest(self, waiting: Sequence[int], moment: int) -> list[int]:
-        """Hosts that could be emptied now, that with the fewest instances to move twice first."""
+    def _prices(self, waiting: Sequence[int], moment: int) -> dict[int, int]:
+        """Hosts that could be emptied now, with how many instances would have to move twice for that."""
         line = self.line
         price: dict[int, int] = {}
         for host in waiting[:_OFFERS]:
@@ -157,4 +160,4 @@ class Roll:
                 opened = line.packing.opened
                 price[host] = sum(len(unit.members) for unit, target in placed if target not in opened)
                 line.packing.forget(host, placed)
-        return sorted(price, key=lambda h: (price[h], h))
+        return price

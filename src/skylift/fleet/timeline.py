@@ -26,6 +26,8 @@ class Timeline:
         """Per host that had its turn, when it is closed, empty and back."""
         self.wave: dict[int, int] = {}
         self.stranded: list[int] = []
+        self.forced = [0] * len(layout.pools)
+        """Per pool, instances that move twice because nothing fitted, beyond its first wave."""
         self.packing = Packing(layout)
         self.limits = Limits(layout)
         self.lanes = Lanes(len(layout.names), layout.policy)
