@@ -28,7 +28,7 @@ class FleetFile:
     """Each has at least ``id``, ``host`` and ``flavor``."""
     groups: Mapping[GroupName, Group] = field(default_factory=dict)
     aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
-    policy: FleetPolicy = FleetPolicy()
+    policy: FleetPolicy = field(default_factory=FleetPolicy)
 
 
 def fleet_of(document: Any) -> tuple[Fleet, FleetPolicy]:

@@ -58,17 +58,16 @@ def precopy(guest: Guest, link: Link) -> Forecast:
     rho = guest.dirty_mib_s / link.mib_s
     allowed = link.downtime_s * link.mib_s
     memory = guest.memory_mib
-    if memory <= allowed or rho <= 0:
-        rounds = 0 if memory <= allowed else 1
-        left = memory if memory <= allowed else 0.0
-    elif rho >= 1:
-        return Forecast(ends=False, seconds=math.inf, stop_s=math.inf, sent_mib=math.inf, rounds=0)
+    if memory <= allowed:
+        rounds, left, sent = 0, memory, memory
+    elif rho <= 0:
+        rounds, left, sent = 1, 0.0, memory
     else:
-        rounds = math.ceil(math.log(allowed / memory) / math.log(rho))
+        rounds = ROUNDS + 1 if rho >= 1 else math.ceil(math.log(allowed / memory) / math.log(rho))
+        if rounds > ROUNDS:
+            return Forecast(False, math.inf, math.inf, math.inf, rounds)
         left = memory * rho**rounds
-    if rounds > ROUNDS:
-        return Forecast(ends=False, seconds=math.inf, stop_s=math.inf, sent_mib=math.inf, rounds=rounds)
-    sent = memory if rho <= 0 else memory * (1 - rho ** (rounds + 1)) / (1 - rho)
+        sent = memory * (1 - rho ** (rounds + 1)) / (1 - rho)
     seconds = (sent + guest.disk_mib) / link.mib_s + link.setup_s
     return Forecast(True, seconds, left / link.mib_s, sent + guest.disk_mib, rounds)
 

@@ -43,7 +43,7 @@ class Company:
         """An instance is no longer booked on a host."""
         entry = self._fleet.instances[name]
         if entry.get("group"):
-            self._members[entry["group"], host].discard(name)
+            self._members.get((entry["group"], host), set()).discard(name)
         if entry["flavor"] in self._is_special and name in self._special.get(host, ()):
             self._special[host].remove(name)
 
