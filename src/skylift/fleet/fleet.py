@@ -125,7 +125,6 @@ class Instance:
     disk_copied: bool = False
     """Whether a live migration must copy its disk, as it is on no storage that hosts share."""
     vtpm: bool = False
-    locked: bool = False
     wish: str = ""
     """What its owner agreed to, by a tag or metadata ``maintenance``: live, cold, stop, ask or never."""
     notice_h: int = 0

@@ -161,7 +161,6 @@ def _instance(server: Document, groups: Mapping[str, Document], *, shared_storag
         zone=asked or "",
         disk_copied=not _from_volume(server) and not shared_storage,
         vtpm="hw:tpm_version" in specs,
-        locked=server.get("locked", False),
         wish=tags.get("maintenance") or metadata.get("maintenance", ""),
         notice_h=int(metadata.get("maintenance_notice_h", 0)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from skylift.fleet.bounds import bounds
@@ -116,11 +116,3 @@ def _moves(layout: Layout, roll: Timeline) -> Iterator[Move]:
             for member, way, ms in zip(trip.unit.members, trip.unit.ways, trip.unit.ms, strict=True):
                 yield Move(member.id, source, target, way, start, start + ms)
                 start += ms
-
-
-def waves_of(plan: FleetPlan) -> Mapping[int, int]:
-    """How many hosts each wave has."""
-    found: dict[int, int] = {}
-    for turn in plan.turns:
-        found[turn.wave] = found.get(turn.wave, 0) + 1
-    return dict(sorted(found.items()))
