@@ -109,6 +109,13 @@ def test_an_instance_that_waits_for_somebody_holds_its_host_and_no_other() -> No
     assert {turn.host for turn in plan.turns} == {B, C}
 
 
+def test_only_hosts_that_are_to_be_emptied_are_judged() -> None:
+    plan = planned(replace(PLAIN, wish="ask"), FleetPolicy(only=(B,)))
+
+    assert (plan.verdicts, plan.held) == ((), ())
+    assert [turn.host for turn in plan.turns] == [B]
+
+
 def test_a_stopped_instance_stays_and_its_host_is_worked_on() -> None:
     plan = planned(replace(PLAIN, wish="stop"), FleetPolicy())
 

@@ -17,6 +17,7 @@ from skylift.fleet.plan import FleetPlan
 from skylift.fleet.planner import plan_fleet
 from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.replan import Deviation, HostDied, InstanceAppeared, MigrationFailed, present, replan
+from skylift.model.ids import HostName
 from skylift.verifier.fleet.verify import verify_fleet
 
 T = TypeVar("T")
@@ -149,8 +150,8 @@ def _deviation(fleet: Fleet, plan: FleetPlan, moment: int, nth: tuple[int, Chanc
     return MigrationFailed(failed.instance, failed.source)
 
 
-def _has_room(fleet: Fleet, name: str, like: Instance) -> bool:
-    host = fleet.hosts[name]  # type: ignore[index]
+def _has_room(fleet: Fleet, name: HostName, like: Instance) -> bool:
+    host = fleet.hosts[name]
     flavor = fleet.flavors[like.flavor]
     on = [fleet.flavors[i.flavor] for i in fleet.instances if i.host == name]
     return (

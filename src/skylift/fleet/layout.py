@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skylift.fleet.admission import Admission
-from skylift.fleet.fleet import Fleet, Instance, Rule
+from skylift.fleet.fleet import Fleet, GroupName, Instance, Rule
 from skylift.fleet.forecast import Answer, Guest, Link, answered
 from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.verdict import HOLDS, MOVES, Verdict, Way, is_plain, judge
@@ -102,8 +102,11 @@ class _Compiler:
         self.used = ([0] * len(self.names), [0] * len(self.names), [0] * len(self.names))
         self.units: list[list[Unit]] = [[] for _ in self.names]
         self.together: dict[tuple[int, str], list[Unit]] = {}
-        self.groups: dict[str, tuple[int, int, bool]] = {}
+        self.groups: dict[GroupName, tuple[int, int, bool]] = {}
         self.plain_host = [host.up and not policy.in_place for host in fleet.hosts.values()]
+        only = set(policy.only) or set(self.names)
+        self.asked = [name in only and not host.done for name, host in fleet.hosts.items()]
+        """Per host, whether it is to be worked on, as far as the operator is concerned."""
 
     def add(self, instance: Instance) -> None:
         """Count one instance, and judge it."""
@@ -113,6 +116,8 @@ class _Compiler:
         self.used[0][host] += flavor.ram_mib
         self.used[1][host] += flavor.vcpus
         self.used[2][host] += disk
+        if not self.asked[host]:
+            return
         admits = self.admission.live(instance)
         way = Way.LIVE
         ms, answer = ms_of(instance, flavor.ram_mib, disk, self.policy)
@@ -168,11 +173,11 @@ class _Compiler:
             return Verdict(instance.id, Way.ASK, reason, answer.value)
         return Verdict(instance.id, Way.LIVE, f"it writes much to its memory: {answer.value}")
 
-    def _group(self, name: str) -> tuple[int, int, bool]:
+    def _group(self, name: GroupName) -> tuple[int, int, bool]:
         """Its number if it is hard, its number if it is soft, and whether its members move as one."""
         found = self.groups.get(name)
         if found is None:
-            rule = self.fleet.groups[name].rule  # type: ignore[index]
+            rule = self.fleet.groups[name].rule
             number = NO_GROUP
             if rule in {Rule.APART, Rule.RATHER_APART}:
                 number = self.apart.setdefault(name, len(self.apart))
@@ -198,16 +203,9 @@ class _Compiler:
             [r - u for r, u in zip(rooms, used, strict=True)]
             for rooms, used in zip(room, self.used, strict=True)
         )
-        only = set(self.policy.only) or set(self.names)
-        due = [h.up and not h.done and n in only for n, h in zip(self.names, hosts, strict=True)]
-        due = [d and n not in self.held for n, d in enumerate(due)]
-        for number in range(len(hosts)):
-            if not due[number]:
-                self.units[number] = []
-        ready = [
-            h.up and not h.closed and (h.done or n not in only)
-            for n, h in zip(self.names, hosts, strict=True)
-        ]
+        due = [asked and hosts[n].up and n not in self.held for n, asked in enumerate(self.asked)]
+        self.units = [units if due[n] else [] for n, units in enumerate(self.units)]
+        ready = [h.up and not h.closed and not asked for h, asked in zip(hosts, self.asked, strict=True)]
         admitted = [{unit.admits for unit in units} for units in self.units]
         pool, pools = self.admission.pools(admitted, len(hosts))
         return Layout(
