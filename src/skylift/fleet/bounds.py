@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from skylift.fleet.layout import Layout
+from skylift.fleet.layout import NO_GROUP, Layout
 from skylift.fleet.plan import Bounds
 from skylift.model.ids import Seconds
 
@@ -107,10 +107,17 @@ def _moves(layout: Layout, pool: PoolSums) -> int:
 def _may_be_emptied(layout: Layout, pool: PoolSums, host: int) -> bool:
     """Whether the free room of the other hosts, as they are, may hold what is on one of them.
 
-    No, if for some size there are more units of at least that size than the others have places for it.
+    No, if for some size there are more units of at least that size than the others have places for it, or
+    if every host with room for one of them has a member of its group.
     """
     sizes = sorted((u.ram for u in layout.units[host]), reverse=True)
-    free = [layout.free[0][h] for h in pool.due if h != host]
+    others = [h for h in pool.due if h != host]
+    free = [layout.free[0][h] for h in others]
+    for unit in layout.units[host]:
+        if unit.apart != NO_GROUP:
+            roomy = (h for h in others if layout.free[0][h] >= unit.ram)
+            if all(any(u.apart == unit.apart for u in layout.units[h]) for h in roomy):
+                return False
     for number, size in enumerate(sizes, start=1):
         if number == len(sizes) or sizes[number] < size:
             places = sum(room // size for room in free if room >= size)

@@ -68,11 +68,12 @@ class Packing:
     def spill(self, source: int, others: Sequence[int]) -> Placed | None:
         """The same, but what fits on no open host goes to the first of ``others`` that has room.
 
-        If that ends in a corner, it goes to the fullest of them that has.
+        If that ends in a corner, it goes to the fullest of them that has, or to the emptiest.
         """
         opened = [host for _, host in self._shelves[self.layout.pool[source]]]
         tightest = sorted(others, key=self.room.ram.__getitem__)
-        return self._each(source, opened, others) or self._each(source, opened, tightest)
+        tries = (self._each(source, opened, order) for order in (others, tightest, tightest[::-1]))
+        return next((placed for placed in tries if placed is not None), None)
 
     def _each(self, source: int, opened: list[int], others: Sequence[int]) -> Placed | None:
         placed: Placed = []
