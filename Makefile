@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ demo-naive-core: $(READY) ## the same over a plain rolling restart of a whole co
 figures: ## measure both again and write their tables into the README (root)
 	$(MAKE) demo DEMO=--readme
 	$(MAKE) demo-naive DEMO=--readme
+
+bench-drain: $(READY) ## plan whole fleets of 100 to 10,000 hosts, beside three other ways, and write the page
+	$(BIN)/python -m skylift.drainbench.run --page docs/reference/bench-drain.md
 
 docs: $(READY) ## regenerate the reference from the code it describes
 	$(BIN)/python -m tools.reference

@@ -28,6 +28,8 @@ from skylift.checks.registry import CHECKS
 from skylift.cli.exits import Exit
 from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
+from skylift.fleet import document, fleet, policy
+from skylift.fleet import plan as fleet_plan
 from skylift.model import record
 from skylift.model.gate import GateEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
@@ -268,6 +270,41 @@ def page_of_problems() -> list[str]:
     return lines
 
 
+FLEET = (
+    ("The whole", document.FleetFile),
+    ("hosts.NAME", fleet.Host),
+    ("hosts.NAME.cells[]", fleet.Cell),
+    ("flavors.NAME", fleet.Flavor),
+    ("instances[]", fleet.Instance),
+    ("groups.NAME", fleet.Group),
+    ("aggregates.NAME", fleet.Aggregate),
+    ("policy", policy.FleetPolicy),
+    ("policy.consent, policy.projects.NAME", policy.Consent),
+    ("policy.network", policy.Network),
+    ("policy.windows[]", policy.Window),
+)
+
+
+def page_of_the_fleet_file() -> list[str]:
+    """The form of a fleet's file."""
+    lines = [
+        "# The fleet file",
+        "",
+        f"Format {fleet_plan.FORMAT}: what `skylift plan --reboot --fleet FILE` reads, one JSON document.",
+        "A key that is not here is refused, with its place; a key with a default may be left out.",
+        "`python -m skylift.drainbench.make 100 70 1` prints one: 100 hosts, 70 % full, seed 1.",
+        "",
+        "The plan that `-o` writes has rows: `turns` are "
+        + ", ".join(document.TURN)
+        + "; `moves` are "
+        + ", ".join(document.MOVE)
+        + "; times are milliseconds from the start of the run.",
+    ]
+    for title, of in FLEET:
+        lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_fields(of)]
+    return lines
+
+
 PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/exit-codes.md": page_of_exit_codes,
     "reference/record.md": page_of_the_record,
@@ -275,6 +312,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/actions.md": page_of_actions,
     "reference/checks.md": page_of_checks,
     "reference/plan-file.md": page_of_the_plan_file,
+    "reference/fleet-file.md": page_of_the_fleet_file,
     "reference/journal.md": page_of_the_journal,
     "reference/run-control.md": page_of_run_control,
     "reference/audit.md": page_of_the_audit_trail,

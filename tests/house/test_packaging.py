@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
-CORE = ("model", "ports", "catalog", "actions", "checks", "planning", "verifier", "engine")
+CORE = ("model", "ports", "catalog", "actions", "checks", "planning", "fleet", "verifier", "engine")
 
 
 @pytest.fixture(scope="module")

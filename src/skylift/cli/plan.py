@@ -8,29 +8,72 @@ import click
 
 from skylift.app.plan_seal import seal_plan, trusted
 from skylift.app.propose import Proposal, propose
+from skylift.app.propose_fleet import FleetProposal, propose_fleet
 from skylift.app.site import Site
 from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
-from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk, remark
+from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.views import findings as findings_view
+from skylift.cli.views import fleet as fleet_view
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import why as why_view
+from skylift.cli.views.fleet_picture import picture
+from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
-from skylift.model.ids import StepId
+from skylift.model.ids import HostName, StepId
 from skylift.planning.text import digest_of, read_plan
 from skylift.planning.why import why as reasons
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.command("plan")
-@goal_option
+@optional_goal_option
+@click.option("--reboot", is_flag=True, help="Reboot every compute host of a fleet.")
+@click.option("--hypervisor", is_flag=True, help="Give every compute host of a fleet a new hypervisor.")
 @click.option(
-    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan file here."
+    "--drain", "drained", multiple=True, metavar="HOST", help="Empty this host; may be given again."
 )
+@click.option("--fleet", "fleet_file", type=_FILE, help="The file of the fleet.")
+@click.option("--frontier", is_flag=True, help="Of a fleet: also show what other first waves would cost.")
+@click.option("--svg", type=_FILE, help="Of a fleet: draw its hosts over time into this file.")
+@click.option("-o", "output", type=_FILE, help="Write the plan file here.")
 @json_option
 @pass_desk
-def plan(desk: Desk, *, goal: Upgrade, output: Path | None, as_json: bool) -> Exit:
-    """Propose a plan, below whatever speaks against it. A blocked plan is shown, but not written."""
+def plan(
+    desk: Desk,
+    *,
+    goal: Upgrade | None,
+    reboot: bool,
+    hypervisor: bool,
+    drained: tuple[str, ...],
+    fleet_file: Path | None,
+    frontier: bool,
+    svg: Path | None,
+    output: Path | None,
+    as_json: bool,
+) -> Exit:
+    """Propose a plan, below whatever speaks against it. A blocked plan is shown, but not written.
+
+    With --to, the plan of an upgrade, for the cloud of the record. With --reboot, --hypervisor or
+    --drain, the plan of the fleet of compute hosts in a file: when each host is empty, and where its
+    instances go; it asks no cloud, reads no record, and cannot be applied yet.
+    """
+    wanted = [goal is not None, reboot, hypervisor, bool(drained)]
+    if sum(wanted) != 1:
+        raise click.UsageError("say one thing to plan: --to, --reboot, --hypervisor or --drain")
+    if goal is not None:
+        if fleet_file or frontier or svg:
+            raise click.UsageError("--fleet, --frontier and --svg go with --reboot, --hypervisor or --drain")
+        return _upgrade(desk, goal, output, as_json=as_json)
+    if fleet_file is None:
+        raise click.UsageError("name the file of the fleet: --fleet FILE")
+    asked = propose_fleet(fleet_file, tuple(map(HostName, drained)), frontier=frontier)
+    return _fleet(asked, svg, output, as_json=as_json)
+
+
+def _upgrade(desk: Desk, goal: Upgrade, output: Path | None, *, as_json: bool) -> Exit:
     with open_site(desk.record) as site:
         if output is not None:
             trusted(site.signer, site.record.signers)
@@ -65,6 +108,20 @@ def _seal_of(site: Site, proposal: Proposal) -> bytes | None:
         return None
     valid_h = site.record.policy.plan_valid_h
     return seal_plan(digest_of(proposal.plan), site.signer, now=site.clock(), valid_h=valid_h)
+
+
+def _fleet(proposal: FleetProposal, svg: Path | None, output: Path | None, *, as_json: bool) -> Exit:
+    answer(fleet_view.lines(proposal), fleet_view.document(proposal), as_json=as_json)
+    if svg is not None:
+        svg.write_text(picture(proposal.plan), encoding="utf-8")
+        remark(f"drew {svg}")
+    if proposal.blocked:
+        remark("some hosts are left out: settle what is in the way, then plan again")
+        return Exit.BLOCKED
+    if output is not None:
+        output.write_bytes(canonical(proposal.document))
+        remark(f"wrote {output}")
+    return Exit.OK
 
 
 @click.command("why")

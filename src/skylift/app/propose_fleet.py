@@ -1,0 +1,116 @@
+"""From the file of a fleet to a plan that may be shown: read, plan, and have it verified."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from skylift.app.propose import PlanUnsafe
+from skylift.fleet.document import document_of, fleet_of, plan_document
+from skylift.fleet.estimator import prior
+from skylift.fleet.fleet import Fleet
+from skylift.fleet.interval import Interval, interval
+from skylift.fleet.plan import FleetPlan
+from skylift.fleet.planner import plan_fleet
+from skylift.fleet.policy import FleetPolicy
+from skylift.model.codec import Malformed
+from skylift.model.ids import HostName, Seconds
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.verifier.fleet.verify import verify_fleet
+
+BATCHES = (1, 2, 5, 10, 20)
+"""First waves that the frontier is drawn through, in per cent of hosts; 1 stands for one host."""
+_OFF_BY = 1.5
+"""How far off the policy's throughput is, as likely as not, while no migration was seen."""
+
+
+class FleetInvalid(Refused):
+    """The file of a fleet cannot be read, so nothing was planned."""
+
+    code = "fleet.invalid"
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            f"{file} is no fleet: {why}",
+            Remedy(
+                Fix.REPAIR,
+                "correct it, as docs/reference/fleet-file.md has it, then plan again: skylift plan",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """One point of the frontier between moves and time."""
+
+    batch: str
+    moves: int
+    waves: int
+    makespan: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class FleetProposal:
+    """A plan that the verifier accepted, and what an operator chooses by."""
+
+    fleet: Fleet
+    policy: FleetPolicy
+    plan: FleetPlan
+    interval: Interval
+    frontier: tuple[Corner, ...]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether part of the fleet is not planned for."""
+        return bool(self.plan.refused or self.plan.stranded or self.plan.held)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The plan's document."""
+        return plan_document(self.plan)
+
+
+def propose_fleet(file: Path, drained: tuple[HostName, ...], *, frontier: bool) -> FleetProposal:
+    """A plan for the fleet in a file, or for the drained hosts of it alone, verified.
+
+    Raises:
+        FleetInvalid: the file is none of a fleet, or has no such host.
+        PlanUnsafe: the verifier does not accept what the planner made: a bug.
+    """
+    fleet, policy = _read(file)
+    unknown = [name for name in drained if name not in fleet.hosts]
+    if unknown:
+        raise FleetInvalid(file, f"it has no host {', '.join(unknown)}")
+    policy = replace(policy, only=drained or policy.only)
+    plan = _accepted(fleet, policy)
+    known = prior(policy.network.mib_s, 0, off_by=_OFF_BY)
+    corners = tuple(_corner(fleet, policy, percent) for percent in BATCHES if frontier)
+    return FleetProposal(fleet, policy, plan, interval(plan, len(fleet.hosts), policy, known), corners)
+
+
+def _read(file: Path) -> tuple[Fleet, FleetPolicy]:
+    try:
+        return fleet_of(json.loads(file.read_bytes()))
+    except OSError as error:
+        raise FleetInvalid(file, str(error.strerror).lower()) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FleetInvalid(file, f"it is no JSON: {error}") from None
+    except Malformed as error:
+        raise FleetInvalid(file, str(error)) from None
+
+
+def _accepted(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
+    plan = plan_fleet(fleet, policy)
+    if violations := verify_fleet(document_of(fleet, policy), plan_document(plan)):
+        raise PlanUnsafe(tuple(violation.sentence for violation in violations))
+    return plan
+
+
+def _corner(fleet: Fleet, policy: FleetPolicy, percent: int) -> Corner:
+    one = percent == 1
+    # Here the batch alone shall decide, and not the share of instances that may move twice.
+    asked = replace(policy, batch_percent=percent, batch_hosts=int(one), twice_percent=100)
+    plan = _accepted(fleet, asked)
+    return Corner("1 host" if one else f"{percent} %", len(plan.moves), plan.waves, plan.makespan)

@@ -1,0 +1,140 @@
+"""A fleet's plan as an operator reads it before she approves it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from skylift.app.propose_fleet import FleetProposal
+from skylift.cli.views.columns import columns, indented
+from skylift.fleet.plan import Certificate, FleetPlan
+from skylift.fleet.verdict import HOLDS, Verdict
+from skylift.model.codec import encode
+
+_SHOWN = 10
+"""Of a kind of thing, as many are named; --json has all."""
+
+
+def lines(proposal: FleetProposal) -> list[str]:
+    """What will be, then what no plan could do better, then what is in the way, the gravest last."""
+    plan, took = proposal.plan, proposal.interval
+    heading = (
+        f"{len(plan.turns)} of {len(proposal.fleet.hosts)} hosts, {len(plan.moves)} moves, "
+        f"{plan.waves} waves, "
+        f"{_span(plan.makespan)} (likely {_span(took.low)} to {_span(took.high)})"
+    )
+    return [
+        heading,
+        "",
+        *_waves(plan),
+        "",
+        *_bounds(plan),
+        *_frontier(proposal),
+        *_verdicts(plan),
+        *_refused(plan),
+    ]
+
+
+def document(proposal: FleetProposal) -> dict[str, Any]:
+    """The same, for ``--json``: the plan's document, the interval and the frontier."""
+    return {
+        **proposal.document,
+        "interval": encode(proposal.interval),
+        "frontier": encode(proposal.frontier),
+    }
+
+
+def _span(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
+
+
+def _waves(plan: FleetPlan) -> Iterator[str]:
+    """Waves overlap in time: a host goes as soon as there is room, and waits for no other of its wave."""
+    rows: list[tuple[object, ...]] = [("wave", "hosts", "moves", "begins", "back")]
+    wave_of = {turn.host: turn.wave for turn in plan.turns}
+    moved = Counter(wave_of[move.source] for move in plan.moves)
+    for wave in range(1, plan.waves + 1):
+        turns = [turn for turn in plan.turns if turn.wave == wave]
+        begins, back = min(t.closed for t in turns) // 1000, max(t.back for t in turns) // 1000
+        rows.append((wave, len(turns), moved[wave], _span(begins), _span(back)))
+    yield from columns(*rows)
+
+
+def _bounds(plan: FleetPlan) -> Iterator[str]:
+    of = plan.bounds
+    room = (
+        f"{len(plan.refused)} of {plan.pools} pools cannot be done"
+        if plan.refused
+        else "every pool can be done"
+    )
+    yield "no plan can do better than:"
+    yield from indented(
+        columns(
+            ("B0 room", room),
+            ("B1 moves", of.moves),
+            ("B2 waves at all", of.waves_at_all),
+            ("B3 waves after the first of these", of.waves),
+            ("B4 makespan by room", _span(of.area_s)),
+            ("B5 makespan by hosts out", _span(of.slots_s)),
+            ("B6 makespan by the busiest host", _span(of.network_s)),
+        ),
+        2,
+    )
+
+
+def _frontier(proposal: FleetProposal) -> Iterator[str]:
+    if proposal.frontier:
+        yield from ("", "larger first waves move more instances twice, and end sooner:")
+        rows = [(c.batch, c.moves, c.waves, _span(c.makespan)) for c in proposal.frontier]
+        yield from indented(columns(("first wave", "moves", "waves", "makespan"), *rows), 2)
+
+
+def _verdicts(plan: FleetPlan) -> Iterator[str]:
+    """What is not simply moved live; what waits for somebody comes last, each with its remedy."""
+    count = Counter(verdict.way for verdict in plan.verdicts)
+    if count:
+        told = ", ".join(f"{number} {way.value}" for way, number in count.items())
+        yield from ("", f"not simply moved live: {told}")
+    ordered = sorted(plan.verdicts, key=lambda v: v.way in HOLDS)
+    yield from _some([_verdict(v) for v in ordered if v.way not in HOLDS])
+    yield from _some([_verdict(v) for v in ordered if v.way in HOLDS])
+    if plan.held:
+        yield f"left alone until these are settled: {_names(h.host for h in plan.held)}"
+
+
+def _verdict(verdict: Verdict) -> str:
+    told = f"{verdict.way.value:9} {verdict.instance}: {verdict.reason}"
+    notice = f"; tell its owner {verdict.notice_h} h before" if verdict.notice_h else ""
+    return told + notice + (f"; {verdict.remedy}" if verdict.remedy else "")
+
+
+def _some(told: list[str]) -> Iterator[str]:
+    yield from indented(told[:_SHOWN], 2)
+    if len(told) > _SHOWN:
+        yield f"  and {len(told) - _SHOWN} more: --json has all"
+
+
+def _refused(plan: FleetPlan) -> Iterator[str]:
+    for proof in plan.refused:
+        yield from ("", *_proof(proof))
+    if plan.stranded:
+        yield from (
+            "",
+            f"no way was found to empty {len(plan.stranded)} hosts, nor a proof that there is none:",
+        )
+        yield f"  {_names(plan.stranded)}"
+        yield "  repair: widen what the policy allows, or add an empty host to their pool"
+
+
+def _proof(proof: Certificate) -> Iterator[str]:
+    yield f"refused: a pool of {proof.hosts} hosts cannot be done: {proof.named}: {proof.sentence}"
+    if proof.resource is not None:
+        yield f"  repair: add {proof.spare} {proof.resource.value} of spare room to the pool"
+    yield f"  or stop, or move out of the pool: {_names(proof.instead)}"
+
+
+def _names(names: Any) -> str:
+    every = [str(name) for name in names]
+    return ", ".join(every[:_SHOWN]) + (f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else "")

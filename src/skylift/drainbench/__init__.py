@@ -1,0 +1,1 @@
+"""``make bench-drain``: plans for whole fleets, ours and other tools' ways, judged by the same verifier."""

@@ -1,0 +1,79 @@
+"""``python -m skylift.drainbench.run``: run the bench, print its table, write it into a page."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from skylift.drainbench.clouds import Cloud
+from skylift.drainbench.goals import judged
+from skylift.drainbench.measure import Results, Task, measure
+from skylift.drainbench.page import last_line, page
+from skylift.drivers.clock import now
+
+SIZES = {100: 10, 1000: 10, 10_000: 1}
+"""Hosts, and how many seeds."""
+USES = (50, 70, 85)
+RIVALS_UP_TO = 1000
+REPLANS = {1000: 3}
+"""Deviations on each cloud of that size."""
+BEGIN, END = "<!-- bench-drain:begin -->", "<!-- bench-drain:end -->"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Returns 1 if a goal was missed."""
+    words = argparse.ArgumentParser(prog="bench-drain", description=__doc__)
+    words.add_argument("--page", type=Path, help="the page to write the table into")
+    words.add_argument("--hosts", type=int, action="append", choices=SIZES, help="only clouds of this size")
+    words.add_argument("--seeds", type=int, help="at most so many seeds")
+    asked = words.parse_args(argv)
+    tasks = list(_tasks(asked.hosts or list(SIZES), asked.seeds))
+    results = list(_measured(tasks))
+    told = page(results)
+    print("\n".join(told))  # noqa: T201 - the bench's answer
+    if asked.page:
+        _write(asked.page, told)
+    verdicts = list(judged(results))
+    held = sum(verdict.held for verdict in verdicts)
+    print(last_line(held, len(verdicts)))  # noqa: T201 - the line that a script looks for
+    return 0 if held == len(verdicts) else 1
+
+
+def _tasks(sizes: Sequence[int], seeds: int | None) -> Iterator[Task]:
+    for hosts in sizes:
+        for percent in USES:
+            for seed in range(1, min(seeds or SIZES[hosts], SIZES[hosts]) + 1):
+                yield Task(Cloud(hosts, percent, seed), hosts <= RIVALS_UP_TO, REPLANS.get(hosts, 0))
+
+
+def _measured(tasks: Sequence[Task]) -> Iterator[Results]:
+    """Each cloud in a process of its own, so that none is charged for the memory of another."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
+        for number, (task, found) in enumerate(zip(tasks, pool.map(measure, tasks), strict=True), start=1):
+            first = found.ways[0]
+            print(  # noqa: T201 - progress
+                f"{number}/{len(tasks)} {task.cloud}: {first.moves / first.instances:.4f} moves each, "
+                f"{first.waves} waves (B3 {first.least_waves}), {first.cpu_s:.2f} CPU-s",
+                file=sys.stderr,
+                flush=True,
+            )
+            yield found
+
+
+def _write(file: Path, told: Sequence[str]) -> None:
+    text = file.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, behind = rest.partition(END)
+    day = datetime.fromtimestamp(now(), UTC).date()
+    block = "\n".join((BEGIN, *told, "", f"Measured by `make bench-drain` on {day}.", END))
+    file.write_text(before + block + behind, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Maintenance of a whole fleet of compute hosts, planned purely: nothing here asks a cloud."""
