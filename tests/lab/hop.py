@@ -43,10 +43,9 @@ class Hop:
     deaths: tuple[Death, ...]
 
 
-def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = (), *, batch: int = 1) -> Hop:
+def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = ()) -> Hop:
     """Stage, check, plan and apply, the process killed at each of ``deaths``, and resumed."""
-    policy = {"baseline": 60, "batch": batch}
-    operator = own_record(lab, folder, lambda record: record["policy"].update(policy))
+    operator = own_record(lab, folder, lambda record: record["policy"].update(baseline=60))
     operator.does("stage", "--to", goal, limit_s=900)
     checked = operator.ends("check", "--to", goal)
     assert "nothing blocks" in checked.answer, checked.answer
