@@ -10,7 +10,7 @@ from skylift.gate.lab import guest
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.components import NOVA
 from skylift.gate.lab.configure import cloud_facts
-from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP, Lab, LabProblem
+from skylift.gate.lab.host import BRIDGE_ADDRESS, DEPOT_PORT, VIP, Lab, LabProblem, run
 from skylift.gate.lab.openstack import IDENTITY_URL, count, run_as, run_program
 from skylift.gate.lab.services import GLANCE, Role
 
@@ -18,7 +18,7 @@ PROVIDER = "10.78.0.0/16"
 _ZONES: dict[str, Role] = {"real": "compute", "fake": "fake-compute"}
 """The availability zones, by the role of their hosts; where no zone is asked for, guests are real."""
 
-_REGISTER_S = 180
+_FIRST_S, _REGISTER_S = 60, 180
 REPORTING = {
     # By service: its rows, when each was written, and for how many seconds it may be silent.
     "nova-super-conductor": ("nova_cell0.services WHERE `binary` = 'nova-conductor'", "last_seen_up", 45),
@@ -45,9 +45,17 @@ def registered(lab: Lab) -> bool:
 def register(lab: Lab) -> None:
     """Wait until all that reports has told of itself, and map the computes.
 
+    What is silent for a minute is started again: an agent of Neutron that began while the message bus
+    came about was seen to wait for ever.
+
     Raises:
-        LabProblem: a service is silent after three minutes, such as one that ends whenever it is started.
+        LabProblem: a service is silent after three minutes more, such as one that ends whenever it starts.
     """
+    if not poll(lambda: not _silent(lab), limit_s=_FIRST_S, every_s=2):
+        silent = _silent(lab)
+        for service in (one for one in lab.profile.services if one.name in silent):
+            for host in lab.having(*service.roles):
+                run(host, f"systemctl restart {service.unit_name}.service", timeout_s=_REGISTER_S)
     if not poll(lambda: not _silent(lab), limit_s=_REGISTER_S, every_s=2):
         silent = ", ".join(_silent(lab))
         raise LabProblem(f"{silent} did not report from all hosts within {_REGISTER_S} s")
