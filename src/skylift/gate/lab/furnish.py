@@ -57,8 +57,8 @@ def register(lab: Lab) -> None:
             for host in lab.having(*service.roles):
                 run(host, f"systemctl restart {service.unit_name}.service", timeout_s=_REGISTER_S)
     if not poll(lambda: not _silent(lab), limit_s=_REGISTER_S, every_s=2):
-        silent = ", ".join(_silent(lab))
-        raise LabProblem(f"{silent} did not report from all hosts within {_REGISTER_S} s")
+        told = ", ".join(_silent(lab))
+        raise LabProblem(f"{told} did not report from all hosts within {_REGISTER_S} s")
     run_as(lab.controllers[0], NOVA, "nova-manage cell_v2 discover_hosts")
 
 
