@@ -32,6 +32,7 @@ from skylift.fleet import document, fleet, policy
 from skylift.fleet import plan as fleet_plan
 from skylift.model import record
 from skylift.model.gate import GateEntry
+from skylift.model.notification import NotifyEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.planning import plan
 
@@ -69,6 +70,7 @@ RECORD = (
     ("broker", record.BrokerEntry, ""),
     ("vantage", record.VantageEntry, ""),
     ("gates.NAME", GateEntry, ""),
+    ("notify.NAME", NotifyEntry, ""),
     ("policy", record.Policy, ""),
     ("policy.loss", record.LossBudget, ""),
     ("policy.timeouts", record.Timeouts, ""),
@@ -87,7 +89,7 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy` and what is in it, `gates` and `signers`.",
+        "Sections are required, but for `policy` and what is in it, `gates`, `notify` and `signers`.",
         "",
         "## signers",
         "",
