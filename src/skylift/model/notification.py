@@ -39,9 +39,8 @@ class Notification:
     occasion: Occasion
     cloud: str
     run: str
-    """Empty before it is opened."""
     at_ms: int
-    """When it became true."""
+    """When it became true; of `users-before`, when it begins."""
     sentence: str
     details: tuple[str, ...] = ()
     """More lines, such as what may be done about it."""
