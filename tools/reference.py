@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tools.reference_of_runs import page_of_run_control, page_of_the_audit_trail, page_of_the_journal
+from tools.reference_of_runs import (
+    page_of_notifications,
+    page_of_run_control,
+    page_of_the_audit_trail,
+    page_of_the_journal,
+)
 from tools.told import keys, members, paragraphs, plain, shapes, table, texts_below
 
 import skylift
@@ -318,6 +323,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/journal.md": page_of_the_journal,
     "reference/run-control.md": page_of_run_control,
     "reference/audit.md": page_of_the_audit_trail,
+    "reference/notifications.md": page_of_notifications,
     "problems/README.md": page_of_problems,
 }
 

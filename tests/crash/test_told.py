@@ -42,7 +42,7 @@ class Office:
 World = tuple[FakeCloud, MemoryJournal, Office]
 
 
-class Process:
+class Conductor:
     """One process that conducts the run and tells of it, as long as it lives."""
 
     def __init__(self, world: World, fuse: Fuse | None = None) -> None:
@@ -111,7 +111,7 @@ def test_all_is_told_at_least_once_and_only_what_was_not_settled_again() -> None
     here: World = FakeCloud(RECORD), MemoryJournal(), Office()
     snapshots = Snapshots(here)  # type: ignore[arg-type] # a world is whatever lasts
 
-    assert Process(here, snapshots).run() is Standing.COMPLETED
+    assert Conductor(here, snapshots).run() is Standing.COMPLETED
 
     tries = {to: count for (_, to), count in Counter(here[2].got).items()}
     assert tries == {"ops": 1, "deaf": 3}
@@ -123,7 +123,7 @@ def test_all_is_told_at_least_once_and_only_what_was_not_settled_again() -> None
         settled = {(s.key, s.to) for s in world[2].kept}
         world[0].pass_time(7)
 
-        assert Process(world).run() is Standing.COMPLETED, where
+        assert Conductor(world).run() is Standing.COMPLETED, where
         assert max(deeds(world[0]).values()) == 1, where
         assert world[0].failed == [], where
         again = Counter(world[2].got) - before
