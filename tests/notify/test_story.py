@@ -85,7 +85,7 @@ def test_a_stage_that_waits_for_its_approval_is_told_once_and_not_while_the_run_
     opened = RunOpened(
         FORMAT, RunId("run-1"), "sample", Digest("sha256:0"), (), "rey@console", 1, gated=(Stage.PREPARE,)
     )
-    said = [opened, RunPaused(Why.OPERATOR, None, 2), RunResumed("rey@console", 3)]
+    said: Sequence[Event] = [opened, RunPaused(Why.OPERATOR, None, 2), RunResumed("rey@console", 3)]
 
     awaited = [what for what in told(said) if what.occasion is Occasion.APPROVAL_AWAITED]
 

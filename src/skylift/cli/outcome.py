@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from skylift.app.account import account, judge, standing
+from skylift.app.cadence import next_update
 from skylift.app.record_file import load_record
 from skylift.app.samples import witness_label
 from skylift.app.validate import Outcome
@@ -101,10 +102,14 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     folder = desk.runs.find(run)
     with open_site(desk.record) as site:
         told = account(site, folder, remark)
+        due = next_update(site.record.policy, told.plan, told.run)
     left = untold_of(desk, standing(desk.runs, folder))
     for line in left.lines:
         remark(line)
-    answer(report_view.lines(told), report_view.document(told) | {"untold": left}, as_json=as_json)
+    if due is not None:
+        remark(due.line)
+    document = report_view.document(told) | {"untold": left, "next_update": due}
+    answer(report_view.lines(told), document, as_json=as_json)
     if html is not None:
         html.write_text(report_view.html(told), encoding="utf-8")
         remark(f"wrote {html}")
