@@ -247,8 +247,8 @@ class Policy:
     time_zone: str = "UTC"
     """Whose clock on the wall windows and freezes go by, such as `Europe/Berlin`."""
     every: str = ""
-    """How often the cloud is to be updated: `week`, `month`, `quarter` or `half-year`. A report then says when
-    the next update is due; nothing begins by itself."""
+    """How often the cloud is to be updated: `week`, `month`, `quarter` or `half-year`. A report says then
+    when the next update is due; nothing begins by itself."""
     approvals: tuple[str, ...] = ()
     """Stages of a plan that wait for an approval of their own, beside the points of no return."""
     second_person: bool = False
