@@ -128,7 +128,6 @@ def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch 
         if bench.asked_to_stop():
             raise KeyboardInterrupt
         teller.bench.pause()
-    teller.finish()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Herald:
                 self._known.add(key)
                 now = self._post.clock()
                 due = now if begins is None else max(now, Epoch(begins - entry.lead_min * 60))
-                self._letters.append(_Letter(to, self._whole(notification), due))
+                self._letters.append(_Letter(to, notification, due))
 
     def go_round(self) -> None:
         """Settle the tries that ended, and begin those that are due, one for each addressee at a time."""
@@ -113,7 +113,9 @@ class Herald:
             self.go_round()
 
     def _attempt(self, letter: _Letter) -> Try:
-        return lambda: self._post.send(self._post.entries[letter.to], letter.notification)
+        # Looked up here, where the run is conducted; a thread has only to send.
+        whole = self._whole(letter.notification)
+        return lambda: self._post.send(self._post.entries[letter.to], whole)
 
     def _heard(self, letter: _Letter, failed: str | None) -> None:
         letter.trying = None
