@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tools.reference_of_runs import page_of_run_control, page_of_the_audit_trail, page_of_the_journal
+from tools.reference_of_runs import (
+    page_of_notifications,
+    page_of_run_control,
+    page_of_the_audit_trail,
+    page_of_the_journal,
+)
 from tools.told import keys, members, paragraphs, plain, shapes, table, texts_below
 
 import skylift
@@ -32,6 +37,7 @@ from skylift.fleet import document, fleet, policy
 from skylift.fleet import plan as fleet_plan
 from skylift.model import record
 from skylift.model.gate import GateEntry
+from skylift.model.notification import NotifyEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.planning import plan
 
@@ -69,6 +75,7 @@ RECORD = (
     ("broker", record.BrokerEntry, ""),
     ("vantage", record.VantageEntry, ""),
     ("gates.NAME", GateEntry, ""),
+    ("notify.NAME", NotifyEntry, ""),
     ("policy", record.Policy, ""),
     ("policy.loss", record.LossBudget, ""),
     ("policy.timeouts", record.Timeouts, ""),
@@ -87,7 +94,7 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy` and what is in it, `gates` and `signers`.",
+        "Sections are required, but for `policy` and what is in it, `gates`, `notify` and `signers`.",
         "",
         "## signers",
         "",
@@ -316,6 +323,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/journal.md": page_of_the_journal,
     "reference/run-control.md": page_of_run_control,
     "reference/audit.md": page_of_the_audit_trail,
+    "reference/notifications.md": page_of_notifications,
     "problems/README.md": page_of_problems,
 }
 

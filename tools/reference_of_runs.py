@@ -5,9 +5,12 @@ from __future__ import annotations
 from tools.told import members, paragraphs, shapes, table, texts_below
 
 from skylift.app.audit import Deed, Head
+from skylift.app.outbox import Settled
+from skylift.drivers.notifier import FORMAT as NOTIFICATION_FORMAT
 from skylift.engine.fold import Phase, Standing
 from skylift.engine.journal import EVENTS, FORMAT
 from skylift.engine.verbs import NOT_BEGUN, TABLE, Verb
+from skylift.model.notification import Notification, Occasion
 
 
 def page_of_the_journal() -> list[str]:
@@ -48,6 +51,36 @@ def page_of_the_audit_trail() -> list[str]:
         *paragraphs(Head.__doc__),
         "",
         *shapes(Head),
+    ]
+
+
+def page_of_notifications() -> list[str]:
+    """What is told of a run, and the document that a webhook is sent and a program reads."""
+    says = texts_below(Occasion)
+    return [
+        "# Notifications",
+        "",
+        "Those whom the record names under `notify` are told of a run, each of the events it wishes.",
+        "A webhook is sent one JSON document by POST, and a program reads the same on its standard input.",
+        f"`skylift` in it is the version of its format, {NOTIFICATION_FORMAT}.",
+        "",
+        "## The document",
+        "",
+        *paragraphs(Notification.__doc__),
+        "",
+        *shapes(Notification),
+        "",
+        "## Occasions",
+        "",
+        *table(("occasion", "when"), ((f"`{o.value}`", says[o.name]) for o in Occasion)),
+        "",
+        "## What is settled",
+        "",
+        "`.skylift/told` has a line of JSON for each notification that is settled.",
+        "",
+        *paragraphs(Settled.__doc__),
+        "",
+        *shapes(Settled),
     ]
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skylift.app.approvals import Approval
-from skylift.app.conduct import Bench, apply
+from skylift.app.bench import Bench
+from skylift.app.conduct import apply
 from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import propose
 from skylift.app.runs import Runs

@@ -45,7 +45,16 @@ BARRED_WORDS = {
     *("manager", "helper", "helpers", "util", "utils", "common", "misc", "base"),
     *("data", "info", "process", "handle", "do"),
 }
-NAMES_OF_OTHERS = {"do_DELETE", "do_GET", "do_HEAD", "do_POST", "do_PUT", "handle", "handle_starttag"}
+NAMES_OF_OTHERS = {
+    "do_DELETE",
+    "do_GET",
+    "do_HEAD",
+    "do_POST",
+    "do_PUT",
+    "handle",
+    "handle_error",
+    "handle_starttag",
+}
 """Methods that the standard library's own base classes look up by name."""
 
 HOSTSIDE = "skylift.gate.lab.hostside"

@@ -123,8 +123,7 @@ class HopClaims:
     def test_no_server_is_left_without_a_host(self, hop: Hop) -> None:
         """What was asked for in the last moment is still built, and removed, when the probes have ended."""
         left = (
-            "SELECT COUNT(*) FROM nova.instances"
-            " WHERE deleted = 0 AND vm_state = 'building' AND host IS NULL",
+            "SELECT COUNT(*) FROM nova.instances WHERE NOT deleted AND vm_state = 'building' AND host IS NULL",
             "SELECT COUNT(*) FROM nova_api.build_requests",
         )
 

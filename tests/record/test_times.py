@@ -15,13 +15,14 @@ def test_a_policy_may_say_when_steps_may_start(file: Path) -> None:
         + "  windows: [sat 01:00-05:00, daily 22:00-04:00]\n"
         + "  freezes: [2026-12-20/2027-01-06]\n"
         + "  time_zone: Europe/Berlin\n"
+        + "  every: month\n"
     )
 
     policy = load_record(file).policy
 
     assert policy.windows == ("sat 01:00-05:00", "daily 22:00-04:00")
     assert policy.freezes == ("2026-12-20/2027-01-06",)
-    assert policy.time_zone == "Europe/Berlin"
+    assert (policy.time_zone, policy.every) == ("Europe/Berlin", "month")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,7 @@ def test_a_policy_may_say_when_steps_may_start(file: Path) -> None:
         ("windows: [sat 25:00-26:00]", "sat 25:00-26:00 is no time there is"),
         ("freezes: [2026-02-30]", "2026-02-30 is no time there is"),
         ("freezes: [2026-12-20/2026-12-01]", "is no time there is"),
+        ("every: fortnight", "write one of week"),
         ("time_zone: Europe/Atlantis", "Europe/Atlantis is no time there is"),
     ],
 )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skylift.app.conduct import fetch_samples, witness_label
 from skylift.app.inspect import observe_cloud
 from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
+from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
 from skylift.app.validate import Validation, validate
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
+from skylift.engine.journal import Event
 from skylift.engine.problems import Holder
 from skylift.model.goal import Upgrade
 from skylift.model.problem import Problem
@@ -29,15 +30,17 @@ class Standing:
     plan: Plan
     run: Run
     holder: Holder | None
+    events: tuple[Event, ...]
 
 
 def standing(runs: Runs, folder: RunFolder) -> Standing:
     """Where a run is; told from this machine alone, so it works while the cloud cannot be reached."""
     plan = read_plan(folder.plan.read_bytes())
     with open_journal(folder) as journal:
-        run = fold(journal.events())
+        events = journal.events()
     holder = worker_on(runs)
-    return Standing(plan, run, holder if holder is not None and holder.run == folder.id else None)
+    own = holder if holder is not None and holder.run == folder.id else None
+    return Standing(plan, fold(events), own, events)
 
 
 def judge(site: Site, goal: Upgrade) -> Validation:

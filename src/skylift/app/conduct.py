@@ -7,19 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from skylift.actions.prove import CreateWitnesses
 from skylift.app.approvals import Approval, gates_of, signer_name
+from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
+from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
+from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
-from skylift.engine.drive import Guard, Surroundings, View, drive
+from skylift.engine.drive import Guard, Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
@@ -64,18 +66,6 @@ class OtherRecord(Refused):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """How a run is waited for, shown, and asked to stop."""
-
-    pause: Callable[[], None]
-    asked_to_stop: Callable[[], bool]
-    view: Callable[[Plan, Run], View]
-    """Given the plan and the run as it begins, what is called after each tick."""
-    remark: Callable[[str], None]
-    """Told what is worth knowing and no problem."""
-
-
 def apply(
     site: Site,
     run: RunId,
@@ -114,26 +104,30 @@ def apply(
         if changes := drift(plan, facts_of(now, site.record)):
             raise CloudDrifted(changes)
 
-    _await_start(site, plan, bench, at)
+    _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()
     start = Start(text, seal, gates, approved)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 
-def _await_start(site: Site, plan: Plan, bench: Bench, at: Epoch | None) -> None:
+def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch | None) -> None:
     """Wait until ``at``, and until a window is open for the first step that there is."""
     windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
     begun = Run(RunId(""), plan.cloud, Digest(""), frozenset(), "", 0)
     windows.require(order, begun, now)
     first = decide(order, begun, at_once=site.record.policy.at_once)
-    until = max(now, at or now)
-    until = max(until, windows.waits_until(order, begun, first, until) or until)
-    if until > now:
-        bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
+    wanted = max(now, at or now)
+    until = max(wanted, windows.waits_until(order, begun, first, wanted) or wanted)
+    if until <= now:
+        return
+    bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
+    site.runs.make_home()
+    teller = Teller(site, plan, bench)
+    teller.announce(run, until, window=until > wanted)
     while site.clock() < until:
         if bench.asked_to_stop():
             raise KeyboardInterrupt
-        bench.pause()
+        teller.bench.pause()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +245,8 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
 
 def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
-    windows, order = Windows(site.record.policy), Order.of(plan)
+    windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, plan, bench)
+    teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
         windows.require(order, begun, site.clock())
 
@@ -263,13 +258,15 @@ def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench:
     while True:
         if until := closed_until():
             bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
-            if not _await(site, journal, bench, until):
-                return
+            teller.window(folder.id, until)
+            if not _await(site, journal, teller.bench, until):
+                break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
             resume(journal, _asked(site))
-        _drive(site, plan, journal, folder=folder, bench=bench, windows=windows)
+        _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
-            return
+            break
+    teller.finish()
 
 
 def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
@@ -357,16 +354,3 @@ def _let_pass(site: Site, bench: Bench) -> None:
     until = site.clock() + baseline
     while site.clock() < until and not bench.asked_to_stop():
         bench.pause()
-
-
-def witness_label(plan: Plan) -> str:
-    """The name that a plan's witnesses bear; empty if it makes none."""
-    return next((s.action.label for s in plan.steps if isinstance(s.action, CreateWitnesses)), "")
-
-
-def fetch_samples(site: Site, folder: RunFolder) -> None:
-    """Bring what the probes of a run wrote and is not here yet; whole lines only."""
-    folder.samples.touch(mode=0o600)
-    with folder.samples.open("ab") as file:
-        while piece := site.ports.vantage.samples(str(folder.id), offset=file.tell()):
-            file.write(piece)

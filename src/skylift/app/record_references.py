@@ -45,6 +45,10 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
     for gate, entry in record.gates.items():
         if entry.token is not None:
             _private(sheet, f"gates.{gate}.token", Path(entry.token))
+    for addressee, told in record.notify.items():
+        for secret, file in (("url_file", told.url_file), ("token", told.token), ("password", told.password)):
+            if file is not None:
+                _private(sheet, f"notify.{addressee}.{secret}", Path(file))
     _pinned(sheet, record)
     _credentials(sheet, record)
 

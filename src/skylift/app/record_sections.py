@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from skylift.app.record_gates import read_gates
+from skylift.app.record_notify import read_notify
 from skylift.app.yaml_section import Section, file_of, files_of
 from skylift.model.ids import (
     ArtifactName,
@@ -61,6 +62,7 @@ _ED25519 = r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(?: .*)?"
 _STAGE = "|".join(stage.value for stage in Stage)
 _WINDOW = r"(?:daily|mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d"
 _FREEZE = r"\d{4}-\d\d-\d\d(?:/\d{4}-\d\d-\d\d)?"
+_EVERY = "week|month|quarter|half-year"
 _ZONE = r"[A-Za-z0-9_+/-]+"
 _PORT_MAX = 65_535
 _DAY_S = 86_400
@@ -86,6 +88,7 @@ def read_record(top: Section) -> Record:
         policy=_policy(top.section("policy", optional=True)),
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
         gates=read_gates(top.section("gates", optional=True)),
+        notify=read_notify(top.section("notify", optional=True)),
         signers=_signers(top.section("signers", optional=True)),
     )
     top.close()
@@ -250,6 +253,7 @@ def _policy(section: Section) -> Policy:
             "time_zone", default=usual.time_zone, form=_ZONE, means="such as Europe/Berlin"
         )
         or usual.time_zone,
+        every=section.text("every", default="", form=_EVERY, means=f"one of {_EVERY}"),
         approvals=section.texts("approvals", form=_STAGE, means=f"one of {_STAGE}", optional=True),
         second_person=section.text("second_person", default="false", form="true|false", means="true or false")
         == "true",

@@ -200,15 +200,6 @@ def _troubles(events: Sequence[Event]) -> tuple[Trouble, ...]:
 
 def _impact(plan: Plan, api: ApiAvailability) -> Impact:
     """Fewer backends, slow answers or requests that wait were announced, never a failed request."""
-    own = [step for step in plan.steps if step.impact.api == api.api]
-    noticed = [step.impact.notice for step in own]
-    waits_s = max((s.action.limit for s in own if isinstance(s.action, ParkPool)), default=0)
-    planned = [
-        f"{n.value} in {noticed.count(n)} of {len(plan.steps)} steps"
-        for n in Notice
-        if n is not Notice.NONE and n in noticed
-    ]
-    planned += [f"requests wait for up to {waits_s} s"] if waits_s else []
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
         f"longest gap {api.gap.length_ms / 1000:.2f} s, "
@@ -216,10 +207,28 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
     )
     return Impact(
         api.api,
-        "no request fails; " + ("; ".join(planned) or "nothing to notice"),
+        announced(plan, api.api),
         measured,
-        kept=api.within(waits_s * 1000),
+        kept=api.within(_waits_s(plan, api.api) * 1000),
     )
+
+
+def announced(plan: Plan, api: str) -> str:
+    """What a plan says that users of an API will notice."""
+    noticed = [step.impact.notice for step in plan.steps if step.impact.api == api]
+    told = [
+        f"{n.value} in {noticed.count(n)} of {len(plan.steps)} steps"
+        for n in Notice
+        if n is not Notice.NONE and n in noticed
+    ]
+    waits_s = _waits_s(plan, api)
+    told += [f"requests wait for up to {waits_s} s"] if waits_s else []
+    return ("" if Notice.DOWN in noticed else "no request fails; ") + ("; ".join(told) or "nothing to notice")
+
+
+def _waits_s(plan: Plan, api: str) -> int:
+    parked = (s.action for s in plan.steps if s.impact.api == api)
+    return max((action.limit for action in parked if isinstance(action, ParkPool)), default=0)
 
 
 def _lost(api: ApiAvailability) -> str:

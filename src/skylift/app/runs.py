@@ -73,6 +73,11 @@ class Runs:
         """The audit trail: every word said to the cloud."""
         return self.home / "audit"
 
+    @property
+    def outbox(self) -> Path:
+        """Who was told what of the runs."""
+        return self.home / "told"
+
     def make_home(self) -> None:
         """Make the folder that holds them; no effect if it is there."""
         self.home.mkdir(mode=0o700, exist_ok=True)

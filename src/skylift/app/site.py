@@ -11,6 +11,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.model.codec import canonical, encode
 from skylift.model.gate import Answer, GateEntry, Verdict
 from skylift.model.ids import Digest, Epoch
+from skylift.model.notification import Notification, NotifyEntry, Send
 from skylift.model.record import Record
 from skylift.model.seal import Signer
 from skylift.ports import Ports
@@ -18,6 +19,10 @@ from skylift.ports import Ports
 
 def _nobody(_gate: GateEntry) -> Answer:
     return Answer(Verdict.INCONCLUSIVE, "nobody here asks gates")
+
+
+def _nowhere(_entry: NotifyEntry, _notification: Notification) -> str | None:
+    return "nobody here sends notifications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Site:
     """Whose key is here, if one is."""
     ask: Callable[[GateEntry], Answer] = _nobody
     """Asks a gate of the record."""
+    send: Send = _nowhere
+    """Tells somebody whom the record names of a run."""
 
     @property
     def digest(self) -> Digest:

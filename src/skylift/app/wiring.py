@@ -24,6 +24,7 @@ from skylift.drivers.intake import ApiIntake
 from skylift.drivers.jobs import SshJobs
 from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
+from skylift.drivers.notifier import send
 from skylift.drivers.rabbitmq import RabbitmqBroker
 from skylift.drivers.sqlite_journal import JOURNAL, SqliteJournal
 from skylift.drivers.ssh import Ssh
@@ -89,6 +90,7 @@ def open_site(record: Path) -> Iterator[Site]:
             actor=actor(),
             signer=signer(),
             ask=ask,
+            send=send,
         )
 
 

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from skylift.app.conduct import Bench
+from skylift.app.bench import Bench
 from skylift.app.site import Site
 from skylift.cli.desk import remark
 from skylift.cli.views import run as run_view

@@ -34,6 +34,7 @@ VERBS = {
     "status": "cli.outcome",
     "validate": "cli.outcome",
     "report": "cli.outcome",
+    "notify": "cli.notify",
     "verify": "cli.verify",
     "lab": "cli.lab",
 }

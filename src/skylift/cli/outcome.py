@@ -8,16 +8,19 @@ from pathlib import Path
 import click
 
 from skylift.app.account import account, judge, standing
-from skylift.app.conduct import witness_label
+from skylift.app.cadence import next_update
 from skylift.app.record_file import load_record
+from skylift.app.samples import witness_label
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
 from skylift.app.wiring import open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
+from skylift.cli.notify import untold_of
 from skylift.cli.views import report as report_view
 from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
+from skylift.cli.views.columns import indented
 from skylift.drivers.clock import now
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run
@@ -37,9 +40,11 @@ _MORE_TRIES = 4
 def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
     seen = standing(desk.runs, desk.runs.find(run))
+    told = untold_of(desk, seen)
+    lines = [*run_view.lines(seen.plan, seen.run, seen.holder), *_waits(desk, seen.plan, seen.run)]
     answer(
-        [*run_view.lines(seen.plan, seen.run, seen.holder), *_waits(desk, seen.plan, seen.run)],
-        run_view.document(seen.plan, seen.run, seen.holder),
+        [*lines, *indented(told.lines, 2)],
+        run_view.document(seen.plan, seen.run, seen.holder) | {"untold": told},
         as_json=as_json,
     )
     return Exit.OK
@@ -97,7 +102,14 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     folder = desk.runs.find(run)
     with open_site(desk.record) as site:
         told = account(site, folder, remark)
-    answer(report_view.lines(told), report_view.document(told), as_json=as_json)
+        due = next_update(site.record.policy, told.plan, told.run)
+    left = untold_of(desk, standing(desk.runs, folder))
+    for line in left.lines:
+        remark(line)
+    if due is not None:
+        remark(due.line)
+    document = report_view.document(told) | {"untold": left, "next_update": due}
+    answer(report_view.lines(told), document, as_json=as_json)
     if html is not None:
         html.write_text(report_view.html(told), encoding="utf-8")
         remark(f"wrote {html}")

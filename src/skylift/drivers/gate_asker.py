@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import ssl
 import subprocess
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import Request
 
+from skylift.drivers.outside import TIMEOUT_S, Unsaid, bare_environment, opener, secret_in
 from skylift.model.gate import Answer, GateEntry, GateKind, Verdict, judged
 
-TIMEOUT_S = 8
-"""For one question."""
 _MOST_BYTES = 1_000_000
-_OTHERS = 0o077
 _GOOD_STATUS = range(200, 300)
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would carry the token to wherever it leads."""
-
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        return None
-
-
-_OPENER = build_opener(_NoRedirect, HTTPSHandler(context=ssl.create_default_context()))
 
 
 def ask(gate: GateEntry) -> Answer:
@@ -43,18 +28,14 @@ def ask(gate: GateEntry) -> Answer:
                 return Answer(verdict, f"status {status}")
             case GateKind.COMMAND:
                 return _command(gate)
-    except _Unsaid as nothing:
+    except Unsaid as nothing:
         return Answer(Verdict.INCONCLUSIVE, str(nothing))
-
-
-class _Unsaid(Exception):  # noqa: N818 - no error: nothing can be said
-    """Nothing can be said, and why."""
 
 
 def _prometheus(gate: GateEntry) -> Answer:
     status, body = _get(gate, f"{gate.url.rstrip('/')}/api/v1/query?query={quote(gate.query, safe='')}")
     if status not in _GOOD_STATUS:
-        raise _Unsaid(f"Prometheus answers with status {status}")
+        raise Unsaid(f"Prometheus answers with status {status}")
     try:
         found = json.loads(body)["data"]
         result = (
@@ -62,45 +43,39 @@ def _prometheus(gate: GateEntry) -> Answer:
         )
         figures = [float(value) for _, value in result]
     except (ValueError, KeyError, TypeError):
-        raise _Unsaid("the answer is none that Prometheus gives to a query of the moment") from None
+        raise Unsaid("the answer is none that Prometheus gives to a query of the moment") from None
     if len(figures) != 1:
-        raise _Unsaid(f"the query has {len(figures)} figures, and must have one")
+        raise Unsaid(f"the query has {len(figures)} figures, and must have one")
     return Answer(judged(figures[0], good=gate.good, bad=gate.bad), f"{figures[0]:g}")
 
 
 def _get(gate: GateEntry, url: str) -> tuple[int, bytes]:
     request = Request(url)  # noqa: S310 - the record takes http and https alone
     if gate.token is not None:
-        request.add_header("Authorization", f"Bearer {_token(Path(gate.token))}")
+        request.add_header("Authorization", f"Bearer {secret_in(Path(gate.token))}")
     try:
-        with _OPENER.open(request, timeout=TIMEOUT_S) as response:
+        with opener().open(request, timeout=TIMEOUT_S) as response:
             return response.status, response.read(_MOST_BYTES)
     except HTTPError as error:
         return error.code, b""
     except (URLError, OSError, ValueError) as error:
         # Not the error's own words: they might quote the request.
-        raise _Unsaid(f"no answer ({type(error).__name__})") from None
-
-
-def _token(path: Path) -> str:
-    try:
-        if path.stat().st_mode & _OTHERS:
-            raise _Unsaid(f"others than its owner may read {path}")
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise _Unsaid(f"{path} cannot be read") from None
+        raise Unsaid(f"no answer ({type(error).__name__})") from None
 
 
 def _command(gate: GateEntry) -> Answer:
-    # A bare environment: what is secret in ours is none of the program's business.
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     try:
         ended = subprocess.run(
-            gate.argv, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, capture_output=True, env=kept, check=False
+            gate.argv,
+            timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=bare_environment(),
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _Unsaid(f"it did not end in {TIMEOUT_S} s") from None
+        raise Unsaid(f"it did not end in {TIMEOUT_S} s") from None
     except OSError as error:
-        raise _Unsaid(f"it could not be started: {(error.strerror or '').lower()}") from None
+        raise Unsaid(f"it could not be started: {(error.strerror or '').lower()}") from None
     verdict = {0: Verdict.GOOD, 1: Verdict.BAD}.get(ended.returncode, Verdict.INCONCLUSIVE)
     return Answer(verdict, f"code {ended.returncode}")

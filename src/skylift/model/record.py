@@ -20,6 +20,7 @@ from skylift.model.ids import (
     ServiceName,
     UnitName,
 )
+from skylift.model.notification import NotifyEntry
 from skylift.model.release import Release
 from skylift.model.seal import PublicKey
 
@@ -245,6 +246,9 @@ class Policy:
     """Days on which no step starts, such as `2026-12-20/2027-01-06`, the last one included."""
     time_zone: str = "UTC"
     """Whose clock on the wall windows and freezes go by, such as `Europe/Berlin`."""
+    every: str = ""
+    """How often the cloud is to be updated: `week`, `month`, `quarter` or `half-year`. A report says then
+    when the next update is due; nothing begins by itself."""
     approvals: tuple[str, ...] = ()
     """Stages of a plan that wait for an approval of their own, beside the points of no return."""
     second_person: bool = False
@@ -272,6 +276,8 @@ class Record:
     """None if nothing here is reached over a message bus, or nobody is to look at it."""
     gates: Mapping[str, GateEntry] = field(default_factory=dict)
     """What others know of the cloud, asked while a run goes on: by name."""
+    notify: Mapping[str, NotifyEntry] = field(default_factory=dict)
+    """Who is told of a run, by name."""
     signers: Mapping[str, PublicKey] = field(default_factory=dict)
     """The people whose seals are trusted, each with the public half of an ed25519 key as ssh-keygen writes
     it. If there are any, plans, journals and the audit trail must be sealed by one of them."""

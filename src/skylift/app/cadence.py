@@ -1,0 +1,55 @@
+"""When the next update is due, by the policy; nothing begins by itself."""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from skylift.app.story import touches_users
+from skylift.app.windows import Windows
+from skylift.engine.fold import Run, Standing
+from skylift.model.ids import Epoch
+from skylift.model.record import Policy
+from skylift.planning.plan import Plan
+
+MONTHS = {"month": 1, "quarter": 3, "half-year": 6}
+"""What a policy may say, beside ``week``."""
+_DECEMBER = 12
+
+
+@dataclass(frozen=True, slots=True)
+class NextUpdate:
+    """When the update after a completed one is due, and when the first window opens from then on."""
+
+    due: Epoch
+    opens: Epoch | None
+    """None if none opens within the calendar's horizon."""
+    line: str
+    """Both in words, with the command that begins then."""
+
+
+def next_update(policy: Policy, plan: Plan, run: Run) -> NextUpdate | None:
+    """What follows a run: none if the policy says nothing, the run is open, or it only prepared."""
+    if not policy.every or run.standing is not Standing.COMPLETED or not touches_users(plan):
+        return None
+    windows = Windows(policy)
+    ended = datetime.fromtimestamp(run.last_ms // 1000, windows.zone)
+    day = _later(ended.date(), policy.every)
+    due = Epoch(datetime.combine(day, ended.time(), windows.zone).timestamp())
+    opens = windows.opens(0, due)
+    told = f"the next update is due on {windows.told(due)}"
+    if opens is None:
+        return NextUpdate(due, None, f"{told}; no window opens after that")
+    begins = f"{datetime.fromtimestamp(opens, windows.zone):%Y-%m-%dT%H:%M}"
+    window = "" if opens == due else f"; a window opens on {windows.told(opens)}"
+    return NextUpdate(due, opens, f"{told}{window}: plan it, then: skylift apply FILE --at {begins}")
+
+
+def _later(day: date, every: str) -> date:
+    """A week later, or the same day so many months later; the month's last if it has no such day."""
+    if every not in MONTHS:
+        return day + timedelta(days=7)
+    months = day.month + MONTHS[every] - 1
+    year, month = day.year + months // _DECEMBER, months % _DECEMBER + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))

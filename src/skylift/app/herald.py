@@ -1,0 +1,140 @@
+"""Tells those whom the record names of a run, beside it: never in its way, and at least once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+
+from skylift.app.outbox import Outbox, Settled
+from skylift.engine.journal import milliseconds
+from skylift.model.ids import Epoch
+from skylift.model.notification import Notification, NotifyEntry, Send
+
+TRIES = 3
+_AGAIN_S = (5, 15)
+"""After the first try that failed, and after the second."""
+_LAST_S = 60
+"""How long, by the clock on the wall, the end of a run waits for one try; each ends before that by itself."""
+
+Try = Callable[[], str | None]
+Begin = Callable[[Try], "Future[str | None]"]
+"""Begins a try, and does not wait for it."""
+
+
+def beside(attempt: Try) -> Future[str | None]:
+    """Begin it in a thread that does not keep the process from ending."""
+    future: Future[str | None] = Future()
+
+    def run() -> None:
+        why: str | None = "it failed by a mistake of Skylift's own"
+        try:
+            why = attempt()
+        finally:
+            future.set_result(why)
+
+    threading.Thread(target=run, daemon=True, name="notify").start()
+    return future
+
+
+@dataclass(slots=True)
+class _Letter:
+    """One notification on its way to one addressee."""
+
+    to: str
+    notification: Notification
+    due: Epoch
+    tries: int = 0
+    trying: Future[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What a herald works with."""
+
+    entries: Mapping[str, NotifyEntry]
+    send: Send
+    outbox: Outbox
+    clock: Callable[[], Epoch]
+    remark: Callable[[str], None]
+    begin: Begin = beside
+    complete: Callable[[Notification], Notification] = lambda notification: notification
+    """Adds to a notification what is looked up only if somebody is to be told."""
+
+
+class Herald:
+    """Whoever conducts a run calls ``go_round`` as often as it waits, and ``finish`` when the run is at rest.
+
+    What was settled before is not told again; with ``again``, only what was taken is settled.
+    """
+
+    def __init__(self, post: Post, *, again: bool = False) -> None:
+        self._post = post
+        self._letters: list[_Letter] = []
+        self._known = {(s.key, s.to) for s in post.outbox.settled() if s.failed is None or not again}
+        self._completed: dict[str, Notification] = {}
+
+    def tell(self, notifications: Iterable[Notification], *, begins: Epoch | None = None) -> None:
+        """Have everybody told who wishes it; if it ``begins`` later, so long before as they wish."""
+        for notification in notifications:
+            for to, entry in self._post.entries.items():
+                key = (notification.key, to)
+                if notification.occasion not in entry.events or key in self._known:
+                    continue
+                self._known.add(key)
+                now = self._post.clock()
+                due = now if begins is None else max(now, Epoch(begins - entry.lead_min * 60))
+                self._letters.append(_Letter(to, notification, due))
+
+    def go_round(self) -> None:
+        """Settle the tries that ended, and begin those that are due, one for each addressee at a time."""
+        for letter in self._letters:
+            if letter.trying is not None and letter.trying.done():
+                self._heard(letter, letter.trying.result())
+        self._letters = [letter for letter in self._letters if letter.tries < TRIES]
+        busy = {letter.to for letter in self._letters if letter.trying is not None}
+        for letter in self._letters:
+            if letter.to not in busy and letter.due <= self._post.clock():
+                busy.add(letter.to)
+                letter.trying = self._post.begin(self._attempt(letter))
+
+    def finish(self, pause: Callable[[], None]) -> None:
+        """Wait until everything is settled; that is bounded, for so is each try and how many there are."""
+        self.go_round()
+        while self._letters:
+            trying = [letter.trying for letter in self._letters if letter.trying is not None]
+            late = wait(trying, timeout=_LAST_S).not_done if trying else set()
+            for letter in self._letters:
+                if letter.trying in late:
+                    self._heard(letter, f"it did not end in {_LAST_S} s")
+            if not trying:
+                pause()
+            self.go_round()
+
+    def _attempt(self, letter: _Letter) -> Try:
+        # Looked up here, where the run is conducted; a thread has only to send.
+        whole = self._whole(letter.notification)
+        return lambda: self._post.send(self._post.entries[letter.to], whole)
+
+    def _heard(self, letter: _Letter, failed: str | None) -> None:
+        letter.trying = None
+        letter.tries = letter.tries + 1 if failed else TRIES
+        if letter.tries < TRIES:
+            letter.due = Epoch(self._post.clock() + _AGAIN_S[letter.tries - 1])
+            return
+        what = f"of {letter.notification.occasion.value}"
+        if failed:
+            self._post.remark(f"{letter.to} was not told {what}: {failed}; skylift notify tries again")
+        now_ms = milliseconds(self._post.clock())
+        try:
+            self._post.outbox.settle(Settled(letter.notification.key, letter.to, failed, now_ms))
+        except OSError as error:
+            told = (error.strerror or "").lower()
+            self._post.remark(f"it was not kept that {letter.to} was told {what}: {told}")
+
+    def _whole(self, notification: Notification) -> Notification:
+        """Looked up once, for all who are told."""
+        if notification.key not in self._completed:
+            self._completed[notification.key] = self._post.complete(notification)
+        return self._completed[notification.key]

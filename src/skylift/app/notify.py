@@ -1,0 +1,120 @@
+"""Tell whoever the record names of a run: while it is conducted, afterwards, and what was not told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from skylift.app.account import account
+from skylift.app.bench import Bench
+from skylift.app.herald import Herald, Post
+from skylift.app.outbox import OutboxFile, Settled
+from skylift.app.runs import RunFolder, Runs
+from skylift.app.site import Site
+from skylift.app.story import Story, touches_users, users_before, window_awaited
+from skylift.engine.fold import fold
+from skylift.engine.journal import Event, Journal, RunClosed
+from skylift.model.ids import Epoch, RunId
+from skylift.model.notification import Notification, NotifyEntry, Occasion
+from skylift.model.problem import Problem
+from skylift.planning.plan import Plan
+
+
+class Teller:
+    """Tells of one run while it is conducted: whoever waits does so by its ``bench``."""
+
+    def __init__(self, site: Site, plan: Plan, bench: Bench, *, again: bool = False) -> None:
+        self._site = site
+        self._plan = plan
+        self._waits = bench
+        self._journal: Journal | None = None
+        self._folder: RunFolder | None = None
+        self._story = Story(plan)
+        post = Post(
+            entries=site.record.notify,
+            send=site.send,
+            outbox=OutboxFile(site.runs.outbox),
+            clock=site.clock,
+            remark=bench.remark,
+            complete=self._complete,
+        )
+        self._herald = Herald(post, again=again)
+        self.bench = replace(bench, pause=self._pause) if site.record.notify else bench
+
+    def follow(self, journal: Journal, folder: RunFolder) -> None:
+        """From here on, tell what this journal has."""
+        self._journal, self._folder = journal, folder
+
+    def announce(self, run: RunId, begins: Epoch, *, window: bool) -> None:
+        """Tell users of a run that is to begin, and operators if it waits for a window."""
+        if window:
+            self.window(run, begins)
+        if touches_users(self._plan):
+            self._herald.tell((users_before(self._plan, run, begins),), begins=begins)
+
+    def window(self, run: RunId, until: Epoch) -> None:
+        """Tell that the run waits for a window."""
+        self._herald.tell((window_awaited(self._plan, run, until, self._site.clock()),))
+
+    def finish(self) -> None:
+        """Tell what is left, now that the run is at rest."""
+        if self._site.record.notify:
+            if self._journal is not None:
+                self._herald.tell(self._story.goes_on(self._journal.events()))
+            self._herald.finish(self._waits.pause)
+
+    def _pause(self) -> None:
+        self._waits.pause()
+        events = self._journal.events() if self._journal is not None else ()
+        # How it has ended is told at rest: the report needs what the probes wrote last.
+        if events and not isinstance(events[-1], RunClosed):
+            self._herald.tell(self._story.goes_on(events))
+        self._herald.go_round()
+
+    def _complete(self, notification: Notification) -> Notification:
+        if notification.occasion is not Occasion.USERS_AFTER or self._folder is None:
+            return notification
+        try:
+            seen = account(self._site, self._folder, self._waits.remark)
+        except Problem as problem:
+            self._waits.remark(f"users are told without figures: {problem}")
+            return notification
+        apis = tuple(f"{i.api}: {i.measured} (announced: {i.planned})" for i in seen.impacts)
+        return replace(notification, sentence=f"{notification.sentence}: {seen.summary}", details=apis)
+
+
+def tell_what_is_left(site: Site, folder: RunFolder, plan: Plan, journal: Journal, *, bench: Bench) -> None:
+    """Tell of a run that nobody works on what was not told, and try again those who could not be reached."""
+    teller = Teller(site, plan, bench, again=True)
+    teller.follow(journal, folder)
+    teller.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What of a run somebody was not told."""
+
+    failed: tuple[Settled, ...]
+    """What was tried as often as it may be."""
+    left: tuple[tuple[str, Notification], ...]
+    """Whom, and of what, there was no last try yet."""
+
+    @property
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        told = [f"{s.to} was not told of {s.occasion}: {s.failed}" for s in self.failed]
+        told += [f"{to} is not told yet of {what.occasion.value}" for to, what in self.left]
+        return [*told, "to tell it now: skylift notify"] if told else []
+
+
+def untold(runs: Runs, entries: Mapping[str, NotifyEntry], plan: Plan, events: Sequence[Event]) -> Untold:
+    """Compare what the journal has with what is settled; ``entries`` are the record's."""
+    run = fold(events)
+    newest = {(s.key, s.to): s for s in OutboxFile(runs.outbox).settled() if s.run == run.id}
+    left = tuple(
+        (to, what)
+        for what in Story(plan).goes_on(events)
+        for to, entry in entries.items()
+        if what.occasion in entry.events and (what.key, to) not in newest
+    )
+    return Untold(tuple(s for s in newest.values() if s.failed is not None), left)

@@ -1,0 +1,170 @@
+"""What there is to tell of a run: pure, from its plan and its journal, event by event.
+
+The same journal always tells the same, under the same keys. So whoever resumes a run knows what its dead
+process should have told, and what was told is a matter of comparing keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from skylift.app.report import announced
+from skylift.engine.decide import Order, decide
+from skylift.engine.fold import Run, Standing, after
+from skylift.engine.journal import (
+    Event,
+    Outcome,
+    Reported,
+    RunClosed,
+    RunOpened,
+    RunPaused,
+    StepFailed,
+    StepStarted,
+    Why,
+    milliseconds,
+)
+from skylift.model.ids import Epoch, RunId
+from skylift.model.notification import Notification, Occasion
+from skylift.planning.estimate import critical_path
+from skylift.planning.plan import Notice, Plan, Stage
+
+_PAUSED = {
+    Why.OPERATOR: "as an operator asked",
+    Why.SIGNAL: "because its process was asked to end",
+    Why.LOSS_BUDGET: "because users lost too much",
+    Why.GATE: "by a gate",
+}
+
+
+class Story:
+    """A run as it is told; it goes on from the event after the last that it heard of."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._order = Order.of(plan)
+        self._run: Run | None = None
+        self._told: set[tuple[Occasion, Stage]] = set()
+
+    def goes_on(self, events: Sequence[Event]) -> Iterator[Notification]:
+        """What the events tell that it has not heard of; ``events`` are all that the journal has."""
+        for event in events[self._run.length if self._run else 0 :]:
+            before, self._run = self._run, after(self._run, event)
+            yield from self._of(before, event, self._run)
+
+    def _of(self, before: Run | None, event: Event, run: Run) -> Iterator[Notification]:
+        plan = self._plan
+        match event:
+            case RunOpened(actor=actor):
+                begins = f"a run of {len(plan.steps)} steps to {plan.goal.to} was opened by {actor}"
+                yield self._notification(Occasion.OPENED, begins)
+                if touches_users(plan):
+                    yield users_before(plan, run.id, Epoch(event.at_ms / 1000))
+            case StepStarted(step=step):
+                stage = plan.step(step).stage
+                if self._first(Occasion.STAGE_BEGUN, stage):
+                    yield self._notification(
+                        Occasion.STAGE_BEGUN, f"the stage {stage.value} has begun", stage
+                    )
+            case StepFailed(step=step, problem=problem):
+                yield self._notification(
+                    Occasion.STEP_FAILED, f"{step} failed: {problem.sentence}", details=_ways_out(problem)
+                )
+                if before is not None and before.standing is not run.standing is Standing.HALTED:
+                    halted = f"the run is halted, for {step} failed: nothing new starts but what gives back"
+                    yield self._notification(Occasion.HALTED, halted, details=_ways_out(problem))
+            case RunPaused(why=why, problem=found):
+                # A gate's own sentence says that it paused the run.
+                told = found.sentence if found else f"the run was paused {_PAUSED[why]}"
+                yield self._notification(Occasion.PAUSED, told, details=_ways_out(found))
+            case RunClosed(outcome=outcome):
+                yield from self._closed(outcome, run)
+            case _:
+                pass
+        yield from self._awaited(run)
+
+    def _closed(self, outcome: Outcome, run: Run) -> Iterator[Notification]:
+        if outcome is Outcome.COMPLETED:
+            yield self._notification(Occasion.COMPLETED, f"the run to {self._plan.goal.to} is completed")
+        else:
+            why = run.abort.reason if run.abort else ""
+            yield self._notification(Occasion.ABORTED, f"the run was given up and is closed: {why}")
+        if touches_users(self._plan):
+            yield self._notification(
+                Occasion.USERS_AFTER, f"the maintenance of {run.cloud} has ended", details=(outcome.value,)
+            )
+
+    def _awaited(self, run: Run) -> Iterator[Notification]:
+        """Each stage once that could begin, or go on, but for an approval."""
+        if run.closed or not self._order.unapproved(run):
+            return
+        for stage in dict.fromkeys(step.stage for step in decide(self._order, run, at_once=1).awaits):
+            if self._first(Occasion.APPROVAL_AWAITED, stage):
+                says = f"the run waits for the approval of {stage.value}: skylift approve {stage.value}"
+                yield self._notification(Occasion.APPROVAL_AWAITED, says, stage)
+
+    def _first(self, occasion: Occasion, stage: Stage) -> bool:
+        new = (occasion, stage) not in self._told
+        self._told.add((occasion, stage))
+        return new
+
+    def _notification(
+        self,
+        occasion: Occasion,
+        sentence: str,
+        stage: Stage | None = None,
+        *,
+        details: tuple[str, ...] = (),
+    ) -> Notification:
+        run = self._run
+        if run is None:
+            msg = "nothing is told of a run before it is opened"
+            raise AssertionError(msg)
+        key = "/".join((run.id, str(run.length), occasion.value, *([stage.value] if stage else ())))
+        return Notification(key, occasion, run.cloud, run.id, run.last_ms, sentence, details)
+
+
+def _ways_out(problem: Reported | None) -> tuple[str, ...]:
+    return tuple(map(str, problem.remedies)) if problem else ()
+
+
+def touches_users(plan: Plan) -> bool:
+    """Whether a plan changes anything that serves; one that only prepares does not."""
+    return any(step.stage is not Stage.PREPARE for step in plan.steps)
+
+
+def users_before(plan: Plan, run: RunId, begins: Epoch) -> Notification:
+    """What users will notice, by the plan, of a run that begins then: told once, before or at its opening."""
+    _, whole = critical_path(plan)
+    lasts = f"likely {_minutes(whole.likely)}, {_minutes(whole.high)} at most"
+    apis = dict.fromkeys(s.impact.api for s in plan.steps if s.impact.notice is not Notice.NONE)
+    noticed = tuple(f"{api}: {announced(plan, api)}" for api in apis if api)
+    return Notification(
+        f"{run}/1/{Occasion.USERS_BEFORE.value}",
+        Occasion.USERS_BEFORE,
+        plan.cloud,
+        run,
+        milliseconds(begins),
+        f"maintenance of {plan.cloud} from {_moment(begins)}: {lasts}",
+        noticed or ("nothing to notice",),
+    )
+
+
+def window_awaited(plan: Plan, run: RunId, until: Epoch, now: Epoch) -> Notification:
+    """That a run waits for a window, which opens then."""
+    return Notification(
+        f"{run}/{round(until)}/{Occasion.WINDOW_AWAITED.value}",
+        Occasion.WINDOW_AWAITED,
+        plan.cloud,
+        run,
+        milliseconds(now),
+        f"the run waits for a window until {_moment(until)}",
+    )
+
+
+def _moment(at: Epoch) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%a %Y-%m-%d %H:%M} UTC"
+
+
+def _minutes(seconds: int) -> str:
+    return f"{-(-seconds // 60)} min"

@@ -1,0 +1,231 @@
+"""A run and those who are told of it: what, when, and that they are never in its way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+from tests.app.desk import RUN, Desk, desk_at
+from tests.notify.receivers import Hook, serving
+
+from skylift.app.account import account, standing
+from skylift.app.approvals import Approval
+from skylift.app.conduct import apply, go_on
+from skylift.app.control import tell
+from skylift.app.notify import tell_what_is_left, untold
+from skylift.app.outbox import OutboxFile
+from skylift.app.wiring import open_journal
+from skylift.drivers.notifier import send
+from skylift.engine.fold import Run, Standing
+from skylift.engine.operate import approve, pause
+from skylift.model.ids import Epoch
+from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
+from skylift.planning.plan import Stage
+
+EVERYTHING = NotifyEntry(Way.COMMAND, events=tuple(Occasion))
+USERS = NotifyEntry(Way.COMMAND, events=(Occasion.USERS_BEFORE, Occasion.USERS_AFTER), lead_min=60)
+HOURLY = tuple(f"daily {hour:02}:00-{hour:02}:50" for hour in range(24))
+BEHIND = {"ops": EVERYTHING}
+
+
+@dataclass
+class Office:
+    """A desk whose record names somebody, and what they were told."""
+
+    desk: Desk
+    got: list[tuple[Notification, float]] = field(default_factory=list)
+    answers: Callable[[Notification], str | None] = lambda _what: None
+
+    def tells(self, entries: Mapping[str, NotifyEntry]) -> None:
+        record = replace(self.desk.site.record, notify=entries)
+        self.desk.site = replace(self.desk.site, record=record, send=self.send)
+
+    def send(self, _entry: NotifyEntry, what: Notification) -> str | None:
+        self.got.append((what, self.desk.cloud.now))
+        return self.answers(what)
+
+    def occasions(self) -> list[str]:
+        return [what.occasion.value for what, _ in self.got]
+
+    def of(self, occasion: Occasion) -> list[Notification]:
+        return [what for what, _ in self.got if what.occasion is occasion]
+
+    def resume(self) -> Run:
+        return go_on(self.desk.site, self.desk.site.runs.find(None), self.desk.bench)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    found = Office(desk_at(tmp_path))
+    found.tells(BEHIND)
+    return found
+
+
+def test_a_run_is_told_from_its_opening_to_what_users_got_and_each_thing_once(office: Office) -> None:
+    text = office.desk.plan()
+    ended = office.desk.apply(text)
+
+    assert ended.standing is Standing.COMPLETED
+    told = office.occasions()
+    assert (told[0], told[1]) == ("opened", "users-before")
+    assert told[-2:] == ["completed", "users-after"]
+    stages = [what.sentence for what in office.of(Occasion.STAGE_BEGUN)]
+    assert stages == [
+        f"the stage {s.value} has begun" for s in Stage if any(s.value in told for told in stages)
+    ]
+    assert len(stages) > 2
+    assert len({what.key for what, _ in office.got}) == len(office.got)
+    assert {what.run for what, _ in office.got} == {RUN}
+
+
+def test_users_are_told_what_the_plan_announces_and_what_the_report_sums_up(office: Office) -> None:
+    office.desk.apply(office.desk.plan())
+
+    (before,), (after,) = office.of(Occasion.USERS_BEFORE), office.of(Occasion.USERS_AFTER)
+    assert before.sentence.startswith("maintenance of sample from ")
+    assert any("glance: no request fails; one backend fewer" in line for line in before.details)
+    seen = account(office.desk.site, office.desk.site.runs.find(None), office.desk.remarks.append)
+    assert after.sentence == f"the maintenance of sample has ended: {seen.summary}"
+
+
+def test_users_are_told_so_long_before_a_later_begin_as_they_wish_and_not_again(office: Office) -> None:
+    office.tells({"users": USERS})
+    text = office.desk.plan()
+    begins = Epoch(office.desk.cloud.now + 2 * 3600)
+
+    apply(office.desk.site, RUN, text, office.desk.bench, approval=Approval.ALL, at=begins)
+
+    (before, told_at), (after, _) = office.got
+    assert (before.occasion, after.occasion) == (Occasion.USERS_BEFORE, Occasion.USERS_AFTER)
+    assert before.at_ms == begins * 1000
+    assert begins - 3600 <= told_at <= begins - 3590
+
+
+def test_who_waits_for_a_window_is_told_so_before_the_begin_and_meanwhile(office: Office) -> None:
+    policy = replace(office.desk.site.record.policy, windows=HOURLY)
+    office.desk.site = replace(office.desk.site, record=replace(office.desk.site.record, policy=policy))
+    text = office.desk.plan()
+    office.desk.cloud.pass_time((51 * 60 - office.desk.cloud.now % 3600) % 3600)
+
+    ended = office.desk.apply(text)
+
+    assert ended.standing is Standing.COMPLETED
+    assert office.occasions()[:1] == ["window-awaited"]
+    waits = [remark for remark in office.desk.remarks if "waiting until" in remark]
+    assert len(office.of(Occasion.WINDOW_AWAITED)) == len(waits)
+
+
+def test_a_pause_and_an_approval_are_told_when_they_are_waited_for(office: Office) -> None:
+    desk = office.desk
+    held = replace(desk.site.record.policy, approvals=(Stage.CONTROL_PLANE.value,))
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=held))
+
+    def pauses(run: Run) -> None:
+        if run.standing is Standing.RUNNING and len(run.steps) == 20:
+            tell(folder, lambda journal, _: pause(journal, desk.asked_now))
+
+    apply(desk.site, RUN, desk.plan(), desk.bench, approval=Approval.HOLD)
+    awaited = office.of(Occasion.APPROVAL_AWAITED)
+    folder = desk.site.runs.find(None)
+    tell(folder, lambda journal, order: approve(journal, order, desk.asked_now, Stage.CONTROL_PLANE))
+    desk.at_each_look = pauses
+    paused = office.resume()
+    desk.at_each_look = lambda _run: None
+    office.resume()
+
+    assert any("skylift approve control" in what.sentence for what in awaited)
+    assert paused.standing is Standing.PAUSED
+    assert [what.sentence for what in office.of(Occasion.PAUSED)] == [
+        "the run was paused as an operator asked"
+    ]
+    assert len({what.key for what, _ in office.got}) == len(office.got)
+
+
+def test_who_cannot_be_reached_is_tried_three_times_and_the_run_goes_on_as_if_nobody_was_told(
+    tmp_path: Path, office: Office
+) -> None:
+    (tmp_path / "alone").mkdir()
+    alone = desk_at(tmp_path / "alone")
+    expected = alone.apply(alone.plan())
+    office.answers = lambda what: "status 503" if what.occasion is not Occasion.OPENED else None
+
+    ended = office.desk.apply(office.desk.plan())
+
+    assert ended.standing is expected.standing is Standing.COMPLETED
+    assert office.desk.cloud.failed == []
+    assert ended.steps.keys() == expected.steps.keys()
+    tries = {what.key: sum(other.key == what.key for other, _ in office.got) for what, _ in office.got}
+    assert tries.pop(f"{RUN}/1/opened") == 1
+    assert set(tries.values()) == {3}
+    assert "ops was not told of completed: status 503; skylift notify tries again" in office.desk.remarks
+
+
+def test_what_was_given_up_is_shown_and_told_when_an_operator_asks_for_it(office: Office) -> None:
+    office.answers = lambda what: "code 1" if what.occasion is Occasion.COMPLETED else None
+    office.desk.apply(office.desk.plan())
+    site = office.desk.site
+    folder = site.runs.find(None)
+    seen = standing(site.runs, folder)
+    before = untold(site.runs, site.record.notify, seen.plan, seen.events)
+    office.answers, office.got = lambda _what: None, []
+
+    with open_journal(folder) as journal:
+        tell_what_is_left(site, folder, seen.plan, journal, bench=office.desk.bench)
+
+    assert before.lines == ["ops was not told of completed: code 1", "to tell it now: skylift notify"]
+    assert office.occasions() == ["completed"]
+    assert untold(site.runs, site.record.notify, seen.plan, seen.events).lines == []
+
+
+def test_a_resume_tells_nothing_twice_and_what_a_dead_process_left_untold(office: Office) -> None:
+    office.desk.at_each_look = lambda run: setattr(office.desk, "asked", len(run.steps) > 9)
+    office.desk.apply(office.desk.plan())
+    outbox = office.desk.site.runs.outbox
+    lines = outbox.read_bytes().split(b"\n")
+    outbox.write_bytes(b"\n".join(lines[:-1]) + b"\n" + lines[-1][:20])
+    office.desk.at_each_look, office.desk.asked = lambda _run: None, False
+    first = [what.key for what, _ in office.got]
+
+    office.resume()
+
+    second = [what.key for what, _ in office.got][len(first) :]
+    assert second[0] == first[-1]
+    assert set(second[1:]).isdisjoint(first)
+    settled = OutboxFile(outbox).settled()
+    assert len({s.key for s in settled}) == len(settled) == len(set(first) | set(second))
+
+
+def test_an_outbox_that_cannot_be_written_harms_nothing(office: Office) -> None:
+    office.desk.site.runs.make_home()
+    office.desk.site.runs.outbox.mkdir()
+
+    ended = office.desk.apply(office.desk.plan())
+
+    assert ended.standing is Standing.COMPLETED
+    assert len({what.key for what, _ in office.got}) == len(office.got)
+    assert "it was not kept that ops was told of opened: is a directory" in office.desk.remarks
+
+
+def test_a_real_run_posts_to_a_real_server_and_no_secret_is_left_behind(
+    office: Office, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text("planted-secret-canary")
+    with serving(hook := Hook()):
+        entry = NotifyEntry(Way.WEBHOOK, tuple(Occasion), url=hook.url, token=PurePosixPath(token))
+        office.tells({"chat": entry})
+        office.desk.site = replace(office.desk.site, send=send)
+        hook.statuses = [500, 500]
+        office.desk.apply(office.desk.plan())
+
+    bodies = [json.loads(body) for *_, body in hook.got]
+    assert {bearer for _, bearer, _ in hook.got} == {"Bearer planted-secret-canary"}
+    assert [body["occasion"] for body in bodies][-2:] == ["completed", "users-after"]
+    assert len(bodies) == len({body["key"] for body in bodies}) + 2
+    for file in [p for p in office.desk.site.runs.home.rglob("*") if p.is_file()]:
+        assert b"planted-secret-canary" not in file.read_bytes(), file
+    assert "planted-secret-canary" not in str(office.desk.remarks) + str(bodies)
