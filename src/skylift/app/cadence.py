@@ -30,8 +30,8 @@ class NextUpdate:
 
 
 def next_update(policy: Policy, plan: Plan, run: Run) -> NextUpdate | None:
-    """What follows a run: none if the policy says nothing, the run is open, or it only prepared."""
-    if not policy.every or run.standing is not Standing.COMPLETED or not touches_users(plan):
+    """What follows a run: none if the policy says never, the run is open, or it only prepared."""
+    if policy.every == Policy().every or run.standing is not Standing.COMPLETED or not touches_users(plan):
         return None
     windows = Windows(policy)
     ended = datetime.fromtimestamp(run.last_ms // 1000, windows.zone)

@@ -62,7 +62,7 @@ _ED25519 = r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(?: .*)?"
 _STAGE = "|".join(stage.value for stage in Stage)
 _WINDOW = r"(?:daily|mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d"
 _FREEZE = r"\d{4}-\d\d-\d\d(?:/\d{4}-\d\d-\d\d)?"
-_EVERY = "week|month|quarter|half-year"
+_EVERY = "never|week|month|quarter|half-year"
 _ZONE = r"[A-Za-z0-9_+/-]+"
 _PORT_MAX = 65_535
 _DAY_S = 86_400
@@ -253,7 +253,7 @@ def _policy(section: Section) -> Policy:
             "time_zone", default=usual.time_zone, form=_ZONE, means="such as Europe/Berlin"
         )
         or usual.time_zone,
-        every=section.text("every", default="", form=_EVERY, means=f"one of {_EVERY}"),
+        every=section.text("every", default=usual.every, form=_EVERY, means=f"one of {_EVERY}"),
         approvals=section.texts("approvals", form=_STAGE, means=f"one of {_STAGE}", optional=True),
         second_person=section.text("second_person", default="false", form="true|false", means="true or false")
         == "true",

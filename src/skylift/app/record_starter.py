@@ -145,6 +145,7 @@ vantage:
 #   windows: []                 # times of the week at which steps may start; at any time without it
 #   freezes: []                 # days on which none starts, such as [2026-12-20/2027-01-06]
 #   time_zone: UTC              # whose clock both go by
+#   every: never                # or week, month, quarter, half-year to be told when it is due again
 #   approvals: []               # stages that wait for an approval of their own, such as control-plane
 #   second_person: false        # whoever made a plan may not approve it
 #   outages: []                 # components that may be stopped as a whole where they cannot be rolled

@@ -246,8 +246,8 @@ class Policy:
     """Days on which no step starts, such as `2026-12-20/2027-01-06`, the last one included."""
     time_zone: str = "UTC"
     """Whose clock on the wall windows and freezes go by, such as `Europe/Berlin`."""
-    every: str = ""
-    """How often the cloud is to be updated: `week`, `month`, `quarter` or `half-year`. A report says then
+    every: str = "never"
+    """How often the cloud is to be updated: `week`, `month`, `quarter`, `half-year`. A report says then
     when the next update is due; nothing begins by itself."""
     approvals: tuple[str, ...] = ()
     """Stages of a plan that wait for an approval of their own, beside the points of no return."""
