@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Claims that several modules make say what they saw, as those of a test module do.
+pytest.register_assert_rewrite("tests.lab.hop")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 Golden = Callable[[str, bytes], None]
