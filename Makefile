@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain simulate-fleet docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ $(READY): pyproject.toml requirements.lock tools/machine.sh
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,lab]'
 	touch $(READY)
 
-check: $(READY) ## format, lint, types, imports, fast tests (under 90 s)
+check: $(READY) ## format, lint, types, imports, fast tests (under 3 min)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -46,6 +46,9 @@ figures: ## measure both again and write their tables into the README (root)
 
 bench-drain: $(READY) ## plan whole fleets of 100 to 10,000 hosts, beside three other ways, and write the page
 	$(BIN)/python -m skylift.drainbench.run --page docs/reference/bench-drain.md
+
+simulate-fleet: $(READY) ## whole runs over 1,000 hosts in simulated time, with faults from 200 seeds
+	$(BIN)/python -m skylift.testing.twin.run $(SIMULATE)
 
 docs: $(READY) ## regenerate the reference from the code it describes
 	$(BIN)/python -m tools.reference

@@ -17,17 +17,18 @@ from skylift.fleet.timeline import Timeline
 
 _WORK = 40_000
 """Units that are placed at most for the sake of other orders, about a second's work."""
-_ORDERS = 16
+ORDERS = 16
 """Orders that are tried at most: a small pool's plan hangs on which of two like hosts comes first."""
 
 
-def plan_fleet(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
+def plan_fleet(fleet: Fleet, policy: FleetPolicy, *, orders: int = ORDERS) -> FleetPlan:
     """The plan for every host that the policy lets be worked on.
 
     A pool that cannot be done is refused with its proof, and the others are planned.
+    Fewer ``orders`` are quicker, and cost a small cloud a wave now and then.
     """
     with _no_collector():
-        return _planned(fleet, policy)
+        return _planned(fleet, policy, orders)
 
 
 @contextmanager
@@ -42,10 +43,10 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _planned(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
+def _planned(fleet: Fleet, policy: FleetPolicy, orders: int) -> FleetPlan:
     layout = compiled(fleet, policy)
     refused = certificates(layout)
-    roll = _best(layout, frozenset(refused))
+    roll = _best(layout, frozenset(refused), orders)
     names = layout.names
     turns = sorted(
         (Turn(names[h], roll.wave[h], *at) for h, at in roll.turns.items()), key=lambda t: (t.closed, t.host)
@@ -71,10 +72,10 @@ def _planned(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
     )
 
 
-def _best(layout: Layout, refused: frozenset[int]) -> Timeline:
+def _best(layout: Layout, refused: frozenset[int], most: int) -> Timeline:
     """The best of a few runs with orders that differ by a little; then one with each pool's best order."""
     units = sum(map(len, layout.units))
-    orders = max(1, min(_ORDERS, _WORK // max(1, units)))
+    orders = max(1, min(most, _WORK // max(1, units)))
     rolls = [_rolled(layout, refused, [order] * len(layout.pools)) for order in range(orders)]
     if orders > 1:
         best = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from skylift.fleet.fleet import Fleet, Instance, InstanceId
 from skylift.fleet.plan import FleetPlan
-from skylift.fleet.planner import plan_fleet
+from skylift.fleet.planner import ORDERS, plan_fleet
 from skylift.fleet.policy import FleetPolicy, Window
 from skylift.model.ids import HostName, Seconds
 
@@ -75,7 +75,7 @@ def after(fleet: Fleet, deviation: Deviation) -> Fleet:
 
 
 def replan(
-    fleet: Fleet, policy: FleetPolicy, *deviations: Deviation, moment_ms: int = 0
+    fleet: Fleet, policy: FleetPolicy, *deviations: Deviation, moment_ms: int = 0, orders: int = ORDERS
 ) -> tuple[Fleet, FleetPlan]:
     """What the fleet is after these deviations, and the plan for what is left to be done with it.
 
@@ -90,4 +90,4 @@ def replan(
         for w in policy.windows
         if w.closes > passed
     ) or (policy.windows[:1] and (Window(Seconds(0), Seconds(0)),))
-    return fleet, plan_fleet(fleet, replace(policy, windows=windows))
+    return fleet, plan_fleet(fleet, replace(policy, windows=windows), orders=orders)

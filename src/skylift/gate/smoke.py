@@ -91,7 +91,6 @@ def settings(auth: Mapping[str, str], region: str, offered: Mapping[str, Any]) -
             "flavor_ref": offered["flavors"][0],
             "flavor_ref_alt": offered["flavors"][1],
             "build_timeout": _BUILD_S,
-            "min_compute_nodes": "2",
         }
         told["network-feature-enabled"] = {"api_extensions": ",".join(offered["extensions"])}
         told["network"] = {

@@ -1,0 +1,116 @@
+"""``python -m skylift.testing.twin.run``: whole runs over a fleet in simulated time, one for each seed.
+
+``--seed N`` runs one of them again, to the same bytes; ``--hosts`` says how large, ``--seeds`` how many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from skylift.drainbench.clouds import Chance, Cloud, generate
+from skylift.fleet.conductor import Conductor, Pace
+from skylift.fleet.fleet import Fleet
+from skylift.fleet.policy import FleetPolicy
+from skylift.testing.twin.cloud import Faults, Twin
+from skylift.verifier.fleet.seen import Violation
+
+TICK_MS = 15_000
+LONGEST_MS = 100_000_000
+"""A run that takes longer does not end."""
+PACE = Pace(orders=1)
+Conducts = Callable[[Fleet, FleetPolicy, Pace], Conductor]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of one seed."""
+
+    seed: int
+    hosts: int
+    events: int
+    plans: int
+    took_s: int
+    left: dict[str, str]
+    """Hosts that are not done, and why."""
+    digest: str
+    broken: tuple[tuple[int, Violation], ...]
+    """What broke an invariant, and when, in milliseconds."""
+
+    def __str__(self) -> str:
+        told = (
+            f"seed {self.seed}: {self.hosts} hosts, {self.events} events, {self.plans} plans, "
+            f"{self.took_s} s, {len(self.left)} left, {self.digest[:16]}"
+        )
+        return "\n".join((told, *(f"  at {ms} ms: {v.rule}: {v.sentence}" for ms, v in self.broken[:5])))
+
+
+def policy_of(seed: int) -> FleetPolicy:
+    """Limits of every kind, by the seed."""
+    chance = Chance(seed)
+    return FleetPolicy(
+        out_percent=(100, 30, 15)[chance.below(3)],
+        zone_percent=(100, 100, 40)[chance.below(3)],
+        leaving=1 + chance.below(2),
+        arriving=1 + chance.below(2),
+        headroom_percent=(0, 5)[chance.below(2)],
+    )
+
+
+def run(
+    seed: int,
+    hosts: int,
+    *,
+    conducts: Conducts = Conductor,
+    pace: Pace = PACE,
+    faults: Faults = Faults(),  # noqa: B008 - a value
+) -> Ran:
+    """One whole run over a cloud of so many hosts."""
+    fleet = generate(Cloud(hosts, 50 + seed % 4 * 10, seed))
+    policy = policy_of(seed)
+    twin, conductor = Twin(fleet, policy, seed, faults), conducts(fleet, policy, pace)
+    clock = twin.clock
+    while not conductor.over and clock.moment < LONGEST_MS:
+        if (sight := twin.look()) is not None:
+            for action in conductor.next(sight):
+                twin.ask(action)
+        clock.advance(clock.moment + TICK_MS)
+    end = twin.truth()
+    left = {str(host): why for host, why in conductor.left(end).items()}
+    at = {str(i): str(host) for host, on in end.on.items() for i in on}
+    broken = [*twin.broken, *((clock.moment, v) for v in twin.watch.over(at, left))]
+    if not conductor.over:
+        broken.append((clock.moment, Violation("ends", "the run does not end")))
+    return Ran(
+        seed,
+        hosts,
+        clock.events,
+        conductor.plans,
+        clock.moment // 1000,
+        left,
+        clock.digest,
+        tuple(broken),
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Returns 1 if an invariant was broken."""
+    words = argparse.ArgumentParser(prog="simulate-fleet", description=__doc__)
+    words.add_argument("--hosts", type=int, default=1000)
+    words.add_argument("--seeds", type=int, default=200, help="so many, from 1 on")
+    words.add_argument("--seed", type=int, help="this one alone")
+    asked = words.parse_args(argv)
+    seeds = [asked.seed] if asked.seed else range(1, asked.seeds + 1)
+    broken = 0
+    for seed in seeds:
+        ran = run(seed, asked.hosts)
+        broken += bool(ran.broken)
+        print(ran, flush=True)  # noqa: T201 - the answer
+    print(f"{len(seeds) - broken} of {len(seeds)} runs kept every invariant")  # noqa: T201 - the answer
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
