@@ -45,7 +45,7 @@ def test_an_opened_run_knows_its_plan_its_actor_and_what_was_approved() -> None:
 def test_a_step_runs_from_its_start_to_its_end() -> None:
     run = run_of(StepStarted(A, 1, 2000), StepDone(A, 1, 5000))
 
-    assert run.steps[A] == StepRun(Phase.DONE, 1, 2000, 2000, ended_ms=5000)
+    assert run.steps[A] == StepRun(Phase.DONE, 1, 2000, 2000, ended_ms=5000, begun=True)
     assert run.last_ms == 5000
 
 

@@ -13,7 +13,7 @@ from tests.engine.test_decide import done, failed, run_of, started
 from skylift.engine.decide import Decision, Order, decide
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Phase, Run, after
-from skylift.engine.journal import Event, RunResumed, StepRetried, StepStarted
+from skylift.engine.journal import Event, RunResumed, StepPostponed, StepRetried, StepStarted
 from skylift.engine.operate import Asked, open_run
 from skylift.model.ids import Epoch, Seconds
 from skylift.planning.plan import Plan, Step
@@ -100,6 +100,18 @@ def test_it_is_not_seen_again_when_what_waits_for_it_has_begun() -> None:
     plan = plan_of(chain, [*pairwise(chain), (TAKE, WORK)])
 
     assert decided(*done(TAKE, look), *started(WORK), RESUMED, *done(TAKE), plan=plan) == (["work"], [])
+    tried = (*failed(WORK), StepRetried(WORK.id, 2, "rey", 4))
+    assert decided(*done(TAKE, look), *tried, RESUMED, *done(TAKE), plan=plan) == ([], ["work"])
+
+
+def test_it_is_seen_again_when_what_waits_for_it_was_only_put_aside() -> None:
+    look = step("look", looks_again=True)
+    chain = (TAKE, look, WORK, GIVE)
+    plan = plan_of(chain, [*pairwise(chain), (TAKE, WORK)])
+    back = (StepPostponed(WORK.id, "not now", "rey", 3), StepRetried(WORK.id, 1, "rey", 4))
+
+    assert decided(*done(TAKE, look), *back, RESUMED, *done(TAKE), plan=plan) == ([], ["look"])
+    assert decided(*done(TAKE, look), *back, RESUMED, *done(TAKE, look), plan=plan) == ([], ["work"])
 
 
 def test_what_lasts_by_itself_is_not_taken_again() -> None:

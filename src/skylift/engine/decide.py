@@ -89,9 +89,8 @@ class Order:
     def seen_before(self, run: Run) -> frozenset[StepId]:
         """The looks of a process that is dead by now, which nothing that waits for them has begun upon."""
         old = run.within(Phase.DONE) - run.since_resume
-        return frozenset(
-            look for look, then in self.looks.items() if look in old and not then & run.steps.keys()
-        )
+        begun = {step for step, at in run.steps.items() if at.begun}
+        return frozenset(look for look, then in self.looks.items() if look in old and not then & begun)
 
     def watched(self, run: Run) -> tuple[Step, ...]:
         """The steps under way, but for those that wait until what has lapsed is taken again."""

@@ -82,6 +82,8 @@ class StepRun:
     job_ended: bool = False
     """Whether the job of a failed attempt has ended."""
     aside: Aside | None = None
+    begun: bool = False
+    """Whether any attempt was started: what an operator puts aside may never have been."""
 
     def __post_init__(self) -> None:
         going, aside = self.phase in {Phase.RUNNING, Phase.WAITING}, self.phase in ASIDE
@@ -240,7 +242,7 @@ def _moved(run: Run, event: _OfStep) -> Run:
             free = before is None or before.phase is Phase.WAITING or lapsed
             _must(free, f"{step} was started while it was open")
             _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
-            return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms))
+            return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True))
         case StepDone(step, attempt, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
@@ -254,7 +256,8 @@ def _moved(run: Run, event: _OfStep) -> Run:
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
-            waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms)
+            begun = before.begun
+            waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
             return _with(run, step, waiting)
         case StepSkipped(step, reason, actor, at_ms):
             return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
