@@ -11,17 +11,19 @@ from tests.roster.shown import CATALOG, UNPROVED, stopped_as_a_whole
 
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.catalog.catalog import documents
+from skylift.catalog.component import Ends
 from skylift.model.closing import reason_of
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Upgrade
-from skylift.model.ids import Digest
+from skylift.model.ids import ComponentName, Digest, ServiceName
 from skylift.model.record import Policy, Record
 from skylift.model.release import Release
 from skylift.model.roster import ServiceReport
+from skylift.planning.closing import Closing
 from skylift.planning.plan import Notice, Plan, Step
 from skylift.planning.text import plan_document, write_plan
 from skylift.planning.upgrade import plan_upgrade
-from skylift.testing.samples import NOW
+from skylift.testing.samples import NOW, artifact_name
 from skylift.testing.whole_clouds import Shape, whole_cloud
 from skylift.verifier.verify import verify
 
@@ -239,3 +241,35 @@ def test_what_the_new_api_does_not_open_is_closed_only_while_the_old_one_serves(
         assert f"cinder-volume:unpin-{verb}@ctl1" not in steps
     assert "cinder-volume:unpin-stop@ctl1" in steps
     assert any("is not closed when it is restarted once more" in note for note in plan.notes)
+
+
+def test_what_was_left_closed_where_the_new_api_serves_already_is_told_and_stays_closed() -> None:
+    """While the old one serves, it opens it."""
+    shape = Shape(source=Release(2025, 1), goal=Release(2026, 1), controllers=3)
+    cloud, record = whole_cloud(CATALOG, ("keystone", "placement", "cinder"), shape, policy=Policy())
+    cloud = changed(cloud, "cinder-volume", "ctl2@lvm", closed(reason_of("an-earlier-plan", NOW)))
+    cinder = record.components[ComponentName("cinder")].services
+    new = str(record.artifacts[artifact_name(shape.goal)].path)
+    units = {
+        place: replace(unit, running=new, linked=new) if place[0] in cinder else unit
+        for place, unit in cloud.units.items()
+    }
+
+    midway = planned(cloud, record, shape.goal)
+    last = planned(replace(cloud, units=units), record, shape.goal)
+
+    assert around(midway, "cinder-volume", "ctl2") == ["close", "idle", "open"]
+    assert not [s for s in last.steps if isinstance(s.action, CloseService | OpenService)]
+
+
+def test_what_a_stop_would_lose_is_waited_for_where_no_api_opens_what_it_closed() -> None:
+    nova = CATALOG.components[ComponentName("nova")]
+    loses = replace(nova.service(ServiceName("nova-compute")), openable=R2024_1, openable_source="made up")
+    assert loses.ends is Ends.LOSES
+    usual = Closing(closes=True, idles=True, left_by=())
+
+    assert usual.opened_by(loses, R2024_1) == usual
+    assert usual.opened_by(loses, R2024_2) == Closing(
+        closes=False, idles=True, left_by=(), why_not="what 2024.2 closes it does not open (made up)"
+    )
+    assert not usual.opened_by(replace(loses, ends=Ends.FINISHES), R2024_2).idles

@@ -30,6 +30,23 @@ class Closing:
     why_not: str = ""
     """Why it is not closed; empty if it is, or if its whole component is stopped."""
 
+    def opened_by(self, known: KnownService, api: Release) -> Closing:
+        """The same, if an API of release ``api`` opens what it closed; otherwise nothing is closed.
+
+        Then only what a stop would lose is waited for: nothing else comes to an end while new work comes.
+        """
+        if known.closes_in(api):
+            return self
+        why_not = f"what {api} closes it does not open ({known.openable_source})"
+        if self.left_by:
+            why_not = f"an earlier plan left it closed, and {why_not}"
+        return Closing(
+            closes=False,
+            idles=self.idles and (not self.closes or known.ends is Ends.LOSES),
+            left_by=(),
+            why_not=why_not if self.closes or self.left_by else self.why_not,
+        )
+
 
 def closings(
     known: KnownService,
@@ -41,14 +58,13 @@ def closings(
 ) -> Mapping[HostName, Closing]:
     """By host, for a service whose host is to be closed before its stop; empty for any other.
 
-    Empty, too, where the API of release ``api`` could not open it again.
     Of a component that is stopped as a whole nothing is closed, for its users are shut out; but what they
-    have in hand is waited for.
+    have in hand is waited for. ``api`` is the release of the API that would open it again.
     """
-    if not known.closes_in(api):
+    if not known.close:
         return {}
     rows = [row for row in reports if row.service == known.name]
-    return {host: _closing(known, host, (rows, hosts), cold=cold) for host in hosts}
+    return {host: _closing(known, host, (rows, hosts), cold=cold).opened_by(known, api) for host in hosts}
 
 
 def room(

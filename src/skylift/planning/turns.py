@@ -122,7 +122,8 @@ def restart(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) 
 
     By then the API is new, and closed is only what it can open.
     """
-    closings = service.closings if service.known.closes_in(left.target.release) else {}
+    api = left.target.release
+    closings = {host: found.opened_by(service.known, api) for host, found in service.closings.items()}
     return _turn(maker, (left, replace(service, together=None, closings=closings), host), None)
 
 

@@ -183,16 +183,17 @@ def _closing_notes(left: Left) -> Iterator[str]:
                 f"{service.name} is closed to new work host by host, and stopped when it has nothing in "
                 "hand: new work goes to other hosts, and what only that one could take is refused"
             )
+            if left.known.pin and not service.known.closes_in(left.target.release):
+                yield (
+                    f"{service.name} is not closed when it is restarted once more, and new work waits for "
+                    f"it: what {left.target.release} closes it does not open "
+                    f"({service.known.openable_source})"
+                )
         reasons: dict[str, list[HostName]] = {}
         for host, closing in going:
             if closing.why_not:
                 reasons.setdefault(closing.why_not, []).append(host)
         for why, hosts in reasons.items():
             yield f"{service.name} is not closed on {', '.join(hosts)}: {why}"
-        if going and left.known.pin and not service.known.closes_in(left.target.release):
-            yield (
-                f"{service.name} is not closed when it is restarted once more, and new work waits for it: "
-                f"what {left.target.release} closes it does not open ({service.known.openable_source})"
-            )
         for host in service.opens:
             yield f"{service.name} on {host} was left closed by an earlier plan, and is opened"

@@ -22,18 +22,18 @@ def wanted_around_work(plan: PlanSeen, service: str, host: str, api: str) -> Abs
     refused. Waited for is whatever is closed, and what a stop would lose. What its API does not open again
     is not closed either.
     """
-    ends, own = plan.known.closed(service), plan.rows(service, host)
-    if not ends or not own or not plan.known.opens(service, api):
+    ends, own, opens = plan.known.closed(service), plan.rows(service, host), plan.known.opens(service, api)
+    if not ends or not own:
         return frozenset()
     left = any(_OURS in text for text in own.values())
     by_others = any(_is_closed(text) and _OURS not in text for text in own.values())
     stood_in = left or all(set(_open_hosts(plan, service, _backend(row))) - {host} for row in own)
-    opened = {_OPEN} if left else set[str]()
+    opened = {_OPEN} if left and opens else set[str]()
     if plan.is_gone(service) or is_cold(plan, service):
         return opened | ({_IDLE} if stood_in or ends == _LOSES else set())
     if by_others:
         return opened | {_IDLE}
-    if stood_in:
+    if stood_in and opens:
         return {_CLOSE, _IDLE, _OPEN}
     return {_IDLE} if ends == _LOSES else frozenset()
 
@@ -65,10 +65,16 @@ def some_host_takes_new_work(plan: PlanSeen) -> Iterator[str]:
 
 
 def what_was_left_closed_is_opened(plan: PlanSeen) -> Iterator[str]:
-    """What an earlier run of Skylift left closed gets work again, if its component is in the plan."""
+    """What an earlier run of Skylift left closed gets work again, if its component is in the plan.
+
+    Unless the API that serves does not open it.
+    """
     opened = {(step.service, step.host) for step in plan.of_kind(_OPEN)}
     for service, component in plan.services.items():
-        for host in plan.facts.get(f"hosts {service}", "").split() if component in plan.goals() else ():
+        # An API is the last of its component: while any service has its turn to come, the old one serves.
+        api = plan.source if plan.turns_of(component) else plan.goal
+        opens = component in plan.goals() and plan.known.opens(service, api)
+        for host in plan.facts.get(f"hosts {service}", "").split() if opens else ():
             left = any(_OURS in text for text in plan.rows(service, host).values())
             if left and plan.known.closed(service) and (service, host) not in opened:
                 yield f"{service} on {host} was left closed by Skylift, and no step opens it"
