@@ -234,6 +234,17 @@ def test_an_api_that_is_asked_rarely_may_be_without_an_answer_for_as_long() -> N
     assert (api.gap.length_ms, api.asked_every_ms, api.seamless) == (3000, 2000, True)
 
 
+def test_an_api_that_is_asked_often_is_held_to_one_second_beyond_its_slowest_request() -> None:
+    asked = [Sample(1e9 + n / 2, 100, "list", "cinder", OK, 200) for n in range(120)]
+    in_time, late = (Sample(1e9 + 60, ms, "list", "cinder", OK, 200) for ms in (700, 900))
+
+    (still,) = availability([*asked, in_time], changed_from=1e9 + 59).apis
+    (no_more,) = availability([*asked, late], changed_from=1e9 + 59).apis
+
+    assert (still.asked_every_ms, still.gap.length_ms, still.seamless) == (500, 1100, True)
+    assert (no_more.asked_every_ms, no_more.gap.length_ms, no_more.seamless) == (500, 1300, False)
+
+
 def test_pauses_between_three_starts_of_the_probes_are_no_gaps() -> None:
     """Each start counts what all before it recorded: a run that halts twice is not stopped for that."""
     asked = [
