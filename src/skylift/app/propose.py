@@ -23,10 +23,10 @@ class PlanUnsafe(Refused):
 
     code = "plan.unsafe"
 
-    def __init__(self, violations: tuple[str, ...]) -> None:
+    def __init__(self, violations: tuple[str, ...], *, again: str) -> None:
         super().__init__(
             "this plan must not run: " + "; ".join(violations),
-            Remedy(Fix.RETRY, "make a new one: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"make a new one: {again}"),
             Remedy(Fix.REPAIR, "if that is refused too, the planner is at fault: report it with the file"),
         )
 
@@ -71,5 +71,5 @@ def verified(text: bytes, more: tuple[PurePosixPath, ...]) -> Plan:
         PlanUnsafe: the verifier does not accept it.
     """
     if violations := verify(plan_document(text), documents(more)):
-        raise PlanUnsafe(violations)
+        raise PlanUnsafe(violations, again="skylift plan --to RELEASE -o FILE")
     return read_plan(text)

@@ -104,7 +104,8 @@ def _read(file: Path) -> tuple[Fleet, FleetPolicy]:
 def _accepted(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
     plan = plan_fleet(fleet, policy)
     if violations := verify_fleet(document_of(fleet, policy), plan_document(plan)):
-        raise PlanUnsafe(tuple(violation.sentence for violation in violations))
+        sentences = tuple(violation.sentence for violation in violations)
+        raise PlanUnsafe(sentences, again="skylift plan --reboot --fleet FILE")
     return plan
 
 

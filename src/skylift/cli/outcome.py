@@ -13,7 +13,7 @@ from skylift.app.record_file import load_record
 from skylift.app.samples import witness_label
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
-from skylift.app.wiring import open_site
+from skylift.app.wiring import asked, open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.notify import untold_of
@@ -21,7 +21,6 @@ from skylift.cli.views import report as report_view
 from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
 from skylift.cli.views.columns import indented
-from skylift.drivers.clock import now
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run
 from skylift.model.goal import Upgrade
@@ -57,7 +56,7 @@ def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
     except Problem:
         return []
     windows, order = Windows(policy), Order.of(plan)
-    until = windows.waits_until(order, run, decide(order, run, at_once=policy.at_once), now())
+    until = windows.waits_until(order, run, decide(order, run, at_once=policy.at_once), asked().at)
     return [f"  waits for a window: until {windows.told(until)}"] if until else []
 
 

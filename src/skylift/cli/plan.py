@@ -58,7 +58,8 @@ def plan(
 
     With --to, the plan of an upgrade, for the cloud of the record. With --reboot, --hypervisor or
     --drain, the plan of the fleet of compute hosts in a file: when each host is empty, and where its
-    instances go; it asks no cloud, reads no record, and cannot be applied yet.
+    instances go; it asks no cloud, reads no record, and cannot be applied yet. The plans of --reboot and
+    --hypervisor differ only by what the file says: how long an empty host is worked on.
     """
     wanted = [goal is not None, reboot, hypervisor, bool(drained)]
     if sum(wanted) != 1:

@@ -132,9 +132,9 @@ class _Filling:
         for (zone, dedicated), names in pools.items():
             left = sum(self._hosts[n].ram_mib for n in names) * percent // 100
             while left > 0:
-                left -= self._some(names, zone, "d" if dedicated else "c", percent)
+                left -= self._some(names, zone, "d" if dedicated else "c")
 
-    def _some(self, names: list[HostName], zone: str, prefix: str, percent: int) -> int:
+    def _some(self, names: list[HostName], zone: str, prefix: str) -> int:
         """One instance, a pair, or a group; how much memory that took."""
         vcpus, gib, _ = FLAVORS[bisect(self._edges, self._chance.below(100))]
         flavor = FlavorName(f"{prefix}{vcpus}m{gib}")
@@ -143,7 +143,7 @@ class _Filling:
         apart, pair = GROUPED * 10 * 10 // 35, PAIRED * 10 // 2
         if kind < apart and len(names) > 8:  # noqa: PLR2004 - a smaller pool could not be emptied
             return self._group(Rule.APART, self._distinct(names, 2 + self._chance.below(4)), flavor, zone)
-        host = self._pick(names, percent)
+        host = self._pick(names)
         if kind < apart + pair:
             return self._group(Rule.TOGETHER, [host, host], flavor, zone)
         return self._add(host, flavor, zone, GroupName(""))
@@ -153,10 +153,9 @@ class _Filling:
         step = 1 + self._chance.below(max(1, len(names) // 8))
         return list(dict.fromkeys(names[(start + n * step) % len(names)] for n in range(count)))
 
-    def _pick(self, names: list[HostName], percent: int) -> HostName:
+    def _pick(self, names: list[HostName]) -> HostName:
         """The freer of two by chance in the share of memory used, which spreads as real clouds are spread."""
         one, two = (names[self._chance.below(len(names))] for _ in range(2))
-        del percent
         return max(one, two, key=lambda n: self._free[n][1] / self._hosts[n].ram_mib)
 
     def _group(self, rule: Rule, hosts: list[HostName], flavor: FlavorName, zone: str) -> int:

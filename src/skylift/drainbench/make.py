@@ -1,4 +1,4 @@
-"""``python -m skylift.drainbench.make HOSTS PERCENT SEED``: one cloud of the benchas a file."""
+"""``python -m skylift.drainbench.make HOSTS PERCENT SEED``: one cloud of the bench as a file."""
 
 from __future__ import annotations
 

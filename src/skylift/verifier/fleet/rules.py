@@ -169,6 +169,7 @@ def proofs_hold(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
 
 def waves_are_counted(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
     """A host's wave is one more than the last wave of those it goes to."""
+    del fleet
     wave = {turn.host: turn.wave for turn in plan.turns}
     back = {turn.host: turn.back for turn in plan.turns}
     least: defaultdict[str, int] = defaultdict(lambda: 1)
@@ -180,7 +181,6 @@ def waves_are_counted(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
             yield Violation(
                 "wave", f"{turn.host} is of wave {turn.wave}, and waits for one of {least[turn.host] - 1}"
             )
-    del fleet
 
 
 def groups_stay_together(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
