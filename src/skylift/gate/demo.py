@@ -87,7 +87,7 @@ def complaints(report: dict[str, Any]) -> list[str]:
         found.append(f"only {report['requests']} requests were made, and {ENOUGH} are needed")
     for name, api in report["apis"].items():
         if not api["seamless"]:
-            found.append(f"{name} had a gap of more than 1 s beyond what its slowest request before makes")
+            found.append(f"{name} had a gap of more than 1 s beyond its slowest request before the run")
     if hurt := [w["name"] for w in report["witnesses"] if not w["intact"]]:
         found.append(f"hurt: {', '.join(hurt)}")
     if not report["witnesses"]:
