@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.operating import own_record, standing
+from tests.lab.operating import baseline_s, own_record, standing
 from tests.lab.ordeal import STARTED, Death, Ordeal
 from tests.lab.pages import commands, marked
 
@@ -46,7 +46,7 @@ class Hop:
 
 def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = ()) -> Hop:
     """Stage, check, plan and apply, the process killed at each of ``deaths``, and resumed."""
-    operator = own_record(lab, folder, lambda record: record["policy"].update(baseline=60))
+    operator = own_record(lab, folder, lambda record: record["policy"].update(baseline=baseline_s(60)))
     operator.does("stage", "--to", goal, limit_s=900)
     checked = operator.ends("check", "--to", goal)
     assert "nothing blocks" in checked.answer, checked.answer

@@ -39,6 +39,8 @@ class Story(NamedTuple):
     environment: Mapping[str, str] = MappingProxyType({})
 
 
+_LONGER = MappingProxyType({BASELINE: "180"})
+
 STORIES: Mapping[str, Story] = {
     "api": Story(
         ("tutorial", "jobs", "ports", "contracts", "upgrade", "faults", "lifecycle"),
@@ -46,9 +48,9 @@ STORIES: Mapping[str, Story] = {
         environment={BASELINE: "1350"},
     ),
     "core-brief": Story(("core_brief",), requests=3000),
-    "core": Story(("core", "core_contracts", "core_upgrade"), requests=10_000),
-    "core-onward": Story(("core_onward",), requests=10_000),
-    "core-single": Story(("core_single",), requests=10_000),
+    "core": Story(("core", "core_contracts", "core_upgrade"), 10_000, _LONGER),
+    "core-onward": Story(("core_onward",), 10_000, _LONGER),
+    "core-single": Story(("core_single",), 10_000, _LONGER),
     "core-control": Story(("core_control",)),
 }
 
