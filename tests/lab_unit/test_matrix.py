@@ -17,6 +17,7 @@ from skylift.gate.matrix import (
     read_cases,
     read_results,
     summary,
+    too_few,
     verdict,
     write_results,
 )
@@ -87,7 +88,16 @@ def test_upgrades_of_a_core_stand_in_one_table_and_their_requests_count() -> Non
 
     row = "| 2024.1 to 2025.1 | skylift | 0 of 21000 | 0 of 45 | 0 of 90 | 0 of 900 | 0 | 1.6 s |"
     assert row in shown
+    assert "Ours together: 0 of 21000 requests failed, 0 of 45 boots lost, 0 of 900 pings lost." in shown
     assert verdict(core) == []
+
+
+def test_our_upgrades_of_a_core_make_enough_boots_together_and_those_of_another_way_do_not_count() -> None:
+    once = told(CORE, "core")
+    naive = told(CORE.replace("skylift", "plain rolling restart"), "core-control")
+
+    assert too_few([once, once, naive]) == ["all upgrades of a core made 90 boots, and 100 are needed"]
+    assert too_few([once, once, once]) == []
 
 
 def test_what_users_got_is_taken_from_the_report() -> None:
