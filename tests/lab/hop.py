@@ -44,9 +44,10 @@ class Hop:
     deaths: tuple[Death, ...]
 
 
-def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = ()) -> Hop:
+def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = (), **policy: int) -> Hop:
     """Stage, check, plan and apply, the process killed at each of ``deaths``, and resumed."""
-    operator = own_record(lab, folder, lambda record: record["policy"].update(baseline=baseline_s(60)))
+    policy = {"baseline": baseline_s(60), **policy}
+    operator = own_record(lab, folder, lambda record: record["policy"].update(policy))
     operator.does("stage", "--to", goal, limit_s=900)
     checked = operator.ends("check", "--to", goal)
     assert "nothing blocks" in checked.answer, checked.answer

@@ -1,4 +1,4 @@
-"""The short form of a core cloud's upgrade, with three kills."""
+"""The short form of a core cloud's upgrade, with three kills: two hosts at a time, after the first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEATHS = (
 
 @pytest.fixture(scope="module")
 def hop(brief_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
-    return go(brief_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS)
+    return go(brief_lab, tmp_path_factory.mktemp("hop"), "2025.1", DEATHS, baseline=30, batch=2)
 
 
 class TestKilledThreeTimes(HopClaims):
