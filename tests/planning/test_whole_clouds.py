@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.catalog.catalog import documents, load
+from skylift.cli.views import problem as problem_view
 from skylift.cli.views.plan import lines
 from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, Digest, Epoch
@@ -133,10 +134,20 @@ def test_a_jump_that_is_not_proved_is_remedied_by_hops_that_are() -> None:
     ]
 
 
-def test_a_hop_that_upstream_does_not_support_is_refused_whatever_runs() -> None:
+@pytest.mark.parametrize(
+    ("goal", "components"),
+    [(Release(2025, 2), EVERY), (R2025_1, ("keystone", "manila"))],
+    ids=["that upstream does not support", "that the record does not accept"],
+)
+def test_a_hop_is_refused_in_the_words_that_were_reviewed(
+    goal: Release, components: Collection[str], golden: Callable[[str, bytes], None]
+) -> None:
     """Rows 22, 91."""
-    with pytest.raises(NoPath, match=r"from 2024\.2 to 2025\.2"):
-        plan_of(EVERY, Shape(source=R2024_2, goal=Release(2025, 2)), accepted=EVERY)
+    with pytest.raises((NoPath, NotRolling)) as caught:
+        plan_of(components, Shape(source=R2024_2, goal=goal))
+
+    text = "\n".join(problem_view.lines(caught.value)) + "\n"
+    golden(f"a_hop_that_must_be_refused/to-{goal}.txt", text.encode())
 
 
 def test_only_what_is_stopped_as_a_whole_does_not_answer() -> None:
