@@ -25,7 +25,7 @@ from skylift.engine.fold import Phase
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.host import Lab
 from skylift.gate.lab.openstack import count
-from skylift.gate.matrix import UPGRADE, Measured
+from skylift.gate.matrix import LEFT_OUT, UPGRADE, Measured
 from skylift.gate.smoke import smoke
 from skylift.gate.smoke import summary as smoke_summary
 from skylift.planning.plan import Plan
@@ -67,6 +67,9 @@ def smoke_passes(lab: Lab, record_property: Any) -> None:
     """Tempest's smoke tests, of each service that it has any for."""
     outcomes = smoke(lab)
     record_property("figures", smoke_summary(outcomes))
+    for outcome in outcomes:
+        if outcome.ended == "skipped":
+            record_property(LEFT_OUT, json.dumps([outcome.name, outcome.why]))
 
     assert [o for o in outcomes if o.ended == "failed"] == []
     passed = {o.name.split(".")[2] for o in outcomes if o.ended == "passed"}

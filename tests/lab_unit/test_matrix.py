@@ -114,6 +114,15 @@ def test_what_users_got_is_taken_from_the_report() -> None:
     assert Measured.of(report, "2024.1 to 2025.1", "skylift") == SEEN
 
 
+def test_what_another_client_skips_is_listed_once_with_its_reason() -> None:
+    skip = quoteattr(json.dumps(["tempest.api.X.test_y", "no such | extension"]))
+    case = f"""<testcase classname="c" name="n"><properties><property name="left-out" value={skip}/>
+</properties></testcase>"""
+    twice = told(f"<testsuite>{case}{case}</testsuite>", "core")
+
+    assert page([twice]).count("| `tempest.api.X.test_y` | no such / extension |") == 1
+
+
 def test_results_are_kept_by_story(tmp_path: Path) -> None:
     kept = tmp_path / "results.json"
     write_results(kept, [told(REPORT), told(CORE, "core")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 from typing import Any
 
-from skylift.gate.smoke import Outcome, page, read_outcomes, settings, summary
+from skylift.gate.smoke import Outcome, read_outcomes, settings, summary
 
 _AUTH = {
     "auth_url": "http://10.77.0.10:5000/v3",
@@ -82,8 +82,5 @@ def test_every_test_of_the_report_is_read_with_what_it_said() -> None:
     )
 
 
-def test_the_page_names_what_was_skipped_and_why() -> None:
-    outcomes = read_outcomes(_REPORT)
-
-    assert summary(outcomes) == "smoke: 1 passed, 1 failed, 1 skipped"
-    assert "| `tempest.api.compute.test_x.X.test_b` | no nova |" in page(outcomes, "2025.1")
+def test_the_last_line_counts_every_ending() -> None:
+    assert summary(read_outcomes(_REPORT)) == "smoke: 1 passed, 1 failed, 1 skipped"

@@ -26,6 +26,9 @@ RESULTS = Path("docs/reference/lab-results.json")
 PAGE = Path("docs/reference/lab-results.md")
 BASELINE = "SKYLIFT_TEST_BASELINE"
 """The environment's word for how many seconds users' requests are measured before each upgrade."""
+LEFT_OUT = "left-out"
+"""The property of a test that names a test of a client that is not ours, and why it was skipped: both, as
+JSON."""
 UPGRADE = "upgrade"
 """The property of a test that says what users got during an upgrade: a ``Measured``, as JSON."""
 
@@ -73,6 +76,8 @@ class Case(NamedTuple):
     """What it measured, in words."""
     upgrades: Sequence[Mapping[str, Any]] = ()
     """What users got during an upgrade: the fields of a ``Measured``."""
+    left_out: Sequence[Sequence[str]] = ()
+    """Tests of a client that is not ours that were skipped in it, each with the reason."""
 
 
 class Measured(NamedTuple):
@@ -171,6 +176,7 @@ def page(results: Sequence[Told]) -> str:
             "# Results of the lab's tests",
             "",
             *_upgrades(results),
+            *_left_out(results),
             *(line for told in results for line in _section(told)),
         ]
     )
@@ -275,6 +281,20 @@ def _upgrades(results: Sequence[Told]) -> list[str]:
     ]
 
 
+def _left_out(results: Sequence[Told]) -> list[str]:
+    skipped = {tuple(each) for told in results for case in told.cases for each in case.left_out}
+    if not skipped:
+        return []
+    return [
+        "## What tempest's smoke tests leave out",
+        "",
+        "| test | why it is skipped |",
+        "| --- | --- |",
+        *(f"| `{name}` | {why.replace('|', '/')} |" for name, why in sorted(skipped)),
+        "",
+    ]
+
+
 def _section(told: Told) -> list[str]:
     rows = [
         f"| {case.where} | {case.name} | {case.outcome} | {case.seconds:.0f} s | {'; '.join(case.figures)} |"
@@ -311,6 +331,7 @@ def _case(element: ET.Element) -> Case:
         requests=asked + sum(upgrade["requests"] for upgrade in upgrades),
         figures=tuple(value.replace("|", "/") for name, value in properties if name == "figures"),
         upgrades=upgrades,
+        left_out=tuple(json.loads(value) for name, value in properties if name == LEFT_OUT),
     )
 
 
