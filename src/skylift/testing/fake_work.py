@@ -23,6 +23,7 @@ STAGE_S = 4
 FETCH, DUMP = "fetch-artifact", "dump-database"
 NOT_FOUND = 127
 _FETCH_NEEDS_BYTES = 2 * GIB
+_DUMP_NEEDS_BYTES = GIB // 2
 
 
 def start_job(cloud: FakeCloud, host: FakeHost, key: str, command: Command) -> None:
@@ -76,7 +77,7 @@ def run_host(cloud: FakeCloud, host: FakeHost) -> None:
             unit.state, unit.running, unit.pid, unit.inactive_at = UnitState.INACTIVE, None, None, None
     for job in host.jobs.values():
         if isinstance(job.state, Running) and job.ends_at <= cloud.now:
-            job.state = _end(cloud, host, job.command)
+            job.state = job.fails or _end(cloud, host, job.command)
 
 
 def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
@@ -94,6 +95,8 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
         host.staged[PurePosixPath(words[0])] = Digest(words[1])
         return Ended(0, "all files agree with the manifest")
     if program == DUMP:
+        if host.disk_free_bytes < _DUMP_NEEDS_BYTES:
+            return Ended(1, "zstd: error 70 : Write error : No space left on device")
         cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
         return Ended(0, words[1])
     if program == "sh":
