@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from skylift.actions.action import Done, Pending
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.migrate_schema import MigrateSchema
-from skylift.actions.service_run import AwaitHealthy, StartService, WarmUpBackend
+from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.engine.decide import Decision, decide
 from skylift.engine.execute import Execution, Limits, Push, Sight
 from skylift.engine.fold import Run
-from skylift.engine.journal import Event, Journal, Reported, StepFailed, StepStarted, milliseconds
+from skylift.engine.journal import Event, Journal, Overtaken, Reported, StepFailed, StepStarted, milliseconds
 from skylift.model.ids import Epoch, StepId
 from skylift.model.problem import Uncertain
 from skylift.planning.plan import Plan, Step
 from skylift.ports import Ports
+from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.play import Product
 
 
@@ -51,8 +51,10 @@ class _AppendsBlindly:
         self._journal = journal
 
     def append(self, event: Event, *, after: int) -> None:
-        del after
-        self._journal.append(event, after=len(self._journal.events()))
+        try:
+            self._journal.append(event, after=after)
+        except Overtaken:
+            self.append(event, after=len(self._journal.events()))
 
     def events(self) -> tuple[Event, ...]:
         return self._journal.events()
@@ -114,15 +116,18 @@ class _TakesUncertainForFailed(Execution):
         super()._settle(step, came, now)
 
 
-class _TakesPendingForDone(Execution):
-    """What was pushed once counts as done."""
+class _LooksOnce(Execution):
+    """Stops what was quiet at some time."""
 
-    def _settle(self, step: Step, came: Push, now: Epoch) -> None:
-        super()._settle(step, Done() if isinstance(came, Pending) and _cannot_wait(step) else came, now)
+    def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
+        super().__init__(plan, journal, ports, limits=limits)
+        self._order = replace(self._order, relied_on={})
 
 
-def _cannot_wait(step: Step) -> bool:
-    return isinstance(step.action, AwaitQuiet | DrainBackend)
+@dataclass(frozen=True, slots=True)
+class _DrainsAnyway(DrainBackend):
+    def advance(self, ports: Ports) -> None:
+        ports.balancer.set_state(self.pool, self.server, "drain")
 
 
 class _ForgetsItsKey(Execution):
@@ -173,6 +178,17 @@ def turns_at_once(plan: Plan) -> Plan:
     return parted(plan, lambda _, after: isinstance(after.action, DrainBackend))
 
 
+def drains_anyway(plan: Plan) -> Plan:
+    """Whatever else is down."""
+    steps = (
+        replace(s, action=_DrainsAnyway(s.action.pool, s.action.server))
+        if isinstance(s.action, DrainBackend)
+        else s
+        for s in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
+
+
 def contract_at_any_time(plan: Plan) -> Plan:
     """What removes columns waits for nothing but the backup."""
 
@@ -188,8 +204,13 @@ def stops_what_is_in_use(plan: Plan) -> Plan:
 
 
 def lets_back_too_soon(plan: Plan) -> Plan:
+    """Users come back when the service is stopped."""
     between = StartService | AwaitHealthy | WarmUpBackend
-    return parted(plan, lambda b, a: isinstance(a.action, UndrainBackend) and isinstance(b.action, between))
+    back = {s.id: s.action.server for s in plan.steps if isinstance(s.action, UndrainBackend)}
+    stops = {s.action.host: s.id for s in plan.steps if isinstance(s.action, StopService)}
+    hasty = parted(plan, lambda b, a: a.id in back and isinstance(b.action, between))
+    added = (replace(plan.edges[0], before=stops[host], after=step) for step, host in back.items())
+    return replace(hasty, edges=(*hasty.edges, *added))
 
 
 def forgets_a_host(plan: Plan) -> Plan:
@@ -201,31 +222,49 @@ def never_lets_back(plan: Plan) -> Plan:
     return without(plan, lambda step: isinstance(step.action, UndrainBackend))
 
 
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A flawed product, with the rules of which one must see it and the faults that bring it to light."""
+
+    product: Product
+    rules: frozenset[str]
+    kinds: tuple[FaultKind, ...] = (FaultKind.KILL_AFTER_EFFECT,)
+    at_once: int = 6
+    """Steps in flight, by the record's policy."""
+
+
+def _flaw(product: Product, rules: str, *kinds: FaultKind) -> Flaw:
+    return Flaw(product, frozenset(rules.split("|")), kinds or (FaultKind.KILL_AFTER_EFFECT,))
+
+
 def _engine(flawed: type[Execution]) -> Product:
     return Product(execution=flawed)
 
 
-FLAWS: dict[str, tuple[Product, set[str]]] = {
-    "writes what is to start later": (Product(journal=_WritesLater), {"event first"}),
-    "writes whatever others wrote": (
-        Product(journal=_AppendsBlindly),
-        {"paused", "fold", "given up", "reload"},
+FLAWS: dict[str, Flaw] = {
+    "writes what is to start later": _flaw(Product(journal=_WritesLater), "event first"),
+    "writes whatever others wrote": _flaw(
+        Product(journal=_AppendsBlindly), "paused|fold|given up|bug", FaultKind.WORD_RACES
     ),
-    "deaf to pauses": (_engine(_DeafToPauses), {"paused"}),
-    "approves by itself": (_engine(_ApprovesItself), {"approved"}),
-    "goes on after an abort": (_engine(_GoesOnAfterAbort), {"given up", "closed"}),
-    "gives nothing back": (_engine(_NeverGivesBack), {"given back", "ends"}),
-    "starts all at once": (_engine(_StartsAll), {"at once"}),
-    "takes a lost answer for a failure": (_engine(_TakesUncertainForFailed), {"once"}),
-    "takes a push for its end": (_engine(_TakesPendingForDone), {"in use", "users"}),
-    "forgets its key": (_engine(_ForgetsItsKey), {"event first", "once"}),
-    "waits for ever": (_engine(_NeverLate), {"ends"}),
-    "works without the lease": (Product(holds=False), {"lease"}),
-    "plans turns side by side": (Product(plan=turns_at_once), {"batch", "users", "last"}),
-    "plans the contract too early": (Product(plan=contract_at_any_time), {"contract"}),
-    "plans a stop of what is in use": (Product(plan=stops_what_is_in_use), {"in use"}),
-    "plans to let back too soon": (Product(plan=lets_back_too_soon), {"back"}),
-    "plans nothing for a host": (Product(plan=forgets_a_host), {"goal"}),
-    "plans no way back into the pool": (Product(plan=never_lets_back), {"given back", "users", "batch"}),
+    "deaf to pauses": _flaw(_engine(_DeafToPauses), "paused", FaultKind.PAUSE),
+    "approves by itself": _flaw(_engine(_ApprovesItself), "approved"),
+    "goes on after an abort": _flaw(_engine(_GoesOnAfterAbort), "given up|closed", FaultKind.ABORT),
+    "gives nothing back": _flaw(_engine(_NeverGivesBack), "given back", FaultKind.ABORT),
+    "starts all at once": replace(_flaw(_engine(_StartsAll), "at once"), at_once=1),
+    "takes a lost answer for a failure": _flaw(
+        _engine(_TakesUncertainForFailed), "once", FaultKind.LOST_ANSWER
+    ),
+    "looks only once": _flaw(
+        _engine(_LooksOnce), "in use|users", FaultKind.KILL_AT_A_LOOK, FaultKind.BALANCER_RESTARTS
+    ),
+    "drains whatever is down": _flaw(Product(plan=drains_anyway), "last", FaultKind.SERVICE_DIES),
+    "forgets its key": _flaw(_engine(_ForgetsItsKey), "event first|once"),
+    "waits for ever": _flaw(_engine(_NeverLate), "ends", FaultKind.SERVICE_DIES),
+    "works without the lease": _flaw(Product(holds=False), "lease", FaultKind.SECOND_APPLY),
+    "plans turns side by side": _flaw(Product(plan=turns_at_once), "batch|users|last"),
+    "plans the contract too early": _flaw(Product(plan=contract_at_any_time), "contract"),
+    "plans a stop of what is in use": _flaw(Product(plan=stops_what_is_in_use), "in use"),
+    "plans to let back too soon": _flaw(Product(plan=lets_back_too_soon), "back"),
+    "plans nothing for a host": _flaw(Product(plan=forgets_a_host), "goal|contract"),
+    "plans no way back into the pool": _flaw(Product(plan=never_lets_back), "given back|users|batch"),
 }
-"""Each with the rules of which one must see it."""

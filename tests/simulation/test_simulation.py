@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.simulation.flawed import FLAWS
@@ -19,7 +20,7 @@ SEEDS = 520
 PART = 20
 AT_LEAST = 20
 """Kinds of fault that issue 5 asks for."""
-MOST = 40
+MOST = 30
 """Seeds within which a flaw must be seen."""
 
 
@@ -40,7 +41,7 @@ def test_the_seeds_of_ci_have_every_cloud_in_them() -> None:
 
 def test_a_seed_replays_to_the_same_bytes_in_another_process() -> None:
     """Another salt for hashes, and so another order of every set."""
-    command = [sys.executable, "-m", "skylift.testing.simulation.run", "--seed", "21"]
+    command = [sys.executable, "-m", "skylift.testing.simulation.run", "--seed", "8"]
 
     told = [
         subprocess.run(
@@ -51,18 +52,18 @@ def test_a_seed_replays_to_the_same_bytes_in_another_process() -> None:
 
     assert told[0] == told[1]
     assert "fault: " in told[0]
-    assert play(21).digest[:16] in told[0]
+    assert play(8).digest[:16] in told[0]
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_an_engine_or_a_planner_with_this_flaw_is_caught(flaw: str) -> None:
-    product, rules = FLAWS[flaw]
-    seen: Counter[str] = Counter()
+    wrong, seen = FLAWS[flaw], Counter[str]()
+    site = replace(SITES[0], policy=replace(SITES[0].policy, at_once=wrong.at_once))
 
     for seed in range(MOST):
-        ran = play(seed, product, SITES[0] if flaw != "starts all at once" else SITES[1])
+        ran = play(seed, wrong.product, site, wrong.kinds)
         seen.update(violation.rule for _, violation in ran.broken)
-        if rules & seen.keys():
+        if wrong.rules & seen.keys():
             return
     pytest.fail(f"{MOST} seeds, and what was seen is {dict(seen)}")
 

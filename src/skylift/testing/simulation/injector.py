@@ -15,6 +15,8 @@ _MANY = 10
 _TOUCHES_PER_STEP = 11
 """About how often a run that nothing disturbs touches its world, for each step of its plan."""
 _FIRST = 1 << 30
+_EARLY = {FaultKind.HOST_DISK_FULL: 5}
+"""What fits only in a part of a run comes in that part: the first fifth writes to disks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Injector:
         chosen += [kinds[chance.below(len(kinds))] for _ in range(number - 1)]
         span = steps * _TOUCHES_PER_STEP
         self._ahead = {Moment.DEAD: span // 5, Moment.PLANNED: span}
-        self._left = [_Due(chance.below(span), kind, chance.below(_FIRST)) for kind in chosen]
+        self._left = [
+            _Due(chance.below(span // _EARLY.get(kind, 1)), kind, chance.below(_FIRST)) for kind in chosen
+        ]
         self._left.sort(key=lambda due: due.at)
 
     def meet(self, moment: Moment, subject: Subject = None) -> None:

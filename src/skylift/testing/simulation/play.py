@@ -30,7 +30,7 @@ from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.operator_model import Operator, Word
 from skylift.testing.simulation.site import Site, cloud_at, proposed, record_of, seen, site_of
 from skylift.testing.simulation.store import InMemory, OnDisk, Store
-from skylift.testing.simulation.watch import Watch
+from skylift.testing.simulation.watch import MOST, Watch
 from skylift.testing.simulation.wire import Moment, WiredJournal, Wires
 from skylift.testing.simulation.words import Terminal
 from skylift.testing.simulation.world import World, planned
@@ -99,12 +99,17 @@ class Ran:
         return "\n".join((told, *wrong))
 
 
-def play(seed: int, product: Product = Product(), site: Site | None = None) -> Ran:
-    """One whole run; the same seed gives the same story."""
+def play(
+    seed: int,
+    product: Product = Product(),
+    site: Site | None = None,
+    kinds: tuple[FaultKind, ...] = tuple(FaultKind),
+) -> Ran:
+    """One whole run, with faults of these kinds; the same seed gives the same story."""
     if seed % _ON_DISK:
-        return _Play(seed, product, site or site_of(seed), InMemory()).whole()
+        return _Play(seed, product, site or site_of(seed), InMemory()).whole(kinds)
     with TemporaryDirectory(prefix="skylift-simulation-") as folder:
-        return _Play(seed, product, site or site_of(seed), OnDisk(Path(folder))).whole()
+        return _Play(seed, product, site or site_of(seed), OnDisk(Path(folder))).whole(kinds)
 
 
 class _Play:
@@ -121,17 +126,19 @@ class _Play:
         self._world.each_second = self._watch.look
         self._idle, self._length, self._began = 0, 0, 0.0
 
-    def whole(self) -> Ran:
+    def whole(self, kinds: tuple[FaultKind, ...]) -> Ran:
         """From the plan to the end."""
         world = self._world
         self._users_begin()
         self._plan()
-        self._injector.deal(len(planned(world).steps), tuple(FaultKind))
+        self._injector.deal(len(planned(world).steps), kinds)
         self._apply()
         word: Word = self._open
         while world.run is None or world.run.closed is None:
             if world.processes >= MOST_PROCESSES:
                 self._watch.breaks("ends", f"{world.processes} processes, and the run has no end")
+                break
+            if len(self._watch.broken) >= MOST:
                 break
             self._live(word)
             self._watch.reload()
@@ -214,6 +221,8 @@ class _Play:
                 self._work(word, WiredJournal(self._wires, kept, number))
         except Killed:
             world.note(f"process {number} is dead")
+        except (AssertionError, LookupError, TypeError, ValueError) as bug:
+            self._watch.breaks("bug", f"process {number} ends with {type(bug).__name__}: {bug}")
         except Problem as problem:
             world.note(f"process {number} ends: {problem.code}")
             world.pass_time(3)
@@ -254,6 +263,8 @@ class _Play:
         """Half a second to one in life; here a second, and four once nothing has changed for long."""
         world = self._world
         self._injector.meet(Moment.IDLE)
+        if len(self._watch.broken) >= MOST:
+            raise Killed
         if world.cloud.now - self._began > LONGEST_S:
             self._watch.breaks(
                 "ends", f"one process has waited for {LONGEST_S} s, and for nothing that comes"

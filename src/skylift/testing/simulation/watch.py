@@ -21,12 +21,15 @@ from skylift.ports import Ended, Running
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.books import Books
 from skylift.testing.simulation.guards import Guards
+from skylift.testing.simulation.rules import RULES
 from skylift.testing.simulation.wire import Call
 from skylift.testing.simulation.world import World, planned
 from skylift.verifier.fleet.seen import Violation
 
 RECOVERS_S = 12
 """For how long after a fault its backend may still be out of use: health checks look twice."""
+MOST = 40
+"""After so many violations a run is not played on, and no more are counted."""
 RELOAD_EVERY = 16
 """How many events there are between two whole reloads of the journal, beside those of each process."""
 
@@ -53,7 +56,14 @@ class Watch:
         self.guards = Guards(self._world, planned(self._world))
 
     def breaks(self, rule: str, sentence: str) -> None:
-        """Something is as it must not be."""
+        """Something is as it must not be.
+
+        Raises:
+            KeyError: there is no such invariant.
+        """
+        RULES[rule]
+        if len(self.broken) >= MOST:
+            return
         self._world.note(f"BROKEN {rule}: {sentence}")
         self.broken.append((self._world.touches, Violation(rule, sentence)))
 
