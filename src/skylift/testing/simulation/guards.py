@@ -23,7 +23,7 @@ from skylift.testing.simulation.world import World
 from skylift.verifier.fleet.seen import Violation
 
 Place = tuple[PoolName, HostName]
-_RACE_S = 3
+RACE_S = 3
 """A balancer that forgets what it was told in the very moment of a stop cannot be seen in time."""
 
 
@@ -141,7 +141,7 @@ class Guards:
         traffic = self._world.cloud.traffic
         if not unit.pool or unit.state is not UnitState.ACTIVE or unit.pool in self._announced:
             return
-        if traffic.in_flight((unit.pool, host)) and self._world.cloud.now - self._world.forgot_at > _RACE_S:
+        if traffic.in_flight((unit.pool, host)) and self._world.cloud.now - self._world.forgot_at > RACE_S:
             yield Violation("in use", f"{name} on {host} is stopped with requests in flight")
 
     def _may_migrate(self, action: MigrateSchema) -> Iterator[Violation]:

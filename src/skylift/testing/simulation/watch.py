@@ -3,6 +3,8 @@
 A request of users may fail only where a fault itself makes it fail, and that is told exactly:
 
 * it was in flight on a service at the moment when a fault ended that service or its host;
+* it was in flight on a service that the run stopped within ``RACE_S`` after a balancer had forgotten what it
+  was told: between a look and what follows from it there is always a moment;
 * or no backend of its pool served, and at least one that the run had not taken had been kept from serving by
   a fault within ``RECOVERS_S``.
 
@@ -20,7 +22,7 @@ from skylift.model.ids import HostName, PoolName, StepId
 from skylift.ports import Ended, Running
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.books import Books
-from skylift.testing.simulation.guards import Guards
+from skylift.testing.simulation.guards import RACE_S, Guards
 from skylift.testing.simulation.rules import RULES
 from skylift.testing.simulation.wire import Call
 from skylift.testing.simulation.world import World, planned
@@ -136,7 +138,9 @@ class Watch:
         failed = world.cloud.failed
         self.checks["users"] += 1
         for request in failed[self._judged :]:
-            if not (request.why == "no backend serves" and self._is_hurt(request.pool)):
+            alone = request.why == "no backend serves" and self._is_hurt(request.pool)
+            raced = request.why.startswith("in flight") and now - world.forgot_at <= RACE_S
+            if not (alone or raced):
                 self.breaks("users", f"a request to {request.pool} failed: {request.why}")
         self._judged = len(failed)
         self.checks["work"] += 1
