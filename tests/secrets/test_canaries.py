@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from threading import Thread
 from typing import Any
 
@@ -18,7 +18,9 @@ import pytest
 from tests.secrets.planted import FORMS, Planted, said
 from tools import reference
 
+from skylift.actions.action import Action
 from skylift.actions.prepare import StageArtifact
+from skylift.actions.prove import CreateWitnesses
 from skylift.app.report import report
 from skylift.cli.views.run import lines as run_lines
 from skylift.drivers.clouds_yaml import CredentialsRefused, credentials
@@ -213,6 +215,18 @@ def jobs_planted(planted: Planted) -> Iterator[str]:
 # Whatever else is a problem.
 
 
+def plain(kind: Any, text: str) -> Any:
+    """Something of a type that is made of no others."""
+    if isinstance(kind, type) and issubclass(kind, PurePath):
+        # A path is no secret, and would bend what a URL is known by.
+        return kind("/etc/skylift/cloud.yaml")
+    if kind is Action:
+        return CreateWitnesses(text)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return next(iter(kind))
+    return {int: 1, float: 1.0, bool: True}.get(kind) or (text if kind in {str, object, Any} else kind(text))
+
+
 def value_of(kind: Any, text: str) -> Any:
     """Something of a type, with ``text`` wherever it has text."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
@@ -231,9 +245,7 @@ def value_of(kind: Any, text: str) -> Any:
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{f.name: value_of(hints[f.name], text) for f in dataclasses.fields(kind)})  # type: ignore[operator]
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return next(iter(kind))
-    return {int: 1, float: 1.0, bool: True}.get(kind) or (text if kind in {str, object, Any} else kind(text))
+    return plain(kind, text)
 
 
 def problems_planted(planted: Planted) -> Iterator[str]:
