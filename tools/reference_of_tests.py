@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.crash.boundaries import page_of_crash_points as crash_points
 from tools.told import paragraphs, table, texts_below
 
-from skylift.testing.simulation import watch
+from skylift.testing.simulation import users
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.rules import RULES
 from skylift.testing.simulation.site import SITES
@@ -52,5 +52,5 @@ def page_of_the_simulation() -> list[str]:
         "",
         "## What users may lose",
         "",
-        *paragraphs((watch.__doc__ or "").partition("\n\n")[2]),
+        *paragraphs((users.__doc__ or "").partition("\n\n")[2]),
     ]

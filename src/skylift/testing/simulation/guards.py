@@ -16,6 +16,7 @@ from skylift.model.cloud import BackendState, UnitState
 from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName, PoolName, StepId, UnitName
 from skylift.planning.plan import Notice, Plan
+from skylift.ports import Ended, Running
 from skylift.testing.fake_traffic import held
 from skylift.testing.simulation.site import CATALOG, seen
 from skylift.testing.simulation.wire import Call
@@ -100,6 +101,21 @@ class Guards:
         for row, why in self._others.items():
             if self._world.cloud.roster.closed.get(row) != why:
                 yield Violation("not ours", f"{row} is no longer closed as somebody else had closed it")
+
+    def once(self, call: Call) -> Iterator[Violation]:
+        """Judge a job that was just started: whether its command runs, or ended well, under another key."""
+        self.checks["once"] += 1
+        host, command = call.args
+        jobs = self._world.cloud.hosts[host].jobs
+        others = [job for key, job in jobs.items() if key != call.key and job.command.argv == command.argv]
+        mine = jobs.get(call.key)
+        if command.argv[0] == "systemctl" or mine is None:
+            return
+        told = f"{' '.join(command.argv)} on {host}"
+        if any(isinstance(job.state, Running) for job in others) and isinstance(mine.state, Running):
+            yield Violation("once", f"{told} runs twice at a time")
+        if any(isinstance(job.state, Ended) and job.state.code == 0 for job in others):
+            yield Violation("once", f"{told} is run again, and it had ended well")
 
     def end(self) -> Iterator[Violation]:
         """Judge what is left when the run is over."""

@@ -176,19 +176,15 @@ class _Play:
         """As ``skylift apply`` does: not before the facts of the plan hold again."""
         world = self._world
         self._injector.meet(Moment.PLANNED)
-        while changes := self._drifted():
+        while changes := _drifted(world):
             world.note(f"refused: drifted: {changes[0].name}")
             world.repair()
             if world.chance.below(2):
                 self._plan()
+        self._watch.checks["drift"] += 1
         if any(ailment.kind is FaultKind.DRIFT for ailment in world.ailments):
             self._watch.breaks("drift", "a plan is applied to a cloud that is no longer what it was made for")
         self._watch.begin()
-
-    def _drifted(self) -> tuple[Drift, ...]:
-        world = self._world
-        cloud = seen(world.cloud, Upgrade(world.site.shape.goal), tuple(world.silent))
-        return drift(planned(world), facts_of(cloud, world.cloud.record))
 
     def _open(self, journal: Journal) -> object:
         """Half of the operators approve all at once, the others stage by stage."""
@@ -302,3 +298,9 @@ class _Play:
             digest=world.digest,
             story=tuple(world.story),
         )
+
+
+def _drifted(world: World) -> tuple[Drift, ...]:
+    """What of the plan's facts is no longer so, or cannot be seen."""
+    cloud = seen(world.cloud, Upgrade(world.site.shape.goal), tuple(world.silent))
+    return drift(planned(world), facts_of(cloud, world.cloud.record))

@@ -1,16 +1,4 @@
-"""Looks on at all that happens in a simulated world, and says what must never be.
-
-A request of users may fail only where a fault itself makes it fail, and that is told exactly:
-
-* it was in flight on a service at the moment when a fault ended that service or its host;
-* it was in flight on a service that the run stopped within ``RACE_S`` after a balancer had forgotten what it
-  was told: between a look and what follows from it there is always a moment;
-* or no backend of its pool served, and at least one that the run had not taken had been kept from serving by
-  a fault within ``RECOVERS_S``.
-
-All other failures are the run's: a request cut by a stop, a schema that the code that serves does not bear,
-a pool of which the run took every backend.
-"""
+"""Looks on at all that happens in a simulated world, and says what must never be."""
 
 from __future__ import annotations
 
@@ -18,18 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from skylift.engine.journal import Event
-from skylift.model.ids import HostName, PoolName, StepId
-from skylift.ports import Ended, Running
+from skylift.model.ids import StepId
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.books import Books
-from skylift.testing.simulation.guards import RACE_S, Guards
+from skylift.testing.simulation.guards import Guards
 from skylift.testing.simulation.rules import RULES
+from skylift.testing.simulation.users import Users
 from skylift.testing.simulation.wire import Call
 from skylift.testing.simulation.world import World, planned
 from skylift.verifier.fleet.seen import Violation
 
-RECOVERS_S = 12
-"""For how long after a fault its backend may still be out of use: health checks look twice."""
 MOST = 40
 """After so many violations a run is not played on, and no more are counted."""
 RELOAD_EVERY = 16
@@ -47,10 +33,7 @@ class Watch:
         self.checks: Counter[str] = Counter()
         self.books: Books | None = None
         self.guards: Guards | None = None
-        self._judged = 0
-        """How many failed requests were judged."""
-        self._lost = 0
-        """How many of users' works were lost by faults."""
+        self.users = Users(world)
 
     def begin(self) -> None:
         """There is a plan that may be run."""
@@ -87,8 +70,7 @@ class Watch:
     def made(self, call: Call) -> None:
         self._world.note(f"{call.name} {call.key}")
         if self.guards is not None and call.name == "jobs.start":
-            self.checks["once"] += 1
-            self._once(call)
+            self._judge(self.guards.once(call))
         self.look()
 
     def appended(self, event: Event, by: int) -> None:
@@ -117,37 +99,15 @@ class Watch:
         self._judge(self.books.reload(events))
 
     def around(self, befalls: Callable[[], None]) -> None:
-        """Let a fault befall the cloud: what users lose in this moment, they lose by it."""
+        """Let a fault befall the cloud."""
         self.look()
-        before = self._works_lost()
-        try:
-            befalls()
-        finally:
-            self._judged = len(self._world.cloud.failed)
-            self._lost += self._works_lost() - before
+        self.users.spare(befalls)
 
     def look(self) -> None:
         """See what users got since the last look, and what is out of its pool."""
-        world, now = self._world, self._world.cloud.now
-        if self.guards is None:
-            self._judged = len(world.cloud.failed)
-            return
-        for place in self.guards.places:
-            if not self.guards.is_taken(place) and not self.guards.serves(place):
-                world.hurt[place] = now
-        failed = world.cloud.failed
-        self.checks["users"] += 1
-        for request in failed[self._judged :]:
-            alone = request.why == "no backend serves" and self._is_hurt(request.pool)
-            raced = request.why.startswith("in flight") and now - world.forgot_at <= RACE_S
-            if not (alone or raced):
-                self.breaks("users", f"a request to {request.pool} failed: {request.why}")
-        self._judged = len(failed)
-        self.checks["work"] += 1
-        if self._works_lost() > self._lost:
-            self.breaks("work", "a server or a stack that a user asked for was lost")
-            self._lost = self._works_lost()
-        self._judge(self.guards.look())
+        if self.guards is not None:
+            self._judge(self.users.look(self.guards))
+            self._judge(self.guards.look())
 
     def end(self) -> None:
         """The run is over, everything that was wrong is repaired, and some time has passed."""
@@ -160,29 +120,7 @@ class Watch:
         """How often each invariant was looked at."""
         books = self.books.checks if self.books else Counter[str]()
         guards = self.guards.checks if self.guards else Counter[str]()
-        return self.checks + books + guards
-
-    def _is_hurt(self, pool: PoolName) -> bool:
-        since = self._world.cloud.now - RECOVERS_S
-        return any(at >= since for (where, _), at in self._world.hurt.items() if where == pool)
-
-    def _once(self, call: Call) -> None:
-        host: HostName = call.args[0]
-        argv = call.args[1].argv
-        jobs = self._world.cloud.hosts[host].jobs
-        others = [job for key, job in jobs.items() if key != call.key and job.command.argv == argv]
-        mine = jobs.get(call.key)
-        if argv[0] == "systemctl" or mine is None:
-            return
-        if any(isinstance(job.state, Running) for job in others) and isinstance(mine.state, Running):
-            self.breaks("once", f"{' '.join(argv)} runs twice at a time on {host}")
-        if any(isinstance(job.state, Ended) and job.state.code == 0 for job in others):
-            self.breaks("once", f"{' '.join(argv)} is run again on {host}, and it had ended well")
-
-    def _works_lost(self) -> int:
-        """What an engine of another release took is lost later than the fault that brought it to life."""
-        stacks = 0 if self._world.shaken else len(self._world.cloud.stacks.lost)
-        return len(self._world.cloud.builds.lost) + stacks
+        return self.checks + self.users.checks + books + guards
 
     def _judge(self, found: Iterable[Violation]) -> None:
         for violation in found:
