@@ -148,6 +148,17 @@ def test_a_pool_that_is_taken_out_as_a_whole_is_drained_to_its_last_backend() ->
     assert (first, both) == ({"ctl1"}, {"ctl1", "ctl2"})
 
 
+def test_a_backend_that_is_down_itself_is_drained_though_all_others_are() -> None:
+    """It takes nothing from anybody; so a pool that was stopped as a whole is drained again."""
+    here = cloud()
+    for host in (CTL1, CTL2):
+        unit = here.hosts[host].units[UNIT]
+        unit.state, unit.running, unit.pid = UnitState.FAILED, None, None
+    here.pass_time(5)
+
+    assert drained(step_of(DrainBackend(POOL, CTL1), deadline=Seconds(30)), here) == {"ctl1"}
+
+
 def test_the_only_backend_of_a_pool_is_drained() -> None:
     here = FakeCloud(sample_record(controllers=1, components=(KEYSTONE,)))
 

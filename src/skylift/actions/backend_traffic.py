@@ -123,7 +123,7 @@ def _down_elsewhere(views: tuple[Backend, ...], pool: PoolName, server: HostName
     for balancer in {b.balancer for b in views}:
         own = [b for b in views if (b.balancer, b.pool) == (balancer, pool)]
         others = [b for b in own if b.server != server]
-        in_use = any(b.server == server and b.state not in _OUT for b in own)
+        in_use = any(b.server == server and b.state is BackendState.UP for b in own)
         if in_use and not any(b.state is BackendState.UP for b in others):
             dead |= {b.server for b in others if b.state is BackendState.DOWN}
     return tuple(sorted(dead))
