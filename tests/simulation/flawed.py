@@ -254,8 +254,9 @@ FLAWS: dict[str, Flaw] = {
     "takes a lost answer for a failure": _flaw(
         _engine(_TakesUncertainForFailed), "once", FaultKind.LOST_ANSWER
     ),
-    "looks only once": _flaw(
-        _engine(_LooksOnce), "in use|users", FaultKind.KILL_AT_A_LOOK, FaultKind.BALANCER_RESTARTS
+    "looks only once": replace(
+        _flaw(_engine(_LooksOnce), "in use", FaultKind.KILL_AT_A_LOOK, FaultKind.BALANCER_RESTARTS),
+        at_once=1,
     ),
     "drains whatever is down": _flaw(Product(plan=drains_anyway), "last", FaultKind.SERVICE_DIES),
     "forgets its key": _flaw(_engine(_ForgetsItsKey), "event first|once"),

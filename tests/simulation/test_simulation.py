@@ -41,7 +41,7 @@ def test_the_seeds_of_ci_have_every_cloud_in_them() -> None:
 
 def test_a_seed_replays_to_the_same_bytes_in_another_process() -> None:
     """Another salt for hashes, and so another order of every set."""
-    command = [sys.executable, "-m", "skylift.testing.simulation.run", "--seed", "8"]
+    command = [sys.executable, "-m", "skylift.testing.simulation.run", "--seed", "5"]
 
     told = [
         subprocess.run(
@@ -52,7 +52,7 @@ def test_a_seed_replays_to_the_same_bytes_in_another_process() -> None:
 
     assert told[0] == told[1]
     assert "fault: " in told[0]
-    assert play(8).digest[:16] in told[0]
+    assert play(5).digest[:16] in told[0]
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
