@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain simulate-fleet docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain simulate simulate-fleet docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,13 @@ figures: ## measure both again and write their tables into the README (root)
 
 bench-drain: $(READY) ## plan whole fleets of 100 to 10,000 hosts, beside three other ways, and write the page
 	$(BIN)/python -m skylift.drainbench.run --page docs/reference/bench-drain.md
+
+SEEDS ?= 10000
+FIRST ?= 0
+JOBS ?= $(shell nproc)
+
+simulate: $(READY) ## whole runs of the engine with faults: SEEDS=, FIRST=, JOBS=; SEED=N sees one again
+	$(BIN)/python -m skylift.testing.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS))
 
 simulate-fleet: $(READY) ## whole runs over 1,000 hosts in simulated time, with faults from 200 seeds
 	$(BIN)/python -m skylift.testing.twin.run $(SIMULATE)

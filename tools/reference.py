@@ -23,6 +23,7 @@ from tools.reference_of_runs import (
     page_of_the_audit_trail,
     page_of_the_journal,
 )
+from tools.reference_of_tests import page_of_crash_points, page_of_the_simulation
 from tools.told import keys, members, paragraphs, plain, shapes, table, texts_below
 
 import skylift
@@ -324,6 +325,8 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "reference/run-control.md": page_of_run_control,
     "reference/audit.md": page_of_the_audit_trail,
     "reference/notifications.md": page_of_notifications,
+    "reference/simulation.md": page_of_the_simulation,
+    "reference/crash-points.md": page_of_crash_points,
     "problems/README.md": page_of_problems,
 }
 

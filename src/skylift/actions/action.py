@@ -85,6 +85,20 @@ class Action(ABC):
         return False
 
     @property
+    def must_last(self) -> bool:
+        """Whether what was seen must still be so when a stop comes that relies on it.
+
+        Minutes may lie between the two: a pause, a death, a host out of reach. So the engine looks again
+        just before each push of such a stop, and pushes this instead if it is so no longer.
+        """
+        return False
+
+    @property
+    def cuts(self) -> bool:
+        """Whether what users have in hand where this is done is cut, so that nothing may be."""
+        return False
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """What an operator may do, beside a retry, if this is not done in time."""
         return ()

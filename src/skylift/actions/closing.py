@@ -124,6 +124,11 @@ class AwaitIdle(Action):
         return f"wait until {self.service} on {self.host} has nothing in hand"
 
     @property
+    def must_last(self) -> bool:
+        """Somebody may open it again meanwhile."""
+        return True
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Wait on, or let it take work again."""
         names = {(r.kind, n.row) for r in self.rosters for n in r.names if n.service == self.service}

@@ -64,6 +64,10 @@ class StopService(Action):
     def title(self) -> str:
         return f"stop {self.unit} on {self.host}"
 
+    @property
+    def cuts(self) -> bool:
+        return True
+
     def observe(self, ports: Ports) -> Progress:
         """Done when it is inactive; a failure that systemd remembers is cleared by ``advance``."""
         seen = ports.services.unit(self.host, self.unit, self.link)

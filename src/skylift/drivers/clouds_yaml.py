@@ -58,7 +58,7 @@ def credentials(entry: VantageEntry) -> dict[str, Any]:
         raise CredentialsRefused(entry, str(error)) from None
     except KeyError as error:
         raise CredentialsRefused(entry, f"there is no {error}") from None
-    except (YAMLError, TypeError):
+    except (YAMLError, TypeError, ValueError, AttributeError):
         # Neither is quoted: what they say may hold a line of the file, and so the password.
         raise CredentialsRefused(entry, "it is not a clouds.yaml") from None
 

@@ -50,10 +50,10 @@ def _prometheus(gate: GateEntry) -> Answer:
 
 
 def _get(gate: GateEntry, url: str) -> tuple[int, bytes]:
-    request = Request(url)  # noqa: S310 - the record takes http and https alone
-    if gate.token is not None:
-        request.add_header("Authorization", f"Bearer {secret_in(Path(gate.token))}")
     try:
+        request = Request(url)  # noqa: S310 - the record takes http and https alone
+        if gate.token is not None:
+            request.add_header("Authorization", f"Bearer {secret_in(Path(gate.token))}")
         with opener().open(request, timeout=TIMEOUT_S) as response:
             return response.status, response.read(_MOST_BYTES)
     except HTTPError as error:

@@ -9,6 +9,7 @@ from skylift.drivers.ssh import Ssh, shell
 from skylift.drivers.ssh_problems import AnswerLost
 from skylift.model.cloud import Answer, HostSeen
 from skylift.model.ids import HostName
+from skylift.model.masking import masked
 
 _TAIL_BYTES = 1 << 20
 _ASK_LIMIT_S = 25
@@ -64,7 +65,7 @@ class SshHosts:
         said = self._ssh.run(host, command)
         if said.code == _GAVE_UP:
             raise AnswerLost(host, f"{argv[0]} took longer than {_ASK_LIMIT_S} s")
-        return Answer(said.code, (said.out + said.err).decode(errors="replace"))
+        return Answer(said.code, masked((said.out + said.err).decode(errors="replace")))
 
     def tail(self, host: HostName, path: PurePosixPath, *, offset: int) -> bytes:
         said = self._ssh.run(host, shell(_TAIL, str(path), str(offset + 1), str(_TAIL_BYTES)))

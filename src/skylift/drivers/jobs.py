@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from skylift.drivers.ssh import Ssh, shell
 from skylift.drivers.ssh_problems import ChangeUncertain
 from skylift.model.ids import HostName
+from skylift.model.masking import masked
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
 
@@ -151,7 +152,7 @@ def command_script(key: str, folder: PurePosixPath, command: Command) -> str:
 def parse_state(text: str) -> JobState:
     """What became of a job, from the word for it on the first line and the end of its output below."""
     word, _, output = text.partition("\n")
-    tail = output[-_TAIL_BYTES:]
+    tail = masked(output[-_TAIL_BYTES:])
     match word.split():
         case ["none"]:
             return NoJob()

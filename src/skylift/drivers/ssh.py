@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar
 from skylift.drivers.ssh_line import Line
 from skylift.drivers.ssh_problems import AnswerLost, ChangeUncertain
 from skylift.model.ids import Epoch, HostName
+from skylift.model.masking import masked
 from skylift.model.problem import Problem, Transient
 from skylift.model.record import SshAccess
 
@@ -52,7 +53,7 @@ class Said:
     def complaint(self) -> str:
         """The last line of its standard error, or its code if there is none."""
         lines = self.err.decode(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else f"it ended with code {self.code}"
+        return masked(lines[-1])[:300] if lines else f"it ended with code {self.code}"
 
 
 class Ssh:

@@ -52,6 +52,8 @@ class Order:
     loans: tuple[Loan, ...]
     looks: Mapping[StepId, frozenset[StepId]]
     """What is to be seen again after a resume, with the steps that wait for it."""
+    relied_on: Mapping[StepId, tuple[Step, ...]]
+    """What must still be as it was seen when a step is pushed that cuts what users have in hand."""
 
     @classmethod
     def of(cls, plan: Plan) -> Order:
@@ -63,7 +65,8 @@ class Order:
             following[edge.before].add(edge.after)
         frozen = {step: frozenset(found) for step, found in before.items()}
         looks = {s.id: frozenset(following[s.id]) for s in plan.steps if s.action.looks_again}
-        return cls(plan.steps, frozen, _loans(plan.steps, before, following), looks)
+        loans = _loans(plan.steps, before, following)
+        return cls(plan.steps, frozen, loans, looks, _relied_on(plan.steps, before, loans))
 
     def ready(self, run: Run) -> tuple[Step, ...]:
         """The steps that may start by their predecessors, in the plan's order.
@@ -230,6 +233,21 @@ def _loans(
             way = (later & _reached(given_back, before)) | {given_back}
             loans.append(Loan(step.id, given_back, frozenset(way), step.action.hold_s))
     return tuple(loans)
+
+
+def _relied_on(
+    steps: tuple[Step, ...], before: Mapping[StepId, set[StepId]], loans: tuple[Loan, ...]
+) -> Mapping[StepId, tuple[Step, ...]]:
+    """By step that cuts: what keeps users away from it, of all that was taken and is given back after it."""
+    lasting = [step for step in steps if step.action.must_last]
+    found: dict[StepId, tuple[Step, ...]] = {}
+    for step in (step for step in steps if step.action.cuts):
+        ways = [loan.way for loan in loans if step.id in loan.way]
+        earlier = _reached(step.id, before) if ways else set()
+        own = tuple(s for s in lasting if s.id in earlier and any(s.id in way for way in ways))
+        if own:
+            found[step.id] = own
+    return found
 
 
 def _reached(start: StepId, along: Mapping[StepId, set[StepId]]) -> set[StepId]:

@@ -157,12 +157,18 @@ class Execution:
         return self.run
 
     def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
+        on = self._order.relied_on.get
         if self._pool is None:
-            return {step.id: push(step, self._lent(step), overdue=self._overdue(step, now)) for step in steps}
+            return {
+                step.id: push(step, self._lent(step), overdue=self._overdue(step, now), on=on(step.id, ()))
+                for step in steps
+            }
         for step in steps:
             if step.id not in self._flying:
                 overdue = self._overdue(step, now)
-                self._flying[step.id] = self._pool.submit(push, step, self._lent(step), overdue=overdue)
+                self._flying[step.id] = self._pool.submit(
+                    push, step, self._lent(step), overdue=overdue, on=on(step.id, ())
+                )
         landed = wait(self._flying.values(), timeout=self._limits.patience_s).done
         ids = [step for step, flight in self._flying.items() if flight in landed]
         return {step: self._flying.pop(step).result() for step in ids}
@@ -230,8 +236,10 @@ def hold(step: Step, ports: Ports) -> None:
         step.action.advance(ports)
 
 
-def push(step: Step, ports: Ports, *, overdue: bool) -> Push:
+def push(step: Step, ports: Ports, *, overdue: bool, on: tuple[Step, ...] = ()) -> Push:
     """Observe one step and, if it is neither done nor overdue, push it one piece further.
+
+    What it relies ``on`` is seen again just before that, and pushed instead if it is so no longer.
 
     A problem is returned, for the ticking thread alone decides what it means. Nothing is retried here:
     the next tick observes first, which is the answer to ``Transient`` and to ``Uncertain``.
@@ -241,6 +249,11 @@ def push(step: Step, ports: Ports, *, overdue: bool) -> Push:
         if isinstance(progress, Pending):
             if overdue:
                 return Overdue(progress.left)
+            for earlier in on:
+                again = earlier.action.observe(ports)
+                if isinstance(again, Pending):
+                    earlier.action.advance(ports)
+                    return again
             step.action.advance(ports)
     except Problem as problem:
         return problem

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from skylift.model.masking import masked
+
 
 class Fix(Enum):
     """The four ways out that mission 1 names (row 10)."""
@@ -40,8 +42,8 @@ class Remedy:
 class Problem(Exception):  # noqa: N818 - a problem, not an error: an operator can act on it
     """A failure with a stable ``code``, one sentence in the operator's words, and its remedies.
 
-    The sentence reads *what could not be done: why*, in lower case, without a full stop. Each code has
-    a page in ``docs/problems``.
+    The sentence reads *what could not be done: why*, in lower case, without a full stop; a secret that
+    it quotes from elsewhere is masked. Each code has a page in ``docs/problems``.
     """
 
     code: ClassVar[str] = "problem"
@@ -50,8 +52,8 @@ class Problem(Exception):  # noqa: N818 - a problem, not an error: an operator c
     leaves a step's job as it is, perhaps running: a retry goes on watching it."""
 
     def __init__(self, sentence: str, *remedies: Remedy) -> None:
-        super().__init__(sentence)
-        self.remedies = remedies
+        super().__init__(masked(sentence))
+        self.remedies = tuple(Remedy(remedy.fix, masked(remedy.how)) for remedy in remedies)
 
 
 class Transient(Problem):

@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 
 from skylift.catalog.catalog import load
 from skylift.model.bus import QueueSeen
-from skylift.model.cloud import Revision, UnitState
-from skylift.model.ids import ComponentName, Epoch, HostName
+from skylift.model.cloud import UnitState
+from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Uncertain
 from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
@@ -21,11 +21,12 @@ from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_builds import FakeBuilds
 from skylift.testing.fake_roster import FakeRoster
+from skylift.testing.fake_schemas import FakeSchemas
 from skylift.testing.fake_stacks import FakeStacks
 from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
-from skylift.testing.fake_traffic import FakeTraffic, with_branches
+from skylift.testing.fake_traffic import FakeTraffic
 from skylift.testing.fake_work import run_host, run_unit
-from skylift.testing.samples import MIGRATIONS, NOW, ROWS
+from skylift.testing.samples import NOW, ROWS
 
 MOMENT_S = 1
 """The grain of time."""
@@ -40,12 +41,7 @@ class FakeCloud:
         self.now = NOW
         self.controllers = record.hosts_in("controller")
         self.hosts = {name: FakeHost(name) for name in record.hosts}
-        self.migrations: dict[tuple[Release, ComponentName], tuple[Revision, ...]] = {
-            (r, name): with_branches(found) for r, by in MIGRATIONS.items() for name, found in by.items()
-        }
-        for component in record.components:
-            for a in record.artifacts.values():
-                self.migrations.setdefault((a.release, component), ())
+        self.schemas = FakeSchemas(self)
         self.rows: dict[str, frozenset[str]] = {}
         self.broken: set[PurePosixPath] = set()
         """Paths of artifacts whose services end as soon as they start."""

@@ -171,7 +171,7 @@ class FakeArtifacts:
         found = self.cloud.reach(host)
         for artifact in self.cloud.record.artifacts.values():
             if folder.is_relative_to(artifact.path) and artifact.path in found.staged:
-                for name in self.cloud.record.components:
-                    if name in folder.parts:
-                        return self.cloud.migrations[artifact.release, name]
+                there = self.cloud.schemas.in_folder(artifact.release, folder)
+                if there is not None:
+                    return there
         raise NothingThere(host, folder)

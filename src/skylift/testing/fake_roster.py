@@ -63,8 +63,15 @@ class FakeRoster:
         """Rows of services that no host has any more."""
         self.closed: dict[str, str] = {}
         """Why a service is given no new work, by the id of its row; a report changes nothing in that."""
+        self.mute: set[Place] = set()
+        """Services that run and do not report."""
         self._written: dict[Place, tuple[ServiceReport, ...]] = {}
         self.pass_moment(at_once=True)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The services that have ever reported, each with its host."""
+        return tuple(self._written)
 
     def rows(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """All rows in one database, dead or alive."""
@@ -95,7 +102,7 @@ class FakeRoster:
                 since = self._cloud.now - (unit.started_at or self._cloud.now)
                 artifact = record.artifact_at(str(unit.running))
                 due = at_once or (since > 0 and since % REPORT_S == 0)
-                if unit.state is UnitState.ACTIVE and artifact and due:
-                    place = (entry.name, host.name)
+                place = (entry.name, host.name)
+                if unit.state is UnitState.ACTIVE and artifact and due and place not in self.mute:
                     found = reports_of(known, record, place, artifact.release)
                     self._written[place] = tuple(replace(r, seen_at=self._cloud.now) for r in found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from skylift.catalog.catalog import load
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
 from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Refused, Remedy, Transient
@@ -20,7 +21,6 @@ from skylift.testing.fake_work import DUMP
 
 _WITNESSES = ("user", "project", "image", "resource provider")
 _MORE = {"neutron": "router", "cinder": "volume", "nova": "server", "heat": "stack"}
-_SERVICES = {"keystone": "identity", "glance": "image", "placement": "placement"}
 
 
 class ApisSilent(Transient):
@@ -124,7 +124,9 @@ class FakeDatabase:
 
     def grants(self, user: str) -> tuple[str, ...]:
         self._reach()
-        return (f"GRANT ALL PRIVILEGES ON `{user}`.* TO `{user}`@`%`", "log_bin_trust_function_creators=1")
+        own = (c.databases.values() for c in self.cloud.record.components.values() if c.user == user)
+        granted = (f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{user}`@`%`" for names in own for name in names)
+        return (*granted, "log_bin_trust_function_creators=1")
 
     def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
         self.cloud.reach(host)
@@ -154,10 +156,11 @@ class FakeVantage:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         self._ask()
-        vip = self.cloud.record.balancer.vip
+        vip, known = self.cloud.record.balancer.vip, load(self.cloud.record.catalog).components
         return tuple(
-            Endpoint(_SERVICES.get(entry.component, entry.component), interface, f"http://{vip}:{entry.port}")
+            Endpoint(known[entry.component].type, interface, f"http://{vip}:{entry.port}")
             for entry in self.cloud.record.services.values()
+            if entry.balanced
             for interface in ("admin", "internal", "public")
         )
 
@@ -227,5 +230,5 @@ class FakeVantage:
         """Be answered by every API, or raise ``ApisSilent``."""
         self._reach()
         for entry in self.cloud.record.services.values():
-            if not self.cloud.traffic.answered(entry.pool):
+            if entry.balanced and not self.cloud.traffic.answered(entry.pool):
                 raise ApisSilent(entry.pool)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from skylift.model.cloud import UnitState
 from skylift.model.ids import Digest, HostName, PoolName, UnitName
-from skylift.ports import Command, JobState, Running
+from skylift.ports import Command, Ended, JobState, Running
 
 GIB = 2**30
 
@@ -36,6 +36,8 @@ class FakeJob:
     command: Command
     ends_at: float
     state: JobState = field(default_factory=Running)
+    fails: Ended | None = None
+    """How it ends if its command is to have no effect."""
 
 
 @dataclass(slots=True)

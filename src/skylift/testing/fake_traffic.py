@@ -7,14 +7,13 @@ connection alone costs nothing: HAProxy tries another server (``option redispatc
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skylift.model.cloud import Backend, BackendState, Revision, UnitState
-from skylift.model.ids import ComponentName, HostName, PoolName
-from skylift.model.release import Release
-from skylift.model.schema import applied, branch_of
+from skylift.model.ids import HostName, PoolName
+from skylift.model.schema import applied
 from skylift.testing.fake_parking import FakeParking
+from skylift.testing.fake_schemas import Of
 from skylift.testing.fake_state import FailedRequest, FakeServer
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class FakeTraffic:
         self.requests = 0
         self.failed: list[FailedRequest] = []
         self.longest_gap_s: dict[PoolName, float] = {}
-        self.faults: dict[tuple[Release, ComponentName, frozenset[str]], str] = {}
+        self.faults: dict[tuple[Of, frozenset[str]], str] = {}
         """What is wrong with code of a release on a schema: worked out once, when users first ask."""
         self._last_good: dict[PoolName, float] = {pool: cloud.now for pool, _ in places}
         self._busy_until: dict[Place, float] = {}
@@ -180,17 +179,19 @@ def _fault(cloud: FakeCloud, place: Place) -> str:
     release = next((a.release for a in cloud.record.artifacts.values() if a.path == running), None)
     if release is None:
         return f"nothing known runs on {server}"
-    databases = cloud.record.components[entry.component].databases.values()
-    faults = [_schema_fault(cloud, (release, entry.component, cloud.rows[there])) for there in databases]
+    databases = cloud.schemas.of(entry.component)
+    faults = [
+        _schema_fault(cloud, (release, entry.component, schema.name), cloud.rows[there])
+        for there, schema in databases.items()
+    ]
     return next((f"the code on {server} {fault}" for fault in faults if fault), "")
 
 
-def _schema_fault(cloud: FakeCloud, of: tuple[Release, ComponentName, frozenset[str]]) -> str:
-    if of not in cloud.traffic.faults:
-        release, component, rows = of
-        known = tuple(r for (_, name), found in cloud.migrations.items() if name == component for r in found)
-        cloud.traffic.faults[of] = schema_fault(cloud.migrations[release, component], known, rows)
-    return cloud.traffic.faults[of]
+def _schema_fault(cloud: FakeCloud, of: Of, rows: frozenset[str]) -> str:
+    if (of, rows) not in cloud.traffic.faults:
+        known = cloud.schemas.known(*of[1:])
+        cloud.traffic.faults[of, rows] = schema_fault(cloud.schemas.declared(of), known, rows)
+    return cloud.traffic.faults[of, rows]
 
 
 def schema_fault(own: tuple[Revision, ...], known: tuple[Revision, ...], rows: frozenset[str]) -> str:
@@ -206,15 +207,6 @@ def schema_fault(own: tuple[Revision, ...], known: tuple[Revision, ...], rows: f
     foreign = have - {r.id for r in own}
     removed = sorted(r.id for r in known if r.branch == "contract" and r.id in foreign)
     return f"uses what {removed[0]} removed from the schema" if removed else ""
-
-
-def with_branches(revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
-    """The revisions, each labelled with its branch; glance tells it by the name alone."""
-    return tuple(replace(r, branch=_named(r.id) or branch_of(revisions, r.id)) for r in revisions)
-
-
-def _named(revision: str) -> str:
-    return next((branch for branch in ("expand", "contract") if f"_{branch}" in revision), "")
 
 
 def _state(server: FakeServer) -> BackendState:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from skylift.model.cloud import UnitState
 from skylift.model.ids import ComponentName, Digest, Epoch, ServiceName, UnitName
-from skylift.model.schema import rows_after
 from skylift.ports import Command, Ended, Running
 from skylift.testing.fake_builds import NOVA_COMPUTE
 from skylift.testing.fake_state import GIB, Deed, FakeHost, FakeJob, FakeUnit
@@ -24,6 +23,7 @@ STAGE_S = 4
 FETCH, DUMP = "fetch-artifact", "dump-database"
 NOT_FOUND = 127
 _FETCH_NEEDS_BYTES = 2 * GIB
+_DUMP_NEEDS_BYTES = GIB // 2
 
 
 def start_job(cloud: FakeCloud, host: FakeHost, key: str, command: Command) -> None:
@@ -77,7 +77,7 @@ def run_host(cloud: FakeCloud, host: FakeHost) -> None:
             unit.state, unit.running, unit.pid, unit.inactive_at = UnitState.INACTIVE, None, None, None
     for job in host.jobs.values():
         if isinstance(job.state, Running) and job.ends_at <= cloud.now:
-            job.state = _end(cloud, host, job.command)
+            job.state = job.fails or _end(cloud, host, job.command)
 
 
 def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
@@ -95,8 +95,13 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
         host.staged[PurePosixPath(words[0])] = Digest(words[1])
         return Ended(0, "all files agree with the manifest")
     if program == DUMP:
+        if host.disk_free_bytes < _DUMP_NEEDS_BYTES:
+            return Ended(1, "zstd: error 70 : Write error : No space left on device")
         cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
         return Ended(0, words[1])
+    if program == "sh":
+        # Batch after batch: ``sh -c LOOP NAME COMMAND``.
+        return _end(cloud, host, Command(tuple(words[3:]), command.user))
     if program.endswith("-manage"):
         return _migrate(cloud, host, command)
     if program.endswith("-status"):
@@ -109,12 +114,7 @@ def _migrate(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
     path = program.parent.parent
     if path not in host.staged:
         return Ended(NOT_FOUND, f"{program}: no such file")
-    component = ComponentName(program.name.removesuffix("-manage"))
-    branch = next((branch for branch in ("expand", "contract") if branch in said), None)
-    if branch is None and "sync" not in said:
-        return Ended(0, "nothing to migrate")
+    component = ComponentName(program.name.removesuffix("-manage").removesuffix("-db"))
     release = next(a.release for a in cloud.record.artifacts.values() if a.path == path)
-    own = cloud.migrations[release, component]
-    for database in cloud.record.components[component].databases.values():
-        cloud.rows[database] = rows_after(own, cloud.rows[database], branch or "")
+    cloud.schemas.run(release, component, said)
     return Ended(0, f"{said}: done")

@@ -12,6 +12,8 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
+        self._read: tuple[Event, ...] = ()
+        """The rows that were read so far, so that none is read twice; never what was to be written."""
 
     def append(self, event: Event, *, after: int) -> None:
         if after != len(self.rows):
@@ -19,7 +21,16 @@ class MemoryJournal:
         self.rows.append(encode_event(event))
 
     def events(self) -> tuple[Event, ...]:
-        return tuple(decode_event(json.loads(row)) for row in self.rows)
+        if len(self._read) != len(self.rows):
+            new = self.rows[len(self._read) :]
+            self._read += tuple(decode_event(json.loads(row)) for row in new)
+        return self._read
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def __getstate__(self) -> dict[str, list[bytes]]:
+        return {"rows": self.rows}
+
+    def __setstate__(self, state: dict[str, list[bytes]]) -> None:
+        self.rows, self._read = state["rows"], ()

@@ -1,0 +1,157 @@
+"""The books that the watch keeps of a journal, event by event: what may follow what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from skylift.engine.fold import Run, after, fold
+from skylift.engine.journal import (
+    Event,
+    Outcome,
+    RunAborting,
+    RunClosed,
+    RunOpened,
+    RunPaused,
+    RunResumed,
+    StageApproved,
+    StepDone,
+    StepFailed,
+    StepPostponed,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+    Why,
+)
+from skylift.model.ids import StepId
+from skylift.planning.plan import Plan, Stage
+from skylift.verifier.fleet.seen import Violation
+
+_BEGIN_ANEW = frozenset(
+    {"drain-backend", "close-service", "migrate-schema", "stage-artifact", "back-up-database"}
+)
+"""Kinds of step that take something, or change what is not given back: none begins in a run given up."""
+_PHASES = {
+    StepStarted.kind: "running",
+    StepDone.kind: "done",
+    StepFailed.kind: "failed",
+    StepRetried.kind: "waiting",
+    StepSkipped.kind: "skipped",
+    StepPostponed.kind: "postponed",
+}
+_WORKS = StepStarted | StepDone | StepFailed | RunClosed
+
+
+@dataclass(slots=True)
+class _Step:
+    phase: str = "not begun"
+    attempt: int = 1
+    begun: bool = False
+
+
+class Books:
+    """Keeps its own account of a run; each event yields what it breaks."""
+
+    def __init__(self, plan: Plan, at_once: int) -> None:
+        self.plan = plan
+        self._at_once = at_once
+        self._before = {step.id: plan.before(step.id) for step in plan.steps}
+        self._known = {step.id: step for step in plan.steps}
+        self.steps = {step.id: _Step() for step in plan.steps}
+        self._paused = False
+        self._given_up = False
+        self._gated: frozenset[Stage] = frozenset()
+        self._approved: frozenset[StepId] = frozenset()
+        self.run: Run | None = None
+        self.checks: Counter[str] = Counter()
+
+    def runs(self, step: StepId, attempt: int) -> bool:
+        """Whether a step's newest attempt is said to run, or to be held."""
+        at = self.steps.get(step)
+        if at is None:
+            return False
+        held = at.phase == "done" and self._known[step].action.hold_s is not None
+        return (at.phase == "running" or held) and at.attempt == attempt
+
+    def add(self, event: Event, by: int, worker: int) -> Iterator[Violation]:
+        """One more event, written by this process while that one has the lease."""
+        self.checks["writer"] += 1
+        works = isinstance(event, _WORKS) or (isinstance(event, RunPaused) and event.why is not Why.OPERATOR)
+        if works and (by == 0 or by != worker):
+            yield Violation("writer", f"{event.kind} was written by process {by}, and {worker} has the lease")
+        yield from self._may_follow(event)
+        self._take(event)
+        try:
+            self.run = after(self.run, event)
+        except AssertionError as contradicted:
+            yield Violation("fold", f"after {event.kind}: {contradicted}")
+            return
+        if isinstance(event, RunClosed):
+            yield from self._may_close(event)
+
+    def reload(self, events: tuple[Event, ...]) -> Iterator[Violation]:
+        """What a process that is started anew folds is what was folded event by event."""
+        self.checks["reload"] += 1
+        if (fold(events) if events else None) != self.run:
+            yield Violation("reload", f"the {len(events)} events on disk tell of another run")
+
+    def _may_follow(self, event: Event) -> Iterator[Violation]:
+        match event:
+            case StepStarted(step):
+                yield from self._may_start(step)
+            case StepDone(step, attempt) | StepFailed(step, attempt):
+                self.checks["order"] += 1
+                if not (self.steps[step].phase == "running" and self.steps[step].attempt == attempt):
+                    yield Violation("order", f"{step} ended and did not run")
+            case _:
+                return
+
+    def _may_start(self, step: StepId) -> Iterator[Violation]:
+        self.checks.update(("order", "at once", "paused", "approved", "given up"))
+        at, known = self.steps[step], self._known[step]
+        open_yet = [b for b in sorted(self._before[step]) if self.steps[b].phase not in {"done", "skipped"}]
+        if open_yet and not (at.phase == "done" and known.action.hold_s is not None):
+            # What lapsed with a process is taken again beside what it had waited for at first.
+            yield Violation("order", f"{step} was started before {open_yet[0]} was done")
+        if at.phase == "running":
+            yield Violation("order", f"{step} was started while it ran")
+        if sum(s.phase == "running" for s in self.steps.values()) >= self._at_once:
+            yield Violation("at once", f"{step} was started beside {self._at_once} others")
+        if self._paused:
+            yield Violation("paused", f"{step} was started in a paused run")
+        if known.no_return and step not in self._approved:
+            yield Violation("approved", f"{step} has no way back, and nobody approved it by name")
+        if self._given_up and not at.begun and known.action.kind in _BEGIN_ANEW:
+            yield Violation("given up", f"{step} was started anew in a run that was given up")
+        if known.stage in self._gated and known.action.kind in _BEGIN_ANEW:
+            yield Violation("approved", f"{step} was started, and stage {known.stage.value} waits for a word")
+
+    def _may_close(self, event: RunClosed) -> Iterator[Violation]:
+        self.checks["closed"] += 1
+        if event.outcome is Outcome.COMPLETED:
+            left = [s for s, at in self.steps.items() if at.phase not in {"done", "skipped"}]
+            if left:
+                yield Violation(
+                    "closed", f"the run is complete, and {left[0]} is {self.steps[left[0]].phase}"
+                )
+        elif not self._given_up:
+            yield Violation("closed", "the run is aborted, and nobody gave it up")
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case RunOpened():
+                self._gated, self._approved = frozenset(event.gated), frozenset(event.approved)
+            case StageApproved(stage, steps):
+                self._gated, self._approved = self._gated - {stage}, self._approved | set(steps)
+            case RunPaused() | RunResumed() | RunAborting():
+                self._paused = isinstance(event, RunPaused)
+                self._given_up |= isinstance(event, RunAborting)
+            case RunClosed():
+                pass
+            case _:
+                at = self.steps[event.step]
+                at.phase = _PHASES[event.kind]
+                at.begun |= isinstance(event, StepStarted)
+                if isinstance(event, StepStarted | StepRetried):
+                    at.attempt = event.attempt

@@ -1,0 +1,150 @@
+"""The clouds that are simulated: most seeds get a small one, some a whole core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from skylift.app.inspect import observe_cloud
+from skylift.catalog.catalog import documents, load
+from skylift.checks.finding import Finding
+from skylift.checks.registry import check_all
+from skylift.model.cloud import Cloud
+from skylift.model.goal import Upgrade
+from skylift.model.ids import Digest, Epoch, Seconds
+from skylift.model.problem import Fix, Remedy, Transient
+from skylift.model.record import Policy, Record, Timeouts
+from skylift.model.release import Release
+from skylift.planning.plan import Plan
+from skylift.planning.text import plan_document, read_plan, write_plan
+from skylift.planning.upgrade import plan_upgrade
+from skylift.ports import Ports
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
+from skylift.testing.samples import NOW
+from skylift.testing.whole_clouds import Shape, migrations_of, whole_cloud
+from skylift.verifier.verify import verify
+
+CATALOG = load()
+RECORD_DIGEST = Digest("sha256:" + "a" * 64)
+TIMEOUTS = Timeouts(
+    drain=Seconds(40),
+    idle=Seconds(90),
+    stop=Seconds(60),
+    start=Seconds(60),
+    command=Seconds(90),
+    stage=Seconds(90),
+    unreachable=Seconds(30),
+)
+"""Short ones, so that what takes too long is over soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cloud to be upgraded, and how many seeds of a thousand get it."""
+
+    name: str
+    components: tuple[str, ...]
+    shape: Shape
+    share: int
+    policy: Policy = Policy(timeouts=TIMEOUTS)
+
+
+def _shape(hop: tuple[Release, Release], *, controllers: int, networks: int = 0, computes: int = 0) -> Shape:
+    source, goal = hop
+    return Shape(source=source, goal=goal, controllers=controllers, networks=networks, computes=computes)
+
+
+_SLURP = Release(2024, 1), Release(2025, 1)
+_NEXT = Release(2025, 1), Release(2026, 1)
+_CORE = ("keystone", "glance", "placement", "nova", "neutron", "cinder")
+SITES = (
+    Site("keystone", ("keystone",), _shape(_SLURP, controllers=2), 700),
+    Site("three APIs", ("keystone", "glance", "placement"), _shape(_SLURP, controllers=3), 140),
+    Site("heat", ("keystone", "heat"), _shape(_NEXT, controllers=2), 110),
+    Site("nova", ("keystone", "placement", "nova"), _shape(_SLURP, controllers=2, computes=2), 48),
+    Site("core", _CORE, _shape(_SLURP, controllers=3, networks=1, computes=2), 2),
+)
+
+
+def site_of(seed: int) -> Site:
+    """Which cloud a seed gets: spread evenly over any thousand seeds in a row."""
+    place = seed * 619 % 1000
+    for site in SITES:
+        if place < site.share:
+            return site
+        place -= site.share
+    msg = "the shares are a thousand in all"
+    raise AssertionError(msg)
+
+
+@cache
+def record_of(site: Site) -> Record:
+    """Its record; the same value for every seed."""
+    _, record = whole_cloud(CATALOG, site.components, site.shape, policy=site.policy)
+    return record
+
+
+def cloud_at(site: Site) -> FakeCloud:
+    """A cloud that is whole at its source, backed up, with the target on every host."""
+    record, shape = record_of(site), site.shape
+    cloud = FakeCloud(record)
+    for name in record.components:
+        known = CATALOG.components[name]
+        for schema in known.schemas:
+            for releases in ((shape.source,), (shape.source, shape.goal)):
+                of = (releases[-1], name, schema.name)
+                cloud.schemas.give(of, migrations_of(known, schema, releases), until=shape.source)
+    keeper = record.hosts_in(record.database.role)[0].name
+    for database in record.databases:
+        cloud.backups[keeper, record.database.backups / f"{database}-old.sql.zst"] = Epoch(NOW - 60)
+    cloud.stage(shape.goal)
+    return cloud
+
+
+def seen(cloud: FakeCloud, goal: Upgrade | None, silent: Collection[str] = ()) -> Cloud:
+    """What an inspection finds; ports of these names do not answer."""
+    own = ports_of(cloud)
+    ends: dict[str, Any] = {
+        n: _Silent(n) if n in silent else getattr(own, n) for n in Ports.__dataclass_fields__
+    }
+    return observe_cloud(cloud.record, CATALOG, Ports(**ends), now=cloud.now, goal=goal)
+
+
+class NoAnswer(Transient):
+    """A part of the simulated cloud does not answer."""
+
+    code = "fake.no-answer"
+
+    def __init__(self, port: str) -> None:
+        super().__init__(f"the {port} could not be asked: no answer", Remedy(Fix.REPAIR, "see its network"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """A port that does not answer."""
+
+    name: str
+
+    def __getattr__(self, verb: str) -> Callable[..., object]:
+        def call(*_: object, **__: object) -> object:
+            raise NoAnswer(self.name)
+
+        return call
+
+
+def proposed(cloud: Cloud, record: Record, goal: Upgrade) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan that an operator is shown, by the way it takes through its file, and what checks found.
+
+    Raises:
+        Refused: there is none.
+        AssertionError: the verifier refuses what the planner made.
+    """
+    found = tuple(check_all(cloud, record, goal, CATALOG))
+    text = write_plan(plan_upgrade(cloud, record, goal, CATALOG, record_digest=RECORD_DIGEST))
+    if violations := verify(plan_document(text), documents(record.catalog)):
+        msg = f"the verifier refuses the planner's plan: {violations[0]}"
+        raise AssertionError(msg)
+    return read_plan(text), found

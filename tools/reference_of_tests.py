@@ -1,0 +1,56 @@
+"""The generated pages about what is tried: crash points, and what a simulated run meets."""
+
+from __future__ import annotations
+
+from tests.crash.boundaries import page_of_crash_points as crash_points
+from tools.told import paragraphs, table, texts_below
+
+from skylift.testing.simulation import users
+from skylift.testing.simulation.kinds import FaultKind
+from skylift.testing.simulation.rules import RULES
+from skylift.testing.simulation.site import SITES
+
+
+def page_of_crash_points() -> list[str]:
+    """Where a process may die, and how often the tests let it."""
+    return list(crash_points())
+
+
+def page_of_the_simulation() -> list[str]:
+    """Clouds, faults and invariants of simulated runs."""
+    says = texts_below(FaultKind)
+    return [
+        "# Simulated runs",
+        "",
+        "`make simulate SEEDS=10000 FIRST=0` plays one whole run for each seed and prints a table.",
+        "It ends with 1 if an invariant was broken or a kind of fault never befell.",
+        "`make simulate SEED=7` plays one of them again, to the same bytes, and tells its story.",
+        "",
+        "## Clouds",
+        "",
+        *table(
+            ("cloud", "components", "controllers", "hop", "seeds of a thousand"),
+            (
+                (
+                    site.name,
+                    ", ".join(site.components),
+                    str(site.shape.controllers),
+                    f"{site.shape.source} to {site.shape.goal}",
+                    str(site.share),
+                )
+                for site in SITES
+            ),
+        ),
+        "",
+        "## Faults",
+        "",
+        *table(("fault", "what it is"), ((k.value, says.get(k.name, "")) for k in FaultKind)),
+        "",
+        "## Invariants",
+        "",
+        *table(("invariant", "what must hold"), RULES.items()),
+        "",
+        "## What users may lose",
+        "",
+        *paragraphs((users.__doc__ or "").partition("\n\n")[2]),
+    ]
