@@ -31,7 +31,7 @@ def statements(component: KnownComponent) -> Iterator[tuple[str, str]]:
     """Each statement of a component with its source, and a name for the pair."""
     yield "tag", component.tag_source
     yield "data plane", component.data_plane_source
-    yield "rollback", component.rollback_source
+    yield "way back", component.way_back.source
     yield from ((s.name, s.ends_source) for s in component.services)
     yield from ((s.name, s.health_source) for s in component.services if s.health)
     yield from ((s.name, s.ask_source) for s in component.services if s.ask)

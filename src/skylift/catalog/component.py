@@ -280,6 +280,18 @@ class Rolling:
 
 
 @dataclass(frozen=True, slots=True)
+class WayBack:
+    """How far a component's own steps lead back to the release that it came from."""
+
+    ends: tuple[str, ...]
+    """The events of an upgrade of which the first to begin ends it: ``run COMPONENT:PHASE``,
+    ``unpin COMPONENT`` or ``start SERVICE``, as in a ``Constraint``; none if it is open for good."""
+    because: str
+    """Why it ends there, and what going back leaves as it is."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Commands:
     """Programs of an artifact that answer questions, with ``{artifact}``; empty if it has none."""
 
@@ -306,9 +318,7 @@ class KnownComponent:
     data_plane: str
     """What users of existing resources notice while it is upgraded."""
     data_plane_source: str
-    rollback: str
-    """How far its own steps lead back, and from where nothing but a backup does."""
-    rollback_source: str
+    way_back: WayBack
     services: tuple[KnownService, ...]
     schemas: tuple[KnownSchema, ...] = ()
     phases: tuple[Phase, ...] = ()

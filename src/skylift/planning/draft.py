@@ -158,6 +158,8 @@ class Draft:
     """Before the first step that cannot be taken back; none if there is no such step."""
     verify_witnesses: Step
     batch: int
+    back: bool = False
+    """Whether it goes back to the release that its components came from."""
 
     @property
     def questions(self) -> tuple[Step, ...]:
@@ -232,6 +234,7 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
         look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if destructive else None,
         verify_witnesses=maker.look_at_witnesses(Stage.VERIFY),
         batch=record.policy.batch,
+        back=found.back,
     )
 
 
@@ -255,7 +258,10 @@ def _between(part: Part, parts: tuple[Part, ...]) -> Iterator[tuple[tuple[Turn, 
 
 
 def _part(maker: StepMaker, left: Left) -> Part:
-    asked = left.old and left.known.commands.upgrade_check
+    # What goes back only turns its services over: the release before has no question to what came after
+    # it, no schema moves, and nothing was unpinned.
+    up = left.old and not left.back
+    asked = up and left.known.commands.upgrade_check
     pin = left.known.pin if left.known.pin and left.known.pin.mechanism == "services-table" else None
     services = tuple(
         ServicePart(
@@ -267,19 +273,19 @@ def _part(maker: StepMaker, left: Left) -> Part:
         )
         for service in left.services
     )
-    pinned = [s for s in left.services if left.old and pin and not s.ends and s.name in pin.services]
-    held = bool(left.old and left.pins)
+    pinned = [s for s in left.services if up and pin and not s.ends and s.name in pin.services]
+    held = bool(up and left.pins)
     return Part(
         left=left,
         readiness=maker.readiness(left) if asked else None,
-        backups=maker.backups(left) if left.old or left.phases else (),
+        backups=maker.backups(left) if up or left.phases else (),
         before=maker.phases(left, "expand") + maker.phases(left, "cold"),
         services=services,
         unpins=tuple(tuple(restart(maker, left, s, host) for host in s.hosts) for s in pinned),
         free=_pin(maker, left, "pin-free") if held and pinned else None,
         pin=_pin(maker, left, "pin") if held else None,
         after=maker.phases(left, "converge"),
-        commands=maker.commands(left) if left.old else (),
+        commands=maker.commands(left) if up else (),
         verify=maker.verify(left),
     )
 

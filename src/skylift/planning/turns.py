@@ -19,6 +19,9 @@ from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
 
+UNPIN = "unpin-"
+"""How the verbs of a restart begin that lets a service look again at how new the others are."""
+
 _BECAUSE = {
     "idle": "work on a host comes to an end only if no new work comes",
     "open": "a service that was just started is given work only when it is seen to do some",
@@ -204,7 +207,7 @@ class _Naming:
         What is of no host has no host's name where all hosts share it.
         """
         left, service, host = self.of
-        round_of, stage = ("unpin-", Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
+        round_of, stage = (UNPIN, Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
         shared = service.together and isinstance(action, AwaitEnded | ParkPool | UnparkPool)
         name = f"{service.name}:{round_of}{verb}" + ("" if shared else f"@{host}")
         over = isinstance(action, UndrainBackend | OpenService)
