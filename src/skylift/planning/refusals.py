@@ -129,8 +129,8 @@ class Closed:
     """A component that no step leads back any more, and what is left instead."""
 
     component: ComponentName
-    step: StepId
-    """The step that ended its way back."""
+    step: StepId | None
+    """The step that ended its way back; none if something that is not of the run did."""
     because: str
     source: str
     backups: tuple[str, ...]
@@ -143,7 +143,10 @@ class WayBackClosed(Refused):
     code = "rollback.closed"
 
     def __init__(self, run: RunId, closed: Sequence[Closed], free: Sequence[ComponentName]) -> None:
-        why = "; ".join(f"{c.component}, since {c.step} has begun: {c.because} ({c.source})" for c in closed)
+        why = "; ".join(
+            f"{c.component}, since {c.step or 'what ends its way back'} has begun: {c.because} ({c.source})"
+            for c in closed
+        )
         restore = (
             Remedy(
                 Fix.ROLL_BACK,

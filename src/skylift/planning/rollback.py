@@ -19,6 +19,7 @@ from skylift.model.goal import Rollback, Upgrade
 from skylift.model.ids import ComponentName, Digest, RunId, StepId
 from skylift.model.record import Artifact, Record
 from skylift.model.release import Release
+from skylift.model.schema import beyond
 from skylift.planning.draft import draft
 from skylift.planning.facts import facts_of, relied_on
 from skylift.planning.notes import notes
@@ -26,7 +27,7 @@ from skylift.planning.order import edges
 from skylift.planning.parking import cannot_park
 from skylift.planning.plan import FORMAT, Plan
 from skylift.planning.refusals import Closed, MovedOn, NothingToTakeBack, OthersFirst, WayBackClosed
-from skylift.planning.survey import Survey, survey
+from skylift.planning.survey import Left, Survey, survey
 from skylift.planning.upgrade import mark
 from skylift.planning.window import Window, begun_events, changed, windows
 
@@ -70,10 +71,9 @@ def plan_rollback(
     goal = rollback_goal(record, undone, catalog, components)
     found = survey(cloud, record, goal, catalog)
     _refuse_newer(cloud, record, undone, goal)
-    _refuse_closed(undone, catalog, found)
+    _refuse_closed(cloud, undone, catalog, found)
     _refuse_alone(cloud, record, undone, catalog, goal=goal)
-    newest = record.artifact_for(goal.reached) or found.target
-    facts = relied_on(facts_of(cloud, record), newest.name)
+    facts = relied_on(facts_of(cloud, record), found.target.name, back=True)
     known = mark(record_digest, dict(facts), (undone.run, *goal.components, *goal.begun))
     label = f"{goal.reached}-back-to-{goal.to}-{known}"
     parts = draft(found, record, catalog, label) if any(not c.whole for c in found.components) else None
@@ -154,13 +154,34 @@ def _refuse_newer(cloud: Cloud, record: Record, undone: Undone, goal: Rollback) 
             raise MovedOn(undone.run, why, "take back the run that came after it first: skylift rollback")
 
 
-def _refuse_closed(undone: Undone, catalog: Catalog, found: Survey) -> None:
+def _refuse_closed(cloud: Cloud, undone: Undone, catalog: Catalog, found: Survey) -> None:
+    passed = {left.name for left in found.components if not left.whole and _is_past(cloud, left)}
     going = {left.name for left in found.components if not left.whole}
     seen = windows(undone.plan, catalog, undone.begun)
-    closed = [w for w in seen if w.component in going and w.ended_by == w.component and w.closed_by]
-    if closed:
-        free = [w.component for w in seen if w.changed and w.closed_by is None]
+    own = [w for w in seen if w.component in going and w.ended_by == w.component]
+    if closed := [w for w in own if w.closed_by or w.component in passed]:
+        free = [w.component for w in seen if w.changed and w.closed_by is None and w not in closed]
         raise WayBackClosed(undone.run, [_closed(undone, window) for window in closed], free)
+
+
+def _is_past(cloud: Cloud, left: Left) -> bool:
+    """Whether a database shows what ends the way back, whoever brought it there."""
+    known = left.known
+    for phase in known.phases if left.entry.databases else ():
+        if not phase.branch or f"run {known.name}:{phase.name}" not in known.way_back.ends:
+            continue
+        own = cloud.migrations[known.name, phase.schema, left.target.name]
+        others = [
+            r
+            for (c, s, _), found in cloud.migrations.items()
+            for r in found
+            if (c, s) == (known.name, phase.schema)
+        ]
+        for database in known.databases_of(left.entry.databases, phase.schema):
+            seen = beyond(own, others, cloud.schemas[database].rows)
+            if seen if phase.branch == "all" else phase.branch in seen:
+                return True
+    return False
 
 
 def _closed(undone: Undone, window: Window) -> Closed:
@@ -175,9 +196,9 @@ def _closed(undone: Undone, window: Window) -> Closed:
         if isinstance(action := step.action, BackUpDatabase)
         if action.database in own and step.id in undone.ended_ms
     )
-    step = window.closed_by
-    assert step is not None  # noqa: S101 - whoever asks for it has seen that
-    return Closed(window.component, step, window.because, window.source, tuple(saved))
+    return Closed(
+        window.component, window.closed_by or window.until, window.because, window.source, tuple(saved)
+    )
 
 
 def _refuse_alone(cloud: Cloud, record: Record, undone: Undone, catalog: Catalog, *, goal: Rollback) -> None:

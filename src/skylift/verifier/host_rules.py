@@ -39,9 +39,9 @@ _FEWER = {"one backend fewer", "does not answer", "slow"}
 
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
     """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all that apply, and in this order."""
-    # An API is the last of its component: turns meet the old one, and restarts after them the new one.
+    # Turns meet an old API, and restarts after them the new one.
     switch = frozenset({"switch-artifact"})
-    rounds = ((plan.turns, frozenset[str](), plan.source), (plan.restarts, switch, plan.goal))
+    rounds = ((plan.turns, frozenset[str](), plan.api), (plan.restarts, switch, plan.goal))
     for (service, host), turn, without, api in (
         (key, turn, without, api) for turns, without, api in rounds for key, turn in turns.items()
     ):

@@ -7,7 +7,7 @@ that a document forgot to write is not, which is why the rules that hold for eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from skylift.verifier.unreadable import Unreadable
@@ -15,6 +15,7 @@ from skylift.verifier.unreadable import Unreadable
 OF_SERVICES = ("stop", "start", "upgrade", "close", "open")
 OF_COMPONENTS = ("pin", "unpin")
 RUN = "run"
+_UPGRADE = "upgrade"
 VERBS = (*OF_SERVICES, *OF_COMPONENTS, RUN)
 SCOPES = ("cloud", "cell", "host")
 
@@ -66,6 +67,8 @@ class ComponentKnown:
     beside: frozenset[str] = frozenset()
     """Those of its services that run beside users' instances."""
     together: tuple[TogetherKnown, ...] = ()
+    way_back_ends: tuple[str, ...] = ()
+    """The events of an upgrade with which its way back ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,17 @@ class Knowledge:
     owners: Mapping[str, str]
     """The component of each service."""
     hop: tuple[str, str] = ("", "")
-    """The releases that are gone between; empty if that is not asked for."""
+    """The releases that are gone between, the older one first; empty if that is not asked for."""
+
+    def turned_round(self) -> Knowledge:
+        """The same for a way back: what is to be upgraded first goes back last."""
+        turned = tuple(
+            replace(rule, before=rule.after, after=rule.before)
+            if rule.before.verb == rule.after.verb == _UPGRADE
+            else rule
+            for rule in self.constraints
+        )
+        return replace(self, constraints=turned)
 
     def together(self, service: str) -> TogetherKnown | None:
         """Why two releases of a service must not live at once on this hop; none if they may."""
@@ -188,6 +201,7 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
             openable={str(s["name"]): str(s["openable"]) for s in document["services"] if "openable" in s},
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
+            way_back_ends=tuple(str(event) for event in document.get("way_back", {}).get("ends", ())),
             together=tuple(_together(rule) for rule in document.get("rolling", {}).get("together", ())),
         )
     except (AttributeError, KeyError, TypeError) as error:

@@ -8,11 +8,13 @@ from skylift.verifier.document import STAGES, TURN, PlanSeen
 
 
 def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
-    """Every host that was seen on old code gets its turn, and none that was seen on new code (row 57)."""
+    """Every host that is not where it goes gets its turn, and none that is there already (row 57)."""
     goals = plan.goals()
     anywhere = min(goals.values(), default="")
     for name in (name for name in plan.facts if name.startswith("hosts ")):
         service = name.partition(" ")[2]
+        if plan.services.get(service) not in plan.going:
+            continue
         goal = goals.get(plan.services.get(service, service), anywhere)
         for host in plan.facts[name].split() if goal else ():
             runs = plan.facts.get(f"artifact {service} {host}")
@@ -30,7 +32,7 @@ def _ended(plan: PlanSeen, service: str, host: str) -> Iterator[str]:
     """What the new release does not have runs nowhere in the end."""
     runs = plan.facts.get(f"artifact {service} {host}", "nothing") != "nothing"
     if runs and (service, host) not in plan.turns:
-        yield f"{service} ends before {plan.goal}, and no step stops it on {host}"
+        yield f"{plan.goal} has no {service}, and no step stops it on {host}"
     if not runs and (service, host) in plan.turns:
         yield f"{service} does not run on {host}, is not in {plan.goal}, and has steps there all the same"
 
