@@ -37,15 +37,18 @@ class FakeCloud:
 
     def __init__(self, record: Record, *, release: Release | None = None) -> None:
         self.record = record
+        self.known = load(record.catalog).components
         self.now = NOW
         self.controllers = record.hosts_in("controller")
         self.hosts = {name: FakeHost(name) for name in record.hosts}
-        self.migrations: dict[tuple[Release, ComponentName], tuple[Revision, ...]] = {
-            (r, name): with_branches(found) for r, by in MIGRATIONS.items() for name, found in by.items()
+        self.migrations: dict[tuple[Release, ComponentName, str], tuple[Revision, ...]] = {
+            (r, name, ""): with_branches(found) for r, by in MIGRATIONS.items() for name, found in by.items()
         }
+        """By release, component and schema."""
         for component in record.components:
-            for a in record.artifacts.values():
-                self.migrations.setdefault((a.release, component), ())
+            for schema in self.known[component].schemas:
+                for a in record.artifacts.values():
+                    self.migrations.setdefault((a.release, component, schema.name), ())
         self.rows: dict[str, frozenset[str]] = {}
         self.broken: set[PurePosixPath] = set()
         """Paths of artifacts whose services end as soon as they start."""
@@ -148,6 +151,12 @@ class FakeCloud:
         if self._lost[call] > 0:
             self._lost[call] -= 1
             raise Uncertain(f"the connection to {host} broke before {call} was answered")
+
+    def schema_in(self, database: str) -> str:
+        """The name of the schema that a database has."""
+        component = self.record.databases[database]
+        known = self.known[component]
+        return known.schema_in(self.record.components[component].databases, database).name
 
     def _install(self, host: FakeHost, entry: ServiceEntry, artifact: Artifact) -> None:
         host.staged[artifact.path] = artifact.digest

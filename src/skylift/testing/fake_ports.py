@@ -171,7 +171,9 @@ class FakeArtifacts:
         found = self.cloud.reach(host)
         for artifact in self.cloud.record.artifacts.values():
             if folder.is_relative_to(artifact.path) and artifact.path in found.staged:
+                known = self.cloud.known
                 for name in self.cloud.record.components:
-                    if name in folder.parts:
-                        return self.cloud.migrations[artifact.release, name]
+                    for schema in known[name].schemas:
+                        if folder == artifact.path / schema.migrations:
+                            return self.cloud.migrations[artifact.release, name, schema.name]
         raise NothingThere(host, folder)

@@ -49,7 +49,7 @@ class FakeTraffic:
         self.requests = 0
         self.failed: list[FailedRequest] = []
         self.longest_gap_s: dict[PoolName, float] = {}
-        self.faults: dict[tuple[Release, ComponentName, frozenset[str]], str] = {}
+        self.faults: dict[tuple[Release, ComponentName, str, frozenset[str]], str] = {}
         """What is wrong with code of a release on a schema: worked out once, when users first ask."""
         self._last_good: dict[PoolName, float] = {pool: cloud.now for pool, _ in places}
         self._busy_until: dict[Place, float] = {}
@@ -181,15 +181,18 @@ def _fault(cloud: FakeCloud, place: Place) -> str:
     if release is None:
         return f"nothing known runs on {server}"
     databases = cloud.record.components[entry.component].databases.values()
-    faults = [_schema_fault(cloud, (release, entry.component, cloud.rows[there])) for there in databases]
+    faults = [_schema_fault(cloud, release, entry.component, there) for there in databases]
     return next((f"the code on {server} {fault}" for fault in faults if fault), "")
 
 
-def _schema_fault(cloud: FakeCloud, of: tuple[Release, ComponentName, frozenset[str]]) -> str:
+def _schema_fault(cloud: FakeCloud, release: Release, component: ComponentName, database: str) -> str:
+    schema, rows = cloud.schema_in(database), cloud.rows[database]
+    of = (release, component, schema, rows)
     if of not in cloud.traffic.faults:
-        release, component, rows = of
-        known = tuple(r for (_, name), found in cloud.migrations.items() if name == component for r in found)
-        cloud.traffic.faults[of] = schema_fault(cloud.migrations[release, component], known, rows)
+        own = cloud.migrations[release, component, schema]
+        every = cloud.migrations.items()
+        known = tuple(r for (_, *where), found in every if where == [component, schema] for r in found)
+        cloud.traffic.faults[of] = schema_fault(own, known, rows)
     return cloud.traffic.faults[of]
 
 

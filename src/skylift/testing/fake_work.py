@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from skylift.model.cloud import UnitState
-from skylift.model.ids import ComponentName, Digest, Epoch, ServiceName, UnitName
+from skylift.model.ids import Digest, Epoch, ServiceName, UnitName
 from skylift.model.schema import rows_after
 from skylift.ports import Command, Ended, Running
 from skylift.testing.fake_builds import NOVA_COMPUTE
@@ -97,7 +98,7 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
     if program == DUMP:
         cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
         return Ended(0, words[1])
-    if program.endswith("-manage"):
+    if _is_migration(command.argv):
         return _migrate(cloud, host, command)
     if program.endswith("-status"):
         return Ended(cloud.upgrade_check_code, "Upgrade Check Results")
@@ -105,16 +106,32 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
 
 
 def _migrate(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
-    program, said = PurePosixPath(command.argv[0]), " ".join(command.argv[1:])
+    said = " ".join(command.argv)
+    paths = (PurePosixPath(word) for word in command.argv if word.startswith("/"))
+    program = next(path for path in paths if path.name.endswith("-manage"))
     path = program.parent.parent
     if path not in host.staged:
         return Ended(NOT_FOUND, f"{program}: no such file")
-    component = ComponentName(program.name.removesuffix("-manage"))
-    branch = next((branch for branch in ("expand", "contract") if branch in said), None)
-    if branch is None and "sync" not in said:
-        return Ended(0, "nothing to migrate")
     release = next(a.release for a in cloud.record.artifacts.values() if a.path == path)
-    own = cloud.migrations[release, component]
-    for database in cloud.record.components[component].databases.values():
-        cloud.rows[database] = rows_after(own, cloud.rows[database], branch or "")
-    return Ended(0, f"{said}: done")
+    for component, entry in cloud.record.components.items():
+        known = cloud.known[component]
+        for phase in known.phases:
+            if not phase.branch or not _says(command, phase.argv):
+                continue
+            own = cloud.migrations[release, component, phase.schema]
+            for database in known.databases_of(entry.databases, phase.schema):
+                branch = "" if phase.branch == "all" else phase.branch
+                cloud.rows[database] = rows_after(own, cloud.rows[database], branch)
+            return Ended(0, f"{said}: done")
+    return Ended(0, "nothing to migrate")
+
+
+def _says(command: Command, argv: Sequence[str]) -> bool:
+    """Whether a command is that of a phase, whatever files and options are put between its words."""
+    program, *words = (PurePosixPath(argv[0]).name, *argv[1:])
+    told = [PurePosixPath(word).name if word.endswith(f"/{program}") else word for word in command.argv]
+    return program in told and [word for word in told if word in words] == words
+
+
+def _is_migration(argv: Sequence[str]) -> bool:
+    return any(word.startswith("/") and word.endswith("-manage") for word in argv)
