@@ -193,6 +193,10 @@ class KnownRoster:
     """Which of the component's schemas has the table."""
     names: tuple[Renamed, ...] = ()
     versions: tuple[Versions, ...] = ()
+    at_start: tuple[Renamed, ...] = ()
+    """Services that write a row there at their start only, by the name it bears: it is no sign of life."""
+    floor: str = ""
+    """Who says that no service starts while all rows of its name tell of newer ones; empty if nobody does."""
 
     def version(self, service: ServiceName, release: Release) -> int | None:
         """The lowest number that ``service`` of ``release`` writes; none if it is not known."""
@@ -375,6 +379,19 @@ class KnownComponent:
             for name, database in databases.items()
             if database in own
         )
+
+    def rows_at_start(
+        self, databases: Mapping[str, str], present: Collection[ServiceName]
+    ) -> tuple[Roster, ...]:
+        """Where those that write a row at their start only have it, database by database."""
+        known = self.roster
+        names = (
+            tuple(RowName(r.row, r.service) for r in known.at_start if r.service in present) if known else ()
+        )
+        if known is None or not names:
+            return ()
+        own = self.databases_of(databases, known.schema)
+        return tuple(Roster(known.kind, self.name, database, names, known.remove) for database in own)
 
     def sequence(self, wanted: frozenset[ServiceName]) -> tuple[ServiceName, ...]:
         """``wanted`` of its services in an order that keeps every rule between them; else in the file's.

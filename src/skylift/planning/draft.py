@@ -124,6 +124,14 @@ class Part:
         return (*((self.free,) if self.free else ()), *restarts, *((self.pin,) if self.pin else ()))
 
     @property
+    def last_ways_back(self) -> tuple[Step, ...]:
+        """The steps with which its way back ends when all its code is new."""
+        ended_by = self.left.known.way_back.ends
+        unpins = self.unpinning[:1] if f"unpin {self.left.name}" in ended_by else ()
+        phases = (s for p, s in self.after if p.destructive or f"run {self.left.name}:{p.name}" in ended_by)
+        return (*unpins, *phases)
+
+    @property
     def ends(self) -> tuple[Step, ...]:
         """The steps after which all its code is new and used."""
         return tuple(turn.last for turn in self.last)
@@ -155,7 +163,7 @@ class Draft:
     looks: tuple[Look, ...]
     """Between components, and in one that runs beside instances between services and between batches."""
     look_at_witnesses: Step | None
-    """Before the first step that cannot be taken back; none if there is no such step."""
+    """Before the first step that ends a way back when all is new; none if there is no such step."""
     verify_witnesses: Step
     batch: int
     back: bool = False
@@ -225,13 +233,13 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
         msg = "nothing is left to plan"
         raise ValueError(msg)
     hosts = {turn.host for part in parts for turn in part.turns if turn.steps_of("start")}
-    destructive = any(phase.destructive for p in parts for phase, _ in p.after)
+    ends = any(part.last_ways_back for part in parts)
     return Draft(
         create_witnesses=maker.create_witnesses(),
         stages={host: maker.stage(found.target, host) for host in sorted(hosts)},
         parts=parts,
         looks=tuple(_looks(maker, parts)),
-        look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if destructive else None,
+        look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if ends else None,
         verify_witnesses=maker.look_at_witnesses(Stage.VERIFY),
         batch=record.policy.batch,
         back=found.back,

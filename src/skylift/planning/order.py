@@ -285,8 +285,7 @@ def commands_when_all_is_new(draft: Draft, _: Catalog) -> Iterator[Edge]:
 
 def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """As long as one component runs old code, all can still be taken back."""
-    first = next((s for p in draft.parts for phase, s in p.after if phase.destructive), None)
-    if first is None or draft.look_at_witnesses is None:
+    if draft.look_at_witnesses is None:
         return
     because = "until every component runs new code and serves, each can still be taken back"
     for part in draft.parts:
@@ -295,7 +294,9 @@ def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
             yield _edge(step, draft.look_at_witnesses, because, _OURS)
     yield _edge(draft.create_witnesses, draft.look_at_witnesses, "only what was made can be seen", _GRENADE)
     looked = "users' resources are seen intact while there still is a way back"
-    yield _edge(draft.look_at_witnesses, first, looked, _GRENADE)
+    for part in draft.parts:
+        for step in part.last_ways_back:
+            yield _edge(draft.look_at_witnesses, step, looked, _GRENADE)
 
 
 def verify_last(draft: Draft, _: Catalog) -> Iterator[Edge]:

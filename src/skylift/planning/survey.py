@@ -141,6 +141,11 @@ class Left:
         own = {r.database for r in self.reports if r.service == service and r.is_from(host)}
         return tuple(roster for roster in self.rosters if roster.database in own)
 
+    def rows_of(self, service: ServiceName, host: HostName) -> tuple[Roster, ...]:
+        """Where ``service`` on ``host`` has a row, or may have one that it wrote at its start."""
+        at_start = self.known.rows_at_start(self.entry.databases, {service})
+        return (*self.rosters_of(service, host), *at_start)
+
     @property
     def whole(self) -> bool:
         """Whether nothing is left."""

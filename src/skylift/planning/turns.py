@@ -9,6 +9,7 @@ from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
+from skylift.actions.lower_version import LowerVersion
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
@@ -30,6 +31,7 @@ _BECAUSE = {
     "quiet": "requests end on a backend only if no new ones come",
     "stop": "a stop would cut what is in hand",
     "switch": "a running process must not find another release's files under it",
+    "lower": "what runs would write its own version again",
     "disable": "a host that is started again meanwhile must not bring it back",
     "disable stop": "a unit that starts with its host would not stay stopped",
     "start": "a service starts on what its link points to",
@@ -173,12 +175,24 @@ def _started(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     )
 
 
+def _lowered(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
+    """What lets a service that goes back start where all rows of its name tell of newer ones."""
+    left, service, host = of
+    known, entry = left.known.roster, service.entry
+    version = left.version(service.name)
+    rosters = left.rows_of(service.name, host)
+    if not left.back or known is None or not known.floor or not rosters or version is None:
+        return ()
+    return (("lower", LowerVersion(host, service.name, entry.unit, entry.link, rosters, version)),)
+
+
 def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact | None) -> Turn:
     left, service, host = of
     entry = service.entry
     verbs: _Verbs = (
         ("stop", StopService(host, entry.unit, entry.link)),
         *((("switch", switch),) if switch else ()),
+        *_lowered(of),
         *_started(of),
     )
     before, after = _around(maker, of)

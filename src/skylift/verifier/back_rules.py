@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from skylift.verifier.document import TURN, PlanSeen
 
+LOWER = "lower-version"
 _ONLY_FORWARD = {
     "migrate-schema": "changes a schema",
     "run-command": "runs what is due after an upgrade",
@@ -14,6 +16,24 @@ _ONLY_FORWARD = {
 }
 """What a step does that has no place on a way back, by its kind."""
 _UPGRADE, _RUN = "upgrade", "run"
+
+
+def wanted_to_start(plan: PlanSeen, service: str, host: str) -> AbstractSet[str]:
+    """What a service that goes back needs to start beside rows of its name that tell of newer ones."""
+    known = plan.known.components.get(plan.services.get(service, ""))
+    if not plan.back or known is None or plan.goal not in known.floored.get(service, {}):
+        return frozenset()
+    return {LOWER} if plan.rows(service, host) or service in known.at_start else frozenset()
+
+
+def rows_tell_of_what_goes_back(plan: PlanSeen) -> Iterator[str]:
+    """A row tells of the release that its service goes back to: of no older one, which would hold others."""
+    for (service, _), turn in plan.turns.items():
+        known = plan.known.components.get(plan.services.get(service, ""))
+        lower, numbers = turn.get(LOWER), known.floored.get(service, {}) if known else {}
+        if lower and lower.action["version"] != numbers.get(plan.goal):
+            told = f"{lower.id} lets a row tell of version {lower.action['version']}"
+            yield f"{told}, and {plan.goal} writes {numbers.get(plan.goal, 'none that is known')}"
 
 
 def nothing_but_services_goes_back(plan: PlanSeen) -> Iterator[str]:

@@ -20,6 +20,7 @@ TURN = (
     "stop-service",
     "switch-artifact",
     "enable-unit",
+    "lower-version",
     "start-service",
     "await-healthy",
     "warm-up-backend",

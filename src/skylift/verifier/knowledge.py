@@ -69,6 +69,11 @@ class ComponentKnown:
     together: tuple[TogetherKnown, ...] = ()
     way_back_ends: tuple[str, ...] = ()
     """The events of an upgrade with which its way back ends."""
+    floored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Services that do not start while all rows of their name tell of newer ones, each with the lowest number
+    that it writes by release, as text."""
+    at_start: frozenset[str] = frozenset()
+    """Those of them that write a row at their start only, so that no fact tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +207,22 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             openable={str(s["name"]): str(s["openable"]) for s in document["services"] if "openable" in s},
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
             way_back_ends=tuple(str(event) for event in document.get("way_back", {}).get("ends", ())),
+            floored=_floored(document.get("roster", {})),
+            at_start=frozenset(str(r["service"]) for r in document.get("roster", {}).get("at_start", ())),
             together=tuple(_together(rule) for rule in document.get("rolling", {}).get("together", ())),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise Unreadable(f"the file of component {name} lacks {error} or has it in another form") from None
+
+
+def _floored(roster: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    if not roster.get("floor"):
+        return {}
+    return {
+        str(service): {str(release): int(number) for release, number in versions["numbers"].items()}
+        for versions in roster.get("versions", ())
+        for service in versions["services"]
+    }
 
 
 def _together(rule: Mapping[str, Any]) -> TogetherKnown:

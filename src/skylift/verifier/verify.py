@@ -67,6 +67,7 @@ RULES: tuple[Rule, ...] = (
 UPGRADE_RULES: tuple[Rule, ...] = (
     schema_rules.no_phase_is_left_out,
     whole_rules.pins_are_verified,
+    whole_rules.ways_back_end_when_all_is_new,
     whole_rules.services_are_asked_first,
 )
 """What holds where code becomes new: it is asked first, its schema is brought further, and it is unpinned."""
@@ -76,6 +77,7 @@ BACK_RULES: tuple[Rule, ...] = (
     back_rules.only_what_is_named_goes_back,
     back_rules.the_way_back_is_open,
     back_rules.nothing_newer_counts_on_it,
+    back_rules.rows_tell_of_what_goes_back,
 )
 """What holds where code becomes old again."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skylift.verifier.document import STAGES, TURN, PlanSeen
+from skylift.verifier.document import STAGES, TURN, PlanSeen, StepSeen
 
 
 def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
@@ -75,6 +75,28 @@ def pins_are_verified(plan: PlanSeen) -> Iterator[str]:
             missed = seen - {str(roster["database"]) for roster in look.action["rosters"]}
             if missed:
                 yield f"{look.id} does not look at {', '.join(sorted(missed))}"
+
+
+def ways_back_end_when_all_is_new(plan: PlanSeen) -> Iterator[str]:
+    """As long as any component has old code, nothing that waits for new code ends another one's way back."""
+    ends = {event for known in plan.known.components.values() for event in known.way_back_ends}
+    for event, step in _when_all_is_new(plan):
+        for (service, host), turn in plan.turns.items() if event in ends else ():
+            back = turn.get("undrain-backend") or turn.get("await-healthy") or turn.get("stop-service")
+            if back is None or not plan.surely_before(back, step):
+                told = f"{step.id} may end a way back before {service} on {host} serves new code"
+                yield f"{told}, and while any is old all can be taken back"
+                break
+
+
+def _when_all_is_new(plan: PlanSeen) -> Iterator[tuple[str, StepSeen]]:
+    """Events that wait for new code of their component, each with the step that it begins with."""
+    for (service, _), turn in plan.restarts.items():
+        if "start-service" in turn:
+            yield f"unpin {plan.services.get(service, '')}", turn["start-service"]
+    for step in plan.of_kind("migrate-schema"):
+        if (phase := plan.phase(step)) and phase.stage == "converge":
+            yield f"run {step.component}:{phase.name}", step
 
 
 def services_are_asked_first(plan: PlanSeen) -> Iterator[str]:
