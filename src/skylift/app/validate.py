@@ -130,7 +130,7 @@ def _schemas(question: Question) -> Iterator[Issue]:
             continue
         left, foreign = pending(declared, seen.rows), unknown(declared, seen.rows)
         if foreign and isinstance(question.goal, Rollback):
-            continue  # It is ahead, as planned: what it lacks cannot be told from files of the release before.
+            continue  # It is ahead, as planned: what it lacks, files of the release before cannot tell.
         if left or foreign:
             told = f"it lacks {listed(left)}" if left else f"it has {listed(foreign)}"
             yield _failed(

@@ -32,7 +32,8 @@ def _ended(plan: PlanSeen, service: str, host: str) -> Iterator[str]:
     """What the new release does not have runs nowhere in the end."""
     runs = plan.facts.get(f"artifact {service} {host}", "nothing") != "nothing"
     if runs and (service, host) not in plan.turns:
-        yield f"{plan.goal} has no {service}, and no step stops it on {host}"
+        told = "began after" if plan.back else "ends before"
+        yield f"{service} {told} {plan.goal}, and no step stops it on {host}"
     if not runs and (service, host) in plan.turns:
         yield f"{service} does not run on {host}, is not in {plan.goal}, and has steps there all the same"
 
