@@ -49,6 +49,11 @@ class FakeCloud:
             for schema in self.known[component].schemas:
                 for a in record.artifacts.values():
                     self.migrations.setdefault((a.release, component, schema.name), ())
+        self.schemas = {
+            database: self.known[name].schema_in(record.components[name].databases, database).name
+            for database, name in record.databases.items()
+        }
+        """By database, the name of its schema."""
         self.rows: dict[str, frozenset[str]] = {}
         self.broken: set[PurePosixPath] = set()
         """Paths of artifacts whose services end as soon as they start."""
@@ -152,12 +157,6 @@ class FakeCloud:
         if self._lost[call] > 0:
             self._lost[call] -= 1
             raise Uncertain(f"the connection to {host} broke before {call} was answered")
-
-    def schema_in(self, database: str) -> str:
-        """The name of the schema that a database has."""
-        component = self.record.databases[database]
-        known = self.known[component]
-        return known.schema_in(self.record.components[component].databases, database).name
 
     def _install(self, host: FakeHost, entry: ServiceEntry, artifact: Artifact) -> None:
         host.staged[artifact.path] = artifact.digest

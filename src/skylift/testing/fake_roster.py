@@ -83,7 +83,7 @@ class FakeRoster:
     def rows(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """All rows in one database, dead or alive."""
         own = {name.service for name in roster.names}
-        found = (r for r in self._every if r.database == roster.database and r.service in own)
+        found = (r for r in self.every if r.database == roster.database and r.service in own)
         return tuple(
             replace(row, enabled=False, reason=self.closed[row.id]) if row.id in self.closed else row
             for row in found
@@ -110,14 +110,15 @@ class FakeRoster:
             return True
         at_start = tuple(row_at_start(known, record, place, release))
         for row in (*at_start, *reports_of(known, record, place, release)) if known.roster.floor else ():
-            alike = (r for r in self._every if (r.database, r.service) == (row.database, row.service))
+            alike = (r for r in self.every if (r.database, r.service) == (row.database, row.service))
             if min((r.version or 0 for r in alike), default=0) > (row.version or 0):
                 return False
         self._at_start[place] = at_start
         return True
 
     @property
-    def _every(self) -> tuple[ServiceReport, ...]:
+    def every(self) -> tuple[ServiceReport, ...]:
+        """All rows in all databases."""
         tables = (self._written, self._at_start)
         return (*(row for table in tables for rows in table.values() for row in rows), *self.strays)
 

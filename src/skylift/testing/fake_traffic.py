@@ -186,7 +186,7 @@ def _fault(cloud: FakeCloud, place: Place) -> str:
 
 
 def _schema_fault(cloud: FakeCloud, release: Release, component: ComponentName, database: str) -> str:
-    schema, rows = cloud.schema_in(database), cloud.rows[database]
+    schema, rows = cloud.schemas[database], cloud.rows[database]
     of = (release, component, schema, rows)
     if of not in cloud.traffic.faults:
         own = cloud.migrations[release, component, schema]

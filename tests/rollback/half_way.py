@@ -1,0 +1,146 @@
+"""Upgrades on the fake cloud that stopped somewhere, and what takes them back."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from skylift.app.inspect import observe_cloud
+from skylift.app.taken_back import undone_by
+from skylift.catalog.catalog import documents, load
+from skylift.engine.fold import Run, fold
+from skylift.engine.journal import StepStarted
+from skylift.engine.operate import Asked, pause
+from skylift.model.goal import Rollback, Upgrade
+from skylift.model.ids import ComponentName, Digest, RunId
+from skylift.model.record import Policy
+from skylift.model.release import Release
+from skylift.planning.plan import Plan
+from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
+from skylift.planning.text import digest_of, plan_document, write_plan
+from skylift.planning.upgrade import plan_upgrade
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
+from skylift.testing.memory_journal import MemoryJournal
+from skylift.testing.plans import Runner
+from skylift.testing.samples import R2024_1, sample_record
+from skylift.testing.whole_clouds import Shape, whole_cloud, whole_fake
+from skylift.verifier.verify import verify
+
+CATALOG = load()
+RECORD_DIGEST = Digest("sha256:" + "1" * 64)
+BACK = RunId("back-1")
+CORE = ("keystone", "placement", "nova", "cinder", "neutron")
+SHAPE = Shape(source=Release(2024, 2), goal=Release(2025, 1), controllers=2, networks=1, computes=2)
+
+
+@dataclass
+class HalfWay:
+    """A cloud whose upgrade came to rest, with the journal of that run."""
+
+    cloud: FakeCloud
+    journal: MemoryJournal
+    plan: Plan
+
+    @property
+    def run(self) -> Run:
+        return fold(self.journal.events())
+
+    @property
+    def undone(self) -> Undone:
+        told = undone_by(self.plan, self.run)
+        return Undone(told.run, told.plan, digest_of(self.plan), told.begun, told.ended_ms)
+
+    def goal(self, components: Collection[ComponentName] = ()) -> Rollback:
+        return rollback_goal(self.cloud.record, self.undone, CATALOG, components)
+
+    def way_back(self, *components: str) -> Plan:
+        """The plan that takes it back, from what is seen of the cloud now."""
+        wanted = tuple(map(ComponentName, components))
+        cloud, record = self.cloud, self.cloud.record
+        seen = observe_cloud(record, CATALOG, ports_of(cloud), now=cloud.now, goal=self.goal(wanted))
+        return plan_rollback(
+            seen, record, self.undone, CATALOG, record_digest=RECORD_DIGEST, components=wanted
+        )
+
+    def take_back(self, plan: Plan) -> Run:
+        return Runner(cloud=self.cloud, journal=MemoryJournal(), id=BACK).run(plan)
+
+
+@dataclass
+class Upgrading:
+    """An upgrade that is kept as it was whenever a step had begun."""
+
+    cloud: FakeCloud
+    plan: Plan
+    worlds: list[bytes] = field(default_factory=list)
+    """By how many steps had begun, the world just then."""
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+
+    def run(self) -> Run:
+        def look(run: Run, _: object) -> None:
+            begun = sum(at.begun for at in run.steps.values())
+            while len(self.worlds) <= begun:
+                self.worlds.append(pickle.dumps((self.cloud, self.journal)))
+
+        return Runner(cloud=self.cloud, journal=self.journal, view=look).run(self.plan)
+
+    def stopped_after(self, begun: int) -> HalfWay:
+        """The same upgrade, paused once so many steps had begun, and come to rest."""
+        cloud, journal = pickle.loads(self.worlds[begun])  # noqa: S301 - our own bytes
+        if fold(journal.events()).closed is None:
+            pause(journal, Asked("rey@console", cloud.now))
+            Runner(cloud=cloud, journal=journal).go_on(self.plan)
+        return HalfWay(cloud, journal, self.plan)
+
+    def begun_before(self, step: str) -> int:
+        """How many steps had begun before the first of this name, or of this beginning."""
+        started = [event.step for event in self.journal.events() if isinstance(event, StepStarted)]
+        return next(n for n, name in enumerate(started) if name.startswith(step))
+
+
+def upgrading(cloud: FakeCloud, goal: Release) -> Upgrading:
+    """An upgrade of ``cloud``, planned from what is seen of it."""
+    cloud.stage(goal)
+    seen = observe_cloud(cloud.record, CATALOG, ports_of(cloud), now=cloud.now, goal=Upgrade(goal))
+    plan = plan_upgrade(seen, cloud.record, Upgrade(goal), CATALOG, record_digest=RECORD_DIGEST)
+    return Upgrading(cloud, plan)
+
+
+def sample(*, controllers: int = 2, components: Collection[ComponentName] = ()) -> Upgrading:
+    """Of Keystone, Glance and Placement from 2023.1 to 2024.1."""
+    record = (
+        sample_record(controllers=controllers, components=components)
+        if components
+        else sample_record(controllers=controllers)
+    )
+    return upgrading(FakeCloud(record), R2024_1)
+
+
+def core(components: Collection[str] = CORE, shape: Shape = SHAPE) -> FakeCloud:
+    """A cloud with what users boot servers by, at the source release."""
+    _, record = whole_cloud(CATALOG, components, shape, policy=Policy())
+    return whole_fake(CATALOG, record, shape)
+
+
+def state(cloud: FakeCloud) -> tuple[Any, ...]:
+    """All that a run turns over: what runs and would run, who serves, waits or is closed, and what rows tell."""
+    return (
+        {(host.name, str(link)): path for host in cloud.hosts.values() for link, path in host.links.items()},
+        {
+            (host.name, name): (unit.state, unit.running, unit.enabled)
+            for host in cloud.hosts.values()
+            for name, unit in host.units.items()
+        },
+        {(b.balancer, b.pool, b.server): b.state for b in cloud.traffic.views()},
+        dict(cloud.roster.closed),
+        {parking: dict(held.left(cloud.now)) for parking, held in cloud.traffic.parking.items()},
+        {(row.database, row.id): row.version for row in cloud.roster.every},
+    )
+
+
+def told_against(plan: Plan) -> tuple[str, ...]:
+    """What the verifier has against a plan."""
+    return verify(plan_document(write_plan(plan)), documents())
