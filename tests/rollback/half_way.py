@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
+from skylift.actions.migrate_schema import MigrateSchema
 from skylift.app.inspect import observe_cloud
 from skylift.app.taken_back import undone_by
 from skylift.catalog.catalog import documents, load
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import StepStarted
 from skylift.engine.operate import Asked, pause
+from skylift.model.cloud import Cloud
 from skylift.model.goal import Rollback, Upgrade
 from skylift.model.ids import ComponentName, Digest, RunId
-from skylift.model.record import Policy
+from skylift.model.record import Policy, Record
 from skylift.model.release import Release
 from skylift.planning.plan import Plan
 from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
 from skylift.planning.text import digest_of, plan_document, write_plan
 from skylift.planning.upgrade import plan_upgrade
+from skylift.planning.window import windows
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.memory_journal import MemoryJournal
-from skylift.testing.plans import Runner
-from skylift.testing.samples import R2024_1, sample_record
-from skylift.testing.whole_clouds import Shape, whole_cloud, whole_fake
+from skylift.testing.plans import RUN, Runner
+from skylift.testing.samples import NOW, R2024_1, sample_record
+from skylift.testing.whole_clouds import Shape, cloud_of, whole_cloud, whole_fake
 from skylift.verifier.verify import verify
 
 CATALOG = load()
@@ -125,8 +129,31 @@ def core(components: Collection[str] = CORE, shape: Shape = SHAPE) -> FakeCloud:
     return whole_fake(CATALOG, record, shape)
 
 
+def all_new(record: Record, shape: Shape) -> tuple[Cloud, Undone]:
+    """A cloud that was upgraded until the first step that ends a way back, as an inspection would see it."""
+    before = cloud_of(CATALOG, record, shape)
+    plan = plan_upgrade(before, record, Upgrade(shape.goal), CATALOG, record_digest=RECORD_DIGEST)
+    ends = {window.until for window in windows(plan, CATALOG)}
+    begun = [step.id for step in takewhile(lambda step: step.id not in ends, plan.steps)]
+    after = cloud_of(CATALOG, record, replace(shape, source=shape.goal))
+    schemas = dict(before.schemas)
+    for step in plan.steps:
+        for head in step.action.heads if isinstance(step.action, MigrateSchema) else ():
+            if step.id in begun:
+                schemas[head.database] = replace(schemas[head.database], rows=head.rows)
+    undone = Undone(RUN, plan, digest_of(plan), frozenset(begun), dict.fromkeys(begun, int(NOW * 1000)))
+    seen = replace(before, schemas=schemas, units=after.units, reports=after.reports)
+    return replace(seen, backends=after.backends, answers=after.answers), undone
+
+
+def back_from(cloud: Cloud, record: Record, undone: Undone, *components: str) -> Plan:
+    """The plan that takes back what such a cloud was upgraded by."""
+    wanted = tuple(map(ComponentName, components))
+    return plan_rollback(cloud, record, undone, CATALOG, record_digest=RECORD_DIGEST, components=wanted)
+
+
 def state(cloud: FakeCloud) -> tuple[Any, ...]:
-    """All that a run turns over: what runs and would run, who serves, waits or is closed, and what rows tell."""
+    """All that a run turns over: what runs and would run, who serves or is closed, and what rows tell."""
     return (
         {(host.name, str(link)): path for host in cloud.hosts.values() for link, path in host.links.items()},
         {
