@@ -119,10 +119,11 @@ def test_a_core_is_taken_back_from_within_each_of_its_services_and_no_server_is_
     services = [
         s for s in going.plan.services if any(i.id.startswith(f"{s}:stop@") for i in going.plan.steps)
     ]
-    moments = {service: _within(going, service, chance) for service in services}
+    moments: dict[str, int] = {service: _within(going, service, chance) for service in services}
     lowered: set[str] = set()
 
-    for where, begun in {**moments, "the end": ends}.items():
+    moments["the end"] = ends
+    for where, begun in moments.items():
         half_way = going.stopped_after(min(begun, ends))
         told = (where, [*half_way.run.steps][-1], f"SKYLIFT_SEED={SEED}")
         plan = half_way.way_back()

@@ -57,12 +57,12 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 
 def _windows(desk: Desk, plan: Plan, run: Run) -> tuple[Window, ...]:
-    """How far each component can go back, if the record can be read: it may have components of its own."""
+    """How far each component can go back; components of the record's own only if that can be read."""
     try:
-        catalog = load_catalog(load_record(desk.record).catalog)
+        own = load_record(desk.record).catalog
     except Problem:
-        return ()
-    return windows(plan, catalog, undone_by(plan, run).begun)
+        own = ()
+    return windows(plan, load_catalog(own), undone_by(plan, run).begun)
 
 
 def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
