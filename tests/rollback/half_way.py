@@ -36,7 +36,7 @@ from skylift.verifier.verify import verify
 CATALOG = load()
 RECORD_DIGEST = Digest("sha256:" + "1" * 64)
 BACK = RunId("back-1")
-CORE = ("keystone", "placement", "nova", "cinder", "neutron")
+CORE = ("keystone", "placement", "nova", "cinder")
 SHAPE = Shape(source=Release(2024, 2), goal=Release(2025, 1), controllers=2, networks=1, computes=2)
 
 
@@ -99,6 +99,11 @@ class Upgrading:
             Runner(cloud=cloud, journal=journal).go_on(self.plan)
         return HalfWay(cloud, journal, self.plan)
 
+    def before_the_end(self) -> int:
+        """How many steps had begun before the first that ended any way back."""
+        ends = {step for window in windows(self.plan, CATALOG) for step in window.until}
+        return min(self.begun_before(step) for step in ends)
+
     def begun_before(self, step: str) -> int:
         """How many steps had begun before the first of this name, or of this beginning."""
         started = [event.step for event in self.journal.events() if isinstance(event, StepStarted)]
@@ -133,7 +138,7 @@ def all_new(record: Record, shape: Shape) -> tuple[Cloud, Undone]:
     """A cloud that was upgraded until the first step that ends a way back, as an inspection would see it."""
     before = cloud_of(CATALOG, record, shape)
     plan = plan_upgrade(before, record, Upgrade(shape.goal), CATALOG, record_digest=RECORD_DIGEST)
-    ends = {window.until for window in windows(plan, CATALOG)}
+    ends = {step for window in windows(plan, CATALOG) for step in window.until}
     begun = [step.id for step in takewhile(lambda step: step.id not in ends, plan.steps)]
     after = cloud_of(CATALOG, record, replace(shape, source=shape.goal))
     schemas = dict(before.schemas)

@@ -114,15 +114,15 @@ def test_what_can_still_go_back_goes_back_alone_after_the_contract_of_another() 
 def test_a_core_is_taken_back_from_within_each_of_its_services_and_no_server_is_lost() -> None:
     """Of each service one moment by chance, from its first turn on; and the last moment before the end."""
     going, start = large()
-    ends = _first_unpin(going)
+    ends = going.before_the_end()
     chance = Random(SEED)
     services = [
         s for s in going.plan.services if any(i.id.startswith(f"{s}:stop@") for i in going.plan.steps)
     ]
-    moments: dict[str, int] = {service: _within(going, service, chance) for service in services}
+    moments: dict[str, int] = {str(s): _within(going, s, chance) for s in services}
+    moments["the end"] = ends
     lowered: set[str] = set()
 
-    moments["the end"] = ends
     for where, begun in moments.items():
         half_way = going.stopped_after(min(begun, ends))
         told = (where, [*half_way.run.steps][-1], f"SKYLIFT_SEED={SEED}")
@@ -145,7 +145,7 @@ def test_a_core_is_taken_back_from_within_each_of_its_services_and_no_server_is_
 def test_without_a_lowered_row_an_old_service_of_nova_does_not_start() -> None:
     """So that the test before this one can fail: the fake cloud refuses as nova does."""
     going, _ = large()
-    half_way = going.stopped_after(_first_unpin(going))
+    half_way = going.stopped_after(going.before_the_end())
     cloud = half_way.cloud
     unit = cloud.record.services["nova-scheduler"].unit  # type: ignore[index] # a name
     host = cloud.hosts[cloud.controllers[0].name]
@@ -156,10 +156,6 @@ def test_without_a_lowered_row_an_old_service_of_nova_does_not_start() -> None:
     cloud.pass_time(60)
 
     assert host.units[unit].running is None
-
-
-def _first_unpin(going: Upgrading) -> int:
-    return next(going.begun_before(step.id) for step in going.plan.steps if ":unpin-start@" in step.id)
 
 
 def _within(going: Upgrading, service: str, chance: Random) -> int:

@@ -30,21 +30,32 @@ def notes(
         yield from _parking_notes(left, cannot_park) if cannot_park else ()
     if any(service.entry.balanced and service.turns for c in found.components for service in c.services):
         yield "hosts go by name: the balancers do not say which of them holds the VIP"
-    yield from _window_notes(plan, windows(plan, catalog))
+    yield from _window_notes(plan, windows(plan, catalog), catalog)
 
 
-def _window_notes(plan: Plan, found: tuple[Window, ...]) -> Iterator[str]:
-    ends = [window.until for window in found if window.until]
-    first = next((step.id for step in plan.steps if step.id in ends), None)
+def _window_notes(plan: Plan, found: tuple[Window, ...], catalog: Catalog) -> Iterator[str]:
+    ends = {step for window in found for step in window.until}
+    first = [str(step.id) for step in plan.steps if step.id in ends]
     if first:
-        yield f"all of it can be taken back until {first} begins: skylift rollback"
+        any_of = f"the first of these begins: {', '.join(first)}" if first[1:] else f"{first[0]} begins"
+        yield f"all of it can be taken back until {any_of} (skylift rollback)"
     for window in found:
-        told = f"until {window.until} begins" if window.until else "at any time"
-        if window.ended_by == window.component:
-            yield f"{window.component} can be taken back {told}: {window.because} ({window.source})"
-    for name in dict.fromkeys(w.ended_by for w in found if w.ended_by != w.component):
-        before = ", ".join(w.component for w in found if w.ended_by == name != w.component)
-        yield f"{before} can be taken back after {name} only, so not for longer than that"
+        own = window.until[:1] if _ends_itself(window, catalog) else ()
+        told = f"until {own[0]} begins" if own else "at any time"
+        yield f"{window.component} can be taken back {told}: {window.because} ({window.source})"
+    bars: dict[str, list[str]] = {}
+    for window in found:
+        later = catalog.after(window.component)
+        last = [w.component for w in found if w.component in later and _ends_itself(w, catalog)]
+        if last:
+            bars.setdefault(" and ".join(last), []).append(window.component)
+    for last_of, names in bars.items():
+        yield f"{', '.join(names)} can be taken back after {last_of} only, so not for longer than that"
+
+
+def _ends_itself(window: Window, catalog: Catalog) -> bool:
+    """Whether a step of its own ends its way back, so that the first of those is its own."""
+    return bool(window.until) and bool(catalog.components[window.component].way_back.ends)
 
 
 def _component_notes(left: Left) -> Iterator[str]:

@@ -196,9 +196,8 @@ def _closed(undone: Undone, window: Window) -> Closed:
         if isinstance(action := step.action, BackUpDatabase)
         if action.database in own and step.id in undone.ended_ms
     )
-    return Closed(
-        window.component, window.closed_by or window.until, window.because, window.source, tuple(saved)
-    )
+    step = window.closed_by or next(iter(window.until), None)
+    return Closed(window.component, step, window.because, window.source, tuple(saved))
 
 
 def _refuse_alone(cloud: Cloud, record: Record, undone: Undone, catalog: Catalog, *, goal: Rollback) -> None:

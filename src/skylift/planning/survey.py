@@ -52,8 +52,6 @@ class ServiceLeft:
     """What is done about new work, by host; empty for a service whose hosts are never closed."""
     together: Together | None = None
     """The rule by which all its hosts are switched together; none if they go one after another."""
-    back: bool = False
-    """Whether it goes back to the release that it came from."""
 
     @property
     def name(self) -> ServiceName:
@@ -335,9 +333,7 @@ def _service(
     else:
         most = (len(running) - 1, room(closed, known, cloud.reports))
         batch = min(record.policy.batch, *(max(n, 1) for n in most if n is not None))
-    return ServiceLeft(
-        entry, known, running, turns, returns, batch, begins, ends, closed, together, back=to.back
-    )
+    return ServiceLeft(entry, known, running, turns, returns, batch, begins, ends, closed, together)
 
 
 def _is_in(known: KnownService, entry: ServiceEntry, release: Release) -> bool:

@@ -25,12 +25,13 @@ class Window:
     component: ComponentName
     changed: bool
     """Whether any of its services has begun to be turned over."""
-    until: StepId | None
-    """The first step of the plan with which it ends; none if no step of the plan ends it."""
+    until: tuple[StepId, ...]
+    """The steps of the plan of which the first to begin ends it: its own, and those of components that were
+    upgraded after it and go back before it. None if no step of the plan ends it."""
     closed_by: StepId | None
     """The step that has begun, and ended it; none while it is open."""
     ended_by: ComponentName
-    """Whose step that is: its own, or that of one which was upgraded after it and goes back before it."""
+    """Whose step that is; its own while it is open."""
     because: str
     source: str
 
@@ -63,18 +64,17 @@ def _windows(plan: Plan, catalog: Catalog, begun: frozenset[StepId]) -> Iterator
     owners = (plan.services.get(_service(step), ComponentName(_service(step))) for step in plan.steps)
     for name in (name for name in dict.fromkeys(owners) if name in catalog.components):
         # What was upgraded after it goes back before it, or stands in its way: if it is new at all.
-        own = {name} | catalog.after(name)
-        until = next((step for step, owner in ending.items() if owner in own), None)
+        first = {owner: step for step, owner in reversed(ending.items())}
+        own = (name, *sorted(catalog.after(name)))
         barred = {name} | (catalog.after(name) & turned)
         ended = (s for s, owner in ending.items() if owner in barred and s in begun)
         closed_by = next(ended, None)
-        last = closed_by or until
-        ended_by = ending[last] if last else name
+        ended_by = ending[closed_by] if closed_by else name
         way_back = catalog.components[ended_by].way_back
         yield Window(
             component=name,
             changed=name in turned,
-            until=until,
+            until=tuple(first[owner] for owner in own if owner in first),
             closed_by=closed_by,
             ended_by=ended_by,
             because=way_back.because,

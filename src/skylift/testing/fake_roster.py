@@ -33,7 +33,8 @@ def reports_of(
     """The row that a service of ``release`` writes again and again on its host; none if it writes none."""
     if known.roster and place[0] in known.roster.services:
         entry = record.components[known.name]
-        yield from _rows(known, record, place, release, known.rosters(entry.databases, entry.services))
+        rosters = known.rosters(entry.databases, entry.services)
+        yield from _rows(known, record, (place, release), rosters=rosters)
 
 
 def row_at_start(
@@ -41,13 +42,14 @@ def row_at_start(
 ) -> Iterator[ServiceReport]:
     """The row that a service of ``release`` writes when it starts and never again; none if it has none."""
     databases = record.components[known.name].databases
-    yield from _rows(known, record, place, release, known.rows_at_start(databases, {place[0]}))
+    rosters = known.rows_at_start(databases, {place[0]})
+    yield from _rows(known, record, (place, release), rosters=rosters)
 
 
 def _rows(
-    known: KnownComponent, record: Record, place: Place, release: Release, rosters: tuple[Roster, ...]
+    known: KnownComponent, record: Record, of: tuple[Place, Release], *, rosters: tuple[Roster, ...]
 ) -> Iterator[ServiceReport]:
-    service, host = place
+    (service, host), release = of
     entry = record.components[known.name]
     names = {database: name for name, database in entry.databases.items()}
     first = next((n for n in names.values() if n not in {"api", "cell0"}), "")

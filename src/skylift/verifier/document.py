@@ -112,6 +112,8 @@ class PlanSeen:
     """The components that it is about: all of an upgrade, and those that go back."""
     begun: frozenset[str]
     """The events of the run that is taken back, as far as they had begun."""
+    api: str
+    """The release of the APIs that turns meet: an API is the last to be upgraded, and goes back first."""
     services: Mapping[str, str]
     """Every service of the cloud, with its component."""
     steps: Mapping[str, StepSeen]
@@ -158,11 +160,6 @@ class PlanSeen:
         free = linked in {"nothing", self.goals().get(component)}
         bound = self.lasts(service)[1 if self.back else 0]
         return never and free and bool(bound) and not self.is_gone(service)
-
-    @property
-    def api(self) -> str:
-        """The release of the APIs that turns meet: an API is the last to be upgraded, and goes back first."""
-        return self.goal if self.back else self.source
 
     def surely_before(self, first: StepSeen, then: StepSeen) -> bool:
         """Whether ``first`` has ended whenever ``then`` starts."""
@@ -246,6 +243,7 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         back=back,
         going=going,
         begun=begun,
+        api=goal if back else str(document["source"]),
         services=services,
         steps=steps,
         edges=edges,

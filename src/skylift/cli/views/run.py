@@ -63,10 +63,10 @@ def window_lines(found: Sequence[Window]) -> list[str]:
 
 
 def _how_far(window: Window) -> str:
-    after = f" (after {window.ended_by})" if window.ended_by != window.component else ""
     if window.closed_by:
-        return f"cannot go back any more{after}: {window.closed_by} has begun"
-    return f"can go back{after} until {window.until} begins" if window.until else f"can go back{after}"
+        return f"cannot go back any more: {window.closed_by} has begun"
+    until = f"until {' or '.join(window.until)} begins" if window.until else "at any time"
+    return f"can go back {until}"
 
 
 def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
