@@ -9,15 +9,17 @@ from itertools import takewhile
 from typing import Any
 
 from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.service_run import StartService, StopService
+from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.app.inspect import observe_cloud
 from skylift.app.taken_back import undone_by
 from skylift.catalog.catalog import documents, load
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import StepStarted
 from skylift.engine.operate import Asked, pause
-from skylift.model.cloud import Cloud
+from skylift.model.cloud import Cloud, UnitState
 from skylift.model.goal import Rollback, Upgrade
-from skylift.model.ids import ComponentName, Digest, RunId
+from skylift.model.ids import ComponentName, Digest, HostName, RunId, ServiceName
 from skylift.model.record import Policy, Record
 from skylift.model.release import Release
 from skylift.planning.plan import Plan
@@ -79,21 +81,22 @@ class Upgrading:
 
     cloud: FakeCloud
     plan: Plan
-    worlds: list[bytes] = field(default_factory=list)
-    """By how many steps had begun, the world just then."""
+    worlds: dict[int, bytes] = field(default_factory=dict)
+    """By how many steps had begun, the world just then; several may begin at once."""
     journal: MemoryJournal = field(default_factory=MemoryJournal)
 
     def run(self) -> Run:
         def look(run: Run, _: object) -> None:
             begun = sum(at.begun for at in run.steps.values())
-            while len(self.worlds) <= begun:
-                self.worlds.append(pickle.dumps((self.cloud, self.journal)))
+            if begun not in self.worlds:
+                self.worlds[begun] = pickle.dumps((self.cloud, self.journal))
 
         return Runner(cloud=self.cloud, journal=self.journal, view=look).run(self.plan)
 
     def stopped_after(self, begun: int) -> HalfWay:
-        """The same upgrade, paused once so many steps had begun, and come to rest."""
-        cloud, journal = pickle.loads(self.worlds[begun])  # noqa: S301 - our own bytes
+        """The same upgrade, paused when no more steps than that had begun, and come to rest."""
+        there = max(number for number in self.worlds if number <= begun)
+        cloud, journal = pickle.loads(self.worlds[there])  # noqa: S301 - our own bytes
         if fold(journal.events()).closed is None:
             pause(journal, Asked("rey@console", cloud.now))
             Runner(cloud=cloud, journal=journal).go_on(self.plan)
@@ -134,21 +137,42 @@ def core(components: Collection[str] = CORE, shape: Shape = SHAPE) -> FakeCloud:
     return whole_fake(CATALOG, record, shape)
 
 
-def all_new(record: Record, shape: Shape) -> tuple[Cloud, Undone]:
+def before_the_end(record: Record, shape: Shape) -> tuple[Cloud, Undone]:
     """A cloud that was upgraded until the first step that ends a way back, as an inspection would see it."""
-    before = cloud_of(CATALOG, record, shape)
+    before, after = (cloud_of(CATALOG, record, s) for s in (shape, replace(shape, source=shape.goal)))
     plan = plan_upgrade(before, record, Upgrade(shape.goal), CATALOG, record_digest=RECORD_DIGEST)
     ends = {step for window in windows(plan, CATALOG) for step in window.until}
-    begun = [step.id for step in takewhile(lambda step: step.id not in ends, plan.steps)]
-    after = cloud_of(CATALOG, record, replace(shape, source=shape.goal))
-    schemas = dict(before.schemas)
-    for step in plan.steps:
-        for head in step.action.heads if isinstance(step.action, MigrateSchema) else ():
-            if step.id in begun:
-                schemas[head.database] = replace(schemas[head.database], rows=head.rows)
-    undone = Undone(RUN, plan, digest_of(plan), frozenset(begun), dict.fromkeys(begun, int(NOW * 1000)))
-    seen = replace(before, schemas=schemas, units=after.units, reports=after.reports)
-    return replace(seen, backends=after.backends, answers=after.answers), undone
+    begun = list(takewhile(lambda step: step.id not in ends, plan.steps))
+    schemas, units = dict(before.schemas), dict(before.units)
+    new: set[tuple[str, HostName]] = set()
+    for step in begun:
+        service = ServiceName(step.id.partition(":")[0])
+        match step.action:
+            case MigrateSchema(heads=heads):
+                schemas |= {h.database: replace(schemas[h.database], rows=h.rows) for h in heads}
+            case StopService(host=host):
+                units[service, host] = replace(
+                    units[service, host], state=UnitState.INACTIVE, pid=None, started_at=None, running=None
+                )
+            case SwitchArtifact(host=host, new=path):
+                units[service, host] = replace(units[service, host], linked=str(path))
+            case StartService(host=host):
+                units[service, host] = after.units[service, host]
+                new.add((service, host))
+            case _:
+                pass
+    reports = [
+        newer if any(r.service == s and r.is_from(host) for s, host in new) else r
+        for r, newer in zip(before.reports, after.reports, strict=True)
+    ]
+    undone = Undone(
+        run=RUN,
+        plan=plan,
+        digest=digest_of(plan),
+        begun=frozenset(step.id for step in begun),
+        ended_ms={step.id: int(NOW * 1000) for step in begun},
+    )
+    return replace(before, schemas=schemas, units=units, reports=tuple(reports)), undone
 
 
 def back_from(cloud: Cloud, record: Record, undone: Undone, *components: str) -> Plan:

@@ -27,6 +27,8 @@ from skylift.testing.fake_cloud import FakeCloud
 
 SEED = int(os.environ.get("SKYLIFT_SEED", "0"))
 """Printed with each failure, so that it can be seen again: SKYLIFT_SEED=... pytest ..."""
+SERVICES = int(os.environ.get("SKYLIFT_SERVICES", "5"))
+"""From within how many services of a core it is tried."""
 FIRST_END = "keystone:contract"
 
 
@@ -63,7 +65,7 @@ def test_whatever_step_an_upgrade_stopped_after_it_is_taken_back_and_no_request_
     ends = going.begun_before(FIRST_END)
     went, nothing = 0, 0
 
-    for begun in range(1, ends + 1):
+    for begun in (number for number in going.worlds if 0 < number <= ends):
         half_way = going.stopped_after(begun)
         where = [*half_way.run.steps][-1]
         try:
@@ -89,7 +91,7 @@ def test_past_the_first_contract_the_run_as_a_whole_is_refused_and_nothing_is_to
     going, _ = small()
     contract = going.begun_before(FIRST_END) + 1
 
-    for begun in range(contract, len(going.worlds)):
+    for begun in (number for number in going.worlds if number >= contract):
         half_way = going.stopped_after(begun)
         with pytest.raises(WayBackClosed, match="keystone, since keystone:contract has begun"):
             half_way.way_back()
@@ -111,15 +113,13 @@ def test_what_can_still_go_back_goes_back_alone_after_the_contract_of_another() 
 
 
 @pytest.mark.timeout(3000)
-def test_a_core_is_taken_back_from_within_each_of_its_services_and_no_server_is_lost() -> None:
-    """Of each service one moment by chance, from its first turn on; and the last moment before the end."""
+def test_a_core_is_taken_back_from_within_its_services_and_no_server_is_lost() -> None:
+    """Of some services, by chance, one moment of their turns each; and the last moment before the end."""
     going, start = large()
     ends = going.before_the_end()
     chance = Random(SEED)
-    services = [
-        s for s in going.plan.services if any(i.id.startswith(f"{s}:stop@") for i in going.plan.steps)
-    ]
-    moments: dict[str, int] = {str(s): _within(going, s, chance) for s in services}
+    stops = {step.id.partition(":")[0] for step in going.plan.steps if ":stop@" in step.id}
+    moments = {name: _within(going, name, chance) for name in chance.sample(sorted(stops), SERVICES)}
     moments["the end"] = ends
     lowered: set[str] = set()
 

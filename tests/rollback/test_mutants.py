@@ -11,16 +11,18 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.rollback.half_way import CATALOG, SHAPE, all_new, back_from, sample, told_against
+from tests.rollback.half_way import CATALOG, SHAPE, back_from, before_the_end, sample, told_against
 from tests.verifier.plan_mutants import SPOILS, merge_two_stages
 from tests.verifier.plan_oracle import harm
 from tests.verifier.tiny_cloud import TinyCloud, tiny_cloud
 
 from skylift.catalog.catalog import documents
-from skylift.model.ids import ComponentName
+from skylift.model.ids import ComponentName, StepId
 from skylift.model.record import Policy
 from skylift.planning.plan import Plan
 from skylift.planning.text import plan_document, write_plan
+from skylift.planning.window import changed
+from skylift.testing.samples import KEYSTONE
 from skylift.testing.whole_clouds import whole_cloud
 from skylift.verifier.verify import verify
 
@@ -37,7 +39,7 @@ def documented(plan: Plan) -> Document:
     return plan_document(write_plan(plan))
 
 
-def before_the_end(controllers: int) -> Document:
+def of_the_sample(controllers: int) -> Document:
     """Everything is new, and nothing has ended the way back of any."""
     going = sample(controllers=controllers)
     going.run()
@@ -46,7 +48,7 @@ def before_the_end(controllers: int) -> Document:
 
 @cache
 def good_plans() -> tuple[tuple[str, TinyCloud], ...]:
-    found = [before_the_end(controllers) for controllers in (2, 3)]
+    found = [of_the_sample(controllers) for controllers in (2, 3)]
     return tuple((json.dumps(document), tiny_cloud(document)) for document in found)
 
 
@@ -54,7 +56,7 @@ def good_plans() -> tuple[tuple[str, TinyCloud], ...]:
 def of_nova() -> str:
     """The way back of a cloud whose nova is new everywhere."""
     _, record = whole_cloud(CATALOG, NOVA, SHAPE, policy=Policy())
-    cloud, undone = all_new(record, SHAPE)
+    cloud, undone = before_the_end(record, SHAPE)
     return json.dumps(documented(back_from(cloud, record, undone)))
 
 
@@ -234,6 +236,16 @@ def test_no_step_of_a_turn_can_be_left_out() -> None:
 
     assert len(turns) > 80
     assert spared == []
+
+
+def test_a_run_that_only_contracted_has_turned_nothing_over() -> None:
+    """Its component had new code everywhere when it began: that is not this run's to take back."""
+    going = sample(controllers=2, components=(KEYSTONE,))
+    only = frozenset(step.id for step in going.plan.steps if step.id == "keystone:contract")
+
+    assert only
+    assert changed(going.plan, only) == frozenset()
+    assert changed(going.plan, [StepId("keystone:drain@ctl1")]) == {KEYSTONE}
 
 
 def test_a_part_of_a_run_is_judged_as_a_part() -> None:

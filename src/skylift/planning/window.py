@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from skylift.actions.backend_traffic import DrainBackend
+from skylift.actions.closing import CloseService
 from skylift.actions.migrate_schema import MigrateSchema
-from skylift.actions.service_run import StartService
+from skylift.actions.service_run import StartService, StopService
+from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.unit_start import DisableUnit
 from skylift.catalog.catalog import Catalog
 from skylift.model.goal import Upgrade
 from skylift.model.ids import ComponentName, ServiceName, StepId
-from skylift.planning.plan import Plan, Stage, Step
+from skylift.planning.plan import Plan, Step
 from skylift.planning.turns import UNPIN
+
+_TURNING = (DrainBackend, CloseService, DisableUnit, StopService, SwitchArtifact)
+"""What begins to turn a service over; what was only let back or looked at is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,8 @@ def windows(plan: Plan, catalog: Catalog, begun: Collection[StepId] = ()) -> tup
 
 def changed(plan: Plan, begun: Collection[StepId]) -> frozenset[ComponentName]:
     """The components of which a service has begun to be turned over: what is only prepared is not."""
-    return frozenset(
-        plan.services[service]
-        for step in plan.steps
-        if step.id in begun and (service := _service(step)) in plan.services and _serves(step)
-    )
+    own = (step for step in plan.steps if step.id in begun and isinstance(step.action, _TURNING))
+    return frozenset(plan.services[_service(step)] for step in own)
 
 
 def begun_events(plan: Plan, begun: Collection[StepId]) -> tuple[str, ...]:
@@ -106,7 +110,3 @@ def _event(plan: Plan, step: Step) -> str:
 
 def _service(step: Step) -> ServiceName:
     return ServiceName(step.id.partition(":")[0])
-
-
-def _serves(step: Step) -> bool:
-    return step.stage in {Stage.CONTROL_PLANE, Stage.CONVERGE}
