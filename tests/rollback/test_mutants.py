@@ -238,6 +238,21 @@ def test_no_step_of_a_turn_can_be_left_out() -> None:
     assert spared == []
 
 
+def test_an_upgrade_that_unpins_before_all_is_new_is_refused() -> None:
+    """It would end the way back of whatever was upgraded before."""
+    _, record = whole_cloud(CATALOG, ("keystone", "cinder", "glance"), SHAPE, policy=Policy())
+    plan = documented(before_the_end(record, SHAPE)[1].plan)
+    early = json.loads(json.dumps(plan))
+    early["edges"] = [
+        e for e in early["edges"] if e["before"] != "witnesses:look" or not e["after"].startswith("cinder")
+    ]
+
+    told = verify(early, documents())
+
+    assert verify(plan, documents()) == ()
+    assert any("may end a way back before glance-api on ctl1 serves new code" in each for each in told), told
+
+
 def test_a_run_that_only_contracted_has_turned_nothing_over() -> None:
     """Its component had new code everywhere when it began: that is not this run's to take back."""
     going = sample(controllers=2, components=(KEYSTONE,))
