@@ -30,6 +30,8 @@ SEED = int(os.environ.get("SKYLIFT_SEED", "0"))
 SERVICES = int(os.environ.get("SKYLIFT_SERVICES", "5"))
 """From within how many services of a core it is tried."""
 FIRST_END = "keystone:contract"
+pytestmark = pytest.mark.timeout(3000)
+"""The first test of a process runs a whole upgrade, for all the others."""
 
 
 def settled(cloud: FakeCloud) -> FakeCloud:
@@ -59,7 +61,6 @@ def large() -> tuple[Upgrading, object]:
     return going, start
 
 
-@pytest.mark.timeout(900)
 def test_whatever_step_an_upgrade_stopped_after_it_is_taken_back_and_no_request_fails() -> None:
     going, start = small()
     ends = going.begun_before(FIRST_END)
@@ -112,7 +113,6 @@ def test_what_can_still_go_back_goes_back_alone_after_the_contract_of_another() 
     assert turned == {"placement-api"}
 
 
-@pytest.mark.timeout(3000)
 def test_a_core_is_taken_back_from_within_its_services_and_no_server_is_lost() -> None:
     """Of some services, by chance, one moment of their turns each; and the last moment before the end."""
     going, start = large()
