@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from skylift.app.cadence import MONTHS, next_update
 from skylift.engine.fold import Phase, Run, StepRun
 from skylift.engine.journal import Outcome
+from skylift.model.goal import Rollback
 from skylift.model.ids import Digest, RunId
 from skylift.model.record import Policy
 from skylift.planning.plan import Stage
@@ -26,6 +28,14 @@ def completed(ended: datetime) -> Run:
     run = RunId("run-1")
     digest = Digest("sha256:0")
     return Run(run, "c", digest, frozenset(), "rey", 0, steps=steps, closed=Outcome.COMPLETED, last_ms=ms)
+
+
+def test_nothing_is_due_after_a_way_back() -> None:
+    goal = Rollback(PLAN.source, PLAN.goal.to, RunId("run-0"), Digest("sha256:0"), (), ())
+
+    back = replace(PLAN, goal=goal)
+
+    assert next_update(Policy(every="month"), back, completed(datetime(2026, 12, 5, tzinfo=UTC))) is None
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from skylift.catalog.catalog import load
 from skylift.catalog.component import Constraint, Ends, Front, KnownComponent
 from skylift.model.ids import ComponentName, ServiceName
+from skylift.model.release import Release
 
 CATALOG = load()
 SERVICES = {
@@ -21,6 +22,8 @@ EXPECTED = (
     *("gnocchi", "heat", "horizon", "ironic", "keystone", "magnum", "manila", "masakari", "mistral"),
     *("neutron", "nova", "octavia", "placement", "swift", "tacker", "trove", "watcher", "zun"),
 )
+ENDING = {"run", "unpin", "start"}
+"""What a way back may end with."""
 VERBS = {"stop", "start", "upgrade", "close", "open", "run", "pin", "unpin"}
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "add-a-service.md"
 
@@ -31,7 +34,7 @@ def statements(component: KnownComponent) -> Iterator[tuple[str, str]]:
     """Each statement of a component with its source, and a name for the pair."""
     yield "tag", component.tag_source
     yield "data plane", component.data_plane_source
-    yield "rollback", component.rollback_source
+    yield "way back", component.way_back.source
     yield from ((s.name, s.ends_source) for s in component.services)
     yield from ((s.name, s.health_source) for s in component.services if s.health)
     yield from ((s.name, s.ask_source) for s in component.services if s.ask)
@@ -115,6 +118,38 @@ def test_what_old_code_cannot_bear_waits_until_none_runs(component: KnownCompone
     early = [phase.name for phase in component.phases if phase.destructive and phase.stage == "expand"]
 
     assert early == []
+
+
+@every_component
+def test_a_way_back_ends_with_events_that_happen_and_with_all_that_old_code_cannot_bear(
+    component: KnownComponent,
+) -> None:
+    """Issue 5, 2: contract, first new-only data and online migrations, unpinning."""
+    ends = set(component.way_back.ends)
+    late = [phase for phase in component.phases if phase.destructive or phase.stage == "converge"]
+    wanted = {f"run {component.name}:{phase.name}" for phase in late}
+    if component.pin and component.pin.mechanism == "services-table":
+        wanted.add(f"unpin {component.name}")
+
+    assert wanted <= ends
+    assert [event for event in ends if not known(event) or event.split(" ")[0] not in ENDING] == []
+    assert component.way_back.because
+
+
+def test_every_number_that_a_row_is_lowered_to_is_known() -> None:
+    """Else a service that goes back would not start, and no step would say so."""
+    for component in CATALOG.components.values():
+        roster = component.roster
+        if roster is None or not roster.floor:
+            continue
+        releases = [release for release in CATALOG.releases if _within(component, release)]
+        for service in (*roster.services, *(row.service for row in roster.at_start)):
+            assert [r for r in releases if roster.version(service, r) is None] == [], service
+
+
+def _within(component: KnownComponent, release: Release) -> bool:
+    first, last = component.releases
+    return first <= release <= last
 
 
 @every_component

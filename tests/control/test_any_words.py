@@ -21,6 +21,7 @@ from skylift.engine.operate import (
     Gates,
     abort,
     approve,
+    hand_over,
     open_run,
     pause,
     postpone,
@@ -29,7 +30,7 @@ from skylift.engine.operate import (
     skip,
 )
 from skylift.engine.verbs import Verb, allowed
-from skylift.model.ids import Epoch, Seconds, StepId
+from skylift.model.ids import Epoch, RunId, Seconds, StepId
 from skylift.model.problem import Refused
 from skylift.planning.plan import Plan, Stage
 from skylift.testing.fake_cloud import FakeCloud
@@ -124,6 +125,7 @@ class Words(RuleBasedStateMachine):
             Verb.RETRY: lambda: retry(self.journal, self.asked, step),
             Verb.SKIP: lambda: skip(self.journal, self.order, self.asked, step, reason="by hand"),
             Verb.POSTPONE: lambda: postpone(self.journal, self.order, self.asked, step, reason="later"),
+            Verb.ROLLBACK: lambda: hand_over(self.journal, self.asked, RunId("back")),
             Verb.ABORT: lambda: abort(self.journal, self.asked, reason="no more", leave=False),
         }
         try:

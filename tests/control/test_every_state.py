@@ -26,7 +26,7 @@ from skylift.engine.journal import (
     StepFailed,
     StepStarted,
 )
-from skylift.engine.operate import Asked, abort, approve, pause, postpone, resume, retry, skip
+from skylift.engine.operate import Asked, abort, approve, hand_over, pause, postpone, resume, retry, skip
 from skylift.engine.verbs import TABLE, Verb, allowed
 from skylift.model.ids import Digest, Epoch, RunId, Seconds, StepId
 from skylift.model.problem import Refused
@@ -136,6 +136,7 @@ def words(order: Order) -> Iterator[tuple[Word, Callable[[Tape], Run]]]:
     yield (Verb.RESUME, None), lambda tape: resume(tape, ASKED)
     yield (Verb.ABORT, None), lambda tape: abort(tape, ASKED, reason="no more", leave=False)
     yield (Verb.ABORT, StepId("leave")), lambda tape: abort(tape, ASKED, reason="as it is", leave=True)
+    yield (Verb.ROLLBACK, None), lambda tape: hand_over(tape, ASKED, RunId("back"))
     for s in (step.id for step in order.steps):
         yield (Verb.RETRY, s), partial(retry, asked=ASKED, step=s)
         yield (Verb.SKIP, s), partial(skip, order=order, asked=ASKED, step=s, reason="done by hand")
@@ -195,6 +196,7 @@ def test_a_word_is_taken_exactly_where_the_table_says_so(which: str) -> None:
         for (verb, step), result in state.by_word.items():
             rule, run = TABLE[verb], state.run
             fits = run.standing in rule.standings
+            fits = fits and not (rule.at_rest and not run.closed and run.within(Phase.RUNNING))
             if rule.phases is not None and step:
                 at = run.steps.get(step)
                 fits = fits and (at.phase if at else None) in rule.phases
@@ -229,9 +231,10 @@ def test_no_state_is_without_a_way_out(which: str) -> None:
     """Give it up as it is, and whatever becomes of the steps the run is closed."""
     _, states = explored(which)
 
-    for state in states.values():
+    for name, state in states.items():
         if state.run.closed:
-            assert allowed(state.run) == ()
+            assert allowed(state.run) == (Verb.ROLLBACK,)
+            assert state.by_word[Verb.ROLLBACK, None] == name, "it is closed already"
             continue
         given_up = state.by_word[Verb.ABORT, StepId("leave")]
         assert isinstance(given_up, tuple)

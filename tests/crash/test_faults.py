@@ -277,6 +277,9 @@ class _Barred:
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
         return self._database.reports(roster)
 
+    def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
+        self._database.lower_version(roster, row, version)
+
     def work(self, roster: Roster) -> tuple[InHand, ...]:
         return self._database.work(roster)
 

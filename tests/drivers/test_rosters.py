@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import pytest
 
 from skylift.catalog.catalog import load
-from skylift.drivers.mariadb_rosters import parse_reports, roster_sql
+from skylift.drivers.mariadb_rosters import lower_version_sql, parse_reports, roster_sql
 from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
 from skylift.model.ids import ComponentName, Epoch, ServiceName
 from skylift.model.roster import Roster, ServiceReport, pins
@@ -117,6 +117,47 @@ def test_a_nova_service_says_when_it_was_seen_and_how_new_it_is(sql: Sql) -> Non
     assert (rows["cmp3"].holds, rows["ctl1"].holds) == (False, False)
     assert (rows["cmp5"].seen_at, rows["cmp5"].version, rows["cmp5"].holds) == (None, 0, True)
     assert pins(rows.values()) == {("nova-1", "nova-compute"): 0}
+
+
+def test_a_row_of_nova_is_lowered_and_no_other_and_never_raised(sql: Sql) -> None:
+    own = {
+        "topic": "c",
+        "report_count": 1,
+        "deleted": 0,
+        "disabled": 0,
+        "forced_down": 0,
+        "last_seen_up": SEEN,
+    }
+    fill(
+        sql,
+        "nova",
+        "services",
+        own | {"binary": "nova-conductor", "host": "ctl1", "uuid": "u1", "version": 68},
+        own | {"binary": "nova-conductor", "host": "ctl2", "uuid": "u2", "version": 68},
+        own | {"binary": "nova-conductor", "host": "ctl3", "uuid": "u3", "version": 61},
+        own | {"binary": "nova-conductor", "host": "ctl4", "uuid": "u1'", "version": 68},
+    )
+    roster, rows = roster_of("nova"), reported(sql, "nova")
+
+    for host in ("ctl1", "ctl1", "ctl3"):
+        sql(lower_version_sql(roster, rows[host], 66))
+
+    assert {host: row.version for host, row in reported(sql, "nova").items()} == {
+        "ctl1": 66,
+        "ctl2": 68,
+        "ctl3": 61,
+        "ctl4": 68,
+    }
+    sql(lower_version_sql(roster, rows["ctl4"], 66))
+    assert reported(sql, "nova")["ctl4"].version == 66
+
+
+def test_where_rows_have_no_one_version_none_is_lowered(sql: Sql) -> None:
+    own = {"report_count": 1, "deleted": 0, "disabled": 0, "updated_at": SEEN, "rpc_current_version": "3.19"}
+    fill(sql, "cinder", "services", own | {"binary": "cinder-volume", "host": "ctl1@lvm"})
+
+    with pytest.raises(ValueError, match="rows of cinder have no one version"):
+        lower_version_sql(roster_of("cinder"), reported(sql, "cinder")["ctl1@lvm"], 3018)
 
 
 def test_a_cinder_service_counts_its_rpc_version_as_cinder_compares_it(sql: Sql) -> None:

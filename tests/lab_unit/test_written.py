@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ruamel.yaml import YAML
+from tests.rollback.half_way import back_from, before_the_end, told_against
 
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.app.record_file import load_record
@@ -133,6 +134,19 @@ def test_what_a_core_cloud_has_from_a_later_release_on_begins_with_it(core: Reco
         own = [str(s.id) for s in plan.steps if s.id.startswith(f"{service}:") and s.id.endswith("@ctl1")]
         verbs = [name.partition(":")[2].partition("@")[0] for name in own]
         assert verbs == ["switch", "enable", "start", "healthy"]
+
+
+def test_the_way_back_of_the_core_cloud_is_the_one_that_was_reviewed(
+    core: Record, golden: Callable[[str, bytes], None]
+) -> None:
+    """From the last moment before the first step that ends a way back."""
+    cloud, undone = before_the_end(core, Shape(source=Release(2024, 1), goal=Release(2025, 1)))
+
+    plan = back_from(cloud, core, undone)
+
+    shown = [line for line in lines(plan) if not line.startswith("sha256:")]
+    assert told_against(plan) == ()
+    golden("core_lab/back.txt", ("\n".join(shown) + "\n").encode())
 
 
 def test_the_plan_of_the_core_cloud_is_the_one_that_was_reviewed(

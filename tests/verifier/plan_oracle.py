@@ -13,6 +13,8 @@ from tests.verifier.tiny_cloud import Document, Effect, Harm, Place, TinyCloud
 _GROWS, _SHRINKS = ("expand", "migrate", "sync"), ("contract", "online-migrations")
 _AFTER = {"keystone": (), "glance": ("keystone",), "placement": ("keystone", "glance")}
 """Per component, those that are new everywhere before it begins."""
+_BACK_AFTER = {"keystone": ("glance", "placement"), "glance": ("placement",), "placement": ()}
+"""On a way back, those that are old again everywhere before it begins."""
 
 
 def _create_witnesses(cloud: TinyCloud, *_: Document) -> None:
@@ -37,7 +39,7 @@ def _back_up_database(cloud: TinyCloud, _: Document, action: Document) -> None:
 
 def _before_change(cloud: TinyCloud) -> None:
     changed = {component for component in cloud.phases if cloud.changes(component)}
-    cloud.need(changed <= cloud.asked, "something was changed before all were asked")
+    cloud.need(cloud.back or changed <= cloud.asked, "something was changed before all were asked")
 
 
 def _migrate_schema(cloud: TinyCloud, step: Document, action: Document) -> None:
@@ -87,11 +89,11 @@ def _drain_backend(cloud: TinyCloud, step: Document, action: Document) -> None:
     drained = [p for p in out if cloud.out[p] != "left out"]
     cloud.need(len(out) < len(backends), "no backend is left")
     cloud.need(len(drained) <= int(cloud.facts["policy batch"]), "too many are out")
-    for earlier in _AFTER[component]:
+    for earlier in (_BACK_AFTER if cloud.back else _AFTER)[component]:
         turns = (
             [p for p in cloud.of(earlier) if not cloud.whole_at_start(p)] if earlier in cloud.phases else []
         )
-        cloud.need(all(cloud.serves(p) for p in turns), f"{earlier} is not new everywhere")
+        cloud.need(all(cloud.serves(p) for p in turns), f"{earlier} is not turned over everywhere")
 
 
 def _await_quiet(cloud: TinyCloud, step: Document, action: Document) -> None:

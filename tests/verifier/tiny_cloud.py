@@ -33,6 +33,8 @@ class TinyCloud:
     """Per component, where its databases are in the end."""
     databases: Mapping[str, frozenset[str]]
     places: tuple[Place, ...]
+    back: bool = False
+    """Whether the plan takes back what a run changed."""
     at: str = ""
     done: set[str] = field(default_factory=set)
     runs: dict[Place, str] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class TinyCloud:
             self.heads,
             self.databases,
             self.places,
+            self.back,
         )
         for place in self.places:
             again.runs[place] = self.facts[f"artifact {place[0]} {place[1]}"]
@@ -154,4 +157,5 @@ def tiny_cloud(plan: Document) -> TinyCloud:
         heads={name: action["heads"] for name, action in verifies},
         databases=databases,
         places=tuple((s, host) for s in owners for host in facts[f"hosts {s}"].split()),
+        back=plan["goal"].get("kind") == "rollback",
     )

@@ -67,6 +67,11 @@ class BackUpDatabase(Action):
     """Part of the file's name, the same for the whole plan."""
 
     @property
+    def file(self) -> PurePosixPath:
+        """Where the dump is once it is whole, as ``ports.Database.dump_command`` promises."""
+        return self.folder / f"{self.database}-{self.label}.sql.zst"
+
+    @property
     def title(self) -> str:
         return f"back up database {self.database} on {self.host}"
 

@@ -10,6 +10,7 @@ from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
+from skylift.actions.lower_version import LowerVersion
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
@@ -36,6 +37,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             DisableUnit,
             DrainBackend,
             EnableUnit,
+            LowerVersion,
             MigrateSchema,
             OpenService,
             ParkPool,

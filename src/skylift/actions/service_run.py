@@ -30,10 +30,7 @@ class ServiceDied(Refused):
             f"{unit} on {host} could not run: it ended by itself on artifact {linked or 'unknown'}",
             Remedy(Fix.REPAIR, f"read why: ssh {host} journalctl -u {unit} -n 50 --no-pager"),
             Remedy(Fix.RETRY, "repair the artifact or its configuration, then: skylift retry"),
-            Remedy(
-                Fix.ROLL_BACK,
-                "undo this host's steps, last one first: skylift why STEP shows each way back",
-            ),
+            Remedy(Fix.ROLL_BACK, "or take back what the run has changed: skylift rollback -o back.plan"),
         )
 
 

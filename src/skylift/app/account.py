@@ -15,7 +15,7 @@ from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event
 from skylift.engine.problems import Holder
-from skylift.model.goal import Upgrade
+from skylift.model.goal import Goal
 from skylift.model.problem import Problem
 from skylift.model.sample import read_samples
 from skylift.planning.plan import Plan
@@ -43,7 +43,7 @@ def standing(runs: Runs, folder: RunFolder) -> Standing:
     return Standing(plan, fold(events), own, events)
 
 
-def judge(site: Site, goal: Upgrade) -> Validation:
+def judge(site: Site, goal: Goal) -> Validation:
     """Look at the cloud now, and say whether it is at ``goal`` (row 9)."""
     cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock())
     return validate(cloud, site.record, goal, site.catalog)

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from skylift.app.story import touches_users
 from skylift.app.windows import Windows
 from skylift.engine.fold import Run, Standing
+from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch
 from skylift.model.record import Policy
 from skylift.planning.plan import Plan
@@ -30,8 +31,10 @@ class NextUpdate:
 
 
 def next_update(policy: Policy, plan: Plan, run: Run) -> NextUpdate | None:
-    """What follows a run: none if the policy says never, the run is open, or it only prepared."""
+    """What follows a run: none if the policy says never, the run is open, only prepared, or went back."""
     if policy.every == Policy().every or run.standing is not Standing.COMPLETED or not touches_users(plan):
+        return None
+    if isinstance(plan.goal, Rollback):
         return None
     windows = Windows(policy)
     ended = datetime.fromtimestamp(run.last_ms // 1000, windows.zone)

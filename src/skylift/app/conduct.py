@@ -14,10 +14,11 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
-from skylift.app.propose import verified
+from skylift.app.propose import PLAN_AGAIN, verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
+from skylift.app.taken_back import take_over, went_on
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
@@ -27,6 +28,7 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume
 from skylift.engine.problems import RunHeld
+from skylift.model.goal import Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
@@ -45,10 +47,10 @@ class CloudDrifted(Refused):
 
     code = "plan.drifted"
 
-    def __init__(self, changes: tuple[Drift, ...]) -> None:
+    def __init__(self, changes: tuple[Drift, ...], *, again: str) -> None:
         super().__init__(
             "the cloud has changed since this plan was made: " + "; ".join(map(str, changes)),
-            Remedy(Fix.RETRY, "plan from what it is now: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
             Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect"),
         )
 
@@ -85,6 +87,7 @@ def apply(
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged, PlanFormat, PlanUnsafe: it is not what was approved, or must not run.
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
+        RunUnknown, RunRefuses, StepRefuses: the run that it takes back is not here, or not at rest.
         NotApproved: something in it needs an approval, and nothing was said of it.
         WindowTooShort: a step of it can end in no window.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
@@ -100,9 +103,15 @@ def apply(
 
     def still_true() -> None:
         in_time(seal, holds, site.clock())
-        now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=plan.goal)
-        if changes := drift(plan, facts_of(now, site.record)):
-            raise CloudDrifted(changes)
+        goal, again = plan.goal, PLAN_AGAIN
+        further: tuple[Drift, ...] = ()
+        if isinstance(goal, Rollback):
+            further, again = went_on(site, goal), f"skylift rollback {goal.run} -o FILE"
+        now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
+        if changes := (*further, *drift(plan, facts_of(now, site.record))):
+            raise CloudDrifted(changes, again=again)
+        if isinstance(goal, Rollback):
+            take_over(site, goal, _asked(site), run)
 
     _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()

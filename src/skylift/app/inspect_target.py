@@ -9,7 +9,7 @@ from skylift.app.inspect_host import HostsRead
 from skylift.catalog.catalog import Catalog, filled
 from skylift.catalog.component import Commands
 from skylift.model.cloud import Answer, Revision, UnitSeen, migrations_subject
-from skylift.model.goal import Goal
+from skylift.model.goal import Goal, Upgrade
 from skylift.model.ids import ArtifactName, ComponentName, HostName
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Artifact, Record
@@ -91,9 +91,9 @@ class Target:
         return self.ports.artifacts.obtainable(host, self.record.artifacts[name])
 
     def having(self, command: Callable[[Commands], tuple[str, ...]]) -> tuple[ComponentName, ...]:
-        """The components that have such a command; none without a goal, for nothing is asked then."""
-        known = self.catalog.components
-        return tuple(n for n in self.record.components if self.goal and command(known[n].commands))
+        """The components that have such a command; none but for an upgrade, for nothing is asked then."""
+        known, asked = self.catalog.components, isinstance(self.goal, Upgrade)
+        return tuple(n for n in self.record.components if asked and command(known[n].commands))
 
     def upgrade_check(self, component: ComponentName) -> Answer:
         """The answer of ``COMPONENT-status upgrade check`` from the target artifact.

@@ -46,6 +46,9 @@ class Proposal:
         return blocked(self.findings)
 
 
+PLAN_AGAIN = "skylift plan --to RELEASE -o FILE"
+
+
 def propose(site: Site, goal: Upgrade) -> Proposal:
     """A plan for ``goal``, verified; a blocked one is proposed too, so that she sees what is kept from her.
 
@@ -71,5 +74,5 @@ def verified(text: bytes, more: tuple[PurePosixPath, ...]) -> Plan:
         PlanUnsafe: the verifier does not accept it.
     """
     if violations := verify(plan_document(text), documents(more)):
-        raise PlanUnsafe(violations, again="skylift plan --to RELEASE -o FILE")
+        raise PlanUnsafe(violations, again=PLAN_AGAIN)
     return read_plan(text)

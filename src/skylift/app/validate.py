@@ -17,8 +17,8 @@ from skylift.checks.keys import KEYS
 from skylift.checks.registry import check_all
 from skylift.checks.units import UNITS
 from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
-from skylift.model.goal import Goal
-from skylift.model.ids import HostName, ServiceName
+from skylift.model.goal import Goal, Rollback
+from skylift.model.ids import ComponentName, HostName, ServiceName
 from skylift.model.problem import Fix, Remedy
 from skylift.model.record import Record
 from skylift.model.release import Release
@@ -68,7 +68,10 @@ class Validation:
 
 
 def validate(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Validation:
-    """Judge what was observed against ``goal``; what could not be read counts against it."""
+    """Judge what was observed against ``goal``; what could not be read counts against it.
+
+    Of a rollback only what went back is judged, and its schemas may stay ahead.
+    """
     question = Question(cloud, record, goal, catalog)
     issues = (*_releases(question), *_schemas(question), *_served(question), *_rest(question))
     ordered = tuple(sorted(issues, key=lambda issue: issue.outcome is not Outcome.FAILED))
@@ -80,8 +83,13 @@ def validate(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Vali
     )
 
 
+def _judged(question: Question) -> tuple[ComponentName, ...]:
+    goal = question.goal
+    return goal.components if isinstance(goal, Rollback) else tuple(question.record.components)
+
+
 def _services(question: Question) -> Iterator[ServiceVerdict]:
-    for component in question.record.components:
+    for component in _judged(question):
         for service, host in question.places_of(component):
             unit = question.cloud.units.get((service.name, host))
             artifact = question.record.artifact_at(unit.running) if unit else None
@@ -95,7 +103,7 @@ def _services(question: Question) -> Iterator[ServiceVerdict]:
 
 def _releases(question: Question) -> Iterator[Issue]:
     goal = question.goal.to
-    for name in question.record.components:
+    for name in _judged(question):
         for release, hosts in question.running(name).items():
             if release != goal:
                 yield _failed(question, f"{name} on {listed(hosts)} runs {release}, not {goal}")
@@ -106,7 +114,10 @@ def _schemas(question: Question) -> Iterator[Issue]:
     if target is None:
         yield _failed(question, f"the record has no artifact of {question.goal.to}, so nothing can be at it")
         return
+    judged = _judged(question)
     for database, name in question.record.databases.items():
+        if name not in judged:
+            continue
         databases = question.record.components[name].databases
         schema = question.catalog.components[name].schema_in(databases, database).name
         declared = question.cloud.migrations.get((name, schema, target.name))
@@ -118,6 +129,8 @@ def _schemas(question: Question) -> Iterator[Issue]:
             yield _failed(question, f"the schema of {database} could not be judged: {why}")
             continue
         left, foreign = pending(declared, seen.rows), unknown(declared, seen.rows)
+        if foreign and isinstance(question.goal, Rollback):
+            continue  # It is ahead, as planned: what it lacks, files of the release before cannot tell.
         if left or foreign:
             told = f"it lacks {listed(left)}" if left else f"it has {listed(foreign)}"
             yield _failed(

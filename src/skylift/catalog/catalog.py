@@ -93,6 +93,16 @@ class Catalog:
             left.remove(min(free))
         return tuple(ordered)
 
+    def after(self, component: ComponentName) -> frozenset[ComponentName]:
+        """The components that are upgraded after this one by a rule, or by a chain of rules."""
+        pairs, found, todo = tuple(self._between_components()), set[ComponentName](), [component]
+        while todo:
+            here = todo.pop()
+            fresh = {then for first, then in pairs if first == here} - found
+            found |= fresh
+            todo += fresh
+        return frozenset(found)
+
     def _between_components(self) -> Iterator[tuple[ComponentName, ComponentName]]:
         for rule in self.order:
             (verb, before), (then, after) = rule.before.split(" "), rule.after.split(" ")

@@ -12,9 +12,10 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import Literal
 
-from skylift.model.ids import ComponentName, Seconds, ServiceName
+from skylift.catalog.known_roster import KnownRoster
+from skylift.model.ids import ComponentName, ServiceName
 from skylift.model.release import Release
-from skylift.model.roster import Roster, RosterKind, RowName
+from skylift.model.roster import Roster
 
 
 class Plane(Enum):
@@ -154,69 +155,6 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Renamed:
-    """A service whose rows do not bear its own name."""
-
-    row: str
-    """The name that they bear."""
-    service: ServiceName
-    database: str = ""
-    """Where they do, by the database's name in the record; empty if everywhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """How new services say they are, release by release."""
-
-    services: tuple[ServiceName, ...]
-    numbers: Mapping[str, int]
-    """The lowest number that any version of a release writes."""
-    source: str
-    oldest: Mapping[str, int] = field(default_factory=dict)
-    """The lowest number beside which a release starts; of a release that is not here, none is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownRoster:
-    """Where a component's services report that they live."""
-
-    kind: RosterKind
-    """Whose form the table has: the layout is the driver's."""
-    services: tuple[ServiceName, ...]
-    """Those that report again and again; what writes a row at its start only is not among them."""
-    down_s: Seconds
-    """After how many seconds without a report upstream takes a service for down."""
-    remove: tuple[str, ...]
-    """The command that removes a row, with ``{id}``, ``{row}`` for the name it bears, and ``{host}``."""
-    source: str
-    schema: str = ""
-    """Which of the component's schemas has the table."""
-    names: tuple[Renamed, ...] = ()
-    versions: tuple[Versions, ...] = ()
-
-    def version(self, service: ServiceName, release: Release) -> int | None:
-        """The lowest number that ``service`` of ``release`` writes; none if it is not known."""
-        found = (v.numbers.get(str(release)) for v in self.versions if service in v.services)
-        return next(found, None)
-
-    def oldest(self, service: ServiceName, release: Release) -> int | None:
-        """The lowest number of ``service`` that ``release`` bears beside it; none if it is not known."""
-        return next((v.oldest.get(str(release)) for v in self.versions if service in v.services), None)
-
-    def names_in(self, name: str, present: Collection[ServiceName]) -> tuple[RowName, ...]:
-        """What the rows of services are called, in the database that is ``name`` in the record.
-
-        Where two would be called alike, the one that has that name here by a rule of its own.
-        """
-        renamed = {known.service for known in self.names}
-        found = {str(s): s for s in self.services if s in present and s not in renamed}
-        for known in self.names:
-            if known.service in present and known.database in {"", name}:
-                found[known.row] = known.service
-        return tuple(RowName(row, service) for row, service in found.items())
-
-
-@dataclass(frozen=True, slots=True)
 class AfterStep:
     """A command that is due when every service is new, before the component is verified."""
 
@@ -280,6 +218,18 @@ class Rolling:
 
 
 @dataclass(frozen=True, slots=True)
+class WayBack:
+    """How far a component's own steps lead back to the release that it came from."""
+
+    ends: tuple[str, ...]
+    """The events of an upgrade of which the first to begin ends it: ``run COMPONENT:PHASE``,
+    ``unpin COMPONENT`` or ``start SERVICE``, as in a ``Constraint``; none if it is open for good."""
+    because: str
+    """Why it ends there, and what going back leaves as it is."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Commands:
     """Programs of an artifact that answer questions, with ``{artifact}``; empty if it has none."""
 
@@ -306,9 +256,7 @@ class KnownComponent:
     data_plane: str
     """What users of existing resources notice while it is upgraded."""
     data_plane_source: str
-    rollback: str
-    """How far its own steps lead back, and from where nothing but a backup does."""
-    rollback_source: str
+    way_back: WayBack
     services: tuple[KnownService, ...]
     schemas: tuple[KnownSchema, ...] = ()
     phases: tuple[Phase, ...] = ()
@@ -365,6 +313,16 @@ class KnownComponent:
             for name, database in databases.items()
             if database in own
         )
+
+    def rows_at_start(
+        self, databases: Mapping[str, str], present: Collection[ServiceName]
+    ) -> tuple[Roster, ...]:
+        """Where those that write a row at their start only have it, database by database."""
+        known, names = self.roster, self.roster.names_at_start(present) if self.roster else ()
+        if known is None or not names:
+            return ()
+        own = self.databases_of(databases, known.schema)
+        return tuple(Roster(known.kind, self.name, database, names, known.remove) for database in own)
 
     def sequence(self, wanted: frozenset[ServiceName]) -> tuple[ServiceName, ...]:
         """``wanted`` of its services in an order that keeps every rule between them; else in the file's.

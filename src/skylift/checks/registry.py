@@ -53,6 +53,10 @@ CHECKS: tuple[Check, ...] = (
 )
 """In the order in which an operator would repair what they find."""
 
+BACK_CHECKS: tuple[Check, ...] = (HOSTS, GALERA, BROKER, DISK, CLOCKS)
+"""What is asked before something goes back: only what could keep its steps from their end. What a run that
+failed has left as it should not be must not stand in the way of its being taken back."""
+
 _CRASHES = (
     ArithmeticError,
     AssertionError,

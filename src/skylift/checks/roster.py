@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from skylift.catalog.component import KnownRoster
+from skylift.catalog.known_roster import KnownRoster
 from skylift.checks.check import Check, Complaint, Question, blocks, warns
 from skylift.model.ids import ComponentName, Epoch, HostName
 from skylift.model.record import ServiceEntry

@@ -31,6 +31,7 @@ VERBS = {
     "skip": "cli.control",
     "postpone": "cli.control",
     "abort": "cli.run",
+    "rollback": "cli.rollback",
     "status": "cli.outcome",
     "validate": "cli.outcome",
     "report": "cli.outcome",

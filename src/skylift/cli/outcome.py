@@ -11,9 +11,11 @@ from skylift.app.account import account, judge, standing
 from skylift.app.cadence import next_update
 from skylift.app.record_file import load_record
 from skylift.app.samples import witness_label
+from skylift.app.taken_back import undone_by
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
 from skylift.app.wiring import asked, open_site
+from skylift.catalog.catalog import load as load_catalog
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.notify import untold_of
@@ -27,6 +29,7 @@ from skylift.model.goal import Upgrade
 from skylift.model.problem import Problem, Transient
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
+from skylift.planning.window import Window, windows
 from skylift.ports import Vantage
 
 _MORE_TRIES = 4
@@ -39,14 +42,27 @@ _MORE_TRIES = 4
 def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
     seen = standing(desk.runs, desk.runs.find(run))
-    told = untold_of(desk, seen)
-    lines = [*run_view.lines(seen.plan, seen.run, seen.holder), *_waits(desk, seen.plan, seen.run)]
+    told, ways_back = untold_of(desk, seen), _windows(desk, seen.plan, seen.run)
+    lines = [
+        *run_view.lines(seen.plan, seen.run, seen.holder),
+        *run_view.window_lines(ways_back),
+        *_waits(desk, seen.plan, seen.run),
+    ]
     answer(
         [*lines, *indented(told.lines, 2)],
-        run_view.document(seen.plan, seen.run, seen.holder) | {"untold": told},
+        run_view.document(seen.plan, seen.run, seen.holder) | {"untold": told, "ways_back": ways_back},
         as_json=as_json,
     )
     return Exit.OK
+
+
+def _windows(desk: Desk, plan: Plan, run: Run) -> tuple[Window, ...]:
+    """How far each component can go back; components of the record's own only if that can be read."""
+    try:
+        own = load_record(desk.record).catalog
+    except Problem:
+        own = ()
+    return windows(plan, load_catalog(own), undone_by(plan, run).begun)
 
 
 def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -75,11 +76,19 @@ def plan(
 
 
 def _upgrade(desk: Desk, goal: Upgrade, output: Path | None, *, as_json: bool) -> Exit:
+    return tell_proposal(desk, lambda site: propose(site, goal), output, as_json=as_json)
+
+
+def tell_proposal(
+    desk: Desk, make: Callable[[Site], Proposal], output: Path | None, *, as_json: bool
+) -> Exit:
+    """Show a plan below what speaks against it, and write it with a seal if nothing blocks it."""
     with open_site(desk.record) as site:
         if output is not None:
             trusted(site.signer, site.record.signers)
-        proposal = propose(site, goal)
+        proposal = make(site)
         sealed = _seal_of(site, proposal)
+    goal = proposal.plan.goal
     complaints = tuple(f for f in proposal.findings if f.level is not Level.PASSED)
     told = [*findings_view.lines(complaints, goal.to), ""] if complaints else []
     document = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from skylift.drivers.mariadb_rosters import parse_reports, quoted, roster_sql, text
+from skylift.drivers.mariadb_rosters import lower_version_sql, parse_reports, quoted, roster_sql, text
 from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
 from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.model.cloud import GaleraNode
@@ -139,6 +139,11 @@ class MariadbDatabase:
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
         return tuple(parse_reports(roster, _after_mark(said.text)))
+
+    def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
+        host, said = self._query(lower_version_sql(roster, row, version))
+        if said.code != 0:
+            raise QueryRefused(host, said.complaint)
 
     def work(self, roster: Roster) -> tuple[InHand, ...]:
         return self._in_hand(roster, work_sql(roster))

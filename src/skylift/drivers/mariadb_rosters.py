@@ -80,6 +80,19 @@ def roster_sql(roster: Roster) -> str:
     return _SQL[roster.kind].format(database=quoted(roster.database))
 
 
+def lower_version_sql(roster: Roster, row: ServiceReport, version: int) -> str:
+    """The change of one row's version, which is no change if it is as low already.
+
+    Raises:
+        ValueError: rows of this kind have no one version.
+    """
+    if roster.kind is not RosterKind.NOVA:
+        msg = f"rows of {roster.component} have no one version"
+        raise ValueError(msg)
+    where = f"`deleted` = 0 AND COALESCE(`uuid`, `id`) = {text(row.id)} AND `version` > {version:d}"
+    return f"UPDATE {quoted(roster.database)}.`services` SET `version` = {version:d} WHERE {where};\n"  # noqa: S608 - quoted, and a number
+
+
 def parse_reports(roster: Roster, lines: list[str]) -> Iterator[ServiceReport]:
     """The reports in an answer, without those of services that are not the roster's."""
     for line in lines:

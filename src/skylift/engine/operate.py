@@ -15,7 +15,9 @@ from skylift.engine.journal import (
     FORMAT,
     Event,
     Journal,
+    Outcome,
     RunAborting,
+    RunClosed,
     RunOpened,
     RunPaused,
     RunResumed,
@@ -183,6 +185,25 @@ def abort(journal: Journal, asked: Asked, *, reason: str, leave: bool) -> Run:
     """
     _say(journal, Verb.ABORT, lambda _: RunAborting(reason, leave, asked.actor, asked.at_ms))
     return resume(journal, asked)
+
+
+def hand_over(journal: Journal, asked: Asked, to: RunId) -> Run:
+    """Close a run that another one takes back, which takes over what this one has taken.
+
+    No effect on one that is closed. Whoever calls this holds the cloud, so that nobody works on the run.
+
+    Raises:
+        RunRefuses: it is not at rest, or is being given up.
+        StepRefuses: a step of it is under way, and may still do something.
+    """
+    ledger = Ledger(journal)
+    require(ledger.run, Verb.ROLLBACK)
+    if ledger.run.closed is None:
+        reason = f"taken back by run {to}"
+        _say(journal, Verb.ROLLBACK, lambda _: RunAborting(reason, True, asked.actor, asked.at_ms))
+    while ledger.catch_up().closed is None:
+        ledger.write(RunClosed(Outcome.ABORTED, asked.at_ms))
+    return ledger.run
 
 
 _ASIDE = (

@@ -60,15 +60,11 @@ class RunRefuses(Refused):
     code = "run.refuses"
 
     def __init__(self, run: RunId, verb: str, standing: str, allowed: tuple[str, ...]) -> None:
-        ways = (
-            (Remedy(Fix.RETRY, "say what it takes as it stands: skylift " + " | ".join(allowed)),)
-            if allowed
-            else (Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),)
-        )
         super().__init__(
             f"cannot {verb} run {run}: it is {standing}",
             Remedy(Fix.REPAIR, "see how it stands and what is left: skylift status"),
-            *ways,
+            Remedy(Fix.RETRY, "say what it takes as it stands: skylift " + " | ".join(allowed)),
+            Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),
         )
 
 

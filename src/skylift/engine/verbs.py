@@ -36,6 +36,8 @@ class Verb(Enum):
     """Put a step aside with all that depends on it; the rest goes on."""
     ABORT = "abort"
     """Give the run up: running steps end, what was taken is given back, and what is left is named."""
+    ROLLBACK = "rollback"
+    """Take it back by a plan of its own, whose run takes over what this one has taken and closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Rule:
     standings: frozenset[Standing]
     phases: frozenset[Phase | None] | None = None
     """How its step may stand; ``None`` in it is a step that has not begun. None if it is about no step."""
+    at_rest: bool = False
+    """Whether no step may be under way, unless the run was closed as it was."""
 
 
 _OPEN = frozenset({Standing.RUNNING, Standing.PAUSED, Standing.HALTED})
@@ -58,6 +62,10 @@ TABLE: Mapping[Verb, Rule] = MappingProxyType(
         Verb.SKIP: Rule(_OPEN, frozenset({None, Phase.WAITING, Phase.FAILED, Phase.POSTPONED})),
         Verb.POSTPONE: Rule(_OPEN, frozenset({None, Phase.WAITING, Phase.FAILED})),
         Verb.ABORT: Rule(_OPEN | {Standing.ABORTING}),
+        Verb.ROLLBACK: Rule(
+            frozenset({Standing.PAUSED, Standing.HALTED, Standing.COMPLETED, Standing.ABORTED}),
+            at_rest=True,
+        ),
     }
 )
 
@@ -83,6 +91,9 @@ def require(run: Run, verb: Verb, step: StepId | None = None) -> None:
     rule = TABLE[verb]
     if run.standing not in rule.standings:
         raise RunRefuses(run.id, verb.value, run.standing.value, tuple(v.value for v in allowed(run)))
+    under_way = sorted(run.within(Phase.RUNNING)) if rule.at_rest and run.closed is None else []
+    if under_way:
+        raise StepRefuses(verb.value, under_way[0], f"it is {Phase.RUNNING.value}")
     if step is None or rule.phases is None:
         return
     at = run.steps.get(step)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from skylift.model.ids import ComponentName, Digest, RunId
 from skylift.model.release import Release
 
 
@@ -14,4 +16,24 @@ class Upgrade:
     to: Release
 
 
-Goal = Upgrade
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Components that a run changed run ``to`` again, the release that it found them at (row 39)."""
+
+    kind: ClassVar[str] = "rollback"
+
+    to: Release
+    reached: Release
+    """The release that the run led to, whether or not it got there."""
+    run: RunId
+    """The run that is taken back."""
+    plan: Digest
+    """Of its plan."""
+    components: tuple[ComponentName, ...]
+    """What goes back, in the order in which it was upgraded."""
+    begun: tuple[str, ...]
+    """The events of the run that had begun, in the words of the catalog's constraints: by them the window of
+    each component is judged again, before and while the plan is applied."""
+
+
+Goal = Upgrade | Rollback

@@ -61,6 +61,17 @@ def unknown(revisions: Iterable[Revision], rows: Iterable[str]) -> frozenset[str
     return frozenset(rows) - {r.id for r in revisions}
 
 
+def beyond(revisions: Iterable[Revision], others: Iterable[Revision], rows: Iterable[str]) -> frozenset[str]:
+    """The branches of what a database with ``rows`` has and ``revisions`` do not declare; ``all`` for none.
+
+    ``others`` are what releases declare that may have brought it there.
+    """
+    own, known = tuple(revisions), {r.id: r for r in others}
+    every = tuple({**known, **{r.id: r for r in own}}.values())
+    foreign = applied(every, rows) - {r.id for r in own}
+    return frozenset(branch_of(every, revision) or "all" for revision in foreign)
+
+
 def rows_after(revisions: Iterable[Revision], rows: Iterable[str], branch: str = "") -> frozenset[str]:
     """The rows once ``branch`` (if empty: every branch) is brought to its head.
 

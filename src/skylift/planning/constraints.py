@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import Constraint
@@ -11,6 +11,8 @@ from skylift.model.ids import ComponentName, HostName, ServiceName
 from skylift.planning.draft import Draft, ServicePart
 from skylift.planning.plan import Edge, Step
 from skylift.planning.turns import Turn
+
+_UPGRADE = "upgrade "
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,27 @@ class Event:
     host: HostName | None = None
 
 
-def between(catalog: Catalog, before: str, after: str) -> Constraint | None:
-    """The rule that ``before`` is upgraded before ``after``: two components, or two services."""
-    return next(
-        (r for r in catalog.order if (r.before, r.after) == (f"upgrade {before}", f"upgrade {after}")), None
-    )
+def between(catalog: Catalog, before: str, after: str, *, back: bool = False) -> Constraint | None:
+    """The rule that ``before`` goes before ``after``: two components, or two services."""
+    wanted = (f"upgrade {before}", f"upgrade {after}")
+    return next((r for r in _rules(catalog, back=back) if (r.before, r.after) == wanted), None)
+
+
+def _rules(catalog: Catalog, *, back: bool) -> Iterator[Constraint]:
+    """All of them; on the way back what was to be upgraded first goes last, for the same reason.
+
+    On each step of the way back as many are new as on a step of the way up, and the same ones. Rules that
+    speak of stops and starts alone hold in both directions.
+    """
+    for rule in catalog.order:
+        turned = back and all(event.startswith(_UPGRADE) for event in (rule.before, rule.after))
+        because = f"what was upgraded first goes back last: {rule.because}"
+        yield replace(rule, before=rule.after, after=rule.before, because=because) if turned else rule
 
 
 def as_declared(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """An edge for each pair of events in the draft that a constraint puts in order."""
-    for rule in catalog.order:
+    for rule in _rules(catalog, back=draft.back):
         by_host = rule.within == "host"
         before, after = _as_it_goes(draft, catalog, rule)
         ends = _events(draft, catalog, before, last=not by_host)
@@ -47,8 +60,8 @@ def _as_it_goes(draft: Draft, catalog: Catalog, rule: Constraint) -> tuple[str, 
     events = (rule.before, rule.after)
     owners = {catalog.component_of(ServiceName(event.partition(" ")[2])) for event in events}
     cold = {part.left.name for part in draft.parts if part.left.cold}
-    if len(owners) == 1 and owners <= cold and all(event.startswith("upgrade ") for event in events):
-        before, after = (event.replace("upgrade ", "start ", 1) for event in events)
+    if len(owners) == 1 and owners <= cold and all(event.startswith(_UPGRADE) for event in events):
+        before, after = (event.replace(_UPGRADE, "start ", 1) for event in events)
         return before, after
     return events
 

@@ -124,6 +124,14 @@ class Part:
         return (*((self.free,) if self.free else ()), *restarts, *((self.pin,) if self.pin else ()))
 
     @property
+    def last_ways_back(self) -> tuple[Step, ...]:
+        """The steps with which its way back ends when all its code is new."""
+        ended_by = self.left.known.way_back.ends
+        unpins = self.unpinning[:1] if f"unpin {self.left.name}" in ended_by else ()
+        phases = (s for p, s in self.after if p.destructive or f"run {self.left.name}:{p.name}" in ended_by)
+        return (*unpins, *phases)
+
+    @property
     def ends(self) -> tuple[Step, ...]:
         """The steps after which all its code is new and used."""
         return tuple(turn.last for turn in self.last)
@@ -155,9 +163,11 @@ class Draft:
     looks: tuple[Look, ...]
     """Between components, and in one that runs beside instances between services and between batches."""
     look_at_witnesses: Step | None
-    """Before the first step that cannot be taken back; none if there is no such step."""
+    """Before the first step that ends a way back when all is new; none if there is no such step."""
     verify_witnesses: Step
     batch: int
+    back: bool = False
+    """Whether it goes back to the release that its components came from."""
 
     @property
     def questions(self) -> tuple[Step, ...]:
@@ -223,15 +233,16 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
         msg = "nothing is left to plan"
         raise ValueError(msg)
     hosts = {turn.host for part in parts for turn in part.turns if turn.steps_of("start")}
-    destructive = any(phase.destructive for p in parts for phase, _ in p.after)
+    ends = any(part.last_ways_back for part in parts)
     return Draft(
         create_witnesses=maker.create_witnesses(),
         stages={host: maker.stage(found.target, host) for host in sorted(hosts)},
         parts=parts,
         looks=tuple(_looks(maker, parts)),
-        look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if destructive else None,
+        look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if ends else None,
         verify_witnesses=maker.look_at_witnesses(Stage.VERIFY),
         batch=record.policy.batch,
+        back=found.back,
     )
 
 
@@ -255,7 +266,10 @@ def _between(part: Part, parts: tuple[Part, ...]) -> Iterator[tuple[tuple[Turn, 
 
 
 def _part(maker: StepMaker, left: Left) -> Part:
-    asked = left.old and left.known.commands.upgrade_check
+    # What goes back only turns its services over: the release before has no question to what came after
+    # it, no schema moves, and nothing was unpinned.
+    up = left.old and not left.back
+    asked = up and left.known.commands.upgrade_check
     pin = left.known.pin if left.known.pin and left.known.pin.mechanism == "services-table" else None
     services = tuple(
         ServicePart(
@@ -267,19 +281,19 @@ def _part(maker: StepMaker, left: Left) -> Part:
         )
         for service in left.services
     )
-    pinned = [s for s in left.services if left.old and pin and not s.ends and s.name in pin.services]
-    held = bool(left.old and left.pins)
+    pinned = [s for s in left.services if up and pin and not s.ends and s.name in pin.services]
+    held = bool(up and left.pins)
     return Part(
         left=left,
         readiness=maker.readiness(left) if asked else None,
-        backups=maker.backups(left) if left.old or left.phases else (),
+        backups=maker.backups(left) if up or left.phases else (),
         before=maker.phases(left, "expand") + maker.phases(left, "cold"),
         services=services,
         unpins=tuple(tuple(restart(maker, left, s, host) for host in s.hosts) for s in pinned),
         free=_pin(maker, left, "pin-free") if held and pinned else None,
         pin=_pin(maker, left, "pin") if held else None,
         after=maker.phases(left, "converge"),
-        commands=maker.commands(left) if left.old else (),
+        commands=maker.commands(left) if up else (),
         verify=maker.verify(left),
     )
 

@@ -10,7 +10,7 @@ from skylift.model.cloud import Cloud, HostSeen, migrations_subject
 from skylift.model.ids import ArtifactName
 from skylift.model.record import Record
 from skylift.model.roster import pins
-from skylift.model.schema import branch_of, heads, pending
+from skylift.model.schema import beyond, branch_of, heads, pending
 from skylift.planning.plan import Plan
 
 _GIB = 2**30
@@ -64,13 +64,14 @@ def facts_of(cloud: Cloud, record: Record) -> Mapping[str, str]:
     return {name: found[name] for name in sorted(found)}
 
 
-def relied_on(facts: Mapping[str, str], target: ArtifactName) -> Mapping[str, str]:
-    """The facts that a plan to ``target`` stands on."""
+def relied_on(facts: Mapping[str, str], target: ArtifactName, *, back: bool = False) -> Mapping[str, str]:
+    """The facts that a plan to ``target`` stands on; on the way ``back``, what schemas have beyond it."""
+    of_target = {"beyond"} if back else {"migrations", "pending"}
     return {
         name: text
         for name, text in facts.items()
         if name.split(" ")[0] in _RELIED_ON
-        or (name.split(" ")[0] in {"migrations", "pending"} and name.split(" ")[-1] == target)
+        or (name.split(" ")[0] in of_target and name.split(" ")[-1] == target)
     }
 
 
@@ -137,7 +138,9 @@ def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
         yield f"database {name}", f"{seen.component}:{seen.schema}" if seen.schema else seen.component
         yield f"schema {name}", _words(seen.rows)
         for (component, schema, artifact), revisions in cloud.migrations.items():
-            if (component, schema) == (seen.component, seen.schema):
+            if (component, schema) == (of := (seen.component, seen.schema)):
+                others = (r for (c, s, _), found in cloud.migrations.items() for r in found if (c, s) == of)
+                yield f"beyond {name} {artifact}", _words(beyond(revisions, others, seen.rows))
                 left = pending(revisions, seen.rows)
                 yield f"pending {name} {artifact}", _words({branch_of(revisions, r) or "all" for r in left})
     for subject, revisions in cloud.migrations.items():

@@ -125,7 +125,8 @@ def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:
             name, width = service.left.name, service.left.batch
             for turn in canary:
                 for then in others[:width]:
-                    because = f"{turn.host} goes first and alone: it shows whether new {name} serves"
+                    age = "old" if draft.back else "new"
+                    because = f"{turn.host} goes first and alone: it shows whether {age} {name} serves"
                     yield _edge(turn.last, then.first, because, _OURS)
             noun = "backend" if service.left.entry.balanced else "host"
             because = f"at most {_count(width, noun)} of {name} out at once"
@@ -204,7 +205,7 @@ def services_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         going = [service for service in part.services if service.turns]
         for first, then in () if part.left.cold else pairwise(going):
-            rule = between(catalog, first.left.name, then.left.name)
+            rule = between(catalog, first.left.name, then.left.name, back=draft.back)
             told = (rule.because, rule.source) if rule else (because, _OURS)
             for turn in first.last:
                 yield _edge(turn.last, then.turns[0].first, *told)
@@ -214,7 +215,7 @@ def components_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """One component is on new code everywhere before the next begins."""
     because = "one component at a time: at most one API is short of a backend, and a failure stops there"
     for before, after in pairwise(part for part in draft.parts if part.turns):
-        rule = between(catalog, before.left.name, after.left.name)
+        rule = between(catalog, before.left.name, after.left.name, back=draft.back)
         told = (rule.because, rule.source) if rule else (because, _OURS)
         for end in before.ends:
             for first in after.firsts:
@@ -284,8 +285,7 @@ def commands_when_all_is_new(draft: Draft, _: Catalog) -> Iterator[Edge]:
 
 def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """As long as one component runs old code, all can still be taken back."""
-    first = next((s for p in draft.parts for phase, s in p.after if phase.destructive), None)
-    if first is None or draft.look_at_witnesses is None:
+    if draft.look_at_witnesses is None:
         return
     because = "until every component runs new code and serves, each can still be taken back"
     for part in draft.parts:
@@ -294,7 +294,9 @@ def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
             yield _edge(step, draft.look_at_witnesses, because, _OURS)
     yield _edge(draft.create_witnesses, draft.look_at_witnesses, "only what was made can be seen", _GRENADE)
     looked = "users' resources are seen intact while there still is a way back"
-    yield _edge(draft.look_at_witnesses, first, looked, _GRENADE)
+    for part in draft.parts:
+        for step in part.last_ways_back:
+            yield _edge(draft.look_at_witnesses, step, looked, _GRENADE)
 
 
 def verify_last(draft: Draft, _: Catalog) -> Iterator[Edge]:

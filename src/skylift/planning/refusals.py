@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from skylift.model.ids import ArtifactName, ComponentName, HostName, ServiceName
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skylift.model.ids import ArtifactName, ComponentName, HostName, RunId, ServiceName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.release import Release
 
@@ -119,3 +122,90 @@ class NotRolling(Refused):
             *((Remedy(Fix.ACCEPT, accept),) if accept else ()),
             _PLAN_AGAIN,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A component that no step leads back any more, and what is left instead."""
+
+    component: ComponentName
+    step: StepId | None
+    """The step that ended its way back; none if something that is not of the run did."""
+    because: str
+    source: str
+    backups: tuple[str, ...]
+    """What the run saved of it: where each backup lies, and since when changes are not in it."""
+
+
+class WayBackClosed(Refused):
+    """Something that is to go back has passed the end of its way back."""
+
+    code = "rollback.closed"
+
+    def __init__(self, run: RunId, closed: Sequence[Closed], free: Sequence[ComponentName]) -> None:
+        why = "; ".join(
+            f"{c.component}, since {c.step or 'what ends its way back'} has begun: {c.because} ({c.source})"
+            for c in closed
+        )
+        restore = (
+            Remedy(
+                Fix.ROLL_BACK,
+                f"of {c.component} only a backup leads back, by its own procedure: "
+                f"{', '.join(c.backups) or f'run {run} made none'}. Whatever was written to it since "
+                "then is lost",
+            )
+            for c in closed
+        )
+        part = Remedy(Fix.RETRY, f"take back what still can be: {_rollback(run, free)}")
+        super().__init__(
+            f"cannot take back {why}",
+            *((part,) if free else ()),
+            *restore,
+            Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
+        )
+
+
+class NothingToTakeBack(Refused):
+    """A run changed nothing of what is to go back."""
+
+    code = "rollback.nothing"
+
+    def __init__(self, run: RunId, why: str) -> None:
+        super().__init__(
+            f"there is nothing of run {run} to take back: {why}",
+            Remedy(Fix.REPAIR, f"see what it changed: skylift status {run}"),
+            Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),
+        )
+
+
+class OthersFirst(Refused):
+    """Components that were upgraded after this one are still new, and go back before it."""
+
+    code = "rollback.others-first"
+
+    def __init__(self, run: RunId, pairs: Sequence[tuple[ComponentName, ComponentName]]) -> None:
+        why = "; ".join(f"{first} goes back after {then}, which is still new" for first, then in pairs)
+        every = dict.fromkeys(name for pair in pairs for name in pair)
+        super().__init__(
+            f"cannot take back only this: {why}",
+            Remedy(Fix.RETRY, f"take them back together: {_rollback(run, tuple(every))}"),
+            Remedy(Fix.RETRY, f"or take back the whole run: {_rollback(run, ())}"),
+        )
+
+
+class MovedOn(Refused):
+    """The cloud is not what the run left behind, so that nobody knows where its way back leads."""
+
+    code = "rollback.moved-on"
+
+    def __init__(self, run: RunId, why: str, *how: str) -> None:
+        super().__init__(
+            f"cannot take back run {run}: {why}",
+            *(Remedy(Fix.RETRY, each) for each in how),
+            Remedy(Fix.REPAIR, "see what runs where: skylift inspect"),
+        )
+
+
+def _rollback(run: RunId, components: Sequence[ComponentName]) -> str:
+    named = "".join(f" --component {name}" for name in components)
+    return f"skylift rollback {run}{named} -o back.plan"

@@ -12,6 +12,7 @@ from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
+from skylift.actions.lower_version import LowerVersion
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
@@ -217,7 +218,7 @@ def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
             return timeouts.stop
         case SwitchArtifact() | StartService() | AwaitHealthy() | AwaitReport() | WarmUpBackend():
             return timeouts.start
-        case EnableUnit():
+        case EnableUnit() | LowerVersion():
             return timeouts.start
         case VerifyComponent() | VerifyPin():
             return timeouts.start

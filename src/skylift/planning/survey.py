@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import KnownComponent, KnownService, Together
 from skylift.model.cloud import BackendState, Cloud, Revision, migrations_subject
-from skylift.model.goal import Upgrade
+from skylift.model.goal import Goal, Rollback
 from skylift.model.ids import ComponentName, HostName, ServiceName
 from skylift.model.record import Artifact, ComponentEntry, Record, ServiceEntry
 from skylift.model.release import Release, hops
@@ -86,7 +86,7 @@ class Left:
     known: KnownComponent
     target: Artifact
     source: Release
-    """The oldest release that any of its services runs."""
+    """The oldest release that any of its services runs; of one that goes back, what its run led to."""
     bootstrap: HostName
     """The host that does what must be done once."""
     services: tuple[ServiceLeft, ...]
@@ -101,6 +101,8 @@ class Left:
     """Where its services report."""
     reports: tuple[ServiceReport, ...] = ()
     """What they reported."""
+    back: bool = False
+    """Whether it goes back to the release that it came from."""
 
     @property
     def name(self) -> ComponentName:
@@ -137,6 +139,11 @@ class Left:
         own = {r.database for r in self.reports if r.service == service and r.is_from(host)}
         return tuple(roster for roster in self.rosters if roster.database in own)
 
+    def rows_of(self, service: ServiceName, host: HostName) -> tuple[Roster, ...]:
+        """Where ``service`` on ``host`` has a row, or may have one that it wrote at its start."""
+        at_start = self.known.rows_at_start(self.entry.databases, {service})
+        return (*self.rosters_of(service, host), *at_start)
+
     @property
     def whole(self) -> bool:
         """Whether nothing is left."""
@@ -148,31 +155,62 @@ class Survey:
     """What is left of the whole cloud, component by component in their order."""
 
     source: Release
-    """The oldest release that runs."""
+    """The oldest release that runs; on the way back, the one that the run led to."""
     target: Artifact
     components: tuple[Left, ...]
+    """In the order they go: on the way back, what was upgraded last goes first."""
+    back: bool = False
 
 
-def survey(cloud: Cloud, record: Record, goal: Upgrade, catalog: Catalog) -> Survey:
-    """What is left until every component is whole at ``goal``.
+def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Survey:
+    """What is left until every component of ``goal`` is whole at its release.
 
     Raises:
         Refused: nobody could say that a plan from here to there keeps the APIs serving; see ``refusals``.
     """
-    target = record.artifact_for(goal.to)
+    target, back = record.artifact_for(goal.to), isinstance(goal, Rollback)
     if target is None:
         raise NoArtifact(goal.to)
     for name in record.components:
         if name not in catalog.components:
             raise UnknownComponent(name)
-    names = catalog.sequence(frozenset(record.components))
+    names = catalog.sequence(frozenset(goal.components if isinstance(goal, Rollback) else record.components))
     running = {
-        s.name: _running(cloud, record, catalog, entry=s, goal=goal.to) for s in record.services.values()
+        s.name: _running(cloud, record, catalog, entry=s, goal=goal.to)
+        for name in names
+        for s in record.components[name].services.values()
     }
-    source = min((a.release for on in running.values() for a in on.values() if a), default=goal.to)
-    _refuse_no_path(source, goal.to)
-    found = tuple(_left(cloud, record, catalog, (target, running), component=name) for name in names)
-    return Survey(source, target, found)
+    source = _source(goal, (a for on in running.values() for a in on.values()))
+    _refuse_no_path(*(goal.to, source) if back else (source, goal.to))
+    to = _Destination(target, source if back else None)
+    ordered = reversed(names) if back else names
+    left = tuple(_left(cloud, record, catalog, (to, running), component=name) for name in ordered)
+    return Survey(source, target, left, back)
+
+
+def _source(goal: Goal, running: Iterable[Artifact | None]) -> Release:
+    """The oldest release that runs; on the way back, the one that the run led to."""
+    if isinstance(goal, Rollback):
+        return goal.reached
+    return min((artifact.release for artifact in running if artifact), default=goal.to)
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where components go, and from which side."""
+
+    artifact: Artifact
+    reached: Release | None
+    """On the way back, the release that the run led to, whatever of it still runs."""
+
+    @property
+    def back(self) -> bool:
+        return self.reached is not None
+
+    def hop(self, running: Release) -> tuple[Release, Release]:
+        """The two releases that live side by side, as an upgrade meets them: so they do on the way back."""
+        here = self.artifact.release
+        return (here, self.reached) if self.reached else (running, here)
 
 
 def _refuse_no_path(source: Release, goal: Release) -> None:
@@ -207,36 +245,40 @@ def _left(
     cloud: Cloud,
     record: Record,
     catalog: Catalog,
-    at: tuple[Artifact, Mapping[ServiceName, dict[HostName, Artifact | None]]],
+    at: tuple[_Destination, Mapping[ServiceName, dict[HostName, Artifact | None]]],
     *,
     component: ComponentName,
 ) -> Left:
     known = catalog.components[component]
-    target, running = at
+    to, running = at
+    target = to.artifact
     entry = record.components[known.name]
     rosters = known.rosters(entry.databases, entry.services)
     for roster in rosters:
         if f"reports {roster.database}" in cloud.unread:
             raise _not_read(cloud, f"reports {roster.database}", target.release)
     own = {name: running[name] for name in entry.services}
-    source = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
-    mode, why = mode_of(record, catalog, known, (source, target.release))
-    together = {} if mode is Mode.COLD else known.together(source, target.release)
+    oldest = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
+    hop = to.hop(oldest)
+    mode, why = mode_of(record, catalog, known, hop)
+    together = {} if mode is Mode.COLD else known.together(*hop)
     services = tuple(
         _service(
             cloud,
             record,
             (known.service(name), entry.services[name]),
-            (target, own[name], mode, together.get(name)),
-            api=source,
+            (to, own[name], mode, together.get(name)),
+            # An API is the last of its component on the way up, and among the first on the way back.
+            api=hop[0],
         )
-        for name in known.sequence(frozenset(own))
+        for name in (reversed if to.back else tuple)(known.sequence(frozenset(own)))
     )
     services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
     old = sum(len(service.old) for service in services)
     everywhere = sum(1 for on in own.values() for artifact in on.values() if artifact)
     databases = _databases(cloud, entry, known, target)
-    phases = phases_left(databases, old_code=old > 0, new_code=old < everywhere)
+    # No schema goes back: what the run added stays, and code of the release before runs beside it.
+    phases = () if to.back else phases_left(databases, old_code=old > 0, new_code=old < everywhere)
     heads = {head.database: head for head in databases.heads(databases.rows)}
     for phase in phases:
         heads |= {head.database: head for head in phase.heads}
@@ -244,7 +286,7 @@ def _left(
         entry=entry,
         known=known,
         target=target,
-        source=source,
+        source=to.reached or oldest,
         bootstrap=record.hosts_of(known.name)[0].name,
         services=services,
         phases=phases,
@@ -253,6 +295,7 @@ def _left(
         why=why,
         rosters=rosters,
         reports=tuple(report for report in cloud.reports if report.component == known.name),
+        back=to.back,
     )
 
 
@@ -260,12 +303,13 @@ def _service(
     cloud: Cloud,
     record: Record,
     of: tuple[KnownService, ServiceEntry],
-    at: tuple[Artifact, dict[HostName, Artifact | None], Mode, Together | None],
+    at: tuple[_Destination, dict[HostName, Artifact | None], Mode, Together | None],
     *,
     api: Release,
 ) -> ServiceLeft:
     known, entry = of
-    target, running, mode, together = at
+    to, running, mode, together = at
+    target = to.artifact
     ends = not _is_in(known, entry, target.release)
     out = frozenset(_out(cloud, entry))
     if ends:
@@ -273,7 +317,7 @@ def _service(
     else:
         old = [host for host in running if not _settled(cloud, entry, host, target)]
     turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
-    begins = frozenset(host for host in turns if _begins(cloud, of, host, target) and not ends)
+    begins = frozenset(host for host in turns if _begins(cloud, of, host, to) and not ends)
     returns = tuple(host for host in sorted(out) if host not in turns and host in running and not ends)
     # What ends for good is not opened again, and nothing takes its place on its host.
     cold = ends or mode is Mode.COLD
@@ -296,12 +340,12 @@ def _is_in(known: KnownService, entry: ServiceEntry, release: Release) -> bool:
     return known.is_in(release) and entry.is_in(release)
 
 
-def _begins(cloud: Cloud, of: tuple[KnownService, ServiceEntry], host: HostName, target: Artifact) -> bool:
-    """Whether a service only has to be started: it is of later releases alone, and never ran there."""
+def _begins(cloud: Cloud, of: tuple[KnownService, ServiceEntry], host: HostName, to: _Destination) -> bool:
+    """Whether a service only has to be started: the release that its host comes from does not have it."""
     known, entry = of
     unit = cloud.units[entry.name, host]
-    later = known.since is not None or entry.since is not None
-    return later and unit.running is None and unit.linked in {None, str(target.path)}
+    bounds = (known.until, entry.until) if to.back else (known.since, entry.since)
+    return any(bounds) and unit.running is None and unit.linked in {None, str(to.artifact.path)}
 
 
 def _settled(cloud: Cloud, entry: ServiceEntry, host: HostName, target: Artifact) -> bool:

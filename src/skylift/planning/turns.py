@@ -9,6 +9,7 @@ from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
+from skylift.actions.lower_version import LowerVersion
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
@@ -19,6 +20,9 @@ from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
 
+UNPIN = "unpin-"
+"""How the verbs of a restart begin that lets a service look again at how new the others are."""
+
 _BECAUSE = {
     "idle": "work on a host comes to an end only if no new work comes",
     "open": "a service that was just started is given work only when it is seen to do some",
@@ -27,6 +31,7 @@ _BECAUSE = {
     "quiet": "requests end on a backend only if no new ones come",
     "stop": "a stop would cut what is in hand",
     "switch": "a running process must not find another release's files under it",
+    "lower": "what runs would write its own version again",
     "disable": "a host that is started again meanwhile must not bring it back",
     "disable stop": "a unit that starts with its host would not stay stopped",
     "start": "a service starts on what its link points to",
@@ -170,12 +175,24 @@ def _started(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     )
 
 
+def _lowered(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
+    """What lets a service that goes back start where all rows of its name tell of newer ones."""
+    left, service, host = of
+    known, entry = left.known.roster, service.entry
+    version = left.version(service.name)
+    rosters = left.rows_of(service.name, host)
+    if not left.back or known is None or not known.floor or not rosters or version is None:
+        return ()
+    return (("lower", LowerVersion(host, service.name, entry.unit, entry.link, rosters, version)),)
+
+
 def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact | None) -> Turn:
     left, service, host = of
     entry = service.entry
     verbs: _Verbs = (
         ("stop", StopService(host, entry.unit, entry.link)),
         *((("switch", switch),) if switch else ()),
+        *_lowered(of),
         *_started(of),
     )
     before, after = _around(maker, of)
@@ -204,7 +221,7 @@ class _Naming:
         What is of no host has no host's name where all hosts share it.
         """
         left, service, host = self.of
-        round_of, stage = ("unpin-", Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
+        round_of, stage = (UNPIN, Stage.CONVERGE) if self.unpins else ("", Stage.CONTROL_PLANE)
         shared = service.together and isinstance(action, AwaitEnded | ParkPool | UnparkPool)
         name = f"{service.name}:{round_of}{verb}" + ("" if shared else f"@{host}")
         over = isinstance(action, UndrainBackend | OpenService)

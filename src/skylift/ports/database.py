@@ -13,7 +13,7 @@ from skylift.ports.jobs import Command
 
 
 class Database(Protocol):
-    """The database cluster. Reads only; a dump is a job."""
+    """The database cluster. Reads only, but for one number in a row; a dump is a job."""
 
     def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
         """The rows of a database's table of versions; empty if the table is empty or absent."""
@@ -21,6 +21,14 @@ class Database(Protocol):
 
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """Every row that a service of ``roster`` has there, alive or not; none that was deleted."""
+        ...
+
+    def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
+        """Let ``row`` tell of ``version``, if it tells of a newer one; no effect otherwise.
+
+        Raises:
+            ValueError: rows of this kind of roster have no one version.
+        """
         ...
 
     def work(self, roster: Roster) -> tuple[InHand, ...]:

@@ -38,6 +38,7 @@ class FakeCloud:
 
     def __init__(self, record: Record, *, release: Release | None = None) -> None:
         self.record = record
+        self.known = load(record.catalog).components
         self.now = NOW
         self.controllers = record.hosts_in("controller")
         self.hosts = {name: FakeHost(name) for name in record.hosts}
@@ -61,6 +62,7 @@ class FakeCloud:
         self._lost: Counter[str] = Counter()
         self.pids = 1000
         """The newest process on any host."""
+        self.roster = FakeRoster(self)
         for entry in record.components.values():
             artifact = (record.artifact_for(release) if release else None) or record.artifact_of(entry.name)
             rows = ROWS.get(artifact.release, {}).get(entry.name, frozenset())
@@ -69,7 +71,7 @@ class FakeCloud:
                 for host in record.hosts_in(service.role):
                     self._install(self.hosts[host.name], service, artifact)
         self.traffic = FakeTraffic(self)
-        self.roster = FakeRoster(self)
+        self.roster.pass_moment(at_once=True)
         self.builds = FakeBuilds(self)
         self.stacks = FakeStacks(self)
 

@@ -22,7 +22,7 @@ DOWN_S = 60
 """After how long without a report a scheduler takes a service for down."""
 REPORT_S = 10
 """How often a service reports, from its start on."""
-_ABOVE_CELLS = ("nova-super-conductor", "nova-scheduler")
+_ABOVE_CELLS = ("nova-super-conductor", "nova-scheduler", "nova-api", "nova-metadata")
 
 Place = tuple[ServiceName, HostName]
 
@@ -31,14 +31,30 @@ def reports_of(
     known: KnownComponent, record: Record, place: Place, release: Release
 ) -> Iterator[ServiceReport]:
     """The row that a service of ``release`` writes again and again on its host; none if it writes none."""
-    service, host = place
+    if known.roster and place[0] in known.roster.services:
+        entry = record.components[known.name]
+        rosters = known.rosters(entry.databases, entry.services)
+        yield from _rows(known, record, (place, release), rosters=rosters)
+
+
+def row_at_start(
+    known: KnownComponent, record: Record, place: Place, release: Release
+) -> Iterator[ServiceReport]:
+    """The row that a service of ``release`` writes when it starts and never again; none if it has none."""
+    databases = record.components[known.name].databases
+    rosters = known.rows_at_start(databases, {place[0]})
+    yield from _rows(known, record, (place, release), rosters=rosters)
+
+
+def _rows(
+    known: KnownComponent, record: Record, of: tuple[Place, Release], *, rosters: tuple[Roster, ...]
+) -> Iterator[ServiceReport]:
+    (service, host), release = of
     entry = record.components[known.name]
-    if known.roster is None or service not in known.roster.services:
-        return
     names = {database: name for name, database in entry.databases.items()}
     first = next((n for n in names.values() if n not in {"api", "cell0"}), "")
     home = "cell0" if service in _ABOVE_CELLS else record.hosts[host].cell or first
-    for roster in known.rosters(entry.databases, entry.services):
+    for roster in rosters:
         if names[roster.database] in {"", home}:
             yield ServiceReport(
                 component=known.name,
@@ -49,7 +65,7 @@ def reports_of(
                 enabled=True,
                 reason="",
                 seen_at=Epoch(NOW - 5),
-                version=known.roster.version(service, release),
+                version=known.roster.version(service, release) if known.roster else None,
                 holds=roster.kind is RosterKind.CINDER or service == "nova-compute",
             )
 
@@ -66,7 +82,7 @@ class FakeRoster:
         self.mute: set[Place] = set()
         """Services that run and do not report."""
         self._written: dict[Place, tuple[ServiceReport, ...]] = {}
-        self.pass_moment(at_once=True)
+        self._at_start: dict[Place, tuple[ServiceReport, ...]] = {}
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -75,12 +91,45 @@ class FakeRoster:
 
     def rows(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """All rows in one database, dead or alive."""
-        written = [report for reports in self._written.values() for report in reports]
-        found = (r for r in (*written, *self.strays) if r.database == roster.database)
+        own = {name.service for name in roster.names}
+        found = (r for r in self.every if r.database == roster.database and r.service in own)
         return tuple(
             replace(row, enabled=False, reason=self.closed[row.id]) if row.id in self.closed else row
             for row in found
         )
+
+    def lower(self, row: ServiceReport, version: int) -> None:
+        """Let a row tell of ``version``, if it tells of a newer one."""
+
+        def lowered(found: ServiceReport) -> ServiceReport:
+            own = (found.id, found.database) == (row.id, row.database) and (found.version or 0) > version
+            return replace(found, version=version) if own else found
+
+        for table in (self._written, self._at_start):
+            table |= {place: tuple(map(lowered, rows)) for place, rows in table.items()}
+
+    def starts(self, place: Place, release: Release) -> bool:
+        """Let a service write what it writes at its start only; false if it refuses to be the oldest by far.
+
+        So does one whose component has a floor, if all rows of its name are newer than it is.
+        """
+        record = self._cloud.record
+        known = self._cloud.known.get(record.services[place[0]].component)
+        if known is None or known.roster is None:
+            return True
+        at_start = tuple(row_at_start(known, record, place, release))
+        for row in (*at_start, *reports_of(known, record, place, release)) if known.roster.floor else ():
+            alike = (r for r in self.every if (r.database, r.service) == (row.database, row.service))
+            if min((r.version or 0 for r in alike), default=0) > (row.version or 0):
+                return False
+        self._at_start[place] = at_start
+        return True
+
+    @property
+    def every(self) -> tuple[ServiceReport, ...]:
+        """All rows in all databases."""
+        tables = (self._written, self._at_start)
+        return (*(row for table in tables for rows in table.values() for row in rows), *self.strays)
 
     def takes_work(self, place: Place) -> bool:
         """Whether a scheduler would give new work to a service: it is neither closed nor taken for down."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from skylift.catalog.catalog import Catalog, load
 from skylift.catalog.component import KnownSchema, Phase
 from skylift.model.cloud import Revision
 from skylift.model.ids import ComponentName
@@ -51,13 +50,13 @@ class FakeSchemas:
     def of(self, component: ComponentName) -> Mapping[str, KnownSchema]:
         """The databases of a component, each with its schema."""
         named = self._cloud.record.components[component].databases
-        known = _catalog(self._cloud).components[component]
+        known = self._cloud.known[component]
         return {database: known.schema_in(named, database) for database in named.values()}
 
     def in_folder(self, release: Release, folder: PurePosixPath) -> tuple[Revision, ...] | None:
         """The migrations whose files lie in ``folder`` of an artifact; none if it has no such folder."""
         for name in self._cloud.record.components:
-            for schema in _catalog(self._cloud).components[name].schemas:
+            for schema in self._cloud.known[name].schemas:
                 if str(folder).endswith(str(schema.migrations)):
                     return self.declared((release, name, schema.name))
         return None
@@ -75,7 +74,7 @@ class FakeSchemas:
 
     def _phases(self, component: ComponentName) -> Iterator[Phase]:
         """The longest first: what one says may be the beginning of another."""
-        known = _catalog(self._cloud).components[component]
+        known = self._cloud.known[component]
         yield from sorted(known.phases, key=lambda phase: -len(_words(phase)))
 
 
@@ -86,10 +85,6 @@ def with_branches(revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
 
 def _named(revision: str) -> str:
     return next((branch for branch in ("expand", "contract") if f"_{branch}" in revision), "")
-
-
-def _catalog(cloud: FakeCloud) -> Catalog:
-    return load(cloud.record.catalog)
 
 
 def _words(phase: Phase) -> str:

@@ -11,7 +11,7 @@ from skylift.catalog.catalog import load
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
 from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Refused, Remedy, Transient
-from skylift.model.roster import Roster, ServiceReport
+from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import InHand
 from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
@@ -105,6 +105,14 @@ class FakeDatabase:
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
         self._reach()
         return self.cloud.roster.rows(roster)
+
+    def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
+        if roster.kind is not RosterKind.NOVA:
+            msg = f"rows of {roster.component} have no one version"
+            raise ValueError(msg)
+        self._reach()
+        self.cloud.roster.lower(row, version)
+        self.cloud.answer("database.lower_version", row.host)
 
     def work(self, roster: Roster) -> tuple[InHand, ...]:
         self._reach()

@@ -58,12 +58,19 @@ def is_unit_of(cloud: FakeCloud, name: UnitName, service: ServiceName) -> bool:
 def run_unit(cloud: FakeCloud, host: FakeHost, unit: FakeUnit) -> bool:
     """Let a unit run what its link points to; whether that could run."""
     path = host.links.get(unit.link)
-    if path is None or path not in host.staged or path in cloud.broken:
+    if path is None or path not in host.staged or path in cloud.broken or not _starts(cloud, host, unit):
         unit.state, unit.running, unit.pid = cloud.died, None, None
         return False
     cloud.pids += 1
     unit.state, unit.running, unit.pid, unit.started_at = UnitState.ACTIVE, path, cloud.pids, cloud.now
     return True
+
+
+def _starts(cloud: FakeCloud, host: FakeHost, unit: FakeUnit) -> bool:
+    """Whether what a unit runs bears what the rows of its component tell."""
+    entry = next(e for e in cloud.record.services.values() if host.units.get(e.unit) is unit)
+    artifact = cloud.record.artifact_at(str(host.links[unit.link]))
+    return artifact is None or cloud.roster.starts((entry.name, host.name), artifact.release)
 
 
 def run_host(cloud: FakeCloud, host: FakeHost) -> None:
@@ -110,7 +117,9 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
 
 
 def _migrate(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
-    program, said = PurePosixPath(command.argv[0]), " ".join(command.argv[1:])
+    said = " ".join(command.argv)
+    paths = (PurePosixPath(word) for word in command.argv if word.startswith("/"))
+    program = next(path for path in paths if path.name.endswith("-manage"))
     path = program.parent.parent
     if path not in host.staged:
         return Ended(NOT_FOUND, f"{program}: no such file")

@@ -93,6 +93,8 @@ class Runner:
     limits: Limits = Limits(at_once=6, unreachable=Seconds(300))
     guard: Guard | None = None
     view: View | None = None
+    id: RunId = RUN
+    """Another one for each run on the same cloud: jobs are known by it."""
 
     def run(self, plan: Plan) -> Run:
         """Run ``plan`` until there is nothing to do, from the start or from where the journal ends."""
@@ -101,7 +103,7 @@ class Runner:
             resume(self.journal, asked)
         else:
             open_run(
-                self.journal, RUN, cloud="sample", plan=PLAN_DIGEST, approved=plan.no_returns, asked=asked
+                self.journal, self.id, cloud="sample", plan=PLAN_DIGEST, approved=plan.no_returns, asked=asked
             )
         return self.go_on(plan)
 

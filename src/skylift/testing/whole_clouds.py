@@ -47,6 +47,7 @@ from skylift.model.record import (
 )
 from skylift.model.release import Release
 from skylift.model.schema import heads
+from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_roster import reports_of
 from skylift.testing.samples import NOW, VIP, artifact_name, artifact_of, sample_record
 
@@ -73,6 +74,18 @@ def whole_cloud(
     """A healthy cloud of these components at ``shape.source``, inspected with its goal in mind."""
     record = _record([catalog.components[ComponentName(name)] for name in components], shape, policy)
     return cloud_of(catalog, record, shape), record
+
+
+def whole_fake(catalog: Catalog, record: Record, shape: Shape) -> FakeCloud:
+    """A cloud in memory with the migrations, and the schemas, that ``cloud_of`` shows of it."""
+    fake = FakeCloud(record, release=shape.source)
+    known = {name: catalog.components[name] for name in record.components}
+    releases = {artifact_name(r): r for r in (shape.source, shape.goal)}
+    for (component, schema, artifact), revisions in _migrations(known, shape):
+        fake.schemas.give((releases[artifact], component, schema), revisions, until=shape.source)
+    for database, component in record.databases.items():
+        fake.rows[database] = _schema(known[component], record, database, shape.source).rows
+    return fake
 
 
 def _record(known: Collection[KnownComponent], shape: Shape, policy: Policy) -> Record:

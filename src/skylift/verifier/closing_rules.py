@@ -71,8 +71,8 @@ def what_was_left_closed_is_opened(plan: PlanSeen) -> Iterator[str]:
     """
     opened = {(step.service, step.host) for step in plan.of_kind(_OPEN)}
     for service, component in plan.services.items():
-        # An API is the last of its component: while any service has its turn to come, the old one serves.
-        api = plan.source if plan.turns_of(component) else plan.goal
+        # While any service of its component has its turn to come, an old API serves.
+        api = plan.api if plan.turns_of(component) else plan.goal
         opens = component in plan.goals() and plan.known.opens(service, api)
         for host in plan.facts.get(f"hosts {service}", "").split() if opens else ():
             left = any(_OURS in text for text in plan.rows(service, host).values())

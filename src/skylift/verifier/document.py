@@ -20,6 +20,7 @@ TURN = (
     "stop-service",
     "switch-artifact",
     "enable-unit",
+    "lower-version",
     "start-service",
     "await-healthy",
     "warm-up-backend",
@@ -105,6 +106,14 @@ class PlanSeen:
     """The release that it leads from."""
     goal: str
     """The release that it leads to."""
+    back: bool
+    """Whether it takes back what a run changed."""
+    going: frozenset[str]
+    """The components that it is about: all of an upgrade, and those that go back."""
+    begun: frozenset[str]
+    """The events of the run that is taken back, as far as they had begun."""
+    api: str
+    """The release of the APIs that turns meet: an API is the last to be upgraded, and goes back first."""
     services: Mapping[str, str]
     """Every service of the cloud, with its component."""
     steps: Mapping[str, StepSeen]
@@ -144,12 +153,13 @@ class PlanSeen:
         return self.goal < since or bool(until and until < self.goal)
 
     def begins(self, service: str, host: str) -> bool:
-        """Whether it never ran there, as it is of later releases alone, and only has to be started."""
+        """Whether it only has to be started there: the release that its host comes from does not have it."""
         linked = self.facts.get(f"link {service} {host}")
         never = self.facts.get(f"artifact {service} {host}") == "nothing"
         component = self.services.get(service, service)
         free = linked in {"nothing", self.goals().get(component)}
-        return never and free and bool(self.lasts(service)[0]) and not self.is_gone(service)
+        bound = self.lasts(service)[1 if self.back else 0]
+        return never and free and bool(bound) and not self.is_gone(service)
 
     def surely_before(self, first: StepSeen, then: StepSeen) -> bool:
         """Whether ``first`` has ended whenever ``then`` starts."""
@@ -219,7 +229,10 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         steps = {step["id"]: _step(number, step, services) for number, step in enumerate(document["steps"])}
         edges = tuple((str(e["before"]), str(e["after"])) for e in document["edges"])
         facts = {str(name): str(text) for name, text in document["facts"].items()}
-        goal = str(document["goal"]["to"])
+        aim = document["goal"]
+        goal, back = str(aim["to"]), is_back(document)
+        begun = frozenset(str(event) for event in aim["begun"]) if back else frozenset[str]()
+        going = frozenset(map(str, aim["components"] if back else services.values()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
     return PlanSeen(
@@ -227,6 +240,10 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         known=known,
         source=str(document["source"]),
         goal=goal,
+        back=back,
+        going=going,
+        begun=begun,
+        api=goal if back else str(document["source"]),
         services=services,
         steps=steps,
         edges=edges,
@@ -234,6 +251,11 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         turns=_turns(steps, ""),
         restarts=_turns(steps, "unpin"),
     )
+
+
+def is_back(document: Mapping[str, Any]) -> bool:
+    """Whether a plan takes back what a run changed."""
+    return bool(document["goal"].get("kind") == "rollback")
 
 
 def _same_host(row: str, host: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
+from skylift.verifier.back_rules import LOWER, wanted_to_start
 from skylift.verifier.closing_rules import wanted_around_work
 from skylift.verifier.document import (
     AROUND_WORK,
@@ -26,6 +27,7 @@ _DONE = {
     "disable-unit": "kept from starting with its host",
     "stop-service": "stopped",
     "switch-artifact": "switched",
+    "lower-version": "let tell of its old version",
     "start-service": "started",
     "await-healthy": "seen healthy",
     "enable-unit": "made to start with its host",
@@ -39,9 +41,9 @@ _FEWER = {"one backend fewer", "does not answer", "slow"}
 
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
     """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all that apply, and in this order."""
-    # An API is the last of its component: turns meet the old one, and restarts after them the new one.
+    # Turns meet an old API, and restarts after them the new one.
     switch = frozenset({"switch-artifact"})
-    rounds = ((plan.turns, frozenset[str](), plan.source), (plan.restarts, switch, plan.goal))
+    rounds = ((plan.turns, frozenset[str](), plan.api), (plan.restarts, switch, plan.goal))
     for (service, host), turn, without, api in (
         (key, turn, without, api) for turns, without, api in rounds for key, turn in turns.items()
     ):
@@ -68,8 +70,9 @@ def _wanted(plan: PlanSeen, service: str, host: str, api: str) -> AbstractSet[st
     if plan.is_gone(service):
         return ENDS | (behind & {"drain-backend", "await-quiet"}) | around
     reports = {"await-report"} if plan.rows(service, host) else set[str]()
-    usual = set(TURN) - BEHIND_BALANCER - AROUND_WORK - {"await-report", "enable-unit", "disable-unit"}
-    return usual | behind | around | reports
+    seldom = {"await-report", "enable-unit", "disable-unit", LOWER}
+    usual = set(TURN) - BEHIND_BALANCER - AROUND_WORK - seldom
+    return usual | behind | around | reports | wanted_to_start(plan, service, host)
 
 
 def turns_come_once(plan: PlanSeen) -> Iterator[str]:

@@ -7,7 +7,7 @@ that a document forgot to write is not, which is why the rules that hold for eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from skylift.verifier.unreadable import Unreadable
@@ -15,6 +15,7 @@ from skylift.verifier.unreadable import Unreadable
 OF_SERVICES = ("stop", "start", "upgrade", "close", "open")
 OF_COMPONENTS = ("pin", "unpin")
 RUN = "run"
+_UPGRADE = "upgrade"
 VERBS = (*OF_SERVICES, *OF_COMPONENTS, RUN)
 SCOPES = ("cloud", "cell", "host")
 
@@ -66,6 +67,13 @@ class ComponentKnown:
     beside: frozenset[str] = frozenset()
     """Those of its services that run beside users' instances."""
     together: tuple[TogetherKnown, ...] = ()
+    way_back_ends: tuple[str, ...] = ()
+    """The events of an upgrade with which its way back ends."""
+    floored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Services that do not start while all rows of their name tell of newer ones, each with the lowest number
+    that it writes by release, as text."""
+    at_start: frozenset[str] = frozenset()
+    """Those of them that write a row at their start only, so that no fact tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,17 @@ class Knowledge:
     owners: Mapping[str, str]
     """The component of each service."""
     hop: tuple[str, str] = ("", "")
-    """The releases that are gone between; empty if that is not asked for."""
+    """The releases that are gone between, the older one first; empty if that is not asked for."""
+
+    def turned_round(self) -> Knowledge:
+        """The same for a way back: what is to be upgraded first goes back last."""
+        turned = tuple(
+            replace(rule, before=rule.after, after=rule.before)
+            if rule.before.verb == rule.after.verb == _UPGRADE
+            else rule
+            for rule in self.constraints
+        )
+        return replace(self, constraints=turned)
 
     def together(self, service: str) -> TogetherKnown | None:
         """Why two releases of a service must not live at once on this hop; none if they may."""
@@ -188,10 +206,23 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
             openable={str(s["name"]): str(s["openable"]) for s in document["services"] if "openable" in s},
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
+            way_back_ends=tuple(str(event) for event in document.get("way_back", {}).get("ends", ())),
+            floored=_floored(document.get("roster", {})),
+            at_start=frozenset(str(r["service"]) for r in document.get("roster", {}).get("at_start", ())),
             together=tuple(_together(rule) for rule in document.get("rolling", {}).get("together", ())),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise Unreadable(f"the file of component {name} lacks {error} or has it in another form") from None
+
+
+def _floored(roster: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    if not roster.get("floor"):
+        return {}
+    return {
+        str(service): {str(release): int(number) for release, number in versions["numbers"].items()}
+        for versions in roster.get("versions", ())
+        for service in versions["services"]
+    }
 
 
 def _together(rule: Mapping[str, Any]) -> TogetherKnown:

@@ -37,12 +37,14 @@ def outages_are_accepted(plan: PlanSeen) -> Iterator[str]:
 
 
 def drained_backends_return(plan: PlanSeen) -> Iterator[str]:
-    """Nothing that was found out of a pool stays out."""
+    """Nothing that was found out of a pool stays out; on a way back, of what goes back."""
+    own = {plan.facts.get(f"pool {s}") for s, component in plan.services.items() if component in plan.going}
     back = {(str(step.action["pool"]), step.host) for step in plan.of_kind("undrain-backend")}
     for name, state in plan.facts.items():
         kind, _, rest = name.partition(" ")
         pool, _, server = rest.partition("/")
-        if kind == "backend" and {"drain", "maint"} & set(state.split()) and (pool, server) not in back:
+        out = kind == "backend" and {"drain", "maint"} & set(state.split())
+        if out and (pool in own or not plan.back) and (pool, server) not in back:
             yield f"{server} was out of pool {pool} ({state}), and no step lets it back"
 
 

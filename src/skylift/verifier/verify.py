@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from skylift.verifier import (
+    back_rules,
     closing_rules,
     host_rules,
     parking_rules,
@@ -15,13 +16,15 @@ from skylift.verifier import (
     whole_rules,
 )
 from skylift.verifier.constraints import constraints_hold
-from skylift.verifier.document import PlanSeen, read, shape_violations
+from skylift.verifier.document import PlanSeen, is_back, read, shape_violations
 from skylift.verifier.event_rules import EVENT_RULES, hop_is_tested
 from skylift.verifier.knowledge import knowledge_of
 from skylift.verifier.plan_events import plan_events
 from skylift.verifier.unreadable import Unreadable
 
-RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
+Rule = Callable[[PlanSeen], Iterator[str]]
+
+RULES: tuple[Rule, ...] = (
     host_rules.turns_are_whole,
     host_rules.turns_come_once,
     host_rules.names_agree,
@@ -47,7 +50,6 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     together_rules.nothing_is_under_way,
     schema_rules.phases_are_known,
     schema_rules.phases_run_once,
-    schema_rules.no_phase_is_left_out,
     schema_rules.no_return_comes_last,
     schema_rules.databases_are_saved,
     schema_rules.databases_are_their_own,
@@ -55,17 +57,33 @@ RULES: tuple[Callable[[PlanSeen], Iterator[str]], ...] = (
     schema_rules.commands_are_the_targets,
     whole_rules.nothing_is_forgotten,
     whole_rules.everything_changed_is_verified,
-    whole_rules.pins_are_verified,
-    whole_rules.services_are_asked_first,
     whole_rules.witnesses_frame_the_run,
     whole_rules.harm_is_seen_where_it_is_done,
     whole_rules.stages_follow_each_other,
     whole_rules.figures_make_sense,
 )
+"""What holds for every plan."""
+
+UPGRADE_RULES: tuple[Rule, ...] = (
+    schema_rules.no_phase_is_left_out,
+    whole_rules.pins_are_verified,
+    whole_rules.ways_back_end_when_all_is_new,
+    whole_rules.services_are_asked_first,
+)
+"""What holds where code becomes new: it is asked first, its schema is brought further, and it is unpinned."""
+
+BACK_RULES: tuple[Rule, ...] = (
+    back_rules.nothing_but_services_goes_back,
+    back_rules.only_what_is_named_goes_back,
+    back_rules.the_way_back_is_open,
+    back_rules.nothing_newer_counts_on_it,
+    back_rules.rows_tell_of_what_goes_back,
+)
+"""What holds where code becomes old again."""
 
 
 def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What speaks against an upgrade plan, a sentence each; none if it may be shown and approved.
+    """What speaks against a plan, a sentence each; none if it may be shown and approved.
 
     ``plan`` is the document under ``plan`` in a plan file, ``documents`` are the catalog's component files
     as TOML has them. A document that cannot be judged at all has one violation, which says why.
@@ -74,9 +92,11 @@ def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> t
         shape = tuple(shape_violations(plan))
         if shape:
             return shape
-        known = knowledge_of(documents, (str(plan["source"]), str(plan["goal"]["to"])))
-        seen = read(plan, known)
-        told = (*(s for rule in RULES for s in rule(seen)), *_of_events(seen))
+        here, there, back = str(plan["source"]), str(plan["goal"]["to"]), is_back(plan)
+        known = knowledge_of(documents, (there, here) if back else (here, there))
+        seen = read(plan, known.turned_round() if back else known)
+        rules = (*RULES, *(BACK_RULES if back else UPGRADE_RULES))
+        told = (*(s for rule in rules for s in rule(seen)), *_of_events(seen))
         return tuple(dict.fromkeys(told))
     except Unreadable as unreadable:
         return (str(unreadable),)

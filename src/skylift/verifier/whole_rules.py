@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skylift.verifier.document import STAGES, TURN, PlanSeen
+from skylift.verifier.document import STAGES, TURN, PlanSeen, StepSeen
 
 
 def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
-    """Every host that was seen on old code gets its turn, and none that was seen on new code (row 57)."""
+    """Every host that is not where it goes gets its turn, and none that is there already (row 57)."""
     goals = plan.goals()
     anywhere = min(goals.values(), default="")
     for name in (name for name in plan.facts if name.startswith("hosts ")):
         service = name.partition(" ")[2]
+        if plan.services.get(service) not in plan.going:
+            continue
         goal = goals.get(plan.services.get(service, service), anywhere)
         for host in plan.facts[name].split() if goal else ():
             runs = plan.facts.get(f"artifact {service} {host}")
@@ -30,7 +32,8 @@ def _ended(plan: PlanSeen, service: str, host: str) -> Iterator[str]:
     """What the new release does not have runs nowhere in the end."""
     runs = plan.facts.get(f"artifact {service} {host}", "nothing") != "nothing"
     if runs and (service, host) not in plan.turns:
-        yield f"{service} ends before {plan.goal}, and no step stops it on {host}"
+        told = "began after" if plan.back else "ends before"
+        yield f"{service} {told} {plan.goal}, and no step stops it on {host}"
     if not runs and (service, host) in plan.turns:
         yield f"{service} does not run on {host}, is not in {plan.goal}, and has steps there all the same"
 
@@ -73,6 +76,28 @@ def pins_are_verified(plan: PlanSeen) -> Iterator[str]:
             missed = seen - {str(roster["database"]) for roster in look.action["rosters"]}
             if missed:
                 yield f"{look.id} does not look at {', '.join(sorted(missed))}"
+
+
+def ways_back_end_when_all_is_new(plan: PlanSeen) -> Iterator[str]:
+    """As long as any component has old code, nothing that waits for new code ends another one's way back."""
+    ends = {event for known in plan.known.components.values() for event in known.way_back_ends}
+    for event, step in _when_all_is_new(plan):
+        for (service, host), turn in plan.turns.items() if event in ends else ():
+            back = turn.get("undrain-backend") or turn.get("await-healthy") or turn.get("stop-service")
+            if back is None or not plan.surely_before(back, step):
+                told = f"{step.id} may end a way back before {service} on {host} serves new code"
+                yield f"{told}, and while any is old all can be taken back"
+                break
+
+
+def _when_all_is_new(plan: PlanSeen) -> Iterator[tuple[str, StepSeen]]:
+    """Events that wait for new code of their component, each with the step that it begins with."""
+    for (service, _), turn in plan.restarts.items():
+        if "start-service" in turn:
+            yield f"unpin {plan.services.get(service, '')}", turn["start-service"]
+    for step in plan.of_kind("migrate-schema"):
+        if (phase := plan.phase(step)) and phase.stage == "converge":
+            yield f"run {step.component}:{phase.name}", step
 
 
 def services_are_asked_first(plan: PlanSeen) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skylift.engine.decide import Order, decide
@@ -13,6 +13,7 @@ from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
+from skylift.planning.window import Window
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
@@ -50,6 +51,22 @@ def lines(plan: Plan, run: Run, holder: Holder | None) -> list[str]:
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
+
+
+def window_lines(found: Sequence[Window]) -> list[str]:
+    """How far each component that was changed can still go back; those with the same answer share a line."""
+    told: dict[str, list[str]] = {}
+    for window in found:
+        if window.changed:
+            told.setdefault(_how_far(window), []).append(window.component)
+    return [f"  {', '.join(names)} {how}" for how, names in told.items()]
+
+
+def _how_far(window: Window) -> str:
+    if window.closed_by:
+        return f"cannot go back any more: {window.closed_by} has begun"
+    until = f"until {' or '.join(window.until)} begins" if window.until else "at any time"
+    return f"can go back {until}"
 
 
 def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
@@ -138,8 +155,9 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             yield "  next: skylift validate; skylift report"
         case Standing.ABORTED:
             yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
+            yield "  or take back what it changed: skylift rollback -o FILE"
         case Standing.HALTED:
-            yield "  next: follow a remedy, then: skylift retry"
+            yield "  next: follow a remedy, then: skylift retry; or take it back: skylift rollback -o FILE"
         case Standing.PAUSED:
             yield "  next: skylift resume"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:

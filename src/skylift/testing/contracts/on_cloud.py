@@ -180,6 +180,18 @@ class RosterContract:
                 assert all(work.database == roster.database for work in own)
                 assert all(w.count <= whole.get((w.what, w.state), w.count) for w in own)
 
+    def test_a_row_that_is_as_old_already_is_not_lowered_and_none_is_raised(self, scene: Scene) -> None:
+        """What would be lower is left out here: on a real cloud a service lives on it."""
+        database = scene.ports.database
+        for roster in _rosters(scene):
+            for row in database.reports(roster):
+                if roster.kind is RosterKind.NOVA:
+                    database.lower_version(roster, row, (row.version or 0) + 1)
+                    assert _again(scene, (roster, row)).version == row.version
+                else:
+                    with pytest.raises(ValueError, match="no one version"):
+                        database.lower_version(roster, row, 0)
+
 
 class IntakeContract:
     """Whether services are given new work, where any of them can be closed to it."""

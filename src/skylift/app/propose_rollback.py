@@ -1,0 +1,51 @@
+"""From a run to a plan that takes it back: what it had begun, what is seen now, and whether that may run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from skylift.app.conduct import approved_plan
+from skylift.app.inspect import observe_cloud
+from skylift.app.propose import Proposal, verified
+from skylift.app.runs import RunFolder, Runs
+from skylift.app.site import Site
+from skylift.app.taken_back import undone_by
+from skylift.app.wiring import open_journal, worker_on
+from skylift.checks.registry import BACK_CHECKS, check_all
+from skylift.engine.fold import fold
+from skylift.engine.problems import RunHeld
+from skylift.engine.verbs import Verb, require
+from skylift.model.ids import ComponentName
+from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
+from skylift.planning.text import write_plan
+
+
+def propose_rollback(site: Site, folder: RunFolder, components: Collection[ComponentName]) -> Proposal:
+    """A plan that takes back ``components`` of a run, or all that it changed; verified.
+
+    Raises:
+        RunHeld: somebody works on the run.
+        RunRefuses, StepRefuses: it is not at rest.
+        Refused: it cannot be taken back (``planning.rollback``).
+        PlanUnsafe: the verifier does not accept what the planner made: a bug, and nothing was written.
+    """
+    undone = _at_rest(site.runs, folder)
+    goal = rollback_goal(site.record, undone, site.catalog, components)
+    cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
+    findings = check_all(cloud, site.record, goal, site.catalog, checks=BACK_CHECKS)
+    plan = plan_rollback(
+        cloud, site.record, undone, site.catalog, record_digest=site.digest, components=components
+    )
+    text = write_plan(plan)
+    verified(text, site.record.catalog)
+    return Proposal(findings, plan, text)
+
+
+def _at_rest(runs: Runs, folder: RunFolder) -> Undone:
+    holder = worker_on(runs)
+    if holder is not None and holder.run == folder.id:
+        raise RunHeld(holder)
+    with open_journal(folder) as journal:
+        plan, run = approved_plan(folder, journal), fold(journal.events())
+    require(run, Verb.ROLLBACK)
+    return undone_by(plan, run)

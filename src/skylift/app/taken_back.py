@@ -1,0 +1,51 @@
+"""The run that a plan takes back: what it had begun, and its end when it is taken over."""
+
+from __future__ import annotations
+
+from skylift.app.site import Site
+from skylift.app.wiring import open_journal
+from skylift.engine.fold import Run, fold
+from skylift.engine.operate import Asked, hand_over
+from skylift.engine.verbs import Verb, require
+from skylift.model.goal import Rollback
+from skylift.model.ids import RunId
+from skylift.planning.facts import Drift
+from skylift.planning.plan import Plan
+from skylift.planning.rollback import Undone
+from skylift.planning.text import digest_of, read_plan
+from skylift.planning.window import begun_events
+
+
+def undone_by(plan: Plan, run: Run) -> Undone:
+    """What there is to take back of a run."""
+    begun = frozenset(step for step, at in run.steps.items() if at.begun)
+    ended = {step: at.ended_ms for step, at in run.steps.items() if at.ended_ms is not None}
+    return Undone(run.id, plan, run.plan, begun, ended)
+
+
+def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
+    """What the run has begun since a plan was made to take it back.
+
+    Raises:
+        RunUnknown: it is not here.
+        RunRefuses, StepRefuses: it is not at rest.
+    """
+    folder = site.runs.find(goal.run)
+    with open_journal(folder) as journal:
+        run = fold(journal.events())
+    require(run, Verb.ROLLBACK)
+    plan = read_plan(folder.plan.read_bytes())
+    now = begun_events(plan, undone_by(plan, run).begun)
+    if (run.plan, digest_of(plan), now) == (goal.plan, goal.plan, goal.begun):
+        return ()
+    return (Drift(f"run {goal.run}", f"at {len(goal.begun)} events", f"at {len(now)}"),)
+
+
+def take_over(site: Site, goal: Rollback, asked: Asked, by: RunId) -> None:
+    """Close the run, if it is open; what it had taken is now given back by whoever takes it back.
+
+    Raises:
+        RunRefuses, StepRefuses: it is not at rest.
+    """
+    with open_journal(site.runs.find(goal.run)) as journal:
+        hand_over(journal, asked, by)

@@ -1,0 +1,224 @@
+"""From what was seen, and what a run had begun, to a plan that takes it back while the APIs serve.
+
+A way back is a plan like any other (ADR 0031): the same turns, in the opposite order. At each moment of it
+the services that are new are those that were new at some moment of the upgrade, so that whatever proved that
+both releases may live side by side proves it again. What ends a way back is in the catalog
+(``planning.window``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from skylift.actions.prepare import BackUpDatabase
+from skylift.catalog.catalog import Catalog
+from skylift.model.cloud import Cloud
+from skylift.model.goal import Rollback, Upgrade
+from skylift.model.ids import ComponentName, Digest, RunId, StepId
+from skylift.model.record import Artifact, Record
+from skylift.model.release import Release
+from skylift.model.schema import beyond
+from skylift.planning.draft import draft
+from skylift.planning.facts import facts_of, relied_on
+from skylift.planning.notes import notes
+from skylift.planning.order import edges
+from skylift.planning.parking import cannot_park
+from skylift.planning.plan import FORMAT, Plan
+from skylift.planning.refusals import Closed, MovedOn, NothingToTakeBack, OthersFirst, WayBackClosed
+from skylift.planning.survey import Left, Survey, survey
+from skylift.planning.upgrade import mark
+from skylift.planning.window import Window, begun_events, changed, windows
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A run that is to be taken back, as its plan and its journal tell of it."""
+
+    run: RunId
+    plan: Plan
+    digest: Digest
+    """Of its plan."""
+    begun: frozenset[StepId]
+    """The steps of which any attempt had begun."""
+    ended_ms: Mapping[StepId, int]
+    """When each step that is done was done."""
+
+
+def plan_rollback(
+    cloud: Cloud,
+    record: Record,
+    undone: Undone,
+    catalog: Catalog,
+    *,
+    record_digest: Digest,
+    components: Collection[ComponentName] = (),
+) -> Plan:
+    """The steps that take a run back: ``components`` of it, or all that it changed.
+
+    Each component goes back as a whole to the release that the run found it at, wherever it is new now, and
+    in the order opposite to that of its upgrade. Schemas stay as they are. The same input gives the same
+    plan.
+
+    Raises:
+        NothingToTakeBack: the run changed nothing of them, or was no upgrade.
+        MovedOn: they are not what the run left behind, or the run found them at different releases.
+        WayBackClosed: no step leads one of them back any more.
+        OthersFirst: others that are still new go back before one of them.
+        Refused: no plan would keep the APIs serving (``planning.refusals``).
+    """
+    goal = rollback_goal(record, undone, catalog, components)
+    found = survey(cloud, record, goal, catalog)
+    _refuse_newer(cloud, record, undone, goal)
+    _refuse_closed(cloud, undone, catalog, found)
+    _refuse_alone(cloud, record, undone, catalog, goal=goal)
+    facts = relied_on(facts_of(cloud, record), found.target.name, back=True)
+    known = mark(record_digest, dict(facts), (undone.run, *goal.components, *goal.begun))
+    label = f"{goal.reached}-back-to-{goal.to}-{known}"
+    parts = draft(found, record, catalog, label) if any(not c.whole for c in found.components) else None
+    plan = Plan(
+        format=FORMAT,
+        cloud=record.name,
+        goal=goal,
+        source=found.source,
+        record=record_digest,
+        services={name: service.component for name, service in record.services.items()},
+        facts=facts,
+        notes=(),
+        steps=parts.steps if parts else (),
+        edges=edges(parts, catalog) if parts else (),
+    )
+    told = notes(found, parts, plan, catalog, cannot_park=cannot_park(record, catalog))
+    return replace(plan, notes=tuple(told))
+
+
+def rollback_goal(
+    record: Record, undone: Undone, catalog: Catalog, components: Collection[ComponentName]
+) -> Rollback:
+    """What is to go back, and to what, with what had begun of the run.
+
+    Raises:
+        NothingToTakeBack: the run changed nothing of ``components``, or was no upgrade.
+        MovedOn: it found them at different releases.
+    """
+    goal = undone.plan.goal
+    if not isinstance(goal, Upgrade):
+        raise NothingToTakeBack(undone.run, "it went back itself; to go forward again, plan an upgrade")
+    turned = changed(undone.plan, undone.begun)
+    wanted = frozenset(components) or turned
+    if missing := sorted(wanted - turned):
+        raise NothingToTakeBack(undone.run, f"no service of {', '.join(missing)} had begun to be upgraded")
+    if not wanted:
+        raise NothingToTakeBack(undone.run, "no service had begun to be upgraded")
+    return Rollback(
+        to=_found_at(record, undone, wanted),
+        reached=goal.to,
+        run=undone.run,
+        plan=undone.digest,
+        components=catalog.sequence(wanted),
+        begun=begun_events(undone.plan, undone.begun),
+    )
+
+
+def _found_at(record: Record, undone: Undone, wanted: frozenset[ComponentName]) -> Release:
+    """The release that the run found components at: the oldest that ran of each, and the same of all.
+
+    Its artifact is the record's, so that a component whose own one was another would not get that back.
+    """
+    starts: dict[ComponentName, Artifact | None] = {}
+    for name in sorted(wanted):
+        own = [service for service, owner in undone.plan.services.items() if owner == name]
+        paths = {
+            path
+            for fact, path in undone.plan.facts.items()
+            if fact.split(" ")[0] in {"artifact", "link"} and fact.split(" ")[1] in own and path != "nothing"
+        }
+        ran = [artifact for path in sorted(paths) if (artifact := record.artifact_at(path))]
+        starts[name] = min(ran, key=lambda artifact: artifact.release, default=None)
+    first = next(iter(starts.values()))
+    for name, artifact in starts.items():
+        if artifact is None or artifact != record.artifact_for(artifact.release):
+            why = f"the record does not declare what {name} ran before it as its artifact of a release"
+            raise MovedOn(undone.run, why, "declare that artifact in the record again, then plan again")
+        if first is None or artifact.release != first.release:
+            alone = f"take it back by itself: skylift rollback {undone.run} --component {name} -o back.plan"
+            raise MovedOn(undone.run, f"it found {name} at another release than the others", alone)
+    return starts[min(starts)].release  # type: ignore[union-attr] # none of them is none by now
+
+
+def _refuse_newer(cloud: Cloud, record: Record, undone: Undone, goal: Rollback) -> None:
+    for component, release in _releases(cloud, record):
+        if component in goal.components and release not in {goal.to, goal.reached}:
+            why = f"{component} runs {release} by now, and it led from {goal.to} to {goal.reached}"
+            raise MovedOn(undone.run, why, "take back the run that came after it first: skylift rollback")
+
+
+def _refuse_closed(cloud: Cloud, undone: Undone, catalog: Catalog, found: Survey) -> None:
+    passed = {left.name for left in found.components if not left.whole and _is_past(cloud, left)}
+    going = {left.name for left in found.components if not left.whole}
+    seen = windows(undone.plan, catalog, undone.begun)
+    own = [w for w in seen if w.component in going and w.ended_by == w.component]
+    if closed := [w for w in own if w.closed_by or w.component in passed]:
+        free = [w.component for w in seen if w.changed and w.closed_by is None and w not in closed]
+        raise WayBackClosed(undone.run, [_closed(undone, window) for window in closed], free)
+
+
+def _is_past(cloud: Cloud, left: Left) -> bool:
+    """Whether a database shows what ends the way back, whoever brought it there."""
+    known = left.known
+    for phase in known.phases if left.entry.databases else ():
+        if not phase.branch or f"run {known.name}:{phase.name}" not in known.way_back.ends:
+            continue
+        own = cloud.migrations[known.name, phase.schema, left.target.name]
+        others = [
+            r
+            for (c, s, _), found in cloud.migrations.items()
+            for r in found
+            if (c, s) == (known.name, phase.schema)
+        ]
+        for database in known.databases_of(left.entry.databases, phase.schema):
+            seen = beyond(own, others, cloud.schemas[database].rows)
+            if seen if phase.branch == "all" else phase.branch in seen:
+                return True
+    return False
+
+
+def _closed(undone: Undone, window: Window) -> Closed:
+    own = {
+        fact.removeprefix("database ")
+        for fact, of in undone.plan.facts.items()
+        if fact.startswith("database ") and of.partition(":")[0] == window.component
+    }
+    saved = (
+        f"{action.host}:{action.file} of {_at(undone.ended_ms[step.id])}"
+        for step in undone.plan.steps
+        if isinstance(action := step.action, BackUpDatabase)
+        if action.database in own and step.id in undone.ended_ms
+    )
+    step = window.closed_by or next(iter(window.until), None)
+    return Closed(window.component, step, window.because, window.source, tuple(saved))
+
+
+def _refuse_alone(cloud: Cloud, record: Record, undone: Undone, catalog: Catalog, *, goal: Rollback) -> None:
+    new = {component for component, release in _releases(cloud, record) if release > goal.to}
+    own = frozenset(goal.components)
+    pairs = [
+        (name, other)
+        for name in goal.components
+        if name in new
+        for other in sorted((catalog.after(name) & new) - own)
+    ]
+    if pairs:
+        raise OthersFirst(undone.run, pairs)
+
+
+def _releases(cloud: Cloud, record: Record) -> Iterator[tuple[ComponentName, Release]]:
+    """Every release that any service of each component was seen to run."""
+    for (service, _), unit in cloud.units.items():
+        if (artifact := record.artifact_at(unit.running)) and service in record.services:
+            yield record.services[service].component, artifact.release
+
+
+def _at(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,112 @@
+"""How far a run can be taken back, component by component: until the first event that ends its way back.
+
+Pure: from the plan, the steps that had begun, and what the catalog says of each component. An event is told
+in the words of the catalog's constraints, so that the verifier can judge it with code of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from skylift.actions.backend_traffic import DrainBackend
+from skylift.actions.closing import CloseService
+from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.service_run import StartService, StopService
+from skylift.actions.switch_artifact import SwitchArtifact
+from skylift.actions.unit_start import DisableUnit
+from skylift.catalog.catalog import Catalog
+from skylift.model.goal import Upgrade
+from skylift.model.ids import ComponentName, ServiceName, StepId
+from skylift.planning.plan import Plan, Step
+from skylift.planning.turns import UNPIN
+
+_TURNING = (DrainBackend, CloseService, DisableUnit, StopService, SwitchArtifact)
+"""What begins to turn a service over; what was only let back or looked at is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How far the steps of one component lead back."""
+
+    component: ComponentName
+    changed: bool
+    """Whether any of its services has begun to be turned over."""
+    until: tuple[StepId, ...]
+    """The steps of the plan of which the first to begin ends it: its own, and those of components that were
+    upgraded after it and go back before it. None if no step of the plan ends it."""
+    closed_by: StepId | None
+    """The step that has begun, and ended it; none while it is open."""
+    ended_by: ComponentName
+    """Whose step that is; its own while it is open."""
+    because: str
+    source: str
+
+
+def windows(plan: Plan, catalog: Catalog, begun: Collection[StepId] = ()) -> tuple[Window, ...]:
+    """The window of each component that an upgrade plan has steps for, in the plan's order.
+
+    A plan that goes back has none: what follows it is another upgrade.
+    """
+    return tuple(_windows(plan, catalog, frozenset(begun))) if isinstance(plan.goal, Upgrade) else ()
+
+
+def changed(plan: Plan, begun: Collection[StepId]) -> frozenset[ComponentName]:
+    """The components of which a service has begun to be turned over: what is only prepared is not."""
+    own = (step for step in plan.steps if step.id in begun and isinstance(step.action, _TURNING))
+    return frozenset(plan.services[_service(step)] for step in own)
+
+
+def begun_events(plan: Plan, begun: Collection[StepId]) -> tuple[str, ...]:
+    """What had begun of the plan, as events."""
+    return tuple(sorted({event for s in plan.steps if s.id in begun and (event := _event(plan, s))}))
+
+
+def _windows(plan: Plan, catalog: Catalog, begun: frozenset[StepId]) -> Iterator[Window]:
+    turned = changed(plan, begun)
+    ending = dict(_ending(plan, catalog))
+    owners = (plan.services.get(_service(step), ComponentName(_service(step))) for step in plan.steps)
+    for name in (name for name in dict.fromkeys(owners) if name in catalog.components):
+        # What was upgraded after it goes back before it, or stands in its way: if it is new at all.
+        first = {owner: step for step, owner in reversed(ending.items())}
+        own = (name, *sorted(catalog.after(name)))
+        barred = {name} | (catalog.after(name) & turned)
+        ended = (s for s, owner in ending.items() if owner in barred and s in begun)
+        closed_by = next(ended, None)
+        ended_by = ending[closed_by] if closed_by else name
+        way_back = catalog.components[ended_by].way_back
+        yield Window(
+            component=name,
+            changed=name in turned,
+            until=tuple(first[owner] for owner in own if owner in first),
+            closed_by=closed_by,
+            ended_by=ended_by,
+            because=way_back.because,
+            source=way_back.source,
+        )
+
+
+def _ending(plan: Plan, catalog: Catalog) -> Iterator[tuple[StepId, ComponentName]]:
+    """The steps of the plan with which any way back ends, in its order, each with whose."""
+    owners = {event: name for name, known in catalog.components.items() for event in known.way_back.ends}
+    for step in plan.steps:
+        if (event := _event(plan, step)) in owners:
+            yield step.id, owners[event]
+
+
+def _event(plan: Plan, step: Step) -> str:
+    """What begins with a step, if a way back could end with it; otherwise empty."""
+    match step.action:
+        case MigrateSchema(component=component, phase=phase):
+            return f"run {component}:{phase}"
+        case StartService() if step.id.partition(":")[2].startswith(UNPIN):
+            # It looks again at how new the others are when it starts, and not before.
+            return f"unpin {plan.services[_service(step)]}"
+        case StartService():
+            return f"start {_service(step)}"
+        case _:
+            return ""
+
+
+def _service(step: Step) -> ServiceName:
+    return ServiceName(step.id.partition(":")[0])

@@ -1,0 +1,312 @@
+"""A run is taken back as its operator asks: from which standings, what is taken over, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.app.desk import RUN, Desk, desk_at
+
+from skylift.app.account import judge, standing
+from skylift.app.approvals import Approval
+from skylift.app.conduct import CloudDrifted, apply, go_on
+from skylift.app.propose_rollback import propose_rollback
+from skylift.app.validate import Outcome
+from skylift.app.wiring import hold, open_journal
+from skylift.cli.exits import Exit
+from skylift.cli.main import call
+from skylift.cli.views import run as run_view
+from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.operate import abort, pause
+from skylift.engine.problems import RunHeld, RunRefuses, StepRefuses
+from skylift.model.goal import Rollback
+from skylift.model.ids import ComponentName, RunId, StepId
+from skylift.model.problem import Fix, Problem
+from skylift.planning.refusals import NothingToTakeBack, OthersFirst, WayBackClosed
+from skylift.planning.window import windows
+from skylift.testing.samples import R2024_1, artifact_of
+
+BACK = RunId("20260102-000000-run-0002")
+GLANCE_OUT = StepId("glance-api:drain@ctl2")
+"""When this is done, Keystone is new, Glance is mixed, and a backend is out of its pool."""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return desk_at(tmp_path)
+
+
+def run_of(desk: Desk, run: RunId = RUN) -> Run:
+    return standing(desk.site.runs, desk.site.runs.find(run)).run
+
+
+def say(desk: Desk, word: Callable[..., Run], **how: object) -> None:
+    with open_journal(desk.site.runs.find(RUN)) as journal:
+        word(journal, desk.asked_now, **how)
+
+
+def paused_at(desk: Desk, step: StepId) -> Run:
+    """An upgrade that was paused as soon as this step was done."""
+
+    def look(run: Run) -> None:
+        if step in run.within(Phase.DONE) and run.standing is Standing.RUNNING:
+            say(desk, pause)
+
+    desk.at_each_look = look
+    ended = desk.apply(desk.plan())
+    desk.at_each_look = lambda _run: None
+    return ended
+
+
+def way_back(desk: Desk, *components: str) -> bytes:
+    folder = desk.site.runs.find(RUN)
+    proposal = propose_rollback(desk.site, folder, tuple(map(ComponentName, components)))
+    assert not proposal.blocked
+    return proposal.text
+
+
+def apply_back(desk: Desk, text: bytes) -> Run:
+    return apply(desk.site, BACK, text, desk.bench, approval=Approval.ALL)
+
+
+def releases(desk: Desk) -> set[str]:
+    return {str(u.running)[-6:] for host in desk.cloud.hosts.values() for u in host.units.values()}
+
+
+def test_a_paused_run_is_taken_back_closed_and_what_it_had_taken_is_given_back(desk: Desk) -> None:
+    """Issue 5, 2: while running; shown, approved, run like any plan."""
+    paused = paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+
+    ended = apply_back(desk, text)
+
+    first = run_of(desk)
+    assert paused.standing is Standing.PAUSED
+    assert ended.standing is Standing.COMPLETED
+    assert first.standing is Standing.ABORTED
+    assert first.abort is not None
+    assert first.abort.reason == f"taken back by run {BACK}"
+    assert releases(desk) == {"2023.1"}
+    assert {view.state.value for view in desk.cloud.traffic.views()} == {"up"}
+    assert desk.cloud.failed == []
+
+
+def test_a_run_that_halted_with_a_service_down_is_taken_back(desk: Desk) -> None:
+    """Row 39: rollback restores the previous state if the upgrade fails."""
+    desk.cloud.broken.add(artifact_of(R2024_1).path)
+    halted = desk.apply(desk.plan())
+
+    ended = apply_back(desk, way_back(desk))
+
+    assert halted.standing is Standing.HALTED
+    assert ended.standing is Standing.COMPLETED
+    assert releases(desk) == {"2023.1"}
+    assert desk.cloud.failed == []
+
+
+def test_a_run_that_was_given_up_is_taken_back_and_stays_closed_as_it_was(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    go_on(
+        desk.site,
+        desk.site.runs.find(RUN),
+        desk.bench,
+        lambda journal, asked: abort(journal, asked, reason="enough", leave=False),
+    )
+
+    ended = apply_back(desk, way_back(desk))
+
+    first = run_of(desk)
+    assert ended.standing is Standing.COMPLETED
+    assert first.abort is not None
+    assert first.abort.reason == "enough"
+    assert releases(desk) == {"2023.1"}
+
+
+def test_after_success_only_what_has_no_contract_behind_it_could_go_back(desk: Desk) -> None:
+    """What cannot go back is refused in words, with the backup that can, and what that would lose."""
+    desk.apply(desk.plan())
+
+    with pytest.raises(WayBackClosed) as caught:
+        way_back(desk)
+
+    told = str(caught.value)
+    restore = [remedy.how for remedy in caught.value.remedies if remedy.fix is Fix.ROLL_BACK]
+    assert "keystone, since keystone:contract has begun: before contract old code runs" in told
+    assert len(restore) == 3
+    assert "ctl1:/var/backups/skylift/keystone-2023.1-to-2024.1-" in restore[0]
+    assert "UTC. Whatever was written to it since then is lost" in restore[0]
+
+
+@pytest.mark.parametrize("word", [None, "abort"])
+def test_a_run_that_goes_on_or_is_being_given_up_is_not_taken_back(desk: Desk, word: str | None) -> None:
+    """The one table: what works, or gives back, comes to its end first."""
+    seen: list[Problem] = []
+
+    def look(run: Run) -> None:
+        if GLANCE_OUT in run.within(Phase.DONE) and not seen:
+            if word:
+                say(desk, abort, reason="enough", leave=False)
+            with pytest.raises(RunHeld) as held:
+                way_back(desk)
+            seen.append(held.value)
+
+    desk.at_each_look = look
+    desk.apply(desk.plan())
+
+    assert seen
+
+
+def test_a_run_whose_process_died_comes_to_rest_before_it_is_taken_back(desk: Desk) -> None:
+    """A step of it may still be under way on its host."""
+
+    def dies(run: Run) -> None:
+        if StepId("glance-api:start@ctl1") in run.within(Phase.RUNNING):
+            raise KeyboardInterrupt
+
+    desk.at_each_look = dies
+    with pytest.raises(KeyboardInterrupt):
+        desk.apply(desk.plan())
+    desk.at_each_look = lambda _run: None
+
+    with pytest.raises(RunRefuses, match="it is running"):
+        way_back(desk)
+    say(desk, pause)
+    with pytest.raises(StepRefuses, match="cannot rollback glance-api:start@ctl1: it is running"):
+        way_back(desk)
+
+
+def test_a_plan_back_from_a_run_that_went_on_since_is_refused(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+    folder = desk.site.runs.find(RUN)
+    desk.at_each_look = lambda run: (
+        say(desk, pause) if len(run.steps) > 70 and run.standing is Standing.RUNNING else None
+    )
+    go_on(desk.site, folder, desk.bench)
+
+    with pytest.raises(CloudDrifted, match=f"run {RUN} was at") as caught:
+        apply_back(desk, text)
+
+    assert any(f"skylift rollback {RUN}" in remedy.how for remedy in caught.value.remedies)
+    assert run_of(desk).standing is Standing.PAUSED, "what was not taken back is not closed"
+
+
+def test_while_somebody_works_on_the_cloud_nothing_is_taken_back(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+
+    with hold(desk.site, RunId("another")), pytest.raises(RunHeld):
+        apply_back(desk, text)
+
+    assert run_of(desk).standing is Standing.PAUSED
+
+
+def test_one_component_goes_back_and_the_others_stay(desk: Desk) -> None:
+    paused_at(desk, StepId("placement-api:undrain@ctl3"))
+
+    ended = apply_back(desk, way_back(desk, "placement"))
+
+    record = desk.site.record
+    unit = record.services["placement-api"].unit  # type: ignore[index] # a name
+    assert ended.standing is Standing.COMPLETED
+    assert {str(h.units[unit].running)[-6:] for h in desk.cloud.hosts.values() if h.units} == {"2023.1"}
+    assert releases(desk) == {"2023.1", "2024.1"}
+
+
+def test_what_others_count_on_goes_back_with_them_or_not_at_all(desk: Desk) -> None:
+    paused_at(desk, StepId("placement-api:undrain@ctl3"))
+
+    with pytest.raises(OthersFirst, match="keystone goes back after glance, which is still new") as caught:
+        way_back(desk, "keystone")
+
+    named = f"skylift rollback {RUN} --component keystone --component glance --component placement"
+    assert any(named in remedy.how for remedy in caught.value.remedies)
+
+
+def test_what_a_run_only_prepared_leaves_nothing_to_take_back(desk: Desk) -> None:
+    paused_at(desk, StepId("keystone:expand"))
+
+    with pytest.raises(NothingToTakeBack, match="no service had begun to be upgraded"):
+        way_back(desk)
+    with pytest.raises(NothingToTakeBack, match="no service of glance had begun"):
+        way_back(desk, "glance")
+
+
+def test_a_way_back_is_not_itself_taken_back(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    apply_back(desk, way_back(desk))
+
+    with pytest.raises(NothingToTakeBack, match="to go forward again, plan an upgrade"):
+        propose_rollback(desk.site, desk.site.runs.find(BACK), ())
+
+
+def test_after_a_way_back_the_same_upgrade_can_be_planned_and_run(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    apply_back(desk, way_back(desk))
+
+    again = apply(
+        desk.site, RunId("20260103-000000-run-0003"), desk.plan(), desk.bench, approval=Approval.ALL
+    )
+
+    assert again.standing is Standing.COMPLETED
+    assert desk.cloud.failed == []
+
+
+def test_a_way_back_that_was_given_up_half_way_is_planned_again_from_there(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+
+    def gives_up(run: Run) -> None:
+        if len(run.within(Phase.DONE)) > 20 and run.abort is None and run.closed is None:
+            with open_journal(desk.site.runs.find(BACK)) as journal:
+                abort(journal, desk.asked_now, reason="not now", leave=False)
+
+    desk.at_each_look = gives_up
+    first = apply_back(desk, text)
+    desk.at_each_look = lambda _run: None
+
+    ended = apply(
+        desk.site, RunId("20260103-000000-run-0003"), way_back(desk), desk.bench, approval=Approval.ALL
+    )
+
+    assert first.standing is Standing.ABORTED
+    assert ended.standing is Standing.COMPLETED
+    assert releases(desk) == {"2023.1"}
+
+
+def test_status_says_how_far_each_component_can_go_back(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    half_way = standing(desk.site.runs, desk.site.runs.find(RUN))
+    begun = half_way.run.steps.keys()
+
+    early = run_view.window_lines(windows(half_way.plan, desk.site.catalog, begun))
+    every = frozenset(step.id for step in half_way.plan.steps)
+    late = run_view.window_lines(windows(half_way.plan, desk.site.catalog, every))
+
+    assert early == [
+        "  keystone can go back until keystone:contract begins",
+        "  glance can go back until glance:contract begins",
+    ]
+    assert late == [
+        "  keystone cannot go back any more: keystone:contract has begun",
+        "  glance cannot go back any more: glance:contract has begun",
+        "  placement cannot go back any more: placement:online-migrations has begun",
+    ]
+
+
+def test_the_report_judges_only_what_went_back_and_bears_schemas_that_are_ahead(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+    apply_back(desk, text)
+    goal = standing(desk.site.runs, desk.site.runs.find(BACK)).plan.goal
+
+    judged = judge(desk.site, goal)
+
+    assert isinstance(goal, Rollback)
+    assert judged.outcome is Outcome.COMPLETED, judged.issues
+    assert {verdict.service for verdict in judged.services} == {"keystone", "glance-api"}
+
+
+def test_a_run_that_is_not_here_is_named(tmp_path: Path) -> None:
+    assert call(["--cloud", str(tmp_path / "cloud.yaml"), "rollback", "no-such-run"]) == Exit.BLOCKED
