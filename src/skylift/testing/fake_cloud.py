@@ -20,6 +20,7 @@ from skylift.model.work import InHand
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_builds import FakeBuilds
+from skylift.testing.fake_nova import FakeNova
 from skylift.testing.fake_roster import FakeRoster
 from skylift.testing.fake_stacks import FakeStacks
 from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
@@ -76,6 +77,9 @@ class FakeCloud:
         self.roster = FakeRoster(self)
         self.builds = FakeBuilds(self)
         self.stacks = FakeStacks(self)
+        self.nova = FakeNova(self)
+        self.blind = 0
+        """How many of Nova's next answers miss."""
 
     @property
     def failed(self) -> list[FailedRequest]:
@@ -100,6 +104,7 @@ class FakeCloud:
             self.roster.pass_moment()
             self.builds.pass_moment()
             self.stacks.pass_moment()
+            self.nova.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""
@@ -130,10 +135,15 @@ class FakeCloud:
         for job in found.jobs.values():
             if isinstance(job.state, Running):
                 job.state = Ended(255, "cut short")
+        self.nova.cut(host)
         found.up_at, found.booting = self.now + BOOT_S, True
         if host in self.traffic.servers:
             self.traffic.forget(host)
         self.traffic.move_vip()
+
+    def deed(self, host: HostName, what: str) -> None:
+        """Something is really done."""
+        self.deeds.append(Deed(self.now, host, what))
 
     def lose_answer(self, call: str, times: int = 1) -> None:
         """Let the next ``times`` of a changing call (such as ``jobs.start``) work, but lose its answer."""

@@ -13,6 +13,7 @@ from skylift.model.record import Artifact
 from skylift.ports import Command, Jobs, JobState, NoJob, Ports
 from skylift.testing.fake_broker import FakeBroker
 from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_compute import FakeCanaries, FakeCompute
 from skylift.testing.fake_intake import FakeIntake
 from skylift.testing.fake_services import FakeBalancer, FakeDatabase, FakeVantage
 from skylift.testing.fake_work import FETCH, NOT_FOUND, start_job, stop_unit
@@ -44,6 +45,8 @@ def ports_of(cloud: FakeCloud) -> Ports:
         broker=FakeBroker(cloud),
         vantage=FakeVantage(cloud),
         intake=FakeIntake(cloud),
+        compute=FakeCompute(cloud),
+        canaries=FakeCanaries(cloud),
     )
 
 

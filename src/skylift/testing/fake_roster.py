@@ -68,12 +68,14 @@ class FakeRoster:
 
     def rows(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """All rows in one database, dead or alive."""
+        return tuple(row for row in self.all() if row.database == roster.database)
+
+    def all(self) -> Iterator[ServiceReport]:
+        """All rows in any."""
         written = [report for reports in self._written.values() for report in reports]
-        found = (r for r in (*written, *self.strays) if r.database == roster.database)
-        return tuple(
-            replace(row, enabled=False, reason=self.closed[row.id]) if row.id in self.closed else row
-            for row in found
-        )
+        for row in (*written, *self.strays):
+            closed = self.closed.get(row.id)
+            yield row if closed is None else replace(row, enabled=False, reason=closed)
 
     def takes_work(self, place: Place) -> bool:
         """Whether a scheduler would give new work to a service: it is neither closed nor taken for down."""

@@ -30,6 +30,8 @@ class Scene:
     """Ends with 0 within a moment."""
     bad: Command
     """Ends with another code within a moment, and says why."""
+    guest: str = ""
+    """An instance that may be moved, where the cloud has one."""
     label: str
     """Of probes and witnesses; nobody else's."""
 
