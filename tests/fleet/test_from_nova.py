@@ -9,7 +9,7 @@ import pytest
 from skylift.fleet.fleet import Fleet, Instance, Rule, State
 from skylift.fleet.nova import fleet_from
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.ports import ComputeSeen
 
 INVENTORIES = {

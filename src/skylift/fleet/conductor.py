@@ -15,10 +15,10 @@ from typing import ClassVar
 from skylift.fleet.course import Course, course
 from skylift.fleet.fleet import Fleet, Host, InstanceId, Rule
 from skylift.fleet.plan import Move, Turn
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.replan import replan
 from skylift.fleet.sight import Action, Close, Migrate, Open, Sight, Stage, Work, visible
 from skylift.fleet.standing import Caps, Standing
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
 
 

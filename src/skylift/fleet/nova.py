@@ -1,14 +1,14 @@
 """A fleet from what Nova and Placement answer: pure, so that whoever asks them stays thin.
 
 Sources: Nova's API reference (servers in detail from microversion 2.96, so that flavors and pinned zones
-are in them; services; aggregates; server groups, whose members alone tell who is in one) and Placement's (resource providers, inventories,
-traits). What neither tells stays unknown: models of CPU, NUMA cells of hosts, memory in use, and rates.
+are in them; services; aggregates; server groups, whose members alone tell who is in one) and Placement's
+(resource providers, inventories, traits). What neither tells stays unknown: models of CPU, NUMA cells of
+hosts, memory in use, and rates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from skylift.fleet.fleet import (
     Aggregate,

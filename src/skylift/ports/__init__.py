@@ -1,6 +1,7 @@
 """What Skylift needs of the world, as Protocols; ``Ports`` holds them all.
 
-Every call but a survey of all instances answers within 30 seconds or raises, and none waits for the cloud to finish something.
+Every call but a survey of all instances answers within 30 seconds or raises, and none waits for the cloud to
+finish something.
 All raise ``Transient`` when the host or service cannot be reached and nothing was changed, and
 ``Uncertain`` when the connection broke after the request was sent.
 """

@@ -22,9 +22,7 @@ class Client:
         Unanswered: no token was issued, or a call had another answer than expected.
     """
 
-    def __init__(
-        self, access: Access, until: float = float("inf"), *, versions: str = VERSIONS
-    ) -> None:
+    def __init__(self, access: Access, until: float = float("inf"), *, versions: str = VERSIONS) -> None:
         self.access = access
         self.versions = versions
         self.until = until

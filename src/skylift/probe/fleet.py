@@ -145,7 +145,7 @@ def _providers(client: Client, after: str, _since: str) -> Part:
     roots = sorted(one["uuid"] for one in listed if one.get("root_provider_uuid") in {None, one["uuid"]})
     names = {one["uuid"]: one["name"] for one in listed}
     left = [uuid for uuid in roots if uuid > after]
-    found = []
+    found: list[dict[str, Any]] = []
     for uuid in left:
         if found and client.until - time.monotonic() < _LAST_PAGE_S:
             return Part(found, found[-1]["uuid"])

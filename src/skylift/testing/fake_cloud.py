@@ -104,7 +104,7 @@ class FakeCloud:
             self.roster.pass_moment()
             self.builds.pass_moment()
             self.stacks.pass_moment()
-            self.nova.pass_moment()
+            self.nova.moves.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""

@@ -9,7 +9,8 @@ from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.ports import CanarySeen, Changes, ComputeSeen, MigrationSeen, Tell
 from skylift.testing.fake_cloud import FakeCloud
-from skylift.testing.fake_nova import FLAVOR, FakeServer
+from skylift.testing.fake_moves import FakeServer
+from skylift.testing.fake_nova import FLAVOR
 
 _ANSWERS_S = 2
 """How long a canary takes to answer."""
@@ -70,12 +71,12 @@ class FakeCompute:
         return Changes(
             tuple(self._services()),
             tuple(_server(s) for s in servers if s.changed_at >= since),
-            tuple(move.seen for move in self.cloud.nova.moves if move.seen.under_way),
+            tuple(move.seen for move in self.cloud.nova.moves.all if move.seen.under_way),
         )
 
     def migrations(self, instance: str) -> tuple[MigrationSeen, ...]:
         self._reach()
-        found = [move.seen for move in self.cloud.nova.moves if move.seen.instance == instance]
+        found = [move.seen for move in self.cloud.nova.moves.all if move.seen.instance == instance]
         return tuple(reversed(found))
 
     def migrate(self, instance: str, target: HostName, *, live: bool) -> None:
@@ -84,15 +85,15 @@ class FakeCompute:
             raise NovaRefuses(f"{instance} cannot be moved to {target}")
         if live and server.vm_state not in {"active", "paused"}:
             raise NovaRefuses(f"{instance} is {server.vm_state}, and is not moved live")
-        self.cloud.nova.begin(server, target, live=live)
+        self.cloud.nova.moves.begin(server, target, live=live)
         self.cloud.answer("compute.migrate", server.host)
 
     def abort(self, instance: str, migration: str) -> None:
         self._reach()
-        going = [move for move in self.cloud.nova.going(instance) if move.seen.id == migration]
+        going = [move for move in self.cloud.nova.moves.going(instance) if move.seen.id == migration]
         if not going or not going[0].seen.live:
             raise NovaRefuses(f"{instance} has no live migration {migration} that could be ended")
-        self.cloud.nova.abort(going[0])
+        self.cloud.nova.moves.abort(going[0])
         self.cloud.answer("compute.abort", instance)
 
     def tell(self, instance: str, word: Tell) -> None:
@@ -101,7 +102,7 @@ class FakeCompute:
         if server.vm_state != wanted:
             raise NovaRefuses(f"{instance} is {server.vm_state}, and cannot be told to {word.value}")
         if word is Tell.CONFIRM:
-            self.cloud.nova.confirm(next(self.cloud.nova.going(instance)))
+            self.cloud.nova.moves.confirm(next(self.cloud.nova.moves.going(instance)))
         else:
             server.vm_state = "stopped" if word is Tell.STOP else "active"
             server.boots += word is Tell.START

@@ -101,6 +101,8 @@ class ComputeContract:
         assert len([m for m in compute.migrations(scene.guest) if m.id not in known]) == 1
 
     def test_a_cold_migration_waits_to_be_confirmed(self, scene: Scene) -> None:
+        if not scene.cold:
+            pytest.skip("these hosts cannot copy the disk of an instance that is stopped")
         compute, target = scene.ports.compute, elsewhere(scene)
 
         compute.migrate(scene.guest, target, live=False)
