@@ -7,12 +7,13 @@ next one, which is made from what is seen then. A host that the run closed is wo
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from skylift.fleet.course import Course, course
+from skylift.fleet.elsewhere import Elsewhere
 from skylift.fleet.fleet import Fleet, Host, InstanceId, Rule
 from skylift.fleet.plan import Move, Turn
 from skylift.fleet.replan import replan
@@ -57,11 +58,15 @@ class Conductor:
         """What was asked for and is not seen yet, by the host or instance it is about, and when."""
         self._since: dict[HostName, tuple[Stage, int]] = {}
         """Since when a host of the run's is seen at its stage."""
-        self._tries: Counter[InstanceId] = Counter()
+        self._tries: defaultdict[InstanceId, list[HostName]] = defaultdict(list)
+        """Per instance the hosts that it was to go to, time after time."""
+        self._elsewhere = Elsewhere(fleet)
+        self.begins = True
+        """Whether any more hosts are begun; those that were are gone on with in any case."""
         self.given_up: dict[HostName, str] = {}
         """Hosts that the run could not finish, and why."""
         self.over = False
-        """Whether nothing is left that could be done."""
+        """Whether nothing is left that could be done, or, if no host is begun, that goes on."""
 
     def next(self, sight: Sight) -> tuple[Action, ...]:
         """What to ask for now."""
@@ -88,12 +93,32 @@ class Conductor:
         left = [
             h for h in self.course.turns if sight.hosts[h].work is not Stage.DONE and h not in self.given_up
         ]
-        if rests and left and not any(w.opens * 1000 > sight.moment for w in self._policy.windows):
+        later = not self.begins or any(w.opens * 1000 > sight.moment for w in self._policy.windows)
+        if rests and left and not later:
             self._deviates = True
             for host in left if self._stuck else ():
                 self._give_up(host, "it could neither be emptied nor planned in another way")
-        self.over = rests and not left and not self._deviates
+        self.over = rests and not self._deviates and (not left or not self.begins)
         return tuple(actions)
+
+    @property
+    def policy(self) -> FleetPolicy:
+        """What its operator allows."""
+        return self._policy
+
+    def set_aside(self, host: HostName, why: str) -> None:
+        """Do no more with a host, as somebody wants it so; one that is being emptied is given back."""
+        self._give_up(host, why)
+
+    def take_back(self, host: HostName) -> None:
+        """Go on with a host that was set aside, or given up."""
+        if self.given_up.pop(host, None) is not None:
+            self._deviates = True
+
+    def recall(self, call: Migrate, moment: int) -> None:
+        """Know of a migration that was asked for then, by a process that is gone: it may still begin."""
+        self._asked[_about(call)] = call, moment
+        self._tries[call.instance].append(call.target)
 
     def left(self, sight: Sight) -> dict[HostName, str]:
         """Hosts that are not done, each with the reason; one without, which is still to be done, has none."""
@@ -180,7 +205,7 @@ class Conductor:
         for host in self._since:
             if host not in self._asked:
                 yield from self._go_on(host, sight, plan, standing)
-        for turn in plan.plan.turns:
+        for turn in plan.plan.turns if self.begins else ():
             host = turn.host
             seen = sight.hosts[host]
             if seen.ours or seen.work is not Stage.DUE or host in self._asked or host in self.given_up:
@@ -195,10 +220,7 @@ class Conductor:
         seen = sight.hosts[host]
         if seen.work is Stage.UNDER_WAY:
             return
-        if seen.work is Stage.DONE:
-            if seen.up:
-                yield Open(host)
-        elif host in self.given_up or host not in plan.turns:
+        if seen.work is Stage.DONE or host in self.given_up or host not in plan.turns:
             yield Open(host)
         elif self._is_empty(host, sight, plan, standing):
             yield Work(host)
@@ -219,20 +241,28 @@ class Conductor:
                 self._deviates = True
                 continue
             move = moves[instance]
-            call = Migrate(instance, host, move.target, move.way)
-            target = sight.hosts[move.target]
-            back = move.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
+            call, tried = Migrate(instance, host, move.target, move.way), self._tries[instance]
+            if move.target in tried:
+                call = self._instead(call, sight, plan, standing)
+            target = sight.hosts[call.target]
+            back = call.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
             if not target.up or target.ours or target.closed or not back:
                 self._deviates |= not target.up
-            elif self._tries[instance] == self._pace.tries:
+            elif len(tried) >= self._pace.tries:
                 self._give_up(host, f"{instance} could not be moved off it in {self._pace.tries} tries")
                 return
             elif standing.lanes_free(call):
                 if standing.has_room(call):
-                    self._tries[instance] += 1
+                    tried.append(call.target)
                     yield call
                 else:
                     self._deviates = True
+
+    def _instead(self, call: Migrate, sight: Sight, plan: Course, standing: Standing) -> Migrate:
+        """The same call to a host where it did not fail yet, if there is one."""
+        tried = self._tries[call.instance]
+        other = self._elsewhere.instead(call, tried, sight=sight, plan=plan, standing=standing)
+        return other or call
 
     def _may_begin(self, turn: Turn, sight: Sight, plan: Course, standing: Standing) -> bool:
         """Whether a host may be closed now: by its place in the order, and by limits and windows."""

@@ -38,6 +38,7 @@ _SERVER = (
 _SERVICE = ("id", "binary", "host", "zone", "status", "state", "disabled_reason", "forced_down")
 _FLAVOR = ("original_name", "vcpus", "ram", "disk", "ephemeral", "swap", "extra_specs")
 _WISH = "maintenance"
+_OURS = "skylift-"
 _MIB = 1 << 20
 _LAST_PAGE_S = 6.0
 """A page is not begun if less time than this is left for it."""
@@ -110,6 +111,8 @@ def _server(said: Thing) -> dict[str, Any]:
     kept: dict[str, Any] = {key: said[key] for key in _SERVER if key in said}
     flavor = said["flavor"]
     kept["flavor"] = {key: flavor[key] for key in _FLAVOR if key in flavor}
+    if str(said.get("name", "")).startswith(_OURS):
+        kept["name"] = said["name"]
     kept["image"] = bool(said.get("image"))
     kept["metadata"] = {k: v for k, v in said.get("metadata", {}).items() if k.startswith(_WISH)}
     kept["tags"] = [tag for tag in said.get("tags", ()) if tag.startswith(f"{_WISH}=")]

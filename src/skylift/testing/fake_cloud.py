@@ -78,6 +78,8 @@ class FakeCloud:
         self.builds = FakeBuilds(self)
         self.stacks = FakeStacks(self)
         self.nova = FakeNova(self)
+        self.stuck: set[HostName] = set()
+        """Hosts that do not reboot when they are told to."""
         self.blind = 0
         """How many of Nova's next answers miss."""
 

@@ -174,6 +174,7 @@ class FakeCanaries:
 
 def _server(server: FakeServer) -> dict[str, Any]:
     return {
+        **({"name": f"skylift-{server.id}"} if server.ours else {}),
         "id": server.id,
         "tenant_id": "users" if not server.ours else "admin",
         "status": "DELETED" if server.deleted else server.vm_state.upper(),
