@@ -85,6 +85,8 @@ class TryHost(Action):
         opened = self.opening.observe(ports)
         if isinstance(opened, Pending):
             return opened
+        if isinstance(self._closing.observe(ports), Done):
+            return Done()  # its operator had closed it, so nobody can be placed there
         seen = ports.canaries.look(self.label, self.opening.host)
         if seen is None:
             return Pending("there is no canary yet")
@@ -99,6 +101,11 @@ class TryHost(Action):
     def reversal(self) -> Reversal:
         of = self.opening
         return Undo(CloseService(of.host, of.service, of.rosters, of.labels))
+
+    @property
+    def _closing(self) -> CloseService:
+        of = self.opening
+        return CloseService(of.host, of.service, of.rosters, of.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 from skylift.app.bench import Bench
 from skylift.app.conduct import (
@@ -31,6 +32,7 @@ from skylift.engine.journal import Journal
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume
 from skylift.engine.problems import RunHeld
+from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_mandate, read_mandate
@@ -41,6 +43,8 @@ from skylift.planning.text import PlanChanged
 
 _WITNESSES_S = 300
 """How long witnesses may take to be whole before the run begins without them."""
+_BLACKOUT = 9
+"""Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced."""
 _AGAIN = 10
 """A plan is made again no sooner than after so many times what the cloud may take to begin something."""
 _AGAIN_MIN_S = 60
@@ -54,7 +58,7 @@ class FleetDrifted(Refused):
     def __init__(self, lost: Mapping[str, str]) -> None:
         told = "; ".join(f"{host}: {why}" for host, why in lost.items())
         super().__init__(
-            f"the fleet has changed since this plan was made, and hosts of it cannot be done any more: {told}",
+            f"the fleet has changed since this plan was made, and hosts of it cannot be done now: {told}",
             Remedy(Fix.RETRY, "plan from what it is now: skylift plan --reboot -o FILE"),
             Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect --fleet"),
         )
@@ -161,13 +165,12 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
     record, label = site.record, str(folder.id)
     witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
-    gates = record.gates
+    gates, usual = record.gates, record.policy.loss
+    loss = replace(usual, failed_requests=usual.failed_requests + _BLACKOUT)
     with (
         ThreadPoolExecutor(max(len(gates), 1)) as asking,
         ThreadPoolExecutor(record.policy.at_once) as pool,
-        measured(
-            site, folder, bench, loss=record.policy.loss, resumed=bool(fold(journal.events()).steps)
-        ) as guard,
+        measured(site, folder, bench, loss=loss, resumed=bool(fold(journal.events()).steps)) as guard,
     ):
         execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
         around = Surroundings(
@@ -200,7 +203,9 @@ def _execution(
     cloud = LiveFleet(site.ports, turns, labels=labels, shared_storage=of.shared_storage)
     fleet = _opened(site, cloud, bench)
     again = Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle))
-    conductor = Conductor(fleet, mandate.policy, Pace(settle_s=of.settle, again_s=again))
+    events = journal.events()
+    asked = asked_before(events, fold(events).opened_ms)
+    conductor = Conductor(fleet, mandate.policy, Pace(settle_s=of.settle, again_s=again), asked)
     limits = FleetLimits(
         maintenance=of,
         unreachable=site.record.policy.timeouts.unreachable,

@@ -117,6 +117,12 @@ class LiveFleet:
         else:
             self.complaints.pop(about, None)
 
+    def complaint(self, host: HostName, looked: Looked) -> str:
+        """What was last said against a host, or against moving whoever is on it; begins with a semicolon."""
+        about = (host, *looked.sight.on.get(host, {}))
+        said = [self.complaints[name] for name in about if name in self.complaints]
+        return f"; last it was said: {said[0]}" if said else ""
+
     def _learn(self, seen: ComputeSeen, now: Epoch) -> None:
         self._known = _Known(
             {s["id"]: s for s in seen.servers}, seen.aggregates, groups_of(seen.groups), now, now

@@ -8,7 +8,7 @@ next one, which is made from what is seen then. A host that the run closed is wo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from skylift.fleet.elsewhere import Elsewhere
 from skylift.fleet.fleet import Fleet, Host, InstanceId, Rule
 from skylift.fleet.plan import Move, Turn
 from skylift.fleet.replan import replan
-from skylift.fleet.sight import Action, Close, Migrate, Open, Sight, Stage, Work, visible
+from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work, visible
 from skylift.fleet.standing import Caps, Standing
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
@@ -45,8 +45,11 @@ class Conductor:
     standing: ClassVar[type[Standing]] = Standing
     """What says what there is room for."""
 
-    def __init__(self, fleet: Fleet, policy: FleetPolicy, pace: Pace) -> None:
-        self._fleet, self._policy, self._pace = fleet, policy, pace
+    def __init__(
+        self, fleet: Fleet, policy: FleetPolicy, pace: Pace, asked: Iterable[tuple[Migrate, int]] = ()
+    ) -> None:
+        """``asked`` are migrations that a process asked for which is gone, and when: they may still begin."""
+        self._fleet, self.policy, self._pace = fleet, policy, pace
         self._caps = Caps(fleet, policy)
         self.course: Course | None = None
         self.plans = 0
@@ -60,6 +63,9 @@ class Conductor:
         """Since when a host of the run's is seen at its stage."""
         self._tries: defaultdict[InstanceId, list[HostName]] = defaultdict(list)
         """Per instance the hosts that it was to go to, time after time."""
+        for call, moment in asked:
+            self._asked[_about(call)] = call, moment
+            self._tries[call.instance].append(call.target)
         self._elsewhere = Elsewhere(fleet)
         self.begins = True
         """Whether any more hosts are begun; those that were are gone on with in any case."""
@@ -72,7 +78,7 @@ class Conductor:
         """What to ask for now."""
         self._notice(sight)
         calls = [action for action, _ in self._asked.values()]
-        standing = self.standing(self._fleet, self._policy, self._caps, sight=sight, calls=calls)
+        standing = self.standing(self._fleet, self.policy, self._caps, sight=sight, calls=calls)
         working = any(
             seen.work is Stage.UNDER_WAY and name not in self.given_up for name, seen in sight.hosts.items()
         )
@@ -93,32 +99,18 @@ class Conductor:
         left = [
             h for h in self.course.turns if sight.hosts[h].work is not Stage.DONE and h not in self.given_up
         ]
-        later = not self.begins or any(w.opens * 1000 > sight.moment for w in self._policy.windows)
+        later = not self.begins or any(w.opens * 1000 > sight.moment for w in self.policy.windows)
         if rests and left and not later:
             self._deviates = True
             for host in left if self._stuck else ():
-                self._give_up(host, "it could neither be emptied nor planned in another way")
+                self.give_up(host, "it could neither be emptied nor planned in another way")
         self.over = rests and not self._deviates and (not left or not self.begins)
         return tuple(actions)
-
-    @property
-    def policy(self) -> FleetPolicy:
-        """What its operator allows."""
-        return self._policy
-
-    def set_aside(self, host: HostName, why: str) -> None:
-        """Do no more with a host, as somebody wants it so; one that is being emptied is given back."""
-        self._give_up(host, why)
 
     def take_back(self, host: HostName) -> None:
         """Go on with a host that was set aside, or given up."""
         if self.given_up.pop(host, None) is not None:
             self._deviates = True
-
-    def recall(self, call: Migrate, moment: int) -> None:
-        """Know of a migration that was asked for then, by a process that is gone: it may still begin."""
-        self._asked[_about(call)] = call, moment
-        self._tries[call.instance].append(call.target)
 
     def left(self, sight: Sight) -> dict[HostName, str]:
         """Hosts that are not done, each with the reason; one without, which is still to be done, has none."""
@@ -152,13 +144,14 @@ class Conductor:
             stage, began = self._since.get(name, (seen.work, sight.moment))
             since[name] = (seen.work, began if stage is seen.work else sight.moment)
             if seen.work is Stage.UNDER_WAY:
-                if sight.moment - since[name][1] > self._policy.host_s * 1000 * self._pace.late:
-                    self._give_up(name, "it did not come back from the work on it, and is still closed")
+                if sight.moment - since[name][1] > self.policy.host_s * 1000 * self._pace.late:
+                    self.give_up(name, "it did not come back from the work on it, and is still closed")
             elif not seen.up:
-                self._give_up(name, "it is down")
+                self.give_up(name, "it is down")
         self._since = since
 
-    def _give_up(self, host: HostName, why: str) -> None:
+    def give_up(self, host: HostName, why: str) -> None:
+        """Do no more with a host; one that is being emptied is given back, one that is worked on is held."""
         if host not in self.given_up:
             self.given_up[host] = why
             self._deviates = True
@@ -178,28 +171,17 @@ class Conductor:
             for on in sight.on.values()
             for i in on.values()
         )
-        hosts = {name: self._host_now(name, sight) for name in self._fleet.hosts}
+        hosts = {}
+        for name, of in self._fleet.hosts.items():
+            since = self._since[name][1] if name in self._since else sight.moment
+            back = max(1, self.policy.host_s - (sight.moment - since) // 1000)
+            fit = name not in self.given_up
+            hosts[name] = _host_now(of, sight.hosts[name], fit=fit, back=Seconds(back))
         now = replace(self._fleet, hosts=hosts, instances=instances)
-        _, plan = replan(now, self._policy, moment_ms=sight.moment, orders=self._pace.orders)
+        _, plan = replan(now, self.policy, moment_ms=sight.moment, orders=self._pace.orders)
         self._planned, self._deviates = sight.moment, False
         self.plans += 1
         return course(plan, kept)
-
-    def _host_now(self, name: HostName, sight: Sight) -> Host:
-        seen = sight.hosts[name]
-        working = seen.work is Stage.UNDER_WAY
-        out_s = 0
-        if working:
-            worked = (sight.moment - self._since[name][1]) // 1000 if name in self._since else 0
-            out_s = max(1, self._policy.host_s - worked)
-        return replace(
-            self._fleet.hosts[name],
-            up=name not in self.given_up and (seen.up or working),
-            closed=seen.closed,
-            done=seen.work is Stage.DONE,
-            begun=seen.ours and seen.work is Stage.DUE,
-            out_s=Seconds(out_s),
-        )
 
     def _actions(self, sight: Sight, plan: Course, standing: Standing) -> Iterator[Action]:
         for host in self._since:
@@ -211,7 +193,7 @@ class Conductor:
             if seen.ours or seen.work is not Stage.DUE or host in self._asked or host in self.given_up:
                 continue
             if not seen.up:
-                self._give_up(host, "it is down")
+                self.give_up(host, "it is down")
             elif self._may_begin(turn, sight, plan, standing):
                 yield Close(host)
 
@@ -243,13 +225,13 @@ class Conductor:
             move = moves[instance]
             call, tried = Migrate(instance, host, move.target, move.way), self._tries[instance]
             if move.target in tried:
-                call = self._instead(call, sight, plan, standing)
+                call = self._elsewhere.instead(call, tried, sight=sight, plan=plan, standing=standing)
             target = sight.hosts[call.target]
             back = call.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
             if not target.up or target.ours or target.closed or not back:
                 self._deviates |= not target.up
             elif len(tried) >= self._pace.tries:
-                self._give_up(host, f"{instance} could not be moved off it in {self._pace.tries} tries")
+                self.give_up(host, f"{instance} could not be moved off it in {self._pace.tries} tries")
                 return
             elif standing.lanes_free(call):
                 if standing.has_room(call):
@@ -257,12 +239,6 @@ class Conductor:
                     yield call
                 else:
                     self._deviates = True
-
-    def _instead(self, call: Migrate, sight: Sight, plan: Course, standing: Standing) -> Migrate:
-        """The same call to a host where it did not fail yet, if there is one."""
-        tried = self._tries[call.instance]
-        other = self._elsewhere.instead(call, tried, sight=sight, plan=plan, standing=standing)
-        return other or call
 
     def _may_begin(self, turn: Turn, sight: Sight, plan: Course, standing: Standing) -> bool:
         """Whether a host may be closed now: by its place in the order, and by limits and windows."""
@@ -282,7 +258,20 @@ class Conductor:
         if not sight.on[host].keys() <= plan.off.get(host, {}).keys() | plan.stays:
             self._deviates = True
             return False
-        return _is_in_time((self._fleet, self._policy), self.given_up, turn, sight=sight, plan=plan)
+        return _is_in_time((self._fleet, self.policy), self.given_up, turn, sight=sight, plan=plan)
+
+
+def _host_now(host: Host, seen: HostSeen, *, fit: bool, back: Seconds) -> Host:
+    """A host as a plan that is made now takes it; one that is worked on is ``back`` in so many seconds."""
+    working = seen.work is Stage.UNDER_WAY
+    return replace(
+        host,
+        up=fit and (seen.up or working),
+        closed=seen.closed,
+        done=seen.work is Stage.DONE,
+        begun=seen.ours and seen.work is Stage.DUE,
+        out_s=back if working else Seconds(0),
+    )
 
 
 def _about(action: Action) -> str:

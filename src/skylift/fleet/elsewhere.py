@@ -23,14 +23,14 @@ class Elsewhere:
 
     def instead(
         self, call: Migrate, tried: Container[HostName], *, sight: Sight, plan: Course, standing: Standing
-    ) -> Migrate | None:
-        """The same move to a host that was not tried; none if there is none, or if others must come along.
+    ) -> Migrate:
+        """The same move to a host that was not tried; as it is if there is none, or if others must come, too.
 
         Where a group is to come together, nobody else takes the room that its last member needs.
         """
         instance = sight.on[call.source][call.instance]
         if self._is_bound(instance):
-            return None
+            return call
         kept = {
             move.target
             for moves in plan.off.values()
@@ -46,7 +46,7 @@ class Elsewhere:
                 other = replace(call, target=name)
                 if standing.lanes_free(other) and standing.has_room(other):
                     return other
-        return None
+        return call
 
     def _is_bound(self, instance: Instance) -> bool:
         return bool(instance.group) and self._fleet.groups[instance.group].rule is Rule.TOGETHER
