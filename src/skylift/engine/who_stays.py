@@ -1,4 +1,4 @@
-"""Instances that stay on a host while it is worked on, stopped: as their owners or the policy would have it."""
+"""Instances that stay on a host while it is worked on, stopped: as owners or the policy would have it."""
 
 from __future__ import annotations
 
