@@ -7,50 +7,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.maintained import QUICK, SiteOf, site_of
+from tests.app.maintained import (
+    CMP,
+    QUICK,
+    RUN,
+    SiteOf,
+    at_desk,
+    bench_of,
+    boots,
+    folder,
+    guests,
+    is_whole,
+    planned,
+    ran,
+    site_of,
+)
 
-from skylift.app.bench import Bench
 from skylift.app.maintain import FleetDrifted, apply_mandate, go_on
-from skylift.app.propose_fleet import propose_maintenance
-from skylift.app.runs import RunFolder
 from skylift.app.wiring import open_journal
 from skylift.engine.decide import Order
-from skylift.engine.drive import View
-from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.fold import Phase, Standing
 from skylift.engine.journal import MovesAsked
-from skylift.engine.operate import Asked, abort, pause, postpone, retry
-from skylift.fleet.mandate import Purpose, write_mandate
+from skylift.engine.operate import abort, pause, postpone, retry
+from skylift.fleet.mandate import Purpose
 from skylift.model.closing import reason_of
-from skylift.model.ids import HostName, RunId, StepId
-from skylift.planning.plan import Plan
+from skylift.model.ids import RunId, StepId
 from skylift.planning.text import PlanChanged
-
-RUN = RunId("20260101-000000-run-0001")
-CMP = [HostName(f"cmp{n}") for n in range(1, 5)]
-LONGEST_S = 6000
-
-
-def at_desk(at: SiteOf) -> Asked:
-    return Asked("rey@desk", at.cloud.now)
-
-
-class TooLongError(AssertionError):
-    """A run that does not come to rest."""
-
-
-def bench_of(at: SiteOf) -> Bench:
-    began = at.cloud.now
-
-    def wait() -> None:
-        at.cloud.pass_time(1)
-        at.meanwhile()
-        if at.cloud.now - began > LONGEST_S:
-            raise TooLongError("\n".join(at.remarks[-30:]))
-
-    def view(_plan: Plan, _begun: Run) -> View:
-        return lambda _run, _left: None
-
-    return Bench(wait, lambda: at.asked, view, at.remarks.append)
 
 
 @pytest.fixture
@@ -61,36 +43,6 @@ def at(tmp_path: Path) -> SiteOf:
         for guest in range(3):
             made.cloud.nova.boot(f"vm{n}{guest}", f"cmp{n}")
     return made
-
-
-def planned(at: SiteOf, purpose: Purpose = Purpose.REBOOT, *hosts: HostName) -> bytes:
-    mandate = propose_maintenance(at.site, purpose, hosts, frontier=False).mandate
-    assert mandate is not None
-    return write_mandate(mandate)
-
-
-def ran(at: SiteOf, purpose: Purpose = Purpose.REBOOT, *hosts: HostName) -> Run:
-    return apply_mandate(at.site, RUN, planned(at, purpose, *hosts), bench_of(at))
-
-
-def boots(at: SiteOf) -> dict[str, int]:
-    return {host: at.cloud.hosts[host].boots for host in CMP}
-
-
-def guests(at: SiteOf) -> list[tuple[int, int]]:
-    """Of each instance that is no canary: how often it came to another host, and was started."""
-    return [(s.moves, s.boots) for s in at.cloud.nova.servers.values() if not s.ours]
-
-
-def folder(at: SiteOf) -> RunFolder:
-    return at.site.runs.find(None)
-
-
-def is_whole(at: SiteOf) -> bool:
-    """Nothing is closed, nothing is under way, and nothing of ours is left."""
-    nova = at.cloud.nova
-    left = [s.id for s in nova.servers.values() if s.ours and not s.deleted]
-    return not at.cloud.roster.closed and not left and not any(m.seen.under_way for m in nova.moves.all)
 
 
 def test_every_host_is_rebooted_once_and_each_instance_moves_once(at: SiteOf) -> None:
