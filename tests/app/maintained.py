@@ -25,7 +25,7 @@ from skylift.testing.fake_ports import ports_of
 from skylift.testing.samples import R2024_1, R2025_1
 from skylift.testing.whole_clouds import Shape, whole_cloud
 
-COMPONENTS = ("keystone", "placement", "nova", "neutron")
+COMPONENTS = ("keystone", "glance", "placement", "nova", "neutron")
 RUN = RunId("20260101-000000-run-0001")
 CMP = [HostName(f"cmp{n}") for n in range(1, 5)]
 LONGEST_S = 6000

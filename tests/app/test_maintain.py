@@ -31,7 +31,8 @@ from skylift.engine.journal import MovesAsked
 from skylift.engine.operate import abort, pause, postpone, retry
 from skylift.fleet.mandate import Purpose
 from skylift.model.closing import reason_of
-from skylift.model.ids import RunId, StepId
+from skylift.model.cloud import UnitState
+from skylift.model.ids import RunId, Seconds, ServiceName, StepId
 from skylift.planning.text import PlanChanged
 
 
@@ -274,6 +275,44 @@ def test_a_host_that_can_no_longer_be_done_is_named_before_anything_is_touched(a
         apply_mandate(at.site, RUN, text, bench_of(at))
 
     assert at.cloud.deeds == []
+
+
+def test_a_target_that_dies_in_the_middle_is_done_without(at: SiteOf) -> None:
+    """It was the one host that was done; whoever is on it is Nova's to evacuate, and nobody here moves it."""
+
+    def die() -> None:
+        if any(m.seen.target == CMP[3] and m.seen.under_way for m in at.cloud.nova.moves.all):
+            at.cloud.reboot(CMP[3])
+            at.cloud.hosts[CMP[3]].up_at = at.cloud.now + 10 * 86_400
+
+    at.meanwhile = die
+    record = replace(at.site.record, maintenance=replace(QUICK, settle=Seconds(30)))
+    at.site = replace(at.site, record=record)
+
+    run = ran(at)
+
+    assert run.standing is Standing.COMPLETED
+    assert boots(at) == {**dict.fromkeys(CMP, 2), CMP[3]: 3}
+    assert at.cloud.roster.closed == {}
+    assert all(s.boots == 1 for s in at.cloud.nova.servers.values())
+    assert "error" in {m.seen.status for m in at.cloud.nova.moves.all}
+
+
+def test_a_bus_that_stumbles_takes_no_host_for_dead(at: SiteOf) -> None:
+    unit = at.site.record.services[ServiceName("nova-compute")].unit
+
+    def stumble() -> None:
+        quiet = at.cloud.roster.closed and at.cloud.now % 300 < 75
+        for host in CMP:
+            own = at.cloud.hosts[host].units[unit]
+            if own.state in {UnitState.ACTIVE, UnitState.ACTIVATING} and at.cloud.is_up(host):
+                own.state = UnitState.ACTIVATING if quiet else UnitState.ACTIVE
+
+    at.meanwhile = stumble
+
+    run = ran(at)
+
+    assert run.standing is Standing.COMPLETED
 
 
 def test_what_was_not_approved_does_not_run(at: SiteOf) -> None:

@@ -9,7 +9,7 @@ from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progres
 from skylift.actions.closing import CloseService, OpenService
 from skylift.actions.job import JobFailed
 from skylift.model.ids import HostName
-from skylift.model.problem import Fix, Remedy
+from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.ports import Command, Ended, NoJob, Ports
 
 _REBOOT = "cat /proc/sys/kernel/random/boot_id && sync && systemctl --no-block reboot"
@@ -63,6 +63,19 @@ class RebootHost(Action):
         return NothingToUndo("a host that was rebooted is up")
 
 
+class HostUnfit(Transient):
+    """A server of our own did not come about on a host; just after its opening that may pass."""
+
+    code = "host.unfit"
+
+    def __init__(self, host: HostName, refused: Refused) -> None:
+        super().__init__(
+            f"{host} did not boot a server of our own: {refused}",
+            Remedy(Fix.REPAIR, f"see why: ssh {host} journalctl -n 100 -u 'nova-compute*'"),
+            Remedy(Fix.RETRY, "after the repair: skylift retry"),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class TryHost(Action):
     """Open a host, and have a server of our own boot there and answer.
@@ -96,7 +109,10 @@ class TryHost(Action):
         opened = self.opening.observe(ports)
         self.opening.advance(ports)
         if isinstance(opened, Done):
-            ports.canaries.place(self.label, self.opening.host)
+            try:
+                ports.canaries.place(self.label, self.opening.host)
+            except Refused as refused:
+                raise HostUnfit(self.opening.host, refused) from None
 
     def reversal(self) -> Reversal:
         of = self.opening

@@ -12,7 +12,7 @@ from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.app.site import Site
 from skylift.engine.host_turn import HostTurn, WorkStep
 from skylift.fleet.mandate import Mandate, Purpose
-from skylift.model.ids import HostName, Seconds, ServiceName, StepId
+from skylift.model.ids import HostName, ServiceName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import HostEntry, ServiceEntry
 from skylift.model.roster import Roster
@@ -75,7 +75,7 @@ def _work(site: Site, purpose: Purpose, closing: CloseService) -> Iterator[WorkS
     if not of.canary:
         yield WorkStep(StepId(f"open@{host}"), opening, timeouts.start)
         return
-    yield WorkStep(StepId(f"try@{host}"), TryHost(opening, closing.labels[0]), Seconds(of.back))
+    yield WorkStep(StepId(f"try@{host}"), TryHost(opening, closing.labels[0]), of.trial)
     yield WorkStep(StepId(f"clean@{host}"), RemoveCanary(host, closing.labels[0]), timeouts.start)
 
 

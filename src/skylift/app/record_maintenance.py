@@ -25,6 +25,7 @@ def read_maintenance(section: Section) -> Maintenance:
         canary=_told(section, "canary", usual=usual.canary),
         failures=section.number("failures", 0, _FAILURES_MAX, default=usual.failures),
         back=_seconds(section, "back", usual.back),
+        trial=_seconds(section, "trial", usual.trial),
         move=_seconds(section, "move", usual.move),
         settle=_seconds(section, "settle", usual.settle),
         look=_seconds(section, "look", usual.look),

@@ -34,7 +34,7 @@ from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
 from skylift.engine.work_on_hosts import WorkOnHosts
 from skylift.fleet.conductor import Conductor
-from skylift.fleet.sight import Action, Close, Migrate, Stage, Work
+from skylift.fleet.sight import Action, Close, Migrate, Open, Stage, Work
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Problem
@@ -116,7 +116,7 @@ class FleetExecution:
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
         actions = self.conductor.next(looked.sight)
-        self._give_up(looked, now)
+        self._give_up(actions, looked, now)
         if self._write(actions, now):
             for action in actions:
                 if isinstance(action, Work):
@@ -175,9 +175,14 @@ class FleetExecution:
         if turn.work:
             _start(self.ledger, turn.work[0].id, at_ms)
 
-    def _give_up(self, looked: Looked, now: Epoch) -> None:
-        """Write down which hosts were given up, before they are given back; at the end, all that are left."""
-        at_ms, given_up = milliseconds(now), dict(self.conductor.given_up)
+    def _give_up(self, actions: tuple[Action, ...], looked: Looked, now: Epoch) -> None:
+        """Write down which hosts were given up, before they are given back; at the end, all that are left.
+
+        Of one that its operator had closed, the journal alone can tell that it is given back.
+        """
+        at_ms = milliseconds(now)
+        back = [a.host for a in actions if isinstance(a, Open) and looked.sight.hosts[a.host].closed]
+        given_up = dict.fromkeys(back, "no way is left to empty it") | self.conductor.given_up
         if self.conductor.over and self.conductor.begins:
             given_up = {**self.conductor.left(looked.sight), **given_up}
         for host, why in given_up.items():

@@ -27,6 +27,8 @@ _ANEW_S = 300
 """All is read again no sooner than this after the last time, when something unknown has appeared."""
 _PATIENCE_S = 600
 """For how long an owner's task on an instance is taken for one that will end."""
+_DOWN_S = 30
+"""For how long a service must be seen down until its host is taken for down: the bus may stumble."""
 _TRANSIENT = ("skylift-probe-", "skylift-canary-")
 """Servers of ours that go by themselves: they are nobody to be moved, but no host is worked on with one."""
 _VM = {"active": State.ACTIVE, "paused": State.PAUSED, "stopped": State.STOPPED, "building": State.ACTIVE}
@@ -70,6 +72,7 @@ class LiveFleet:
         self._marks = tuple(mark_of(label) for label in labels)
         self._known = _Known()
         self._busy: dict[str, Epoch] = {}
+        self._down: dict[HostName, Epoch] = {}
         self._stays_closed = frozenset(host for host, turn in turns.items() if not turn.work)
         self.fleet = Fleet({}, {}, ())
         self.complaints: dict[str, str] = {}
@@ -157,7 +160,7 @@ class LiveFleet:
             elif host in on:
                 instance = self._instance(server, host, now, moves=going is not None)
                 on[host][instance.id] = instance
-        hosts = {host: self._host(host, service, run) for host, service in self._services(seen)}
+        hosts = {host: self._host(host, service, run, now) for host, service in self._services(seen)}
         gone = {name: HostSeen(up=False) for name in self.fleet.hosts if name not in hosts}
         calls = {i: _call(m, on) for i, m in moving.items() if i in on[m.source]}
         moment = round(now * 1000) - run.opened_ms
@@ -168,15 +171,19 @@ class LiveFleet:
             if service["host"] in self.fleet.hosts:
                 yield HostName(service["host"]), service
 
-    def _host(self, host: HostName, service: Document, run: Run) -> HostSeen:
+    def _host(self, host: HostName, service: Document, run: Run, now: Epoch) -> HostSeen:
         turn = self._turns.get(host)
         stage = turn.stage(run) if turn else Stage.DUE
         disabled = service["status"] == "disabled"
         marked = disabled and str(service.get("disabled_reason") or "").startswith(self._marks)
-        taken = turn is not None and turn.begun(run)
+        # Whoever gave it back took the mark off; of one that its operator had closed, only the journal tells.
+        taken = turn is not None and turn.begun(run) and (stage is Stage.UNDER_WAY or disabled)
         kept = host in self._stays_closed
+        if service["state"] == "up":
+            self._down.pop(host, None)
+        down_s = now - self._down.setdefault(host, now) if service["state"] != "up" else 0
         return HostSeen(
-            up=service["state"] == "up" and not service.get("forced_down"),
+            up=down_s < _DOWN_S and not service.get("forced_down"),
             ours=turn is not None and (taken or (marked and not (kept and stage is Stage.DONE))),
             closed=kept or (disabled and not marked),
             work=stage,

@@ -61,11 +61,13 @@ class Conductor:
         """What was asked for and is not seen yet, by the host or instance it is about, and when."""
         self._since: dict[HostName, tuple[Stage, int]] = {}
         """Since when a host of the run's is seen at its stage."""
-        self._tries: defaultdict[InstanceId, list[HostName]] = defaultdict(list)
-        """Per instance the hosts that it was to go to, time after time."""
+        self._tries: defaultdict[tuple[InstanceId, HostName], list[HostName]] = defaultdict(list)
+        """Per instance and the host it was on, the hosts that it was to go to, time after time."""
         for call, moment in asked:
             self._asked[_about(call)] = call, moment
-            self._tries[call.instance].append(call.target)
+            self._tries[call.instance, call.source].append(call.target)
+        self._returned: set[HostName] = set()
+        """Hosts that were given back because a plan that was made on the way had no place for them."""
         self._elsewhere = Elsewhere(fleet)
         self.begins = True
         """Whether any more hosts are begun; those that were are gone on with in any case."""
@@ -202,7 +204,12 @@ class Conductor:
         seen = sight.hosts[host]
         if seen.work is Stage.UNDER_WAY:
             return
-        if seen.work is Stage.DONE or host in self.given_up or host not in plan.turns:
+        if seen.work is Stage.DONE or host in self.given_up:
+            yield Open(host)
+        elif host not in plan.turns:
+            # Open again, it may take what others must get rid of: that is worth another plan, once.
+            self._deviates |= host not in self._returned
+            self._returned.add(host)
             yield Open(host)
         elif self._is_empty(host, sight, plan, standing):
             yield Work(host)
@@ -223,7 +230,7 @@ class Conductor:
                 self._deviates = True
                 continue
             move = moves[instance]
-            call, tried = Migrate(instance, host, move.target, move.way), self._tries[instance]
+            call, tried = Migrate(instance, host, move.target, move.way), self._tries[instance, host]
             if move.target in tried:
                 call = self._elsewhere.instead(call, tried, sight=sight, plan=plan, standing=standing)
             target = sight.hosts[call.target]

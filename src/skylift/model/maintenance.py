@@ -23,6 +23,8 @@ class Maintenance:
     """Hosts that may fail; with one more the run pauses: hosts under way go on, and no other begins."""
     back: Seconds = Seconds(1800)
     """Until a rebooted host is back with its services; then it is held, closed, for an operator."""
+    trial: Seconds = Seconds(300)
+    """Until a server of our own has booted on an opened host and answered; then that is closed again."""
     move: Seconds = Seconds(1800)
     """Until a migration is ended and tried again, on another host if there is one."""
     settle: Seconds = Seconds(60)

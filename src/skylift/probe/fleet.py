@@ -32,7 +32,7 @@ Thing = Mapping[str, Any]
 
 _HOST = "OS-EXT-SRV-ATTR:host"
 _SERVER = (
-    *("id", "tenant_id", "status", "flavor", "pinned_availability_zone", "locked"),
+    *("id", "tenant_id", "status", "flavor", "pinned_availability_zone"),
     *(_HOST, "OS-EXT-STS:vm_state", "OS-EXT-STS:task_state", "OS-EXT-AZ:availability_zone"),
 )
 _SERVICE = ("id", "binary", "host", "zone", "status", "state", "disabled_reason", "forced_down")

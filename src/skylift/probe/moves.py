@@ -58,11 +58,7 @@ def canary(client: Client, name: str, host: str, wanted: Wanted, *, make: bool) 
     there = [s for s in _listed(client, name) if s["name"] == name]
     if not there and not make:
         return None
-    choices = witness_core.choices_for(client, wanted)
-    if not choices:
-        raise Unanswered(CONTENT, "the cloud has no image, or no flavor for it, that a canary could be of")
-    mine: dict[str, Any] = {"name": name, "id": "", "host": host, **choices[0]._asdict()}
-    waits = witness_core.boot_server(client, {"server": mine}) if make else f"the server is {_status(there)}"
+    waits = _made(client, name, host, wanted) if make else f"the server is {_status(there)}"
     if there and there[0]["OS-EXT-SRV-ATTR:host"] not in {host, None}:
         raise Unanswered(CONTENT, f"{name} is on {there[0]['OS-EXT-SRV-ATTR:host']}, and not on {host}")
     if _status(there) != "ACTIVE":
@@ -75,6 +71,15 @@ def canary(client: Client, name: str, host: str, wanted: Wanted, *, make: bool) 
     except Unanswered:
         return {"left": f"the server is active, and {address} does not answer yet", "answered": False}
     return {"left": "", "answered": True}
+
+
+def _made(client: Client, name: str, host: str, wanted: Wanted) -> str:
+    """Make what is missing of it, and say what it still waits for."""
+    choices = witness_core.choices_for(client, wanted)
+    if not choices:
+        raise Unanswered(CONTENT, "the cloud has no image, or no flavor for it, that a canary could be of")
+    mine: dict[str, Any] = {"name": name, "id": "", "host": host, **choices[0]._asdict()}
+    return witness_core.boot_server(client, {"server": mine})
 
 
 def remove_canary(client: Client, name: str) -> None:
