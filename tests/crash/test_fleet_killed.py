@@ -17,7 +17,7 @@ from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Run, Standing, fold
-from skylift.engine.journal import Journal
+from skylift.engine.journal import Journal, MovesAsked
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume
 from skylift.engine.watched_moves import asked_before
@@ -32,7 +32,7 @@ from skylift.testing.memory_journal import MemoryJournal
 
 RUN = RunId("r")
 CMP = [HostName(f"cmp{n}") for n in range(1, 4)]
-EVERY = 4
+EVERY = 5
 """Of the worlds there were on the way, one in so many is tried."""
 
 
@@ -69,8 +69,11 @@ def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, 
     return drive_fleet(execution, around, every=Seconds(1))
 
 
-def is_as_it_should_be(cloud: FakeCloud, run: Run, where: str) -> None:
+def is_as_it_should_be(cloud: FakeCloud, run: Run, journal: Journal, where: str) -> None:
     nova = cloud.nova
+    asked = Counter(of.instance for e in journal.events() if isinstance(e, MovesAsked) for of in e.moves)
+    begun = Counter(m.seen.instance for m in nova.moves.all)
+    assert begun <= asked, f"{where}: what was begun was not written down before"
     jobs = Counter((d.host, d.what) for d in cloud.deeds if d.what.startswith("sh "))
     assert run.standing is Standing.COMPLETED, where
     assert {h: cloud.hosts[h].boots for h in CMP} == dict.fromkeys(CMP, 2), where
@@ -92,14 +95,14 @@ def test_a_fleets_run_killed_anywhere_ends_like_one_that_was_not(at: SiteOf) -> 
 
     run = run_of(at, mandate, here, FusedJournal(journal, snapshots), ports=ports)
 
-    is_as_it_should_be(here, run, "undisturbed")
+    is_as_it_should_be(here, run, journal, "undisturbed")
     worlds = list(snapshots.worlds.items())
     assert len(worlds) > 100
     for frozen, where in worlds[::EVERY]:
         survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
         survivor.pass_time(7)
         again = run_of(at, mandate, survivor, kept, ports=ports_of(survivor))
-        is_as_it_should_be(survivor, again, str(where))
+        is_as_it_should_be(survivor, again, kept, str(where))
 
 
 def test_one_that_is_killed_again_and_again_still_ends(at: SiteOf) -> None:
@@ -115,7 +118,7 @@ def test_one_that_is_killed_again_and_again_still_ends(at: SiteOf) -> None:
             deaths += 1
             here.pass_time(2)
         else:
-            is_as_it_should_be(here, run, f"after {deaths} deaths")
+            is_as_it_should_be(here, run, journal, f"after {deaths} deaths")
             break
 
     assert deaths > 5
