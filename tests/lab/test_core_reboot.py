@@ -142,16 +142,16 @@ def services(cloud: CoreCloud) -> dict[str, tuple[str, str, str | None]]:
 
 @pytest.fixture(scope="module")
 def rolled(
-    core_lab: Lab,
     cloud: CoreCloud,
     guests: dict[str, str],
     operator: Operator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Rolled:
+    lab = cloud.lab
     plan = planned(operator, tmp_path_factory.mktemp("plan"), *(f"--host={host}" for host in HOSTS))
-    before = {host: boot_id(core_lab.host(host)) for host in HOSTS}
+    before = {host: boot_id(lab.host(host)) for host in HOSTS}
     counts = {name: cloud.counter(address) for name, (_, address) in GUESTS.items()}
-    pinger = Pinger(core_lab, tuple(address for _, address in GUESTS.values()))
+    pinger = Pinger(lab, tuple(address for _, address in GUESTS.values()))
     pinger.begin()
     began = time.time()
     try:
@@ -175,7 +175,7 @@ def rolled(
         run,
         ended,
         json.loads(operator.ends("report", "--json").answer),
-        {host: (before[host], boot_id(core_lab.host(host))) for host in HOSTS},
+        {host: (before[host], boot_id(lab.host(host))) for host in HOSTS},
         {name: (counts[name], cloud.counter(address)) for name, (_, address) in GUESTS.items()},
         {by_address[address]: found for address, found in away.items()},
         {name: migrations(cloud, server, began) for name, server in guests.items()},
