@@ -34,9 +34,9 @@ from skylift.checks.registry import CHECKS
 from skylift.cli.exits import Exit
 from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
-from skylift.fleet import document, fleet, policy
+from skylift.fleet import document, fleet
 from skylift.fleet import plan as fleet_plan
-from skylift.model import record
+from skylift.model import fleet_policy, maintenance, record
 from skylift.model.gate import GateEntry
 from skylift.model.notification import NotifyEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
@@ -77,6 +77,9 @@ RECORD = (
     ("vantage", record.VantageEntry, ""),
     ("gates.NAME", GateEntry, ""),
     ("notify.NAME", NotifyEntry, ""),
+    ("maintenance", maintenance.Maintenance, "limits"),
+    ("maintenance.limits", fleet_policy.FleetPolicy, "windows only in_place projects network consent"),
+    ("maintenance.limits.consent", fleet_policy.Consent, "post_copy"),
     ("policy", record.Policy, ""),
     ("policy.loss", record.LossBudget, ""),
     ("policy.timeouts", record.Timeouts, ""),
@@ -95,7 +98,7 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy` and what is in it, `gates`, `notify` and `signers`.",
+        "Sections are required, but for `policy`, `maintenance`, `gates`, `notify` and `signers`.",
         "",
         "## signers",
         "",
@@ -286,10 +289,10 @@ FLEET = (
     ("instances[]", fleet.Instance),
     ("groups.NAME", fleet.Group),
     ("aggregates.NAME", fleet.Aggregate),
-    ("policy", policy.FleetPolicy),
-    ("policy.consent, policy.projects.NAME", policy.Consent),
-    ("policy.network", policy.Network),
-    ("policy.windows[]", policy.Window),
+    ("policy", fleet_policy.FleetPolicy),
+    ("policy.consent, policy.projects.NAME", fleet_policy.Consent),
+    ("policy.network", fleet_policy.Network),
+    ("policy.windows[]", fleet_policy.Window),
 )
 
 

@@ -133,7 +133,9 @@ def test_a_host_that_is_not_there_cannot_be_drained(fleet: Path, capsys: pytest.
     "words",
     [
         [],
-        ["--reboot"],
+        ["--reboot", "--fleet", "f.json", "--host", "cmp1"],
+        ["--drain", "cmp1", "--host", "cmp2"],
+        ["--to", "2024.1", "--partial"],
         ["--reboot", "--hypervisor", "--fleet", "f.json"],
         ["--to", "2024.1", "--fleet", "f.json"],
     ],

@@ -16,6 +16,8 @@ from skylift.testing.contracts import (
     ArtifactsContract,
     BalancerContract,
     BrokerContract,
+    CanariesContract,
+    ComputeContract,
     DatabaseContract,
     HostsContract,
     IntakeContract,
@@ -67,6 +69,7 @@ def scene(whole: Record) -> Scene:
         until=until,
         good=Command((DUMP, "nothing", "/dev/null")),
         bad=Command(("/no/such/program",)),
+        guest=cloud.nova.boot("guest", "cmp1").id if COMPONENT in record.components else "",
         label="contract",
     )
 
@@ -107,6 +110,14 @@ class TestFakeRoster(_OnTheBus, RosterContract):
 
 
 class TestFakeIntake(_OnTheBus, IntakeContract):
+    pass
+
+
+class TestFakeCompute(_OnTheBus, ComputeContract):
+    pass
+
+
+class TestFakeCanaries(_OnTheBus, CanariesContract):
     pass
 
 

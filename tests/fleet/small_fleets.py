@@ -18,7 +18,7 @@ from skylift.fleet.fleet import (
     Rule,
     State,
 )
-from skylift.fleet.policy import Consent, FleetPolicy, Window
+from skylift.model.fleet_policy import Consent, FleetPolicy, Window
 from skylift.model.ids import HostName, Seconds
 
 GIB = 1024

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from skylift.fleet.fleet import Fleet, Instance, Rule, State
-from skylift.fleet.nova import NovaSeen, fleet_from
+from skylift.fleet.nova import fleet_from
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
+from skylift.ports import ComputeSeen
 
 INVENTORIES = {
     "VCPU": {"total": 64, "reserved": 4, "allocation_ratio": 4.0},
@@ -37,28 +38,31 @@ def flavor(**specs: str) -> dict[str, Any]:
     return {**server("x")["flavor"], "extra_specs": specs}
 
 
-def seen(*servers: dict[str, Any]) -> Fleet:
+def seen(*servers: dict[str, Any], members: tuple[str, ...] = ()) -> Fleet:
     services = [
         {"binary": "nova-compute", "host": f"cmp{n}", "zone": "az1", "state": "up", "status": "enabled"}
         for n in (1, 2, 3)
     ]
     services[2] |= {"state": "down", "status": "disabled"}
     return fleet_from(
-        NovaSeen(
+        ComputeSeen(
             servers,
             (*services, {"binary": "nova-scheduler", "host": "ctl1", "zone": "internal"}),
             ({"name": "fast", "hosts": ["cmp2"], "metadata": {"ssd": "true", "trait:X": "required"}},),
-            ({"id": "g1", "policy": "anti-affinity"}, {"id": "g2", "policies": ["soft-affinity"]}),
+            (
+                {"id": "g1", "policy": "anti-affinity", "members": [*members]},
+                {"id": "g2", "policy": "soft-affinity", "members": ["another"]},
+            ),
             tuple({"name": f"cmp{n}.example.org", "uuid": f"u{n}"} for n in (1, 2, 3)),
             {f"u{n}": INVENTORIES for n in (1, 2, 3)},
-            {"u2": ("HW_CPU_X86_AVX512F",)},
-            shared_storage=False,
-        )
+            {"u2": ("HW_CPU_X86_AVX512F",), "u3": ("COMPUTE_STATUS_DISABLED",)},
+        ),
+        shared_storage=False,
     )
 
 
-def one(**more: Any) -> Instance:
-    (instance,) = seen(server("i", **more)).instances
+def one(members: tuple[str, ...] = (), **more: Any) -> Instance:
+    (instance,) = seen(server("i", **more), members=members).instances
     return instance
 
 
@@ -74,6 +78,7 @@ def test_services_traits_and_aggregates_are_of_their_hosts() -> None:
 
     assert (of["cmp3"].up, of["cmp3"].closed, of["cmp1"].up) == (False, True, True)
     assert of["cmp2"].traits == {"HW_CPU_X86_AVX512F"}
+    assert of["cmp3"].traits == frozenset(), "that Nova closed it is no trait of what it can do"
     assert of["cmp2"].aggregates == ("fast",)
     assert seen().aggregates["fast"].isolated
 
@@ -93,6 +98,14 @@ def test_a_state_that_is_not_known_is_taken_for_busy(more: dict[str, Any], state
 
 def test_an_instance_without_a_host_is_left_out() -> None:
     assert seen(server("i", **{"OS-EXT-SRV-ATTR:host": None})).instances == ()
+
+
+def test_an_instance_on_a_host_that_placement_does_not_know_is_left_out() -> None:
+    assert seen(server("i", **{"OS-EXT-SRV-ATTR:host": "ironic1"})).instances == ()
+
+
+def test_a_notice_that_cannot_be_read_asks_for_none() -> None:
+    assert one(metadata={"maintenance_notice_h": "soon"}).notice_h == 0
 
 
 def test_a_disk_of_the_host_is_copied_and_a_volume_is_not() -> None:
@@ -134,7 +147,7 @@ def test_owners_groups_and_tpms_are_read() -> None:
     told = one(
         tags=["maintenance=cold", "blue"],
         metadata={"maintenance": "live", "maintenance_notice_h": "48"},
-        server_groups=["g1"],
+        members=("j", "i"),
         flavor=flavor(**{"hw:tpm_version": "2.0"}),
     )
 

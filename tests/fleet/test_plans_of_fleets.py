@@ -9,7 +9,7 @@ from skylift.fleet.document import document_of, fleet_of, plan_document
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.plan import FleetPlan
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.verifier.fleet.verify import verify_fleet
 
 

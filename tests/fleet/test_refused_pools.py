@@ -11,7 +11,7 @@ from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.fleet import Flavor, FlavorName, Fleet, Group, GroupName, Host, Instance, InstanceId, Rule
 from skylift.fleet.plan import Resource
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
 from skylift.verifier.fleet.verify import verify_fleet
 

@@ -12,8 +12,8 @@ from skylift.drainbench.clouds import Cloud, generate
 from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.fleet import Fleet, GroupName, InstanceId
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy, Window
 from skylift.fleet.replan import HostDied, InstanceAppeared, MigrationFailed, present, replan
+from skylift.model.fleet_policy import FleetPolicy, Window
 from skylift.model.ids import Seconds
 from skylift.verifier.fleet.verify import verify_fleet
 

@@ -9,8 +9,8 @@ import pytest
 from skylift.fleet.fleet import Flavor, FlavorName, Fleet, Host, Instance, InstanceId, State
 from skylift.fleet.plan import FleetPlan
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import Consent, FleetPolicy
 from skylift.fleet.verdict import Verdict, Way
+from skylift.model.fleet_policy import Consent, FleetPolicy
 from skylift.model.ids import HostName
 
 GIB = 1024

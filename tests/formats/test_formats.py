@@ -18,15 +18,19 @@ from skylift.drivers.ed25519 import holds
 from skylift.drivers.sqlite_journal import JOURNAL as KIND
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
-from skylift.engine.journal import EVENTS, JournalFormat
+from skylift.engine.journal import EVENTS, JournalFormat, MovesAsked
+from skylift.fleet.mandate import read_mandate, write_mandate
 from skylift.planning.text import PlanFormat, read_plan, write_plan
 
 HERE = Path(__file__).parent
 OLD_PLAN, OLD_JOURNAL, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite", HERE / "journal-2.sqlite"
+FLEET_JOURNAL, MANDATE = HERE / "journal-2-fleet.sqlite", HERE / "mandate-1.plan"
 PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN = tuple(
     HERE / f"plan-2{of}.plan"
     for of in ("", "-parking", "-roster", "-closing", "-first-and-last", "-together")
 )
+OF_FLEETS = {"reboot-host", "try-host", "remove-canary"}
+"""Actions on empty compute hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
     PARKING_PLAN: "19058ad9ee58c1903d76f2c105e17e6a47c2b7d3186226adb04dfb2f30a60692",
@@ -36,6 +40,8 @@ WRITTEN = {
     TOGETHER_PLAN: "1b6bbed0dd248a3b406a091d9d20a5db09260ec416ffd6305c818b8323e543b6",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
+    FLEET_JOURNAL: "64eeec4eae553d6d9d5a7e08de513b3acc25df1c27efd4d49aa59f1509aae8c4",
+    MANDATE: "41ac46373fb387e26eaf2e06c5ebd0835cd9d6f40bc2dfe1da1d1791d516e45f",
     JOURNAL: "244bdb7b7754adae35cdd7e7585fb13b33e95f7f28f7be75d301d816c2930b35",
 }
 
@@ -61,7 +67,26 @@ def test_the_plans_of_format_2_show_every_kind_of_action_an_upgrade_has() -> Non
     """A kind that was added later has its own file."""
     kinds = {step.action.kind for file in PLANS for step in read_plan(file.read_bytes()).steps}
 
-    assert kinds == KINDS.keys()
+    assert kinds == KINDS.keys() - OF_FLEETS
+
+
+def test_a_mandate_of_format_1_is_read_and_written_again_as_the_same_bytes() -> None:
+    text = MANDATE.read_bytes()
+
+    assert write_mandate(read_mandate(text)) == text
+
+
+def test_a_journal_of_a_run_over_a_fleet_tells_the_same_story(tmp_path: Path) -> None:
+    journal = SqliteJournal(Path(shutil.copy(FLEET_JOURNAL, tmp_path)))
+    events = journal.events()
+    journal.close()
+
+    run = fold(events)
+
+    asked = [of.instance for event in events if isinstance(event, MovesAsked) for of in event.moves]
+    assert run.standing is Standing.COMPLETED
+    assert run.plan == json.loads(MANDATE.read_bytes())["digest"]
+    assert sorted(asked) == ["vm1", "vm2"]
 
 
 def test_a_journal_of_format_1_is_refused_in_words_for_it_does_not_know_all_that_may_be_said(
@@ -79,7 +104,7 @@ def test_a_journal_of_format_2_tells_the_same_story_and_its_seals_hold(tmp_path:
 
     run = fold(events)
 
-    assert {event.kind for event in events} == EVENTS.keys()
+    assert {event.kind for event in events} == EVENTS.keys() - {MovesAsked.kind}
     assert run.standing is Standing.ABORTED
     assert run.plan == json.loads(PLAN.read_bytes())["digest"]
     assert (run.author, run.gated) == ("rey", frozenset())

@@ -63,7 +63,6 @@ HOSTSIDE = "skylift.gate.lab.hostside"
 USED_FROM_OUTSIDE = {
     "skylift.cli.main": "the skylift command",
     "skylift.drainbench.make": "whoever wants a fleet to try plans on",
-    "skylift.fleet.nova": "the port that will ask Nova and Placement",
     "skylift.gate.lab.artifactside.kept_fake": "Nova, in the artifacts of the lab",
     "skylift.gate.lab.artifactside.local_settings": "Horizon, in the artifacts of the lab",
     "skylift.gate.lab.faults": "what the tests in the lab do to its hosts",

@@ -23,6 +23,7 @@ _ORDER = (
     "test_core_brief",
     "test_core",
     "test_core_contracts",
+    "test_core_reboot",
     "test_core_upgrade",
     "test_core_onward",
     "test_core_single",

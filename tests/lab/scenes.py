@@ -33,8 +33,11 @@ def as_it_runs(record: Record, ports: Ports) -> Record:
 
 
 @contextmanager
-def scene_of(record: Record) -> Iterator[Scene]:
-    """Its ports and what they are tried on; jobs and files of the tests are removed at the end."""
+def scene_of(record: Record, *, guest: str = "", limit_s: int = LIMIT_S) -> Iterator[Scene]:
+    """Its ports and what they are tried on; jobs and files of the tests are removed at the end.
+
+    ``guest`` is an instance that may be moved; its hosts have no way to copy the disk of one that is stopped.
+    """
     with ports_for(record) as ports:
         known = as_it_runs(record, ports)
     with ports_for(known) as ports:
@@ -45,9 +48,11 @@ def scene_of(record: Record) -> Iterator[Scene]:
             database="placement",
             host=HOST,
             gone=GONE,
-            until=lambda holds: poll(holds, limit_s=LIMIT_S, every_s=0.5),
+            until=lambda holds: poll(holds, limit_s=limit_s, every_s=0.5),
             good=Command(("true",)),
             bad=Command(("ls", "/no/such/place")),
+            guest=guest,
+            cold=False,
             label=f"test-{uuid4()}",
         )
         ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-* /var/tmp/test-*"])

@@ -12,7 +12,7 @@ from skylift.drainbench.clouds import Cloud, generate
 from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.verifier.fleet.verify import verify_fleet
 
 Documents = tuple[dict[str, Any], dict[str, Any]]

@@ -10,6 +10,7 @@ from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
+from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
 from skylift.actions.lower_version import LowerVersion
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
@@ -41,11 +42,14 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             MigrateSchema,
             OpenService,
             ParkPool,
+            RebootHost,
+            RemoveCanary,
             RunCommand,
             StageArtifact,
             StartService,
             StopService,
             SwitchArtifact,
+            TryHost,
             UndrainBackend,
             UnparkPool,
             VerifyComponent,

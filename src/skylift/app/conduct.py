@@ -111,7 +111,7 @@ def apply(
         if changes := (*further, *drift(plan, facts_of(now, site.record))):
             raise CloudDrifted(changes, again=again)
         if isinstance(goal, Rollback):
-            take_over(site, goal, _asked(site), run)
+            take_over(site, goal, asked_by(site), run)
 
     _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()
@@ -162,7 +162,7 @@ def begin(
     check: Callable[[], None] = lambda: None,
 ) -> Run:
     """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
-    asked, digest, seal = _asked(site), digest_of(plan), start.seal
+    asked, digest, seal = asked_by(site), digest_of(plan), start.seal
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
@@ -194,23 +194,24 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
         RunHeld: another run is being worked on.
     """
     trusted(site.signer, site.record.signers)
-    _free_for(site, folder.id)
+    free_for(site, folder.id)
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
-        say(journal, _asked(site))
+        say(journal, asked_by(site))
         try:
             with hold(site, folder.id):
                 _work(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
-            return _carried_out(journal, held, folder.id)
+            return carried_out(journal, held, folder.id)
         return _to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
-def _asked(site: Site) -> Asked:
+def asked_by(site: Site) -> Asked:
+    """Who works here, and that it is now."""
     return Asked(site.actor, site.clock(), signer_name(site))
 
 
-def _free_for(site: Site, run: RunId) -> None:
+def free_for(site: Site, run: RunId) -> None:
     """See that no other run is worked on before anything is said to this one."""
     holder = worker_on(site.runs)
     if holder is not None and holder.run != run:
@@ -227,14 +228,19 @@ def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, ben
     while not decide(order, run := fold(journal.events()), at_once=at_once).over:
         try:
             with hold(site, folder.id):
-                resume(journal, _asked(site))
+                resume(journal, asked_by(site))
                 _work(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
-            return _carried_out(journal, held, folder.id)
+            return carried_out(journal, held, folder.id)
     return run
 
 
-def _carried_out(journal: Journal, held: RunHeld, run: RunId) -> Run:
+def carried_out(journal: Journal, held: RunHeld, run: RunId) -> Run:
+    """The run, if it is this one that another process works on.
+
+    Raises:
+        RunHeld: it is another.
+    """
     if held.holder is not None and held.holder.run != run:
         raise held
     return fold(journal.events())
@@ -271,7 +277,7 @@ def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench:
             if not _await(site, journal, teller.bench, until):
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
-            resume(journal, _asked(site))
+            resume(journal, asked_by(site))
         _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
             break
@@ -282,7 +288,7 @@ def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
     """Wait with nothing under way; false if the run was paused meanwhile."""
     while site.clock() < until:
         if bench.asked_to_stop() and fold(journal.events()).pause is None:
-            pause(journal, _asked(site))
+            pause(journal, asked_by(site))
         run = fold(journal.events())
         if run.pause or run.abort:
             return run.abort is not None
@@ -312,13 +318,13 @@ def _drive(
         gates = site.record.gates
         with (
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
-            _measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
+            measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
         ):
             return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
 
 
 @contextmanager
-def _measured(
+def measured(
     site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool
 ) -> Iterator[Guard]:
     """The probes run and are counted for as long as the block runs, and what they met is kept."""

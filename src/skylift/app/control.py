@@ -5,9 +5,11 @@ Told to the journal alone, so it works while no host can be reached; whoever run
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from skylift.app.conduct import approved_plan
+from skylift.app.fleet_account import account_of
+from skylift.app.maintain import approved_mandate
 from skylift.app.runs import RunFolder
 from skylift.app.wiring import open_journal
 from skylift.engine.decide import Order
@@ -15,7 +17,6 @@ from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy
-from skylift.planning.plan import Plan
 
 
 class StepUnknown(Refused):
@@ -23,8 +24,7 @@ class StepUnknown(Refused):
 
     code = "step.unknown"
 
-    def __init__(self, step: StepId, plan: Plan) -> None:
-        known = [s.id for s in plan.steps]
+    def __init__(self, step: StepId, known: list[StepId]) -> None:
         near = [name for name in known if step in name] or known
         super().__init__(
             f"the plan has no step {step}",
@@ -42,16 +42,24 @@ def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, step: StepI
         RunRefuses, StepRefuses: not as the run or the step stands.
     """
     with open_journal(folder) as journal:
+        if folder.of_fleet:
+            known_step(account_of(approved_mandate(folder, journal), journal.events(), None).steps, step)
+            return say(journal, NO_ORDER)
         plan = approved_plan(folder, journal)
-        known_step(plan, step)
+        known_step((known.id for known in plan.steps), step)
         return say(journal, Order.of(plan))
 
 
-def known_step(plan: Plan, step: StepId | None) -> None:
-    """See that the plan has ``step``, if one is named.
+NO_ORDER = Order((), {}, (), {}, {})
+"""Of a run over a fleet: its conductor decides what waits for what, and gives back what was taken."""
+
+
+def known_step(steps: Iterable[StepId], step: StepId | None) -> None:
+    """See that ``step`` is among these, if one is named.
 
     Raises:
-        StepUnknown: it has none of that name.
+        StepUnknown: it is not.
     """
-    if step is not None and all(step != known.id for known in plan.steps):
-        raise StepUnknown(step, plan)
+    known = list(steps)
+    if step is not None and step not in known:
+        raise StepUnknown(step, known)

@@ -1,4 +1,4 @@
-"""From the file of a fleet to a plan that may be shown: read, plan, and have it verified."""
+"""From a fleet, in a file or as Nova has it, to a plan that may be shown: read, plan, and verify."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from skylift.app.propose import PlanUnsafe
+from skylift.app.read_fleet import closed_for_good, intended, read_fleet
+from skylift.app.site import Site
 from skylift.fleet.document import document_of, fleet_of, plan_document
 from skylift.fleet.estimator import prior
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.interval import Interval, interval
-from skylift.fleet.plan import FleetPlan
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet
+from skylift.fleet.plan import FORMAT, FleetPlan
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
 from skylift.model.codec import Malformed
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.verifier.fleet.verify import verify_fleet
@@ -60,6 +63,8 @@ class FleetProposal:
     plan: FleetPlan
     interval: Interval
     frontier: tuple[Corner, ...]
+    mandate: Mandate | None = None
+    """What a run may do, if the plan was made for the cloud as it is."""
 
     @property
     def blocked(self) -> bool:
@@ -84,7 +89,34 @@ def propose_fleet(file: Path, drained: tuple[HostName, ...], *, frontier: bool) 
     if unknown:
         raise FleetInvalid(file, f"it has no host {', '.join(unknown)}")
     policy = replace(policy, only=drained or policy.only)
-    plan = _accepted(fleet, policy)
+    return _proposal(closed_for_good(fleet, drained), policy, frontier=frontier)
+
+
+def propose_maintenance(
+    site: Site, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool
+) -> FleetProposal:
+    """A plan for ``hosts`` as Nova and Placement have them now, or for all if none is named, verified.
+
+    Raises:
+        FleetHostUnknown, NoHypervisor: not with what Nova and the record have.
+        PlanUnsafe: the verifier does not accept what the planner made: a bug.
+    """
+    fleet, policy = intended(read_fleet(site), site.record, purpose, hosts)
+    proposal = _proposal(fleet, policy, frontier=frontier)
+    mandate = Mandate(
+        FORMAT,
+        purpose,
+        site.record.name,
+        site.digest,
+        policy,
+        digest_of_fleet(fleet, policy),
+        proposal.document,
+    )
+    return replace(proposal, mandate=mandate)
+
+
+def _proposal(fleet: Fleet, policy: FleetPolicy, *, frontier: bool) -> FleetProposal:
+    plan = accepted(fleet, policy)
     known = prior(policy.network.mib_s, 0, off_by=_OFF_BY)
     corners = tuple(_corner(fleet, policy, percent) for percent in BATCHES if frontier)
     return FleetProposal(fleet, policy, plan, interval(plan, len(fleet.hosts), policy, known), corners)
@@ -101,11 +133,16 @@ def _read(file: Path) -> tuple[Fleet, FleetPolicy]:
         raise FleetInvalid(file, str(error)) from None
 
 
-def _accepted(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
+def accepted(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
+    """The plan for a fleet, once the verifier has accepted it.
+
+    Raises:
+        PlanUnsafe: it does not: a bug in the planner.
+    """
     plan = plan_fleet(fleet, policy)
     if violations := verify_fleet(document_of(fleet, policy), plan_document(plan)):
         sentences = tuple(violation.sentence for violation in violations)
-        raise PlanUnsafe(sentences, again="skylift plan --reboot --fleet FILE")
+        raise PlanUnsafe(sentences, again="skylift plan --reboot")
     return plan
 
 
@@ -113,5 +150,5 @@ def _corner(fleet: Fleet, policy: FleetPolicy, percent: int) -> Corner:
     one = percent == 1
     # Here the batch alone shall decide, and not the share of instances that may move twice.
     asked = replace(policy, batch_percent=percent, batch_hosts=int(one), twice_percent=100)
-    plan = _accepted(fleet, asked)
+    plan = accepted(fleet, asked)
     return Corner("1 host" if one else f"{percent} %", len(plan.moves), plan.waves, plan.makespan)

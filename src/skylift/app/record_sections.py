@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from skylift.app.record_gates import read_gates
+from skylift.app.record_maintenance import read_maintenance
 from skylift.app.record_notify import read_notify
 from skylift.app.yaml_section import Section, file_of, files_of
 from skylift.model.ids import (
@@ -89,6 +90,7 @@ def read_record(top: Section) -> Record:
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
         gates=read_gates(top.section("gates", optional=True)),
         notify=read_notify(top.section("notify", optional=True)),
+        maintenance=read_maintenance(top.section("maintenance", optional=True)),
         signers=_signers(top.section("signers", optional=True)),
     )
     top.close()

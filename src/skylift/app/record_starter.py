@@ -130,6 +130,19 @@ vantage:
 # signers:
 #   rey: ssh-ed25519 AAAA...
 
+# How compute hosts are emptied, rebooted and given a new hypervisor: see docs/how-to/reboot-a-fleet.md
+# maintenance:
+#   hypervisor: []              # a command, such as [apt-get, -y, install, qemu-system-x86]
+#   shared_storage: false       # true if disks that are no volumes are on storage that all hosts share
+#   canary: true                # a server of ours must boot on a host and answer before it counts as done
+#   failures: 1                 # hosts that may fail; with one more no other begins
+#   back: 1800                  # seconds until a rebooted host must be back
+#   move: 1800                  # seconds until a migration is ended and tried again
+#   limits:
+#     host_s: 1200              # seconds that an empty host is worked on, for the plan's times
+#     out_percent: 100          # of all hosts, how many may be out at once
+#     first: []                 # hosts to begin with: the canaries
+
 # What you allow. Each line shows what is used without it; remove '# ' to change it.
 # policy:
 #   batch: 1                    # backends of one API that may be out at once

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import RunId
 from skylift.model.problem import Fix, Refused, Remedy
 
@@ -40,6 +41,11 @@ class RunFolder:
     def plan(self) -> Path:
         """The approved plan."""
         return self.path / "plan"
+
+    @property
+    def of_fleet(self) -> bool:
+        """Whether it is a run over a fleet of compute hosts, and not an upgrade."""
+        return is_mandate(self.plan.read_bytes())
 
     @property
     def journal(self) -> Path:

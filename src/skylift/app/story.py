@@ -34,6 +34,7 @@ _PAUSED = {
     Why.SIGNAL: "because its process was asked to end",
     Why.LOSS_BUDGET: "because users lost too much",
     Why.GATE: "by a gate",
+    Why.FAILURES: "because more hosts failed than may",
 }
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from skylift.app.audit import last_heads, read_deed
+from skylift.app.maintain import read_approved
 from skylift.app.plan_seal import author
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import Row, audit_rows, holds, journal_rows
 from skylift.engine.fold import fold
 from skylift.engine.journal import Event, RunOpened, StageApproved, decode_event
+from skylift.fleet.mandate import digest_of_mandate
 from skylift.model.codec import Malformed
 from skylift.model.problem import Problem
 from skylift.model.seal import Signers, name_of
@@ -54,7 +56,8 @@ def _proof(document: str, look: Callable[[], str]) -> Proof:
 
 
 def _plan(folder: RunFolder, signers: Signers) -> str:
-    digest = digest_of(read_plan(folder.plan.read_bytes()))
+    text = folder.plan.read_bytes()
+    digest = digest_of_mandate(read_approved(text)) if folder.of_fleet else digest_of(read_plan(text))
     opened = _events(folder)[0]
     if not isinstance(opened, RunOpened) or opened.plan != digest:
         raise Broken("it is not the plan that the run was opened with")

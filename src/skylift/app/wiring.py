@@ -16,6 +16,7 @@ from skylift.catalog.catalog import load as load_catalog
 from skylift.drivers import clock
 from skylift.drivers.artifacts import SshArtifacts
 from skylift.drivers.chain_file import ChainFile, Kind, Row, head_of, read_rows
+from skylift.drivers.compute import ApiCanaries, ApiCompute
 from skylift.drivers.ed25519 import KeyFile, holds
 from skylift.drivers.gate_asker import ask
 from skylift.drivers.haproxy import HaproxyBalancer
@@ -50,6 +51,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
     addresses = {name: entry.address for name, entry in record.hosts.items()}
     homes = sorted({artifact.path.parent for artifact in record.artifacts.values()})
     with Ssh(record.ssh, addresses) as ssh:
+        line = VantageLine(ssh, record.vantage)
         yield Ports(
             hosts=SshHosts(ssh, next(iter(homes), PurePosixPath("/"))),
             jobs=SshJobs(ssh),
@@ -64,7 +66,9 @@ def ports_for(record: Record) -> Iterator[Ports]:
             database=MariadbDatabase(ssh, _named(record, record.database.role)),
             broker=RabbitmqBroker(ssh, _named(record, record.broker.role) if record.broker else ()),
             vantage=SshVantage(ssh, record.vantage, addresses, held_s=record.longest_wait),
-            intake=ApiIntake(VantageLine(ssh, record.vantage), clock.now),
+            intake=ApiIntake(line, clock.now),
+            compute=ApiCompute(line),
+            canaries=ApiCanaries(line, record.vantage),
         )
 
 

@@ -8,12 +8,14 @@ import click
 
 from skylift.app.account import standing
 from skylift.app.control import tell
+from skylift.app.fleet_account import fleet_account
 from skylift.app.plan_seal import trusted
 from skylift.app.record_file import load_record
 from skylift.app.wiring import asked, signer
 from skylift.cli.audited import Audited
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
+from skylift.cli.views import fleet_run as fleet_run_view
 from skylift.cli.views import run as run_view
 from skylift.engine import operate
 from skylift.engine.decide import Order
@@ -97,6 +99,10 @@ def _tell(
 ) -> Exit:
     folder = desk.runs.find(run)
     tell(folder, say, step=step)
+    if folder.of_fleet:
+        found = fleet_account(desk.runs, folder)
+        answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
+        return Exit.OK
     seen = standing(desk.runs, folder)
     answer(
         run_view.lines(seen.plan, seen.run, seen.holder),

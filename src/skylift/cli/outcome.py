@@ -9,6 +9,8 @@ import click
 
 from skylift.app.account import account, judge, standing
 from skylift.app.cadence import next_update
+from skylift.app.fleet_account import fleet_account
+from skylift.app.fleet_report import fleet_report
 from skylift.app.record_file import load_record
 from skylift.app.samples import witness_label
 from skylift.app.taken_back import undone_by
@@ -19,6 +21,8 @@ from skylift.catalog.catalog import load as load_catalog
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.notify import untold_of
+from skylift.cli.views import fleet_report as fleet_report_view
+from skylift.cli.views import fleet_run as fleet_run_view
 from skylift.cli.views import report as report_view
 from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
@@ -41,7 +45,12 @@ _MORE_TRIES = 4
 @pass_desk
 def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
-    seen = standing(desk.runs, desk.runs.find(run))
+    folder = desk.runs.find(run)
+    if folder.of_fleet:
+        found = fleet_account(desk.runs, folder)
+        answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
+        return Exit.OK
+    seen = standing(desk.runs, folder)
     told, ways_back = untold_of(desk, seen), _windows(desk, seen.plan, seen.run)
     lines = [
         *run_view.lines(seen.plan, seen.run, seen.holder),
@@ -84,6 +93,8 @@ def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
 def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
     """Judge from what is observed whether the cloud is at the goal: the newest run's, or RELEASE."""
     folder = desk.runs.find(None) if goal is None or clean_up else None
+    if folder is not None and folder.of_fleet:
+        raise click.UsageError("the newest run is over a fleet, and its hosts are judged by 'skylift report'")
     plan = read_plan(folder.plan.read_bytes()) if folder else None
     with open_site(desk.record) as site:
         wanted = goal or (plan.goal if plan else None)
@@ -115,6 +126,13 @@ def _remove_witnesses(vantage: Vantage, label: str) -> None:
 def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> Exit:
     """Tell what RUN (or the newest) did, what users got meanwhile, and what to do about problems."""
     folder = desk.runs.find(run)
+    if folder.of_fleet:
+        if html is not None:
+            raise click.UsageError("the report of a run over a fleet is text or --json")
+        with open_site(desk.record) as site:
+            found = fleet_report(site, folder, remark)
+        answer(fleet_report_view.lines(found), fleet_report_view.document(found), as_json=as_json)
+        return Exit.OK if found.whole else Exit.FAILED
     with open_site(desk.record) as site:
         told = account(site, folder, remark)
         due = next_update(site.record.policy, told.plan, told.run)

@@ -9,7 +9,7 @@ import click
 
 from skylift.app.plan_seal import seal_plan, trusted
 from skylift.app.propose import Proposal, propose
-from skylift.app.propose_fleet import FleetProposal, propose_fleet
+from skylift.app.propose_fleet import FleetProposal, propose_fleet, propose_maintenance
 from skylift.app.site import Site
 from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
@@ -20,9 +20,10 @@ from skylift.cli.views import fleet as fleet_view
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import why as why_view
 from skylift.cli.views.fleet_picture import picture
+from skylift.fleet.mandate import Purpose, digest_of_mandate, write_mandate
 from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
-from skylift.model.ids import HostName, StepId
+from skylift.model.ids import Digest, HostName, StepId
 from skylift.planning.text import digest_of, read_plan
 from skylift.planning.why import why as reasons
 
@@ -31,12 +32,24 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("plan")
 @optional_goal_option
-@click.option("--reboot", is_flag=True, help="Reboot every compute host of a fleet.")
-@click.option("--hypervisor", is_flag=True, help="Give every compute host of a fleet a new hypervisor.")
+@click.option("--reboot", is_flag=True, help="Reboot every compute host, each when it is empty.")
+@click.option("--hypervisor", is_flag=True, help="Give every compute host a new hypervisor, and reboot it.")
 @click.option(
-    "--drain", "drained", multiple=True, metavar="HOST", help="Empty this host; may be given again."
+    "--drain",
+    "drained",
+    multiple=True,
+    metavar="HOST",
+    help="Empty this host and leave it closed; may be given again.",
 )
-@click.option("--fleet", "fleet_file", type=_FILE, help="The file of the fleet.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="HOST",
+    help="With --reboot or --hypervisor: only this host; may be given again.",
+)
+@click.option("--fleet", "fleet_file", type=_FILE, help="Plan for the fleet in this file, and ask no cloud.")
+@click.option("--partial", is_flag=True, help="Of a fleet: write the plan even if it leaves hosts out.")
 @click.option("--frontier", is_flag=True, help="Of a fleet: also show what other first waves would cost.")
 @click.option("--svg", type=_FILE, help="Of a fleet: draw its hosts over time into this file.")
 @click.option("-o", "output", type=_FILE, help="Write the plan file here.")
@@ -49,7 +62,9 @@ def plan(
     reboot: bool,
     hypervisor: bool,
     drained: tuple[str, ...],
+    hosts: tuple[str, ...],
     fleet_file: Path | None,
+    partial: bool,
     frontier: bool,
     svg: Path | None,
     output: Path | None,
@@ -57,22 +72,36 @@ def plan(
 ) -> Exit:
     """Propose a plan, below whatever speaks against it. A blocked plan is shown, but not written.
 
-    With --to, the plan of an upgrade, for the cloud of the record. With --reboot, --hypervisor or
-    --drain, the plan of the fleet of compute hosts in a file: when each host is empty, and where its
-    instances go; it asks no cloud, reads no record, and cannot be applied yet. The plans of --reboot and
-    --hypervisor differ only by what the file says: how long an empty host is worked on.
+    With --to, the plan of an upgrade. With --reboot, --hypervisor or --drain, the plan of the compute
+    hosts: when each is empty, and where its instances go, as Nova and Placement have them now. With --fleet
+    it is made from a file: then it asks no cloud, reads no record, and is not for 'skylift apply'.
     """
-    wanted = [goal is not None, reboot, hypervisor, bool(drained)]
-    if sum(wanted) != 1:
+    purposes = {Purpose.REBOOT: reboot, Purpose.HYPERVISOR: hypervisor, Purpose.DRAIN: bool(drained)}
+    if sum([goal is not None, *purposes.values()]) != 1:
         raise click.UsageError("say one thing to plan: --to, --reboot, --hypervisor or --drain")
     if goal is not None:
-        if fleet_file or frontier or svg:
-            raise click.UsageError("--fleet, --frontier and --svg go with --reboot, --hypervisor or --drain")
+        if fleet_file or frontier or svg or hosts or partial:
+            raise click.UsageError(
+                "--fleet, --host, --partial, --frontier and --svg go with --reboot, --hypervisor or --drain"
+            )
         return _upgrade(desk, goal, output, as_json=as_json)
-    if fleet_file is None:
-        raise click.UsageError("name the file of the fleet: --fleet FILE")
-    asked = propose_fleet(fleet_file, tuple(map(HostName, drained)), frontier=frontier)
-    return _fleet(asked, svg, output, as_json=as_json)
+    if hosts and (drained or fleet_file):
+        raise click.UsageError("--host goes with --reboot or --hypervisor, and not with --fleet")
+    named = tuple(map(HostName, drained or hosts))
+    if fleet_file is not None:
+        asked = propose_fleet(fleet_file, named, frontier=frontier)
+        text, sealed = canonical(asked.document), None
+    else:
+        (purpose,) = [purpose for purpose, wanted in purposes.items() if wanted]
+        asked, text, sealed = _maintenance(desk, purpose, named, frontier=frontier)
+    return _fleet(
+        asked,
+        svg,
+        output if partial or not asked.blocked else None,
+        text=text,
+        sealed=sealed,
+        as_json=as_json,
+    )
 
 
 def _upgrade(desk: Desk, goal: Upgrade, output: Path | None, *, as_json: bool) -> Exit:
@@ -87,7 +116,7 @@ def tell_proposal(
         if output is not None:
             trusted(site.signer, site.record.signers)
         proposal = make(site)
-        sealed = _seal_of(site, proposal)
+        sealed = _sealed(site, digest_of(proposal.plan))
     goal = proposal.plan.goal
     complaints = tuple(f for f in proposal.findings if f.level is not Level.PASSED)
     told = [*findings_view.lines(complaints, goal.to), ""] if complaints else []
@@ -113,24 +142,48 @@ def seal_of(plan_file: Path) -> Path:
     return plan_file.with_name(plan_file.name + ".seal")
 
 
-def _seal_of(site: Site, proposal: Proposal) -> bytes | None:
+def _sealed(site: Site, digest: Digest) -> bytes | None:
     if site.signer is None:
         return None
-    valid_h = site.record.policy.plan_valid_h
-    return seal_plan(digest_of(proposal.plan), site.signer, now=site.clock(), valid_h=valid_h)
+    return seal_plan(digest, site.signer, now=site.clock(), valid_h=site.record.policy.plan_valid_h)
 
 
-def _fleet(proposal: FleetProposal, svg: Path | None, output: Path | None, *, as_json: bool) -> Exit:
+def _maintenance(
+    desk: Desk, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool
+) -> tuple[FleetProposal, bytes, bytes | None]:
+    """The plan for the cloud as it is, its file, and the seal on that."""
+    with open_site(desk.record) as site:
+        trusted(site.signer, site.record.signers)
+        proposal = propose_maintenance(site, purpose, hosts, frontier=frontier)
+        mandate = proposal.mandate
+        if mandate is None:
+            raise AssertionError("what was planned for a cloud has a mandate")
+        sealed = _sealed(site, digest_of_mandate(mandate))
+    return proposal, write_mandate(mandate), sealed
+
+
+def _fleet(
+    proposal: FleetProposal,
+    svg: Path | None,
+    output: Path | None,
+    *,
+    text: bytes,
+    sealed: bytes | None,
+    as_json: bool,
+) -> Exit:
     answer(fleet_view.lines(proposal), fleet_view.document(proposal), as_json=as_json)
     if svg is not None:
         svg.write_text(picture(proposal.plan), encoding="utf-8")
         remark(f"drew {svg}")
-    if proposal.blocked:
-        remark("some hosts are left out: settle what is in the way, then plan again")
-        return Exit.BLOCKED
     if output is not None:
-        output.write_bytes(canonical(proposal.document))
-        remark(f"wrote {output}")
+        output.write_bytes(text)
+        if sealed is not None:
+            seal_of(output).write_bytes(sealed)
+        then = f"; run it with: skylift apply {output}" if proposal.mandate else ""
+        remark(f"wrote {output}{then}")
+    if proposal.blocked:
+        remark("some hosts are left out: settle what is in the way and plan again, or take --partial")
+        return Exit.BLOCKED
     return Exit.OK
 
 

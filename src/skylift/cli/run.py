@@ -13,6 +13,9 @@ from skylift.app.approvals import Approval
 from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
 from skylift.app.control import known_step
+from skylift.app.fleet_account import fleet_account
+from skylift.app.maintain import apply_mandate
+from skylift.app.maintain import go_on as go_on_with_fleet
 from skylift.app.propose import verified
 from skylift.app.windows import Windows
 from skylift.app.wiring import open_site, worker_on
@@ -21,6 +24,7 @@ from skylift.cli.bench import bench_of, run_id
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
 from skylift.cli.exits import Exit
 from skylift.cli.plan import seal_of
+from skylift.cli.views import fleet_run as fleet_run_view
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Run, Standing
@@ -30,6 +34,7 @@ from skylift.engine.operate import abort as say_abort
 from skylift.engine.operate import resume as say_resume
 from skylift.engine.operate import retry as say_retry
 from skylift.engine.problems import Holder
+from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import Epoch, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
@@ -70,6 +75,8 @@ def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_js
     """
     text, beside = file.read_bytes(), seal_of(file)
     seal = beside.read_bytes() if beside.exists() else None
+    if is_mandate(text):
+        return _apply_mandate(desk, text, seal, at, as_json=as_json)
     with open_site(desk.record) as site:
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
@@ -78,6 +85,20 @@ def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_js
             run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins)
     _tell(plan, run, None, as_json=as_json)
     return _EXITS[run.standing]
+
+
+def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, at: str | None, *, as_json: bool) -> Exit:
+    if at is not None:
+        raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
+    with open_site(desk.record) as site, bench_of() as bench:
+        run = apply_mandate(site, run_id(site, "run"), text, bench, seal=seal)
+    return _tell_of_fleet(desk, run, as_json=as_json)
+
+
+def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = _EXITS) -> Exit:
+    found = fleet_account(desk.runs, desk.runs.find(run.id))
+    answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
+    return Exit.OK if found.holder else exits[found.run.standing]
 
 
 @click.command("resume", cls=Audited)
@@ -100,7 +121,11 @@ def retry(desk: Desk, step: str | None, *, run: str | None, as_json: bool) -> Ex
     A step that was postponed is taken back by its name.
     """
     which = StepId(step) if step else None
-    known_step(read_plan(desk.runs.find(run).plan.read_bytes()), which)
+    folder = desk.runs.find(run)
+    if folder.of_fleet:
+        known_step(fleet_account(desk.runs, folder).steps, which)
+    else:
+        known_step((known.id for known in read_plan(folder.plan.read_bytes()).steps), which)
     return _go_on(desk, run, lambda journal, asked: say_retry(journal, asked, which), as_json=as_json)
 
 
@@ -129,6 +154,10 @@ def _go_on(
     exits: Mapping[Standing, Exit] = _EXITS,
 ) -> Exit:
     folder = desk.runs.find(run)
+    if folder.of_fleet:
+        with open_site(desk.record) as site, bench_of() as bench:
+            ended = go_on_with_fleet(site, folder, bench, say)
+        return _tell_of_fleet(desk, ended, as_json=as_json, exits=exits)
     plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record) as site, bench_of() as bench:
         ended = go_on(site, folder, bench, say)

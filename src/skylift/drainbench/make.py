@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from skylift.drainbench.clouds import Cloud, generate
 from skylift.fleet.document import document_of
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 
 
 def main(argv: Sequence[str]) -> int:

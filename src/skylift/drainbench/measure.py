@@ -15,8 +15,8 @@ from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.fleet import Fleet, Instance, InstanceId
 from skylift.fleet.plan import FleetPlan
 from skylift.fleet.planner import plan_fleet
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.replan import Deviation, HostDied, InstanceAppeared, MigrationFailed, present, replan
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
 from skylift.verifier.fleet.verify import verify_fleet
 

@@ -20,8 +20,8 @@ from enum import Enum
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.lanes import Lanes, Trip
 from skylift.fleet.layout import Layout, Unit, compiled
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.room import Room
+from skylift.model.fleet_policy import FleetPolicy
 
 
 class Rival(Enum):

@@ -8,6 +8,7 @@ from enum import Enum
 
 from skylift.engine.journal import (
     Event,
+    MovesAsked,
     Outcome,
     Reported,
     RunAborting,
@@ -213,11 +214,13 @@ def after(run: Run | None, event: Event) -> Run:
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
-_OfRun = StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
+_OfRun = MovesAsked | StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
 
 
 def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
     match event:
+        case MovesAsked():
+            return run  # whoever works on a fleet looks at them by itself
         case StageApproved(stage, steps):
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, get_args
 
 from skylift.model import codec
-from skylift.model.ids import Digest, Epoch, RunId, StepId
+from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.planning.plan import Stage
 
@@ -43,6 +43,7 @@ class Why(Enum):
     SIGNAL = "signal"
     LOSS_BUDGET = "loss budget"
     GATE = "gate"
+    FAILURES = "failed hosts"
 
 
 class Outcome(Enum):
@@ -149,6 +150,27 @@ class StepPostponed:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedOf:
+    """What is asked of an instance: to go to another host, or to stop where it is."""
+
+    instance: str
+    source: HostName
+    target: HostName
+    way: str
+    """``live`` or ``cold``; ``stop`` if it is stopped on its host, to be started there again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovesAsked:
+    """In a run over a fleet: these are asked for after this event. What became of them is seen."""
+
+    kind: ClassVar[str] = "moves-asked"
+
+    moves: tuple[AskedOf, ...]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class StageApproved:
     """Somebody lets a stage begin, and every point of no return in it, each named."""
 
@@ -217,6 +239,7 @@ Event = (
     | StepRetried
     | StepSkipped
     | StepPostponed
+    | MovesAsked
     | StageApproved
     | RunPaused
     | RunResumed

@@ -7,18 +7,19 @@ next one, which is made from what is seen then. A host that the run closed is wo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from skylift.fleet.course import Course, course
+from skylift.fleet.elsewhere import Elsewhere
 from skylift.fleet.fleet import Fleet, Host, InstanceId, Rule
 from skylift.fleet.plan import Move, Turn
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.replan import replan
-from skylift.fleet.sight import Action, Close, Migrate, Open, Sight, Stage, Work, visible
+from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work, visible
 from skylift.fleet.standing import Caps, Standing
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
 
 
@@ -44,8 +45,11 @@ class Conductor:
     standing: ClassVar[type[Standing]] = Standing
     """What says what there is room for."""
 
-    def __init__(self, fleet: Fleet, policy: FleetPolicy, pace: Pace) -> None:
-        self._fleet, self._policy, self._pace = fleet, policy, pace
+    def __init__(
+        self, fleet: Fleet, policy: FleetPolicy, pace: Pace, asked: Iterable[tuple[Migrate, int]] = ()
+    ) -> None:
+        """``asked`` are migrations that a process asked for which is gone, and when: they may still begin."""
+        self._fleet, self.policy, self._pace = fleet, policy, pace
         self._caps = Caps(fleet, policy)
         self.course: Course | None = None
         self.plans = 0
@@ -57,17 +61,26 @@ class Conductor:
         """What was asked for and is not seen yet, by the host or instance it is about, and when."""
         self._since: dict[HostName, tuple[Stage, int]] = {}
         """Since when a host of the run's is seen at its stage."""
-        self._tries: Counter[InstanceId] = Counter()
+        self._tries: defaultdict[tuple[InstanceId, HostName], list[HostName]] = defaultdict(list)
+        """Per instance and the host it was on, the hosts that it was to go to, time after time."""
+        for call, moment in asked:
+            self._asked[_about(call)] = call, moment
+            self._tries[call.instance, call.source].append(call.target)
+        self._returned: set[HostName] = set()
+        """Hosts that were given back because a plan that was made on the way had no place for them."""
+        self._elsewhere = Elsewhere(fleet)
+        self.begins = True
+        """Whether any more hosts are begun; those that were are gone on with in any case."""
         self.given_up: dict[HostName, str] = {}
         """Hosts that the run could not finish, and why."""
         self.over = False
-        """Whether nothing is left that could be done."""
+        """Whether nothing is left that could be done, or, if no host is begun, that goes on."""
 
     def next(self, sight: Sight) -> tuple[Action, ...]:
         """What to ask for now."""
         self._notice(sight)
         calls = [action for action, _ in self._asked.values()]
-        standing = self.standing(self._fleet, self._policy, self._caps, sight=sight, calls=calls)
+        standing = self.standing(self._fleet, self.policy, self._caps, sight=sight, calls=calls)
         working = any(
             seen.work is Stage.UNDER_WAY and name not in self.given_up for name, seen in sight.hosts.items()
         )
@@ -88,12 +101,18 @@ class Conductor:
         left = [
             h for h in self.course.turns if sight.hosts[h].work is not Stage.DONE and h not in self.given_up
         ]
-        if rests and left and not any(w.opens * 1000 > sight.moment for w in self._policy.windows):
+        later = not self.begins or any(w.opens * 1000 > sight.moment for w in self.policy.windows)
+        if rests and left and not later:
             self._deviates = True
             for host in left if self._stuck else ():
-                self._give_up(host, "it could neither be emptied nor planned in another way")
-        self.over = rests and not left and not self._deviates
+                self.give_up(host, "it could neither be emptied nor planned in another way")
+        self.over = rests and not self._deviates and (not left or not self.begins)
         return tuple(actions)
+
+    def take_back(self, host: HostName) -> None:
+        """Go on with a host that was set aside, or given up."""
+        if self.given_up.pop(host, None) is not None:
+            self._deviates = True
 
     def left(self, sight: Sight) -> dict[HostName, str]:
         """Hosts that are not done, each with the reason; one without, which is still to be done, has none."""
@@ -127,13 +146,14 @@ class Conductor:
             stage, began = self._since.get(name, (seen.work, sight.moment))
             since[name] = (seen.work, began if stage is seen.work else sight.moment)
             if seen.work is Stage.UNDER_WAY:
-                if sight.moment - since[name][1] > self._policy.host_s * 1000 * self._pace.late:
-                    self._give_up(name, "it did not come back from the work on it, and is still closed")
+                if sight.moment - since[name][1] > self.policy.host_s * 1000 * self._pace.late:
+                    self.give_up(name, "it did not come back from the work on it, and is still closed")
             elif not seen.up:
-                self._give_up(name, "it is down")
+                self.give_up(name, "it is down")
         self._since = since
 
-    def _give_up(self, host: HostName, why: str) -> None:
+    def give_up(self, host: HostName, why: str) -> None:
+        """Do no more with a host; one that is being emptied is given back, one that is worked on is held."""
         if host not in self.given_up:
             self.given_up[host] = why
             self._deviates = True
@@ -153,40 +173,29 @@ class Conductor:
             for on in sight.on.values()
             for i in on.values()
         )
-        hosts = {name: self._host_now(name, sight) for name in self._fleet.hosts}
+        hosts = {}
+        for name, of in self._fleet.hosts.items():
+            since = self._since[name][1] if name in self._since else sight.moment
+            back = max(1, self.policy.host_s - (sight.moment - since) // 1000)
+            fit = name not in self.given_up
+            hosts[name] = _host_now(of, sight.hosts[name], fit=fit, back=Seconds(back))
         now = replace(self._fleet, hosts=hosts, instances=instances)
-        _, plan = replan(now, self._policy, moment_ms=sight.moment, orders=self._pace.orders)
+        _, plan = replan(now, self.policy, moment_ms=sight.moment, orders=self._pace.orders)
         self._planned, self._deviates = sight.moment, False
         self.plans += 1
         return course(plan, kept)
-
-    def _host_now(self, name: HostName, sight: Sight) -> Host:
-        seen = sight.hosts[name]
-        working = seen.work is Stage.UNDER_WAY
-        out_s = 0
-        if working:
-            worked = (sight.moment - self._since[name][1]) // 1000 if name in self._since else 0
-            out_s = max(1, self._policy.host_s - worked)
-        return replace(
-            self._fleet.hosts[name],
-            up=name not in self.given_up and (seen.up or working),
-            closed=seen.closed,
-            done=seen.work is Stage.DONE,
-            begun=seen.ours and seen.work is Stage.DUE,
-            out_s=Seconds(out_s),
-        )
 
     def _actions(self, sight: Sight, plan: Course, standing: Standing) -> Iterator[Action]:
         for host in self._since:
             if host not in self._asked:
                 yield from self._go_on(host, sight, plan, standing)
-        for turn in plan.plan.turns:
+        for turn in plan.plan.turns if self.begins else ():
             host = turn.host
             seen = sight.hosts[host]
             if seen.ours or seen.work is not Stage.DUE or host in self._asked or host in self.given_up:
                 continue
             if not seen.up:
-                self._give_up(host, "it is down")
+                self.give_up(host, "it is down")
             elif self._may_begin(turn, sight, plan, standing):
                 yield Close(host)
 
@@ -195,10 +204,12 @@ class Conductor:
         seen = sight.hosts[host]
         if seen.work is Stage.UNDER_WAY:
             return
-        if seen.work is Stage.DONE:
-            if seen.up:
-                yield Open(host)
-        elif host in self.given_up or host not in plan.turns:
+        if seen.work is Stage.DONE or host in self.given_up:
+            yield Open(host)
+        elif host not in plan.turns:
+            # Open again, it may take what others must get rid of: that is worth another plan, once.
+            self._deviates |= host not in self._returned
+            self._returned.add(host)
             yield Open(host)
         elif self._is_empty(host, sight, plan, standing):
             yield Work(host)
@@ -219,17 +230,19 @@ class Conductor:
                 self._deviates = True
                 continue
             move = moves[instance]
-            call = Migrate(instance, host, move.target, move.way)
-            target = sight.hosts[move.target]
-            back = move.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
+            call, tried = Migrate(instance, host, move.target, move.way), self._tries[instance, host]
+            if move.target in tried:
+                call = self._elsewhere.instead(call, tried, sight=sight, plan=plan, standing=standing)
+            target = sight.hosts[call.target]
+            back = call.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
             if not target.up or target.ours or target.closed or not back:
                 self._deviates |= not target.up
-            elif self._tries[instance] == self._pace.tries:
-                self._give_up(host, f"{instance} could not be moved off it in {self._pace.tries} tries")
+            elif len(tried) >= self._pace.tries:
+                self.give_up(host, f"{instance} could not be moved off it in {self._pace.tries} tries")
                 return
             elif standing.lanes_free(call):
                 if standing.has_room(call):
-                    self._tries[instance] += 1
+                    tried.append(call.target)
                     yield call
                 else:
                     self._deviates = True
@@ -252,7 +265,20 @@ class Conductor:
         if not sight.on[host].keys() <= plan.off.get(host, {}).keys() | plan.stays:
             self._deviates = True
             return False
-        return _is_in_time((self._fleet, self._policy), self.given_up, turn, sight=sight, plan=plan)
+        return _is_in_time((self._fleet, self.policy), self.given_up, turn, sight=sight, plan=plan)
+
+
+def _host_now(host: Host, seen: HostSeen, *, fit: bool, back: Seconds) -> Host:
+    """A host as a plan that is made now takes it; one that is worked on is ``back`` in so many seconds."""
+    working = seen.work is Stage.UNDER_WAY
+    return replace(
+        host,
+        up=fit and (seen.up or working),
+        closed=seen.closed,
+        done=seen.work is Stage.DONE,
+        begun=seen.ours and seen.work is Stage.DUE,
+        out_s=back if working else Seconds(0),
+    )
 
 
 def _about(action: Action) -> str:

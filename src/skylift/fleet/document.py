@@ -8,8 +8,8 @@ from typing import Any
 
 from skylift.fleet.fleet import Aggregate, Flavor, FlavorName, Fleet, Group, GroupName, Host, Instance, State
 from skylift.fleet.plan import FORMAT, FleetPlan
-from skylift.fleet.policy import FleetPolicy
 from skylift.model.codec import Malformed, decode, encode
+from skylift.model.fleet_policy import RANGES, FleetPolicy
 from skylift.model.ids import HostName
 
 _PLAIN = {f.name: {"str": str, "int": int, "bool": bool}.get(str(f.type), str) for f in fields(Instance)}
@@ -101,28 +101,12 @@ def _unknown_to_policy(fleet: Fleet, policy: FleetPolicy) -> Iterator[str]:
     for name in (*policy.first, *policy.only):
         if name not in fleet.hosts:
             yield f"the policy names host {name}, which is not described"
-    for key, least, most in _RANGES:
+    for key, least, most in RANGES:
         value = getattr(policy, key)
         if not least <= value <= most:
             yield f"policy.{key} is {value}, and must be from {least} to {most}"
     if policy.network.mib_s <= 0:
         yield "policy.network.mib_s must be more than 0"
-
-
-_LARGE = 10**9
-_RANGES = (
-    ("host_s", 1, _LARGE),
-    ("batch_percent", 0, 100),
-    ("batch_hosts", 0, _LARGE),
-    ("twice_percent", 0, 100),
-    ("out_percent", 1, 100),
-    ("zone_percent", 1, 100),
-    ("aggregate_percent", 1, 100),
-    ("headroom_percent", 0, 99),
-    ("leaving", 1, 1000),
-    ("arriving", 1, 1000),
-    ("migrations", 0, _LARGE),
-)
 
 
 def document_of(fleet: Fleet, policy: FleetPolicy) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from skylift.fleet.estimator import Z90, Estimator
 from skylift.fleet.plan import FleetPlan, Move
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
 
 

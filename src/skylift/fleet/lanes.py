@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skylift.fleet.layout import Unit
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from skylift.fleet.admission import Admission
 from skylift.fleet.fleet import Fleet, GroupName, Instance, Rule
 from skylift.fleet.forecast import Answer, Guest, Link, answered
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.verdict import HOLDS, MOVES, Verdict, Way, is_plain, judge
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
 
 NO_GROUP = -1

@@ -1,15 +1,14 @@
 """A fleet from what Nova and Placement answer: pure, so that whoever asks them stays thin.
 
-Sources: Nova's API reference (servers in detail from microversion 2.96, so that flavors, groups and pinned
-zones are in them; services; aggregates; server groups) and Placement's (resource providers, inventories,
-traits). What neither tells stays unknown: models of CPU, NUMA cells of hosts, memory in use, and rates.
+Sources: Nova's API reference (servers in detail from microversion 2.96, so that flavors and pinned zones
+are in them; services; aggregates; server groups, whose members alone tell who is in one) and Placement's
+(resource providers, inventories, traits). What neither tells stays unknown: models of CPU, NUMA cells of
+hosts, memory in use, and rates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from skylift.fleet.fleet import (
     Aggregate,
@@ -25,46 +24,36 @@ from skylift.fleet.fleet import (
     State,
 )
 from skylift.model.ids import HostName
-
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class NovaSeen:
-    """Answers, as the lists that are in them."""
-
-    servers: tuple[Document, ...]
-    """Of all projects."""
-    services: tuple[Document, ...]
-    aggregates: tuple[Document, ...]
-    groups: tuple[Document, ...]
-    providers: tuple[Document, ...]
-    inventories: Mapping[str, Mapping[str, Document]]
-    """By provider's uuid, then by resource class."""
-    traits: Mapping[str, tuple[str, ...]]
-    """By provider's uuid."""
-    shared_storage: bool
-    """Whether disks that are no volumes are on storage that all hosts share, which no API tells."""
-
+from skylift.ports.compute import ComputeSeen, Document
 
 _STATES = {state.value: state for state in State if state is not State.BUSY}
 
 
-def fleet_from(seen: NovaSeen) -> Fleet:
-    """The fleet in these answers; an instance without a host (shelved, or never started) is not in it."""
-    kept = [server for server in seen.servers if server.get("OS-EXT-SRV-ATTR:host")]
-    by_id = {group["id"]: group for group in seen.groups}
-    flavors = {_flavor_name(server): _flavor(server, seen.aggregates) for server in kept}
+def fleet_from(seen: ComputeSeen, *, shared_storage: bool) -> Fleet:
+    """The fleet in these answers; an instance without a host (shelved, or never started) is not in it.
+
+    ``shared_storage`` says whether disks that are no volumes are on storage that all hosts share, which no
+    API tells.
+    """
+    hosts = dict(_hosts(seen))
+    group_of = groups_of(seen.groups)
+    # What is on a host that Placement does not know (an ironic node, say) is nobody's to move.
+    kept = [server for server in seen.servers if server.get("OS-EXT-SRV-ATTR:host") in hosts]
     return Fleet(
-        dict(_hosts(seen)),
-        flavors,
-        tuple(_instance(server, by_id, shared_storage=seen.shared_storage) for server in kept),
-        {GroupName(name): Group(_rule(group)) for name, group in by_id.items()},
+        hosts,
+        {flavor_name(server): flavor_of(server, seen.aggregates) for server in kept},
+        tuple(instance_of(server, group_of, shared_storage=shared_storage) for server in kept),
+        {GroupName(group["id"]): Group(_rule(group)) for group in seen.groups},
         {of["name"]: Aggregate(isolated=_is_isolated(of)) for of in seen.aggregates},
     )
 
 
-def _hosts(seen: NovaSeen) -> Iterator[tuple[HostName, Host]]:
+def groups_of(groups: Iterable[Document]) -> dict[str, GroupName]:
+    """By instance the group that it is in, which Nova lets be at most one."""
+    return {member: GroupName(group["id"]) for group in groups for member in group["members"]}
+
+
+def _hosts(seen: ComputeSeen) -> Iterator[tuple[HostName, Host]]:
     providers = {provider["name"]: provider["uuid"] for provider in seen.providers}
     # A provider may have the full name of a host whose service reports by the short one.
     short = {name.partition(".")[0]: uuid for name, uuid in providers.items()}
@@ -82,7 +71,8 @@ def _hosts(seen: NovaSeen) -> Iterator[tuple[HostName, Host]]:
                 disk_gib=_capacity(held, "DISK_GB"),
                 zone=service["zone"],
                 aggregates=tuple(of["name"] for of in seen.aggregates if name in of["hosts"]),
-                traits=frozenset(seen.traits.get(uuid, ())),
+                # Nova marks a closed host's provider, too; that says nothing of what the host can do.
+                traits=frozenset(seen.traits.get(uuid, ())) - {"COMPUTE_STATUS_DISABLED"},
                 up=service["state"] == "up",
                 closed=service["status"] == "disabled",
             ),
@@ -99,13 +89,14 @@ def _from_volume(server: Document) -> bool:
     return not server.get("image")
 
 
-def _flavor_name(server: Document) -> FlavorName:
+def flavor_name(server: Document) -> FlavorName:
     """An instance on a volume takes less of its host's disk, so its flavor is another one."""
     name = server["flavor"]["original_name"]
     return FlavorName(f"{name} on a volume" if _from_volume(server) else name)
 
 
-def _flavor(server: Document, aggregates: Iterable[Document]) -> Flavor:
+def flavor_of(server: Document, aggregates: Iterable[Document]) -> Flavor:
+    """What an instance takes, by the flavor as it was when its owner chose it."""
     flavor, specs = server["flavor"], server["flavor"].get("extra_specs", {})
     disk = flavor.get("ephemeral", 0) + -(-int(flavor.get("swap") or 0) // 1024)
     traits = {key[len("trait:") :]: value for key, value in specs.items() if key.startswith("trait:")}
@@ -141,11 +132,12 @@ def _devices(aliases: str) -> Iterator[tuple[str, int]]:
 
 
 def _rule(group: Document) -> Rule:
-    """From microversion 2.64 a group has one policy; before, a list of one."""
-    return Rule(group.get("policy") or group["policies"][0])
+    """Source: compute API, server groups, from microversion 2.64: one policy, no list."""
+    return Rule(group["policy"])
 
 
-def _instance(server: Document, groups: Mapping[str, Document], *, shared_storage: bool) -> Instance:
+def instance_of(server: Document, group_of: Mapping[str, GroupName], *, shared_storage: bool) -> Instance:
+    """An instance that has a host."""
     metadata, specs = server.get("metadata", {}), server["flavor"].get("extra_specs", {})
     tags = dict(tag.partition("=")[::2] for tag in server.get("tags", ()))
     busy = server.get("OS-EXT-STS:task_state") is not None
@@ -154,13 +146,18 @@ def _instance(server: Document, groups: Mapping[str, Document], *, shared_storag
     return Instance(
         id=InstanceId(server["id"]),
         host=HostName(server["OS-EXT-SRV-ATTR:host"]),
-        flavor=_flavor_name(server),
+        flavor=flavor_name(server),
         project=server["tenant_id"],
         state=State.BUSY if busy else _STATES.get(server["OS-EXT-STS:vm_state"], State.BUSY),
-        group=GroupName(next((g for g in server.get("server_groups", ()) if g in groups), "")),
+        group=group_of.get(server["id"], GroupName("")),
         zone=asked or "",
         disk_copied=not _from_volume(server) and not shared_storage,
         vtpm="hw:tpm_version" in specs,
         wish=tags.get("maintenance") or metadata.get("maintenance", ""),
-        notice_h=int(metadata.get("maintenance_notice_h", 0)),
+        notice_h=_hours(metadata.get("maintenance_notice_h", "0")),
     )
+
+
+def _hours(told: str) -> int:
+    """What an owner wrote into the metadata; nothing that can be read asks for no notice."""
+    return int(told) if told.isdecimal() else 0

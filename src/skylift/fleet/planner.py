@@ -11,9 +11,9 @@ from skylift.fleet.feasibility import certificates
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.layout import Layout, compiled
 from skylift.fleet.plan import FleetPlan, Held, Move, Turn
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.roll import Roll
 from skylift.fleet.timeline import Timeline
+from skylift.model.fleet_policy import FleetPolicy
 
 _WORK = 40_000
 """Units that are placed at most for the sake of other orders, about a second's work."""

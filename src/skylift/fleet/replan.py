@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from skylift.fleet.fleet import Fleet, Instance, InstanceId
 from skylift.fleet.plan import FleetPlan
 from skylift.fleet.planner import ORDERS, plan_fleet
-from skylift.fleet.policy import FleetPolicy, Window
+from skylift.model.fleet_policy import FleetPolicy, Window
 from skylift.model.ids import HostName, Seconds
 
 

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from skylift.fleet.fleet import Fleet, Host, Instance, InstanceId, Rule
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.sight import Action, Close, Migrate, Sight
 from skylift.fleet.special import fits
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
 
 

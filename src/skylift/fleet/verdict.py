@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from skylift.fleet.fleet import Flavor, Instance, InstanceId, Rule, State
-from skylift.fleet.policy import Consent, FleetPolicy
+from skylift.model.fleet_policy import Consent, FleetPolicy
 
 
 class Way(Enum):

@@ -20,6 +20,7 @@ from skylift.model.ids import (
     ServiceName,
     UnitName,
 )
+from skylift.model.maintenance import Maintenance
 from skylift.model.notification import NotifyEntry
 from skylift.model.release import Release
 from skylift.model.seal import PublicKey
@@ -278,6 +279,7 @@ class Record:
     """What others know of the cloud, asked while a run goes on: by name."""
     notify: Mapping[str, NotifyEntry] = field(default_factory=dict)
     """Who is told of a run, by name."""
+    maintenance: Maintenance = field(default_factory=Maintenance)
     signers: Mapping[str, PublicKey] = field(default_factory=dict)
     """The people whose seals are trusted, each with the public half of an ed25519 key as ssh-keygen writes
     it. If there are any, plans, journals and the audit trail must be sealed by one of them."""

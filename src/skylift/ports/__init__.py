@@ -1,6 +1,7 @@
 """What Skylift needs of the world, as Protocols; ``Ports`` holds them all.
 
-Every call answers within 30 seconds or raises, and none waits for the cloud to finish something.
+Every call but a survey of all instances answers within 30 seconds or raises, and none waits for the cloud to
+finish something.
 All raise ``Transient`` when the host or service cannot be reached and nothing was changed, and
 ``Uncertain`` when the connection broke after the request was sent.
 """
@@ -12,6 +13,8 @@ from dataclasses import dataclass, replace
 from skylift.ports.artifacts import Artifacts
 from skylift.ports.balancer import Balancer
 from skylift.ports.broker import Broker
+from skylift.ports.canaries import Canaries, CanarySeen
+from skylift.ports.compute import Changes, Compute, ComputeSeen, MigrationSeen, Tell
 from skylift.ports.database import Database
 from skylift.ports.hosts import Hosts
 from skylift.ports.intake import Intake
@@ -23,18 +26,25 @@ __all__ = [
     "Artifacts",
     "Balancer",
     "Broker",
+    "Canaries",
+    "CanarySeen",
+    "Changes",
     "Command",
+    "Compute",
+    "ComputeSeen",
     "Database",
     "Ended",
     "Hosts",
     "Intake",
     "JobState",
     "Jobs",
+    "MigrationSeen",
     "NoJob",
     "Ports",
     "ProbeTally",
     "Running",
     "Services",
+    "Tell",
     "Vantage",
     "WitnessSeen",
 ]
@@ -53,6 +63,8 @@ class Ports:
     broker: Broker
     vantage: Vantage
     intake: Intake
+    compute: Compute
+    canaries: Canaries
 
     def under(self, key: str) -> Ports:
         """The same ports, with ``jobs`` bound to a step's key: how the engine lends them to a step."""

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from skylift.model.sample import TIME_LIMIT_S, TIMEOUT
-from skylift.probe import intake, sweep, witness, witness_check
+from skylift.probe import fleet, intake, moves, sweep, witness, witness_check
 from skylift.probe.access import Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
 from skylift.probe.choice import Wanted
+from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import RUNTIME, STATE, Folder, write_whole
 from skylift.probe.streams import FULL_PACE, STREAMS
@@ -161,6 +162,38 @@ def change_intake(_folder: Folder | None, options: argparse.Namespace) -> object
     return {}
 
 
+def look_at_fleet(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """Part of a list of hosts or instances, what changes of them, or the migrations of one instance."""
+    client = _client(fleet.VERSIONS)
+    if options.what == "changes":
+        return fleet.changes(client, since=options.since)
+    if options.what == "migrations":
+        return fleet.migrations_of(client, options.instance)
+    return fleet.part(client, options.what, after=options.after, since=options.since)._asdict()
+
+
+def move(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """Move an instance, end that, or tell it something."""
+    client = _client(moves.VERSIONS)
+    if options.verb == "migrate":
+        moves.migrate(client, options.instance, options.target, live=options.live == "yes")
+    elif options.verb == "abort":
+        moves.abort(client, options.instance, options.migration)
+    else:
+        moves.tell(client, options.instance, options.verb)
+    return {}
+
+
+def canary(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """Place a canary on a host, look at it, or remove it."""
+    client = _client(moves.VERSIONS)
+    if options.verb == "remove":
+        moves.remove_canary(client, options.name)
+        return {}
+    place = options.verb == "place"
+    return moves.canary(client, options.name, options.host, _wanted(options), make=place)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and print its answer."""
     os.umask(0o077)
@@ -207,6 +240,10 @@ def _wanted(options: argparse.Namespace) -> Wanted:
     return Wanted(options.image, options.network)
 
 
+def _client(versions: str) -> Client:
+    return Client(_credentials(), time.monotonic() + _ANSWER_S, versions=versions)
+
+
 def _credentials() -> Access:
     return Access.read(sys.stdin.read())
 
@@ -235,6 +272,7 @@ def _parser() -> argparse.ArgumentParser:
         changing.add_argument(f"--{word}", required=True)
     changing.add_argument("--reason", default="")
     changing.add_argument("--mark", action="append", default=[])
+    _fleet_verbs(verbs)
     runs: dict[str, Callable[[Folder, argparse.Namespace], object]] = {"launch": launch, "probe": probe}
     runs |= {"stop": stop, "sweep": clear, "tally": tally, "witness": witnesses}
     for name, run in runs.items():
@@ -244,11 +282,36 @@ def _parser() -> argparse.ArgumentParser:
         if name in {"launch", "probe"}:
             _bounds(verb)
         if name in {"launch", "probe", "witness"}:
-            verb.add_argument("--image", default="", help="what servers boot: the first usable one if empty")
-            verb.add_argument("--network", default="", help="what they are put on: likewise")
+            _choices(verb)
         if name == "witness":
             verb.add_argument("verb", choices=("create", "verify", "verify-noapi", "destroy"))
     return parser
+
+
+def _fleet_verbs(verbs: Any) -> None:
+    looking = verbs.add_parser("fleet")
+    looking.set_defaults(run=look_at_fleet)
+    looking.add_argument("what", choices=(*fleet.WHAT, "changes", "migrations"))
+    for word in ("after", "since", "instance"):
+        looking.add_argument(f"--{word}", default="")
+    moving = verbs.add_parser("move")
+    moving.set_defaults(run=move)
+    moving.add_argument("verb", choices=("migrate", "abort", *moves.WORDS))
+    moving.add_argument("--instance", required=True)
+    for word in ("target", "migration"):
+        moving.add_argument(f"--{word}", default="")
+    moving.add_argument("--live", choices=("yes", "no"), default="yes")
+    trying = verbs.add_parser("canary")
+    trying.set_defaults(run=canary)
+    trying.add_argument("verb", choices=("place", "look", "remove"))
+    trying.add_argument("--name", required=True)
+    trying.add_argument("--host", default="")
+    _choices(trying)
+
+
+def _choices(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--image", default="", help="what servers boot: the first usable one if empty")
+    verb.add_argument("--network", default="", help="what they are put on: likewise")
 
 
 def _bounds(verb: argparse.ArgumentParser) -> None:

@@ -16,12 +16,15 @@ from skylift.probe.exchange import Answer, Request
 class Client:
     """One user with one fresh token, whose calls all end by ``until``, a time of the monotonic clock.
 
+    ``versions`` are the microversions that are asked for.
+
     Raises:
         Unanswered: no token was issued, or a call had another answer than expected.
     """
 
-    def __init__(self, access: Access, until: float = float("inf")) -> None:
+    def __init__(self, access: Access, until: float = float("inf"), *, versions: str = VERSIONS) -> None:
         self.access = access
+        self.versions = versions
         self.until = until
         self.token: Token = fresh_token(access, self._left())
         self.urls = api_urls(access, self.token)
@@ -45,7 +48,7 @@ class Client:
         kind = "application/octet-stream" if sent is body and sent else "application/json"
         headers = {
             "X-Auth-Token": self.token.id,
-            "OpenStack-API-Version": VERSIONS,
+            "OpenStack-API-Version": self.versions,
             "Content-Type": kind,
         }
         request = Request(method, self.urls[api] + path, headers, sent)

@@ -56,12 +56,17 @@ def intended(client: Client, name: str, wanted: Wanted) -> dict[str, Made]:
     if "router" in these and not _knows(client, "/routers"):
         del these["router"]
     if "server" in these:
-        choices = choose(_look(client), client.urls, client.token.project_id, wanted) or []
+        choices = choices_for(client, wanted)
         if choices:
             these["server"] |= choices[0]._asdict()
         else:
             del these["server"]
     return these
+
+
+def choices_for(client: Client, wanted: Wanted) -> list[Choice]:
+    """What a server is made of; empty if the cloud has nothing that boots."""
+    return choose(_look(client), client.urls, client.token.project_id, wanted) or []
 
 
 def _look(client: Client) -> Callable[[str, str, str], list[dict[str, Any]]]:
@@ -171,6 +176,12 @@ def make_server(client: Client, these: Mapping[str, Made]) -> str:
 
     Where there is no network that servers can be put on, it is on the router's own, and nobody reaches it.
     """
+    waits = boot_server(client, these)
+    return waits or (_meet(these["server"]) if these["server"].get("address") else "")
+
+
+def boot_server(client: Client, these: Mapping[str, Made]) -> str:
+    """The same until it is active; on the host that its ``host`` names, if it has one."""
     mine = these["server"]
     network = mine["network"] or these.get("router", {}).get("network", "")
     if network:
@@ -186,15 +197,15 @@ def make_server(client: Client, these: Mapping[str, Made]) -> str:
     if status == "ERROR":
         why = found[0].get("fault", {}).get("message", "no reason is told")
         raise _failed(client, NOVA, f"/servers/{mine['id']}", f"server ended in ERROR ({why})")
-    if status != "ACTIVE":
-        return f"the server is in {status}"
-    return _meet(mine) if mine.get("address") else ""
+    return "" if status == "ACTIVE" else f"the server is in {status}"
 
 
 def _declared(mine: Made, volume: Made | None) -> dict[str, Any]:
     server = Choice(mine["flavor"], mine["image"], mine["network"]).server(mine["name"])
     if mine.get("port"):
         server["networks"] = [{"port": mine["port"]}]
+    if mine.get("host"):
+        server["host"] = mine["host"]
     if volume:
         image = {"boot_index": 0, "uuid": mine["image"], "source_type": "image", "destination_type": "local"}
         more = {"boot_index": -1, "uuid": volume["id"], "source_type": "volume", "destination_type": "volume"}

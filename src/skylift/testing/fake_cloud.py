@@ -20,6 +20,7 @@ from skylift.model.work import InHand
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_builds import FakeBuilds
+from skylift.testing.fake_nova import FakeNova
 from skylift.testing.fake_roster import FakeRoster
 from skylift.testing.fake_schemas import FakeSchemas
 from skylift.testing.fake_stacks import FakeStacks
@@ -74,6 +75,11 @@ class FakeCloud:
         self.roster.pass_moment(at_once=True)
         self.builds = FakeBuilds(self)
         self.stacks = FakeStacks(self)
+        self.nova = FakeNova(self)
+        self.stuck: set[HostName] = set()
+        """Hosts that do not reboot when they are told to."""
+        self.blind = 0
+        """How many of Nova's next answers miss."""
 
     @property
     def failed(self) -> list[FailedRequest]:
@@ -98,6 +104,7 @@ class FakeCloud:
             self.roster.pass_moment()
             self.builds.pass_moment()
             self.stacks.pass_moment()
+            self.nova.moves.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""
@@ -128,10 +135,15 @@ class FakeCloud:
         for job in found.jobs.values():
             if isinstance(job.state, Running):
                 job.state = Ended(255, "cut short")
+        self.nova.cut(host)
         found.up_at, found.booting = self.now + BOOT_S, True
         if host in self.traffic.servers:
             self.traffic.forget(host)
         self.traffic.move_vip()
+
+    def deed(self, host: HostName, what: str) -> None:
+        """Something is really done."""
+        self.deeds.append(Deed(self.now, host, what))
 
     def lose_answer(self, call: str, times: int = 1) -> None:
         """Let the next ``times`` of a changing call (such as ``jobs.start``) work, but lose its answer."""

@@ -13,9 +13,10 @@ from skylift.model.record import Artifact
 from skylift.ports import Command, Jobs, JobState, NoJob, Ports
 from skylift.testing.fake_broker import FakeBroker
 from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_compute import FakeCanaries, FakeCompute
 from skylift.testing.fake_intake import FakeIntake
 from skylift.testing.fake_services import FakeBalancer, FakeDatabase, FakeVantage
-from skylift.testing.fake_work import FETCH, NOT_FOUND, start_job, stop_unit
+from skylift.testing.fake_work import FETCH, NOT_FOUND, boot_id, start_job, stop_unit
 
 _TAIL_BYTES = 2**20
 _OK = 200
@@ -44,6 +45,8 @@ def ports_of(cloud: FakeCloud) -> Ports:
         broker=FakeBroker(cloud),
         vantage=FakeVantage(cloud),
         intake=FakeIntake(cloud),
+        compute=FakeCompute(cloud),
+        canaries=FakeCanaries(cloud),
     )
 
 
@@ -57,7 +60,7 @@ class FakeHosts:
         found = self.cloud.reach(host)
         return HostSeen(
             host=host,
-            boot_id=f"boot-{found.boots}-of-{host}",
+            boot_id=boot_id(found),
             clock_offset_ms=found.clock_offset_ms,
             disk_free_bytes=found.disk_free_bytes,
             os_release="Debian GNU/Linux 12 (bookworm)",

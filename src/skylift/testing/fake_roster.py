@@ -92,11 +92,13 @@ class FakeRoster:
     def rows(self, roster: Roster) -> tuple[ServiceReport, ...]:
         """All rows in one database, dead or alive."""
         own = {name.service for name in roster.names}
-        found = (r for r in self.every if r.database == roster.database and r.service in own)
-        return tuple(
-            replace(row, enabled=False, reason=self.closed[row.id]) if row.id in self.closed else row
-            for row in found
-        )
+        return tuple(r for r in self.all() if r.database == roster.database and r.service in own)
+
+    def all(self) -> Iterator[ServiceReport]:
+        """All rows in any database, closed ones with the reason."""
+        for row in self.every:
+            closed = self.closed.get(row.id)
+            yield row if closed is None else replace(row, enabled=False, reason=closed)
 
     def lower(self, row: ServiceReport, version: int) -> None:
         """Let a row tell of ``version``, if it tells of a newer one."""

@@ -36,6 +36,11 @@ def start_job(cloud: FakeCloud, host: FakeHost, key: str, command: Command) -> N
         unit.state, unit.inactive_at = UnitState.ACTIVATING, None
 
 
+def boot_id(host: FakeHost) -> str:
+    """What a host calls its present boot."""
+    return f"boot-{host.boots}-of-{host.name}"
+
+
 def stop_unit(cloud: FakeCloud, host: FakeHost, name: UnitName) -> None:
     """Stop a unit: what it has in hand is lost; no effect on one that is stopped or stopping."""
     unit = host.units[name]
@@ -91,11 +96,11 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
     """Take a command's effect, and say how it ended."""
     program, *words = command.argv
     if program == "systemctl":
-        unit = host.units.get(UnitName(words[-1]))
-        if unit is None:
-            return Ended(5, f"Failed to start {words[-1]}: Unit {words[-1]} not found.")
-        runs = unit.state is UnitState.ACTIVE or run_unit(cloud, host, unit)
-        return Ended(0, "") if runs else Ended(1, "Job failed. See 'journalctl -xe' for details.")
+        return _start(cloud, host, UnitName(words[-1]))
+    if program == "sh":
+        # Batch after batch: ``sh -c LOOP NAME COMMAND``; or a reboot, which is a script without words.
+        again = Command(tuple(words[3:]), command.user)
+        return _end(cloud, host, again) if again.argv else _reboot(cloud, host)
     if program == FETCH:
         if host.disk_free_bytes < _FETCH_NEEDS_BYTES:
             return Ended(1, "tar: write error: No space left on device")
@@ -106,14 +111,28 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
             return Ended(1, "zstd: error 70 : Write error : No space left on device")
         cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
         return Ended(0, words[1])
-    if program == "sh":
-        # Batch after batch: ``sh -c LOOP NAME COMMAND``.
-        return _end(cloud, host, Command(tuple(words[3:]), command.user))
     if program.endswith("-manage"):
         return _migrate(cloud, host, command)
+    plain = {"true": Ended(0, ""), "false": Ended(1, "it could not be installed")}
     if program.endswith("-status"):
         return Ended(cloud.upgrade_check_code, "Upgrade Check Results")
-    return Ended(NOT_FOUND, f"{program}: command not found")
+    return plain.get(program) or Ended(NOT_FOUND, f"{program}: command not found")
+
+
+def _start(cloud: FakeCloud, host: FakeHost, name: UnitName) -> Ended:
+    unit = host.units.get(name)
+    if unit is None:
+        return Ended(5, f"Failed to start {name}: Unit {name} not found.")
+    runs = unit.state is UnitState.ACTIVE or run_unit(cloud, host, unit)
+    return Ended(0, "") if runs else Ended(1, "Job failed. See 'journalctl -xe' for details.")
+
+
+def _reboot(cloud: FakeCloud, host: FakeHost) -> Ended:
+    """What the action that reboots a host runs: it prints the boot that ends, and may come to nothing."""
+    before = boot_id(host)
+    if host.name not in cloud.stuck:
+        cloud.reboot(host.name)
+    return Ended(0, f"{before}\n")
 
 
 def _migrate(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from skylift.cli.views.columns import columns, indented
+from skylift.fleet.fleet import Fleet, Instance
 from skylift.model.cloud import Cloud, HostSeen, SchemaSeen, Unreached
 from skylift.model.codec import encode
-from skylift.model.ids import Epoch
+from skylift.model.ids import Epoch, HostName
 from skylift.model.record import Record
 from skylift.model.roster import pins
 from skylift.model.schema import heads, pending, unknown
@@ -182,3 +184,26 @@ def _unread(cloud: Cloud) -> list[str]:
 
 def _time(at: Epoch) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def fleet_lines(fleet: Fleet) -> list[str]:
+    """The compute hosts, how full each is, and how many instances are in which state."""
+    on: dict[HostName, list[Instance]] = {name: [] for name in fleet.hosts}
+    for instance in fleet.instances:
+        on[instance.host].append(instance)
+    rows: list[tuple[object, ...]] = [("host", "zone", "instances", "vCPUs", "MiB", "state")]
+    for name, host in sorted(fleet.hosts.items()):
+        taken = [fleet.flavors[i.flavor] for i in on[name]]
+        rows.append(
+            (
+                name,
+                host.zone,
+                len(on[name]),
+                f"{sum(f.vcpus for f in taken)} of {host.vcpus}",
+                f"{sum(f.ram_mib for f in taken)} of {host.ram_mib}",
+                ", ".join(["up" if host.up else "down", *(["closed"] if host.closed else [])]),
+            )
+        )
+    states = Counter(instance.state.value for instance in fleet.instances)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
+    return [*columns(*rows), "", f"instances: {told}"]

@@ -18,6 +18,7 @@ from skylift.testing.contracts.on_cloud import (
     RosterContract,
     VantageContract,
 )
+from skylift.testing.contracts.on_compute import CanariesContract, ComputeContract
 from skylift.testing.contracts.on_hosts import (
     ArtifactsContract,
     HostsContract,
@@ -30,6 +31,8 @@ __all__ = [
     "ArtifactsContract",
     "BalancerContract",
     "BrokerContract",
+    "CanariesContract",
+    "ComputeContract",
     "DatabaseContract",
     "HostsContract",
     "IntakeContract",

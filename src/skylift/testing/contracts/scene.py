@@ -30,6 +30,10 @@ class Scene:
     """Ends with 0 within a moment."""
     bad: Command
     """Ends with another code within a moment, and says why."""
+    guest: str = ""
+    """An instance that may be moved, where the cloud has one."""
+    cold: bool = True
+    """Whether hosts can copy the disk of an instance that is stopped, which needs SSH between them."""
     label: str
     """Of probes and witnesses; nobody else's."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from skylift.engine.fold import Run, after, fold
 from skylift.engine.journal import (
     Event,
+    MovesAsked,
     Outcome,
     RunAborting,
     RunClosed,
@@ -147,7 +148,7 @@ class Books:
             case RunPaused() | RunResumed() | RunAborting():
                 self._paused = isinstance(event, RunPaused)
                 self._given_up |= isinstance(event, RunAborting)
-            case RunClosed():
+            case RunClosed() | MovesAsked():
                 pass
             case _:
                 at = self.steps[event.step]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from skylift.drainbench.clouds import Chance
 from skylift.fleet.document import document_of
 from skylift.fleet.fleet import Fleet, Instance, InstanceId
-from skylift.fleet.policy import FleetPolicy
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
 from skylift.testing.twin.clock import Clock
 from skylift.testing.twin.owners import scheduled

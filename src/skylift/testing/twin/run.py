@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from skylift.drainbench.clouds import Chance, Cloud, generate
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
-from skylift.fleet.policy import FleetPolicy
+from skylift.model.fleet_policy import FleetPolicy
 from skylift.testing.twin.cloud import Faults, Twin
 from skylift.verifier.fleet.seen import Violation
 

@@ -86,3 +86,20 @@ class FleetPolicy:
     def share(self, percent: int, of: int) -> int:
         """A share of a number of hosts, and at least one."""
         return max(1, of * percent // 100)
+
+
+_LARGE = 10**9
+RANGES = (
+    ("host_s", 1, _LARGE),
+    ("batch_percent", 0, 100),
+    ("batch_hosts", 0, _LARGE),
+    ("twice_percent", 0, 100),
+    ("out_percent", 1, 100),
+    ("zone_percent", 1, 100),
+    ("aggregate_percent", 1, 100),
+    ("headroom_percent", 0, 99),
+    ("leaving", 1, 1000),
+    ("arriving", 1, 1000),
+    ("migrations", 0, _LARGE),
+)
+"""The limits that are whole numbers, each with the least and the most that it may be."""

@@ -1,0 +1,87 @@
+"""What can be said of a run over a fleet: from its mandate and its journal, on this machine alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skylift.app.maintain import approved_mandate
+from skylift.app.runs import RunFolder, Runs
+from skylift.app.wiring import open_journal, worker_on
+from skylift.engine.fold import ASIDE, Phase, Run, fold
+from skylift.engine.journal import Event, MovesAsked
+from skylift.engine.problems import Holder
+from skylift.fleet.mandate import Mandate
+from skylift.model.ids import HostName, StepId
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAccount:
+    """Where a run over a fleet is, host by host."""
+
+    mandate: Mandate
+    run: Run
+    holder: Holder | None
+    asked: Counter[str]
+    """How often each instance was asked to move."""
+
+    @property
+    def done(self) -> tuple[HostName, ...]:
+        """The hosts that are through, in the plan's order."""
+        return tuple(host for host in self.mandate.hosts if self._is_through(host))
+
+    @property
+    def under_way(self) -> tuple[HostName, ...]:
+        """The hosts that are being emptied or worked on."""
+        running = {_host_of(step) for step in self.run.within(Phase.RUNNING)}
+        return tuple(host for host in self.mandate.hosts if host in running)
+
+    @property
+    def left(self) -> dict[HostName, str]:
+        """Every host that is neither through nor under way, with what keeps it; empty if it may yet begin."""
+        held = dict.fromkeys(self.mandate.left_out, "the plan leaves it out: see skylift plan")
+        rest = [h for h in self.mandate.hosts if h not in {*self.done, *self.under_way}]
+        return {host: self._trouble(host) for host in rest} | held
+
+    @property
+    def steps(self) -> tuple[StepId, ...]:
+        """What a word may be about: the emptying of each host, and what was begun."""
+        return tuple({StepId(f"empty@{h}"): None for h in self.mandate.hosts} | dict.fromkeys(self.run.steps))
+
+    def _is_through(self, host: HostName) -> bool:
+        own = [at.phase for step, at in self.run.steps.items() if _host_of(step) == host]
+        last = {"drain": 1}.get(self.mandate.purpose.value, 2)
+        return len(own) >= last and set(own) == {Phase.DONE} and self._has_last(host)
+
+    def _has_last(self, host: HostName) -> bool:
+        ends = ("empty",) if self.mandate.purpose.value == "drain" else ("clean", "open")
+        return any(StepId(f"{end}@{host}") in self.run.steps for end in ends)
+
+    def _trouble(self, host: HostName) -> str:
+        for step, at in self.run.steps.items():
+            if _host_of(step) != host:
+                continue
+            if at.aside is not None and at.phase in ASIDE:
+                return f"{step} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
+            if at.problem is not None:
+                return f"{step} failed: {at.problem.sentence}"
+        return ""
+
+
+def account_of(mandate: Mandate, events: Sequence[Event], holder: Holder | None) -> FleetAccount:
+    """The account of a run, from all of its events."""
+    asked = Counter(of.instance for e in events if isinstance(e, MovesAsked) for of in e.moves)
+    return FleetAccount(mandate, fold(events), holder, asked)
+
+
+def fleet_account(runs: Runs, folder: RunFolder) -> FleetAccount:
+    """Where the run in ``folder`` is; works while the cloud cannot be reached."""
+    with open_journal(folder) as journal:
+        mandate, events = approved_mandate(folder, journal), journal.events()
+    holder = worker_on(runs)
+    return account_of(mandate, events, holder if holder and holder.run == folder.id else None)
+
+
+def _host_of(step: StepId) -> str:
+    return step.partition("@")[2]

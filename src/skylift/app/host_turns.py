@@ -1,0 +1,92 @@
+"""What is done with each host in a run over a fleet: from the record, the catalog and what was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from skylift.actions.await_report import AwaitReport
+from skylift.actions.closing import CloseService, OpenService
+from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
+from skylift.actions.run_command import RunCommand
+from skylift.app.read_fleet import FleetHostUnknown, entry_of
+from skylift.app.site import Site
+from skylift.engine.host_turn import HostTurn, WorkStep
+from skylift.fleet.mandate import Mandate, Purpose
+from skylift.model.ids import HostName, ServiceName, StepId
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.record import HostEntry, ServiceEntry
+from skylift.model.roster import Roster
+from skylift.ports import Command
+
+NOVA_COMPUTE = ServiceName("nova-compute")
+
+
+class NoComputeService(Refused):
+    """The record has no nova-compute, so no compute host can be closed."""
+
+    code = "fleet.no-compute"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the record has no service {NOVA_COMPUTE}: hosts are closed by its rows in nova's database",
+            Remedy(Fix.REPAIR, "add the component nova with its databases and services to the record"),
+        )
+
+
+def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[HostName, HostTurn]:
+    """The turn of each host that was approved; ``labels`` are the run's own, and those of earlier ones.
+
+    Raises:
+        NoComputeService: the record has none.
+        FleetHostUnknown: the record does not know a host that is to be worked on.
+    """
+    compute = site.record.services.get(NOVA_COMPUTE)
+    if compute is None:
+        raise NoComputeService
+    rosters = _rosters(site, compute)
+    turns = {}
+    for host in mandate.hosts:
+        closing = CloseService(host, NOVA_COMPUTE, rosters, labels)
+        work: tuple[WorkStep, ...] = ()
+        if mandate.purpose is not Purpose.DRAIN:
+            work = tuple(_work(site, mandate.purpose, closing))
+        turns[host] = HostTurn(host, closing, work)
+    return turns
+
+
+def _work(site: Site, purpose: Purpose, closing: CloseService) -> Iterator[WorkStep]:
+    host, of, timeouts = closing.host, site.record.maintenance, site.record.policy.timeouts
+    entry = entry_of(site.record, host)
+    if entry is None:
+        raise FleetHostUnknown("the record", (host,), site.record.hosts)
+    if purpose is Purpose.HYPERVISOR:
+        component = site.record.services[NOVA_COMPUTE].component
+        command = RunCommand(
+            entry.name, component, "the new hypervisor", Command(of.hypervisor), "maintenance.hypervisor"
+        )
+        yield WorkStep(StepId(f"hypervisor@{host}"), command, timeouts.command)
+    yield WorkStep(StepId(f"reboot@{host}"), RebootHost(entry.name), of.back)
+    for service in _reporting(site, entry):
+        back = AwaitReport(
+            entry.name, service.name, service.unit, service.link, _rosters(site, service), version=0
+        )
+        yield WorkStep(StepId(f"{service.name}@{host}"), back, of.back)
+    opening = OpenService(host, closing.service, closing.rosters, closing.labels)
+    if not of.canary:
+        yield WorkStep(StepId(f"open@{host}"), opening, timeouts.start)
+        return
+    yield WorkStep(StepId(f"try@{host}"), TryHost(opening, closing.labels[0]), of.trial)
+    yield WorkStep(StepId(f"clean@{host}"), RemoveCanary(host, closing.labels[0]), timeouts.start)
+
+
+def _reporting(site: Site, entry: HostEntry) -> Iterator[ServiceEntry]:
+    """The services of a host that say of themselves that they work."""
+    for service in site.record.services.values():
+        roster = site.catalog.components[service.component].roster
+        if service.role in entry.roles and roster is not None and service.name in roster.services:
+            yield service
+
+
+def _rosters(site: Site, service: ServiceEntry) -> tuple[Roster, ...]:
+    component = site.record.components[service.component]
+    return site.catalog.components[service.component].rosters(component.databases, component.services)

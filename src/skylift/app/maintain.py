@@ -1,0 +1,271 @@
+"""Run a mandate over a fleet of compute hosts: open a journal or go on with one, and drive it to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+
+from skylift.app.bench import Bench
+from skylift.app.conduct import (
+    OtherRecord,
+    asked_by,
+    carried_out,
+    free_for,
+    measured,
+)
+from skylift.app.gates import GateGuard
+from skylift.app.host_turns import turns_of
+from skylift.app.plan_seal import author, in_time, seal_plan, trusted
+from skylift.app.propose_fleet import accepted
+from skylift.app.read_fleet import closed_for_good, read_fleet
+from skylift.app.runs import RunFolder
+from skylift.app.site import Site
+from skylift.app.windows import Windows
+from skylift.app.wiring import hold, holds, open_journal
+from skylift.engine.drive import Surroundings
+from skylift.engine.fleet_drive import drive_fleet
+from skylift.engine.fleet_run import FleetExecution, FleetLimits
+from skylift.engine.fold import Phase, Run, fold
+from skylift.engine.journal import Journal
+from skylift.engine.live_fleet import LiveFleet
+from skylift.engine.operate import Asked, open_run, resume
+from skylift.engine.problems import RunHeld
+from skylift.engine.watched_moves import asked_before
+from skylift.fleet.conductor import Conductor, Pace
+from skylift.fleet.fleet import Fleet
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_mandate, read_mandate
+from skylift.model.codec import Malformed
+from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
+from skylift.planning.text import PlanChanged
+
+_WITNESSES_S = 300
+"""How long witnesses may take to be whole before the run begins without them."""
+_BLACKOUT = 9
+"""Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced."""
+_AGAIN = 10
+"""A plan is made again no sooner than after so many times what the cloud may take to begin something."""
+_AGAIN_MIN_S = 60
+
+
+class FleetDrifted(Refused):
+    """Hosts that a plan was made for can no longer be done."""
+
+    code = "fleet.drifted"
+
+    def __init__(self, lost: Mapping[str, str]) -> None:
+        told = "; ".join(f"{host}: {why}" for host, why in lost.items())
+        super().__init__(
+            f"the fleet has changed since this plan was made, and hosts of it cannot be done now: {told}",
+            Remedy(Fix.RETRY, "plan from what it is now: skylift plan --reboot -o FILE"),
+            Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect --fleet"),
+        )
+
+
+def read_approved(text: bytes) -> Mandate:
+    """The mandate in the bytes of a plan file.
+
+    Raises:
+        PlanChanged: it is none, or one byte at least is not as it was written.
+    """
+    try:
+        return read_mandate(text)
+    except Malformed as error:
+        raise PlanChanged(str(error)) from None
+
+
+def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: bytes | None = None) -> Run:
+    """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
+
+    Instances come and go: where they did since it was made, the same hosts are planned anew.
+
+    Raises:
+        SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
+        PlanChanged: it is not what was approved.
+        OtherRecord, FleetDrifted: it is not for this cloud as it is now.
+        RunHeld: another process works on this cloud.
+    """
+    mandate = read_approved(text)
+    digest = digest_of_mandate(mandate)
+    trusted(site.signer, site.record.signers)
+    author(digest, seal, site.record.signers, holds)
+    in_time(seal, holds, site.clock())
+    if mandate.record != site.digest:
+        raise OtherRecord(mandate.record, site.digest)
+    asked = asked_by(site)
+    if seal is None and site.signer is not None:
+        seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
+    with hold(site, run):
+        turns_of(site, mandate, (str(run),))
+        _still_true(site, mandate, bench)
+        folder = site.runs.create(run, text, seal)
+        with open_journal(folder) as journal:
+            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked)
+            return _work(site, mandate, journal, folder=folder, bench=bench)
+
+
+def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
+    """Say a word to a run that lets it go on, and drive it to rest; as ``conduct.go_on``.
+
+    Raises:
+        PlanChanged: its mandate is not the one that was approved.
+        RunRefuses, StepRefuses: not as the run or the step stands.
+        RunHeld: another run is being worked on.
+    """
+    trusted(site.signer, site.record.signers)
+    free_for(site, folder.id)
+    with open_journal(folder) as journal:
+        mandate = approved_mandate(folder, journal)
+        say(journal, asked_by(site))
+        try:
+            with hold(site, folder.id):
+                return _work(site, mandate, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return carried_out(journal, held, folder.id)
+
+
+def approved_mandate(folder: RunFolder, journal: Journal) -> Mandate:
+    """The mandate that this run was opened with.
+
+    Raises:
+        PlanChanged: the run's folder holds another.
+    """
+    mandate = read_approved(folder.plan.read_bytes())
+    if digest_of_mandate(mandate) != fold(journal.events()).plan:
+        raise PlanChanged(f"run {folder.id} was opened with another")
+    return mandate
+
+
+def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
+    """See that every host of the mandate can still be done, if the fleet is not what it was."""
+    fleet = _as_planned(read_fleet(site), mandate)
+    if digest_of_fleet(fleet, mandate.policy) == mandate.fleet:
+        return
+    plan = accepted(fleet, mandate.policy)
+    held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
+    refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
+    done = {turn.host for turn in plan.turns}
+    lost = {str(h): held.get(h, refused) for h in mandate.hosts if h not in done}
+    if lost:
+        raise FleetDrifted(lost)
+    bench.remark(
+        f"the fleet has changed since this plan was made: {len(plan.moves)} moves instead of "
+        f"{len(mandate.plan['moves'])}, for the same {len(mandate.hosts)} hosts"
+    )
+
+
+def _as_planned(fleet: Fleet, mandate: Mandate) -> Fleet:
+    there = tuple(host for host in mandate.policy.only if host in fleet.hosts)
+    return closed_for_good(fleet, there) if mandate.purpose is Purpose.DRAIN else fleet
+
+
+def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    record, label = site.record, str(folder.id)
+    witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
+    site.ports.vantage.start_probes(label, witnesses=witnesses)
+    gates, usual = record.gates, record.policy.loss
+    loss = replace(usual, failed_requests=usual.failed_requests + _BLACKOUT)
+    with (
+        ThreadPoolExecutor(max(len(gates), 1)) as asking,
+        ThreadPoolExecutor(record.policy.at_once) as pool,
+        measured(site, folder, bench, loss=loss, resumed=bool(fold(journal.events()).steps)) as guard,
+    ):
+        execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
+        around = Surroundings(
+            clock=site.clock,
+            pause=bench.pause,
+            asked_to_stop=bench.asked_to_stop,
+            view=_view(bench, execution.run),
+            guard=guard,
+            gate=GateGuard(gates, site.ask, asking),
+        )
+        run = drive_fleet(execution, around, every=record.maintenance.look)
+    if run.closed is not None:
+        with suppress(Problem):
+            site.ports.vantage.destroy_witnesses(label)
+    return run
+
+
+def _execution(
+    site: Site,
+    mandate: Mandate,
+    journal: Journal,
+    *,
+    folder: RunFolder,
+    bench: Bench,
+    pool: ThreadPoolExecutor,
+) -> FleetExecution:
+    of = site.record.maintenance
+    labels = (str(folder.id), *(str(f.id) for f in site.runs.known() if f.id != folder.id and f.of_fleet))
+    turns = turns_of(site, mandate, labels)
+    cloud = LiveFleet(site.ports, turns, labels=labels, shared_storage=of.shared_storage)
+    fleet = _opened(site, cloud, bench)
+    again = Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle))
+    events = journal.events()
+    asked = asked_before(events, fold(events).opened_ms)
+    conductor = Conductor(fleet, mandate.policy, Pace(settle_s=of.settle, again_s=again), asked)
+    limits = FleetLimits(
+        maintenance=of,
+        unreachable=site.record.policy.timeouts.unreachable,
+        may_take=Windows(site.record.policy).may_take,
+    )
+    return FleetExecution(
+        journal, site.ports, turns, conductor=conductor, cloud=cloud, limits=limits, pool=pool
+    )
+
+
+def _opened(site: Site, cloud: LiveFleet, bench: Bench) -> Fleet:
+    """The whole fleet, as soon as the APIs tell it.
+
+    Raises:
+        Transient: they did not for as long as the policy waits for anything.
+    """
+    until = site.clock() + site.record.policy.timeouts.unreachable
+    while True:
+        try:
+            return cloud.open(site.clock())
+        except (Transient, Uncertain):
+            if site.clock() > until:
+                raise
+            bench.pause()
+
+
+def _witnessed(site: Site, label: str, bench: Bench) -> str:
+    """The label of the witnesses, among them a guest that is pinged; empty if there are none."""
+    until = site.clock() + _WITNESSES_S
+    why = ""
+    while site.clock() < until and not bench.asked_to_stop():
+        try:
+            site.ports.vantage.create_witnesses(label)
+        except (Transient, Uncertain) as slow:
+            why = str(slow)
+            bench.pause()
+        except Refused as refused:
+            why = str(refused)
+            break
+        else:
+            return label
+    bench.remark(f"no guest of ours is watched during the run: {why}")
+    return ""
+
+
+def _view(bench: Bench, begun: Run) -> Callable[[Run, Mapping[StepId, str]], None]:
+    """One remark for each step that begins or ends."""
+    shown = begun
+
+    def show(run: Run, _left: Mapping[StepId, str]) -> None:
+        nonlocal shown
+        for step, at in run.steps.items():
+            if shown.steps.get(step) != at:
+                word = {Phase.RUNNING: "started", Phase.WAITING: "again"}.get(at.phase, at.phase.value)
+                told = f": {at.problem.sentence}" if at.problem and at.phase is Phase.FAILED else ""
+                bench.remark(f"{_span(run.last_ms - run.opened_ms)} {word:<9} {step}{told}")
+        shown = run
+
+    return show
+
+
+def _span(ms: int) -> str:
+    return f"{ms // 60_000:02}:{ms // 1000 % 60:02}"

@@ -1,0 +1,84 @@
+"""The fleet of a cloud as Nova and Placement have it now, and the hosts of it that are to be maintained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from skylift.app.site import Site
+from skylift.fleet.fleet import Fleet
+from skylift.fleet.mandate import Purpose
+from skylift.fleet.nova import fleet_from
+from skylift.model.fleet_policy import FleetPolicy
+from skylift.model.ids import HostName
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.record import HostEntry, Record
+
+
+class FleetHostUnknown(Refused):
+    """Hosts are to be maintained that Nova, or the record, does not have."""
+
+    code = "fleet.host-unknown"
+
+    def __init__(self, whose: str, hosts: Iterable[HostName], known: Iterable[str]) -> None:
+        super().__init__(
+            f"{whose} has no host {', '.join(sorted(hosts))}; it has {', '.join(sorted(known)) or 'none'}",
+            Remedy(Fix.RETRY, "name the hosts as they are: skylift plan --reboot --host HOST"),
+            Remedy(Fix.REPAIR, "or add them to the hosts of the record, with the address that SSH reaches"),
+        )
+
+
+class NoHypervisor(Refused):
+    """Hosts are to be given a new hypervisor, and the record does not say how."""
+
+    code = "fleet.no-hypervisor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the record does not say what gives a host its new hypervisor",
+            Remedy(Fix.REPAIR, "write the command into the record, as maintenance.hypervisor"),
+            Remedy(Fix.RETRY, "or only reboot them: skylift plan --reboot"),
+        )
+
+
+def read_fleet(site: Site) -> Fleet:
+    """The whole fleet."""
+    return fleet_from(site.ports.compute.survey(), shared_storage=site.record.maintenance.shared_storage)
+
+
+def intended(
+    fleet: Fleet, record: Record, purpose: Purpose, hosts: tuple[HostName, ...]
+) -> tuple[Fleet, FleetPolicy]:
+    """The fleet and the policy that a plan for ``hosts`` is made from, or for all if none is named.
+
+    Raises:
+        FleetHostUnknown: Nova does not have one of them, or the record does not know how to reach it.
+        NoHypervisor: the record does not say how a host is given one.
+    """
+    if unknown := [name for name in hosts if name not in fleet.hosts]:
+        raise FleetHostUnknown("nova", unknown, fleet.hosts)
+    if purpose is Purpose.HYPERVISOR and not record.maintenance.hypervisor:
+        raise NoHypervisor
+    limits = record.maintenance.limits
+    if unknown := [name for name in limits.first if name not in fleet.hosts]:
+        raise FleetHostUnknown("nova", unknown, fleet.hosts)
+    policy = replace(limits, only=hosts, first=tuple(n for n in limits.first if not hosts or n in hosts))
+    if purpose is not Purpose.DRAIN:
+        wanted = hosts or tuple(fleet.hosts)
+        if unreachable := [name for name in wanted if entry_of(record, name) is None]:
+            raise FleetHostUnknown("the record", unreachable, record.hosts)
+        return fleet, policy
+    return closed_for_good(fleet, hosts), policy
+
+
+def closed_for_good(fleet: Fleet, hosts: Iterable[HostName]) -> Fleet:
+    """The fleet with hosts that stay closed once they are empty, so that none of them takes another's."""
+    closed = {name: replace(fleet.hosts[name], closed=True) for name in hosts}
+    return replace(fleet, hosts={**fleet.hosts, **closed})
+
+
+def entry_of(record: Record, host: HostName) -> HostEntry | None:
+    """The machine that Nova calls ``host``: by its whole name, or by the part before the first dot."""
+    short = host.partition(".")[0]
+    found = [e for n, e in record.hosts.items() if n == host or n.partition(".")[0] == short]
+    return next((e for e in found if e.name == host), found[0] if found else None)

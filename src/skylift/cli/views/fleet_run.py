@@ -1,0 +1,97 @@
+"""A run over a fleet as it goes: hosts done, under way, and what is left, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from skylift.app.fleet_account import FleetAccount
+from skylift.cli.views.columns import indented
+from skylift.engine.fold import Phase, Standing
+from skylift.engine.verbs import allowed
+from skylift.model.codec import encode
+
+_SHOWN = 20
+"""Hosts of a kind that are named; --json has all."""
+
+
+def lines(of: FleetAccount) -> list[str]:
+    """Where it stands and what to do next."""
+    run, mandate = of.run, of.mandate
+    done = f"{len(of.done)} of {len(mandate.hosts)} hosts done"
+    return [
+        f"run {run.id} of {mandate.cloud}, {mandate.purpose.value}: {_standing(of)}",
+        f"  {done} in {_span(run.last_ms - run.opened_ms)}, {of.asked.total()} moves asked for",
+        *_some(f"  under way: {step}" for step in sorted(run.within(Phase.RUNNING))),
+        *_pause(of),
+        *_left(of),
+        *_next(of),
+    ]
+
+
+def document(of: FleetAccount) -> dict[str, Any]:
+    """The same, for ``--json``."""
+    run = of.run
+    return {
+        "run": run.id,
+        "cloud": of.mandate.cloud,
+        "purpose": of.mandate.purpose.value,
+        "standing": run.standing.value,
+        "holder": encode(of.holder),
+        "done": list(of.done),
+        "under_way": list(of.under_way),
+        "left": dict(of.left),
+        "steps": {step: encode(at) for step, at in run.steps.items()},
+        "moves": dict(of.asked),
+        "pause": encode(run.pause),
+        "abort": encode(run.abort),
+        "allowed": [verb.value for verb in allowed(run)],
+    }
+
+
+def _standing(of: FleetAccount) -> str:
+    run = of.run
+    if run.closed is None and of.holder is None:
+        gone = bool(run.within(Phase.RUNNING))
+        return "interrupted (its process is gone)" if gone else f"at rest, {run.standing.value}"
+    return f"{run.standing.value}, by {of.holder}" if run.closed is None else run.standing.value
+
+
+def _pause(of: FleetAccount) -> Iterator[str]:
+    if of.run.pause is not None and of.run.pause.problem is not None:
+        problem = of.run.pause.problem
+        yield f"  {problem.code}: {problem.sentence}"
+        yield from indented([str(remedy) for remedy in problem.remedies], 4)
+    if of.run.abort is not None:
+        yield f"  given up by {of.run.abort.actor}: {of.run.abort.reason}"
+
+
+def _left(of: FleetAccount) -> Iterator[str]:
+    if of.left:
+        yield f"  left: {len(of.left)} hosts"
+        yield from _some(f"    {host}: {why or 'yet to begin'}" for host, why in of.left.items())
+
+
+def _next(of: FleetAccount) -> Iterator[str]:
+    match of.run.standing:
+        case Standing.COMPLETED | Standing.ABORTED:
+            yield "  next: skylift report"
+        case _ if of.holder is not None:
+            yield "  next: wait for it, or let no other host begin: skylift pause"
+        case Standing.HALTED:
+            yield "  next: mend what failed, then: skylift retry"
+        case Standing.ABORTING:
+            yield "  next: skylift resume, or close it as it is: skylift abort --leave --reason WHY"
+        case _:
+            yield "  next: skylift resume; what was postponed: skylift retry STEP"
+
+
+def _some(told: Iterator[str]) -> Iterator[str]:
+    all_of = list(told)
+    yield from all_of[:_SHOWN]
+    if len(all_of) > _SHOWN:
+        yield f"    and {len(all_of) - _SHOWN} more; --json has all"
+
+
+def _span(ms: int) -> str:
+    return f"{ms // 60_000:02}:{ms // 1000 % 60:02}"

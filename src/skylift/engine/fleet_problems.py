@@ -1,0 +1,37 @@
+"""Problems of a run over a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from skylift.model.ids import HostName
+from skylift.model.problem import Fix, Refused, Remedy
+
+
+class HostGivenUp(Refused):
+    """A run could not finish its work with a host."""
+
+    code = "fleet.host-given-up"
+
+    def __init__(self, host: HostName, why: str, *, closed: bool) -> None:
+        state = "it is held, closed to new work" if closed else "it is given back, and takes new work again"
+        super().__init__(
+            f"{host} could not be finished: {why}; {state}",
+            Remedy(Fix.REPAIR, f"see what is in the way: openstack server list --all-projects --host {host}"),
+            Remedy(Fix.RETRY, "after the repair: skylift retry"),
+            Remedy(Fix.ACCEPT, f"or leave it as it is: skylift skip empty@{host} --reason WHY"),
+        )
+
+
+class FleetFailing(Refused):
+    """More hosts failed in a run over a fleet than may."""
+
+    code = "fleet.failing"
+
+    def __init__(self, hosts: Collection[HostName], allowed: int) -> None:
+        super().__init__(
+            f"{len(hosts)} hosts failed, and {allowed} may: {', '.join(hosts)}; no other host is begun",
+            Remedy(Fix.REPAIR, "see what failed, and why: skylift status"),
+            Remedy(Fix.RETRY, "after the repair: skylift retry"),
+            Remedy(Fix.ACCEPT, "or go on without these hosts: skylift resume"),
+        )

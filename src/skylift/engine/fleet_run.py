@@ -1,0 +1,234 @@
+"""A run over a fleet, tick by tick: look, let the conductor decide, write it down, ask for it.
+
+The conductor is driven by levels and keeps nothing that matters (ADR 30); what cannot be seen is in the
+journal: which hosts were taken, what was asked for in the last minute, how far the work on a host is, and
+what an operator said. So a run that was killed goes on by the same calls as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from skylift.engine.fleet_problems import FleetFailing, HostGivenUp
+from skylift.engine.fold import Phase, Run
+from skylift.engine.host_turn import HostTurn, failed
+from skylift.engine.journal import (
+    AskedOf,
+    Journal,
+    MovesAsked,
+    Outcome,
+    Reported,
+    RunClosed,
+    RunPaused,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    Why,
+    milliseconds,
+)
+from skylift.engine.ledger import Ledger
+from skylift.engine.live_fleet import LiveFleet, Looked
+from skylift.engine.watched_moves import WatchedMoves
+from skylift.engine.who_stays import WhoStays
+from skylift.engine.work_on_hosts import WorkOnHosts
+from skylift.fleet.conductor import Conductor
+from skylift.fleet.sight import Action, Close, Migrate, Open, Stage, Work
+from skylift.model.ids import Epoch, HostName, Seconds, StepId
+from skylift.model.maintenance import Maintenance
+from skylift.model.problem import Problem
+from skylift.ports import Ports
+
+
+def _at_any_time(_seconds: int, _now: Epoch) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetLimits:
+    """How long, how many, and when: from the record."""
+
+    maintenance: Maintenance
+    unreachable: Seconds
+    may_take: Callable[[int, Epoch], bool] = _at_any_time
+    """Whether what takes so many seconds may start now: not if the window closes before it can end."""
+
+
+class FleetExecution:
+    """One process's work on one run over a fleet. Its holder has the lease, and writes the journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        ports: Ports,
+        turns: Mapping[HostName, HostTurn],
+        *,
+        conductor: Conductor,
+        cloud: LiveFleet,
+        limits: FleetLimits,
+        pool: Executor | None = None,
+    ) -> None:
+        self.ledger = Ledger(journal)
+        self._ports, self._turns, self._limits = ports, turns, limits
+        self.conductor, self.cloud = conductor, cloud
+        self._work = WorkOnHosts(self.ledger, ports, turns, unreachable=limits.unreachable, pool=pool)
+        self.looked: Looked | None = None
+        events = journal.events()
+        self._moves = WatchedMoves(ports, events, limits.maintenance.move)
+        self._stays = WhoStays(self.ledger, ports, events)
+        self._excused = len(failed(turns, self.ledger.run))
+        """Hosts that had failed when this process began: an operator knows of them."""
+
+    @property
+    def run(self) -> Run:
+        """The run, as its journal was last looked at."""
+        return self.ledger.run
+
+    @property
+    def left(self) -> Mapping[StepId, str]:
+        """What is left of each step under way, as last seen."""
+        found = dict(self._work.left)
+        if self.looked is not None:
+            for host, turn in self._turns.items():
+                if turn.emptying in self.run.within(Phase.RUNNING):
+                    found[turn.emptying] = _emptying(host, self.looked, self.cloud)
+        return found
+
+    def rests(self) -> bool:
+        """Whether there is nothing to do until an operator acts, or at all."""
+        return self.run.closed is not None or (self.looked is not None and self.conductor.over)
+
+    def tick(self, now: Epoch) -> Run:
+        """Obey, push the work on hosts, look, and ask for what the conductor wants next.
+
+        Raises:
+            Refused: the APIs may not be asked any more; nothing was done.
+            BaseException: whatever a bug raises, on purpose unhandled.
+        """
+        run = self.ledger.catch_up()
+        self._obey(run, now)
+        self._work.go_on(now)
+        looked = self.cloud.look(self.run, now)
+        if looked is None:
+            return self.run
+        self.looked = looked
+        self._stays.start_again(self._turns, self.conductor.given_up, looked)
+        self._moves.watch(looked, self.cloud, now)
+        actions = self.conductor.next(looked.sight)
+        self._give_up(actions, looked, now)
+        if self._write(actions, now):
+            for action in actions:
+                if isinstance(action, Work):
+                    self._begin_work(action.host, looked, now)
+                else:
+                    self.cloud.ask(action)
+        self._count_failures(now)
+        self._close(looked, now)
+        return self.run
+
+    def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
+        """Begin no more hosts from here on; those under way go on to their end. No effect on a paused run."""
+        reported = Reported.of(problem) if problem else None
+        while self.run.pause is None and self.run.closed is None:
+            self.ledger.write(RunPaused(why, reported, milliseconds(now)))
+        return self.run
+
+    def _obey(self, run: Run, now: Epoch) -> None:
+        """What operators said since the last look, and what the journal knows of hosts that failed."""
+        host_s = self.conductor.policy.host_s
+        self.conductor.begins = not (run.pause or run.abort) and self._limits.may_take(host_s, now)
+        for host, turn in self._turns.items():
+            trouble = turn.trouble(run)
+            if run.abort and turn.stage(run) is Stage.DUE:
+                trouble = trouble or f"the run was given up: {run.abort.reason}"
+            if trouble:
+                self.conductor.give_up(host, trouble)
+            elif turn.emptying in run.within(Phase.WAITING) or turn.stage(run) is not Stage.DUE:
+                self.conductor.take_back(host)
+
+    def _write(self, actions: tuple[Action, ...], now: Epoch) -> bool:
+        """Write down what is asked for, before it is; false if somebody said something meanwhile."""
+        at_ms = milliseconds(now)
+        moves = tuple(
+            AskedOf(a.instance, a.source, a.target, a.way.value) for a in actions if isinstance(a, Migrate)
+        )
+        if moves and not self.ledger.write(MovesAsked(moves, at_ms)):
+            return False
+        self._moves.add(moves)
+        for action in actions:
+            if isinstance(action, Close):
+                step = self._turns[action.host].emptying
+                if step not in self.run.within(Phase.RUNNING) and not _start(self.ledger, step, at_ms):
+                    return False
+        return True
+
+    def _begin_work(self, host: HostName, looked: Looked, now: Epoch) -> None:
+        """Let the work on a host begin, if nobody is left on it who must not be: the proof of the drain."""
+        turn, at_ms = self._turns[host], milliseconds(now)
+        touched = [m for m in looked.migrations if host in {m.source, m.target}]
+        if looked.ours[host] or touched or self._stays.stop(host, self.conductor, looked, at_ms):
+            return
+        if turn.emptying in self.run.within(Phase.RUNNING):
+            attempt = self.run.steps[turn.emptying].attempt
+            self.ledger.record(StepDone(turn.emptying, attempt, at_ms))
+        if turn.work:
+            _start(self.ledger, turn.work[0].id, at_ms)
+
+    def _give_up(self, actions: tuple[Action, ...], looked: Looked, now: Epoch) -> None:
+        """Write down which hosts were given up, before they are given back; at the end, all that are left.
+
+        Of one that its operator had closed, the journal alone can tell that it is given back.
+        """
+        at_ms = milliseconds(now)
+        back = [a.host for a in actions if isinstance(a, Open) and looked.sight.hosts[a.host].closed]
+        given_up = dict.fromkeys(back, "no way is left to empty it") | self.conductor.given_up
+        if self.conductor.over and self.conductor.begins:
+            given_up = {**self.conductor.left(looked.sight), **given_up}
+        for host, why in given_up.items():
+            turn = self._turns.get(host)
+            if turn is None or turn.trouble(self.run) or turn.stage(self.run) is Stage.DONE:
+                continue
+            current = turn.current(self.run)
+            step = current.id if current else turn.emptying
+            if step not in self.run.within(Phase.RUNNING) and not _start(self.ledger, step, at_ms):
+                return
+            said = self.cloud.complaint(host, looked)
+            problem = Reported.of(HostGivenUp(host, f"{why}{said}", closed=current is not None))
+            attempt = self.run.steps[step].attempt
+            self.ledger.record(StepFailed(step, attempt, problem, ended=True, at_ms=at_ms))
+
+    def _count_failures(self, now: Epoch) -> None:
+        lost = failed(self._turns, self.run)
+        allowed = self._excused + self._limits.maintenance.failures
+        if len(lost) > allowed and self.run.abort is None:
+            self.pause(Why.FAILURES, now, FleetFailing(lost, self._limits.maintenance.failures))
+
+    def _close(self, looked: Looked, now: Epoch) -> None:
+        """Write down the end of the run, if this is it."""
+        run, at_ms = self.run, milliseconds(now)
+        if run.closed is not None:
+            return
+        if run.abort is not None:
+            taken = any(seen.ours for seen in looked.sight.hosts.values())
+            going = looked.sight.moving.keys() & self._moves.asked
+            if not run.within(Phase.RUNNING) and (run.abort.leave or not (taken or going)):
+                self.ledger.write(RunClosed(Outcome.ABORTED, at_ms))
+            return
+        passed = all(
+            turn.stage(run) is Stage.DONE or turn.emptying in run.passed for turn in self._turns.values()
+        )
+        if passed and self.conductor.over and run.steps.keys() == run.passed:
+            self.ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
+
+
+def _start(ledger: Ledger, step: StepId, at_ms: int) -> bool:
+    """Write down that a step starts; false if somebody said something meanwhile."""
+    attempt = ledger.run.steps[step].attempt if step in ledger.run.steps else 1
+    return ledger.write(StepStarted(step, attempt, at_ms))
+
+
+def _emptying(host: HostName, looked: Looked, cloud: LiveFleet) -> str:
+    here = looked.sight.on[host]
+    moving = [m for m in looked.migrations if m.source == host]
+    return f"{len(here)} instances left, {len(moving)} on their way{cloud.complaint(host, looked)}"

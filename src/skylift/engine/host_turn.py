@@ -1,0 +1,87 @@
+"""One host's turn in a run over a fleet, as steps: it is emptied, worked on, tried, and open again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skylift.actions.action import Action
+from skylift.actions.closing import CloseService, OpenService
+from skylift.engine.fold import ASIDE, Phase, Run
+from skylift.fleet.sight import Stage
+from skylift.model.ids import HostName, Seconds, StepId
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStep:
+    """One piece of the work on an empty host."""
+
+    id: StepId
+    action: Action
+    deadline: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class HostTurn:
+    """What is done with one host. It is emptied by the conductor; the work on it is a row of actions."""
+
+    host: HostName
+    """As Nova calls it."""
+    closing: CloseService
+    work: tuple[WorkStep, ...]
+    """None if it is only to be empty, and then it stays closed."""
+
+    @property
+    def emptying(self) -> StepId:
+        """The step that begins with the closing and ends when nobody is left on the host."""
+        return StepId(f"empty@{self.host}")
+
+    @property
+    def opening(self) -> OpenService:
+        """What takes the closing back, if it was ours."""
+        of = self.closing
+        return OpenService(of.host, of.service, of.rosters, of.labels)
+
+    @property
+    def steps(self) -> tuple[StepId, ...]:
+        """All of its steps, in their order."""
+        return (self.emptying, *(step.id for step in self.work))
+
+    def stage(self, run: Run) -> Stage:
+        """How far the work on it is, by the journal."""
+        if self.steps[-1] in run.passed:
+            return Stage.DONE
+        return Stage.UNDER_WAY if any(_begun(run, step.id) for step in self.work) else Stage.DUE
+
+    def begun(self, run: Run) -> bool:
+        """Whether the run has taken it, and neither given it back nor ended with it."""
+        at = run.steps.get(self.emptying)
+        taken = at is not None and at.begun and at.phase not in {Phase.FAILED, Phase.WAITING, *ASIDE}
+        return taken and self.stage(run) is not Stage.DONE
+
+    def current(self, run: Run) -> WorkStep | None:
+        """The piece of work that is under way, or is next; none before the host is empty, and after all."""
+        if self.stage(run) is not Stage.UNDER_WAY:
+            return None
+        return next((step for step in self.work if step.id not in run.passed), None)
+
+    def trouble(self, run: Run) -> str:
+        """Why an operator, or the run itself, does no more with it; empty if nothing is in the way."""
+        for step in self.steps:
+            at = run.steps.get(step)
+            if at is not None and at.phase is Phase.FAILED and at.problem is not None:
+                return at.problem.sentence
+            if at is not None and at.phase in ASIDE and at.aside is not None:
+                return f"{step} was {at.phase.value} by {at.aside.actor}: {at.aside.reason}"
+        return ""
+
+
+def failed(turns: Mapping[HostName, HostTurn], run: Run) -> tuple[HostName, ...]:
+    """The hosts whose turn has failed."""
+    lost = run.within(Phase.FAILED)
+    return tuple(host for host, turn in turns.items() if lost.intersection(turn.steps))
+
+
+def _begun(run: Run, step: StepId) -> bool:
+    at = run.steps.get(step)
+    return at is not None and at.begun

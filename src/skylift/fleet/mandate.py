@@ -1,0 +1,126 @@
+"""What a run over a fleet may do: the plan that was approved, with all that it was made from but the fleet.
+
+The fleet itself is seen again when the run begins: it is large, and changes all the time. Its digest tells
+whether it did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from skylift.fleet.document import document_of
+from skylift.fleet.fleet import Fleet
+from skylift.fleet.plan import FORMAT
+from skylift.model.codec import Malformed, canonical, decode, encode
+from skylift.model.fleet_policy import FleetPolicy
+from skylift.model.ids import Digest, HostName
+
+
+class Purpose(Enum):
+    """What each host is emptied for."""
+
+    REBOOT = "reboot"
+    HYPERVISOR = "hypervisor"
+    """The record's command is run on it, and then it is rebooted."""
+    DRAIN = "drain"
+    """It stays empty and closed, for whatever its operator has in mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """What was approved."""
+
+    format: int
+    purpose: Purpose
+    cloud: str
+    record: Digest
+    """Of the record that it was made from."""
+    policy: FleetPolicy
+    fleet: Digest
+    """Of the fleet that it was planned for."""
+    plan: Mapping[str, Any]
+    """The plan's document."""
+
+    @property
+    def hosts(self) -> tuple[HostName, ...]:
+        """The hosts that are emptied, in the plan's order."""
+        return tuple(HostName(turn[0]) for turn in self.plan["turns"])
+
+    @property
+    def left_out(self) -> tuple[HostName, ...]:
+        """Hosts that it does not touch, as somebody has to settle something first."""
+        return tuple(map(HostName, (*self.plan["held"], *self.plan["stranded"])))
+
+
+def digest_of_fleet(fleet: Fleet, policy: FleetPolicy) -> Digest:
+    """Of a fleet and its policy as a document: the same for the same, whoever reads it when."""
+    return _digest(document_of(fleet, policy))
+
+
+def digest_of_mandate(mandate: Mandate) -> Digest:
+    """What names a mandate: SHA-256 of its canonical JSON."""
+    return _digest(_document(mandate))
+
+
+def write_mandate(mandate: Mandate) -> bytes:
+    """The file: ``{"digest": .., "mandate": ..}`` in canonical form."""
+    document = _document(mandate)
+    return canonical({"digest": _digest(document), "mandate": document})
+
+
+def is_mandate(text: bytes) -> bool:
+    """Whether a plan file is of a run over a fleet, and not of an upgrade."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "mandate" in document
+
+
+def read_mandate(text: bytes) -> Mandate:
+    """The mandate that the bytes of a file say.
+
+    Raises:
+        Malformed: they are none, or one byte at least is not as it was written.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise Malformed("it is no whole JSON document") from None
+    if not isinstance(document, dict) or set(document) != {"digest", "mandate"}:
+        raise Malformed("it does not hold a digest and a mandate")
+    said = document["mandate"]
+    if canonical(document) != text or document["digest"] != _digest(said):
+        raise Malformed("its content does not agree with its digest")
+    if said.get("format") != FORMAT:
+        raise Malformed(f"its format is {said.get('format')!r}, and this version reads {FORMAT}")
+    return Mandate(
+        format=said["format"],
+        purpose=Purpose(said["purpose"]),
+        cloud=said["cloud"],
+        record=Digest(said["record"]),
+        policy=decode(FleetPolicy, said["policy"]),
+        fleet=Digest(said["fleet"]),
+        plan=said["plan"],
+    )
+
+
+def _document(mandate: Mandate) -> dict[str, Any]:
+    return {
+        "format": mandate.format,
+        "purpose": mandate.purpose.value,
+        "cloud": mandate.cloud,
+        "record": mandate.record,
+        "policy": encode(mandate.policy),
+        "fleet": mandate.fleet,
+        "plan": dict(mandate.plan),
+    }
+
+
+def _digest(document: object) -> Digest:
+    return Digest("sha256:" + hashlib.sha256(canonical(document)).hexdigest())

@@ -1,0 +1,34 @@
+"""How compute hosts are maintained, as an operator declares it in the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from skylift.model.fleet_policy import FleetPolicy
+from skylift.model.ids import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What is done on an empty compute host, and what may go wrong in a run over the fleet."""
+
+    hypervisor: tuple[str, ...] = ()
+    """The command that gives an empty host its new hypervisor, before it is rebooted: `plan --hypervisor`."""
+    shared_storage: bool = False
+    """Whether disks of instances that are no volumes are on storage that all hosts share; else they are
+    copied. No API tells."""
+    canary: bool = True
+    """Whether a server of our own must boot on a host and answer before it counts as done."""
+    failures: int = 1
+    """Hosts that may fail; with one more the run pauses: hosts under way go on, and no other begins."""
+    back: Seconds = Seconds(1800)
+    """Until a rebooted host is back with its services; then it is held, closed, for an operator."""
+    trial: Seconds = Seconds(300)
+    """Until a server of our own has booted on an opened host and answered; then that is closed again."""
+    move: Seconds = Seconds(1800)
+    """Until a migration is ended and tried again, on another host if there is one."""
+    settle: Seconds = Seconds(60)
+    """How long the cloud may take to begin what it was asked for: longer than its RPC timeout."""
+    look: Seconds = Seconds(10)
+    """How often a run looks at the hosts, instances and migrations."""
+    limits: FleetPolicy = field(default_factory=FleetPolicy)

@@ -1,0 +1,126 @@
+"""A run over a fleet whose process dies anywhere ends like one that did not: nothing twice, nothing left."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.app.maintained import QUICK, SiteOf, site_of
+from tests.crash.worlds import Snapshots
+
+from skylift.app.host_turns import turns_of
+from skylift.app.propose_fleet import propose_maintenance
+from skylift.engine.drive import Surroundings
+from skylift.engine.fleet_drive import drive_fleet
+from skylift.engine.fleet_run import FleetExecution, FleetLimits
+from skylift.engine.fold import Run, Standing, fold
+from skylift.engine.journal import Journal, MovesAsked
+from skylift.engine.live_fleet import LiveFleet
+from skylift.engine.operate import Asked, open_run, resume
+from skylift.engine.watched_moves import asked_before
+from skylift.fleet.conductor import Conductor, Pace
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate
+from skylift.model.ids import HostName, RunId, Seconds
+from skylift.ports import Ports
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
+from skylift.testing.fuse import Fuse, FusedJournal, Killed, fused
+from skylift.testing.memory_journal import MemoryJournal
+
+RUN = RunId("r")
+CMP = [HostName(f"cmp{n}") for n in range(1, 4)]
+EVERY = 12
+"""Of the worlds there were on the way, one in so many is tried, and each in which something is changed."""
+CHANGES = ("moves-asked", "compute.migrate", "jobs.start", "intake.", "canaries.place", "canaries.remove")
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> SiteOf:
+    """Three compute hosts, two instances on each of two."""
+    made = site_of(tmp_path, computes=3)
+    for n, guest in itertools.product((1, 2), "ab"):
+        made.cloud.nova.boot(f"vm{n}{guest}", f"cmp{n}")
+    return made
+
+
+def mandate_of(at: SiteOf) -> Mandate:
+    mandate = propose_maintenance(at.site, Purpose.REBOOT, (), frontier=False).mandate
+    assert mandate is not None
+    return mandate
+
+
+def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, ports: Ports) -> Run:
+    """Begin the run, or go on with it, and drive it to rest."""
+    asked = Asked("rey@desk", cloud.now)
+    if journal.events():
+        resume(journal, asked)
+    else:
+        open_run(journal, RUN, cloud="whole", plan=digest_of_mandate(mandate), approved=(), asked=asked)
+    turns = turns_of(at.site, mandate, (RUN,))
+    live = LiveFleet(ports, turns, labels=(RUN,), shared_storage=False)
+    events = journal.events()
+    asked_for = asked_before(events, fold(events).opened_ms)
+    conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)
+    limits = FleetLimits(maintenance=QUICK, unreachable=Seconds(60))
+    execution = FleetExecution(journal, ports, turns, conductor=conductor, cloud=live, limits=limits)
+    around = Surroundings(clock=lambda: cloud.now, pause=lambda: cloud.pass_time(1))
+    return drive_fleet(execution, around, every=Seconds(1))
+
+
+def is_as_it_should_be(cloud: FakeCloud, run: Run, journal: Journal, where: str) -> None:
+    nova = cloud.nova
+    asked = Counter(of.instance for e in journal.events() if isinstance(e, MovesAsked) for of in e.moves)
+    begun = Counter(m.seen.instance for m in nova.moves.all)
+    assert begun <= asked, f"{where}: what was begun was not written down before"
+    jobs = Counter((d.host, d.what) for d in cloud.deeds if d.what.startswith("sh "))
+    assert run.standing is Standing.COMPLETED, where
+    assert {h: cloud.hosts[h].boots for h in CMP} == dict.fromkeys(CMP, 2), where
+    assert set(jobs.values()) == {1}, where
+    assert cloud.roster.closed == {}, where
+    assert [s.id for s in nova.servers.values() if s.ours and not s.deleted] == [], where
+    users = [s for s in nova.servers.values() if not s.ours]
+    assert [s.boots for s in users] == [1] * 4, where
+    assert max(s.moves for s in users) == 1, where
+    assert {m.seen.status for m in nova.moves.all} == {"completed"}, where
+
+
+@pytest.mark.timeout(900)
+def test_a_fleets_run_killed_anywhere_ends_like_one_that_was_not(at: SiteOf) -> None:
+    """Issue 4, 2: what was begun is found again on the cloud; what was taken is given back."""
+    mandate, here, journal = mandate_of(at), at.cloud, MemoryJournal()
+    snapshots = Snapshots((here, journal))
+    ports = fused(ports_of(here), snapshots)
+
+    run = run_of(at, mandate, here, FusedJournal(journal, snapshots), ports=ports)
+
+    is_as_it_should_be(here, run, journal, "undisturbed")
+    worlds = list(snapshots.worlds.items())
+    assert len(worlds) > 100
+    chosen = [w for n, w in enumerate(worlds) if n % EVERY == 0 or any(word in w[1] for word in CHANGES)]
+    for frozen, where in chosen:
+        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor.pass_time(7)
+        again = run_of(at, mandate, survivor, kept, ports=ports_of(survivor))
+        is_as_it_should_be(survivor, again, kept, str(where))
+
+
+def test_one_that_is_killed_again_and_again_still_ends(at: SiteOf) -> None:
+    mandate, here, journal = mandate_of(at), at.cloud, MemoryJournal()
+    deaths = 0
+
+    for notches in itertools.count(start=30, step=9):
+        fuse = Fuse(notches)
+        try:
+            ports = fused(ports_of(here), fuse)
+            run = run_of(at, mandate, here, FusedJournal(journal, fuse), ports=ports)
+        except Killed:
+            deaths += 1
+            here.pass_time(2)
+        else:
+            is_as_it_should_be(here, run, journal, f"after {deaths} deaths")
+            break
+
+    assert deaths > 5

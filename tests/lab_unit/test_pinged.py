@@ -1,0 +1,24 @@
+"""What ping wrote is read as times without an answer; nothing heard is no short blackout."""
+
+from __future__ import annotations
+
+from tests.lab.pinged import away
+
+SAID = """\
+PING 10.78.11.1 (10.78.11.1) 56(84) bytes of data.
+[1764000000.100000] 64 bytes from 10.78.11.1: icmp_seq=1 ttl=64 time=0.3 ms
+[1764000000.300000] 64 bytes from 10.78.11.1: icmp_seq=2 ttl=64 time=0.3 ms
+[1764000000.900000] 64 bytes from 10.78.11.1: icmp_seq=5 ttl=64 time=0.3 ms
+"""
+
+
+def test_a_gap_is_told_with_what_was_lost_in_it() -> None:
+    found = away(SAID)
+
+    assert (found.pings, found.lost, round(found.longest_s, 3)) == (5, 2, 0.6)
+
+
+def test_a_guest_that_never_answered_was_away_all_the_time() -> None:
+    found = away("PING 10.78.11.1 (10.78.11.1) 56(84) bytes of data.\n")
+
+    assert (found.pings, found.longest_s) == (0, float("inf"))
