@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skylift.catalog.catalog import Catalog
-from skylift.catalog.component import Ends
+from skylift.catalog.component import Ends, Plane
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName
@@ -69,6 +69,7 @@ def _component_notes(left: Left) -> Iterator[str]:
         )
     if left.old and not left.cold:
         yield from _rolling_note(left)
+        yield from _data_plane_note(left)
         yield from _together_notes(left)
         yield from _losses(left)
     yield from _first_and_last_notes(left)
@@ -114,6 +115,12 @@ def _rolling_note(left: Left) -> Iterator[str]:
             f"{left.name} {way} rolling, of each service the first host alone: {told}; {left.source} "
             f"and {left.target.release} may serve side by side ({left.why})"
         )
+
+
+def _data_plane_note(left: Left) -> Iterator[str]:
+    """What becomes of what users have, where services run beside it."""
+    if any(service.turns and service.known.plane is Plane.DATA for service in left.services):
+        yield f"what users have of {left.name}: {left.known.data_plane} ({left.known.data_plane_source})"
 
 
 def _first_and_last_notes(left: Left) -> Iterator[str]:
