@@ -39,6 +39,8 @@ OUTSIDE = {
     "vantage.destroy_witnesses": "is no part of a run: `skylift validate --clean-up`",
 }
 """Changes that no step of a run asks for, with why no test dies at them here."""
+ELSEWHERE = {"moves-asked": "is of runs over a fleet: `test_fleet_killed` dies at each change of one"}
+"""Events that no scene here writes, with why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ SCENES: Mapping[str, Callable[[], Snapshots]] = {
 
 def boundaries() -> tuple[str, ...]:
     """All there are: from the journal's kinds of event, and from the ports' changes."""
-    events = (f"journal {kind}" for kind in EVENTS)
+    events = (f"journal {kind}" for kind in EVENTS if kind not in ELSEWHERE)
     return (*events, *sorted(CHANGES - OUTSIDE.keys()))
 
 
@@ -147,3 +149,4 @@ def page_of_crash_points() -> Iterator[str]:
     yield "Not among them:"
     yield ""
     yield from (f"- `{name}` {why}" for name, why in OUTSIDE.items())
+    yield from (f"- `journal {kind}` {why}" for kind, why in ELSEWHERE.items())
