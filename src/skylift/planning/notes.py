@@ -69,7 +69,7 @@ def _component_notes(left: Left) -> Iterator[str]:
         )
     if left.old and not left.cold:
         yield from _rolling_note(left)
-        yield from _data_plane_note(left)
+        yield from _note_on_what_users_have(left)
         yield from _together_notes(left)
         yield from _losses(left)
     yield from _first_and_last_notes(left)
@@ -117,7 +117,7 @@ def _rolling_note(left: Left) -> Iterator[str]:
         )
 
 
-def _data_plane_note(left: Left) -> Iterator[str]:
+def _note_on_what_users_have(left: Left) -> Iterator[str]:
     """What becomes of what users have, where services run beside it."""
     if any(service.turns and service.known.plane is Plane.DATA for service in left.services):
         yield f"what users have of {left.name}: {left.known.data_plane} ({left.known.data_plane_source})"
