@@ -336,6 +336,7 @@ def test_what_is_masked_is_the_secret_and_nothing_else() -> None:
         "http://10.77.0.10:5000/v3 answers with status 503",
         "name your key and say it again: export SKYLIFT_KEY=PATH",
         "this record names no signers, so a passphrase is not supported",
+        "cloud.yaml:34: notify.chat.token: token would go over plain http",
     ):
         assert masked(plain) == plain
 

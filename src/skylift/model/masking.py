@@ -12,6 +12,7 @@ import re
 MASK = "***"
 
 _NAMED = r"pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
+_VALUE = r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^\s'\",;&)}]+)"
 _PATTERNS = (
     # A key of any kind, from its first line to its last, or to the end of what there is of it.
     (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", MASK),
@@ -20,7 +21,10 @@ _PATTERNS = (
     # Authorization: Bearer TOKEN
     (r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", rf"\1 {MASK}"),
     # password = SECRET, "admin_token": "SECRET", --os-password=SECRET
-    (rf"((?:{_NAMED})[\w-]*['\"]?\s*[=:]\s*)(?:'[^'\n]*'|\"[^\"\n]*\"|[^\s'\",;&)}}]+)", rf"\1{MASK}"),
+    (rf"((?:{_NAMED})[\w-]*['\"]?\s*=\s*){_VALUE}", rf"\1{MASK}"),
+    # The same with a colon, but for a place in a record, after which words of ours say what is wrong there:
+    # notify.chat.token: it would go over plain http
+    (rf"((?<![\w.-])[\w-]*(?:{_NAMED})[\w-]*['\"]?\s*:\s*){_VALUE}", rf"\1{MASK}"),
     # --os-password SECRET
     (rf"(--[\w-]*(?:{_NAMED})[\w-]*\s+)(?!-)\S+", rf"\1{MASK}"),
     # A token of keystone, as Fernet writes it.
