@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from tests.drivers.loopback import HOST
 
-from skylift.drivers.jobs import SshJobs, command_script, folder_name, parse_state, unit_name
-from skylift.drivers.ssh import Ssh
+from skylift.drivers.jobs import FOLDER, SshJobs, command_script, folder_name, parse_state, unit_name
+from skylift.drivers.ssh import Said, Ssh
+from skylift.model.ids import Epoch
 from skylift.ports import Command, Ended, NoJob, Running
 
 
@@ -54,6 +55,33 @@ def test_every_word_and_value_reaches_the_command_as_it_was(tmp_path: Path) -> N
     run(tmp_path / "job", printed)
 
     assert (tmp_path / "job/output").read_text() == "|".join((*odd, "y $z'")) + "|"
+
+
+def test_a_command_of_which_a_part_arrived_is_not_run(tmp_path: Path) -> None:
+    """Rows 5, 6: whoever sends it may be killed meanwhile; seen in the lab, where an empty one was run."""
+    sent: list[tuple[list[str], bytes]] = []
+
+    class Line:
+        def run(self, _: str, words: list[str], *, input: bytes, changes: bool) -> Said:  # noqa: A002 - its name
+            sent.append((words, input))
+            assert changes
+            return Said(0, b"", b"", Epoch(0), Epoch(0))
+
+    SshJobs(Line(), "r1.step.1").start(HOST, Command(("nova-manage", "db", "sync")))  # type: ignore[arg-type] # all of it that is used
+    ((words, whole),) = sent
+    words = [str(tmp_path / "jobs") if word == str(FOLDER) else word for word in words]
+    for name, script in {"systemctl": "echo inactive", "systemd-run": f"echo run >>{tmp_path}/runs"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def arrives(part: bytes) -> int:
+        return subprocess.run(words, input=part, env=path, capture_output=True, check=False).returncode
+
+    assert [arrives(whole[:n]) for n in (0, len(whole) // 2, len(whole) - 1)] == [75, 75, 75]
+    assert not (tmp_path / "runs").exists()
+    assert arrives(whole) == 0
+    assert (tmp_path / "runs").read_text() == "run\n"
 
 
 def test_a_command_that_is_not_there_ends_with_127(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ _NO_ROOM = 74
 
 # Answers 0 whether it started the job or found it: both are what was wanted. What the job has to write
 # at its end gets its place on disk now, so that a disk that fills up meanwhile does not hide the end.
+# A caller that dies while it sends the command leaves less of it than it announced, or nothing: that is
+# not run, for a part of a command may be another one.
 _START = r"""
 umask 077
 mkdir -p "$1" || exit 74
@@ -40,6 +42,7 @@ cd "$1"
 state=$(systemctl show -p ActiveState --value "$3")
 if [ -e "$2/started" ] || [ "$state" != inactive ]; then exit 0; fi
 mkdir -p "$2" && printf '   \n' >"$2/rc.new" && cat >"$2/command.new" && : >>"$2/output" || exit 74
+if [ "$(wc -c <"$2/command.new")" -ne "$5" ]; then echo "the command was cut off on its way" >&2; exit 75; fi
 fallocate --keep-size --length 65536 "$2/output" 2>/dev/null || :
 mv -fT "$2/command.new" "$2/command"
 systemd-run --quiet --collect --no-ask-password --unit="$3" --description="Skylift job $4" \
@@ -106,9 +109,9 @@ class SshJobs:
 
     def start(self, host: HostName, command: Command) -> None:
         name = folder_name(self._bound)
-        script = command_script(self.key, FOLDER / name, command)
-        what = (str(FOLDER), name, unit_name(self.key), self.key)
-        said = self.ssh.run(host, shell(_START, *what), input=script.encode(), changes=True)
+        script = command_script(self.key, FOLDER / name, command).encode()
+        what = (str(FOLDER), name, unit_name(self.key), self.key, str(len(script)))
+        said = self.ssh.run(host, shell(_START, *what), input=script, changes=True)
         if said.code == _NO_ROOM:
             raise NoRoomForJob(host, said.complaint)
         if said.code != 0:
