@@ -15,7 +15,7 @@ $(READY): pyproject.toml requirements.lock tools/machine.sh
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,lab]'
 	touch $(READY)
 
-check: $(READY) ## format, lint, types, imports, fast tests (under 3 min)
+check: $(READY) ## format, lint, types, imports, fast tests (minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
