@@ -103,6 +103,30 @@ def test_what_an_earlier_run_left_closed_is_opened(at: SiteOf) -> None:
     assert (run.standing, at.cloud.roster.closed) == (Standing.COMPLETED, {})
 
 
+def test_what_an_earlier_run_left_empty_on_purpose_stays_closed(at: SiteOf) -> None:
+    old = RunId("20250101-000000-run-0000")
+    apply_mandate(at.site, old, planned(at, Purpose.DRAIN, CMP[0]), bench_of(at))
+    kept = dict(at.cloud.roster.closed)
+
+    run = ran(at, Purpose.REBOOT, CMP[1])
+
+    assert run.standing is Standing.COMPLETED
+    assert at.cloud.roster.closed == kept != {}
+    assert boots(at)[CMP[0]] == 1
+
+
+def test_after_a_repair_a_retry_tries_an_instance_again_as_often_as_at_first(at: SiteOf) -> None:
+    at.cloud.nova.servers["vm10"].fails = 6
+    first = ran(at)
+    failed = sorted(s for s, step in first.steps.items() if step.phase is Phase.FAILED)
+
+    run = go_on(at.site, folder(at), bench_of(at), retry)
+
+    assert failed
+    assert run.standing is Standing.COMPLETED
+    assert is_whole(at)
+
+
 def test_a_migration_that_fails_is_tried_on_another_host(at: SiteOf) -> None:
     at.cloud.nova.servers["vm10"].fails = 2
 

@@ -15,7 +15,7 @@ from tests.crash import test_closed
 from skylift.actions.backend_traffic import DrainBackend
 from skylift.engine.decide import Order
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.operate import Asked, pause, retry
+from skylift.engine.operate import Asked, pause, retry, skip
 from skylift.model.cloud import BackendState, UnitState
 from skylift.model.ids import HostName, PoolName, Seconds, StepId, UnitName
 from skylift.planning.plan import Plan, Step
@@ -107,6 +107,26 @@ def test_a_host_that_somebody_opened_again_gets_its_builds_done_before_it_is_sto
     assert ended.standing is Standing.COMPLETED
     assert asked
     assert here.builds.lost == []
+
+
+def test_a_wait_that_an_operator_skipped_holds_no_stop_up() -> None:
+    """Row 5: what depends on a skipped step goes on, because a person said that it may."""
+    here, journal, plan = test_closed.cloud(every_s=0), MemoryJournal(), test_closed.of_compute()
+    idle = StepId("nova-compute:idle@cmp1")
+    here.builds.ask(test_closed.CMP1)
+    here.pass_time(1)
+
+    def never_ends(_run: Run, _left: object) -> None:
+        for build in here.builds.all:
+            build.ends_at = here.now + 100
+
+    runner = Runner(cloud=here, journal=journal, view=never_ends)
+    halted = runner.run(plan)
+    skip(journal, Order.of(plan), Asked("rey", here.now), idle, reason="her owner knows of it")
+    ended = runner.go_on(plan)
+
+    assert halted.steps[idle].phase is Phase.FAILED
+    assert ended.steps[StepId("nova-compute:stop@cmp1")].phase is Phase.DONE
 
 
 def test_the_last_backend_in_use_is_not_drained_while_another_is_down_and_a_retry_goes_on() -> None:

@@ -10,6 +10,7 @@ from skylift.app.maintain import approved_mandate
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import ASIDE, Phase, Run, fold
+from skylift.engine.host_turn import emptying_of
 from skylift.engine.journal import Event, MovesAsked
 from skylift.engine.problems import Holder
 from skylift.fleet.mandate import Mandate
@@ -47,7 +48,7 @@ class FleetAccount:
     @property
     def steps(self) -> tuple[StepId, ...]:
         """What a word may be about: the emptying of each host, and what was begun."""
-        return tuple({StepId(f"empty@{h}"): None for h in self.mandate.hosts} | dict.fromkeys(self.run.steps))
+        return tuple({emptying_of(h): None for h in self.mandate.hosts} | dict.fromkeys(self.run.steps))
 
     def _is_through(self, host: HostName) -> bool:
         own = [at.phase for step, at in self.run.steps.items() if _host_of(step) == host]

@@ -198,7 +198,7 @@ def _execution(
     pool: ThreadPoolExecutor,
 ) -> FleetExecution:
     of = site.record.maintenance
-    labels = (str(folder.id), *(str(f.id) for f in site.runs.known() if f.id != folder.id and f.of_fleet))
+    labels = (str(folder.id), *(f.id for f in site.runs.known() if f.id != folder.id and _gives_back(f)))
     turns = turns_of(site, mandate, labels)
     cloud = LiveFleet(site.ports, turns, labels=labels, shared_storage=of.shared_storage)
     fleet = _opened(site, cloud, bench)
@@ -214,6 +214,16 @@ def _execution(
     return FleetExecution(
         journal, site.ports, turns, conductor=conductor, cloud=cloud, limits=limits, pool=pool
     )
+
+
+def _gives_back(folder: RunFolder) -> bool:
+    """Whether what an earlier run took is to be given back: not the hosts that it was to leave empty."""
+    if not folder.of_fleet:
+        return False
+    try:
+        return read_mandate(folder.plan.read_bytes()).purpose is not Purpose.DRAIN
+    except (Malformed, OSError):
+        return False  # of a run whose plan nobody can read, nothing is known to be ours
 
 
 def _opened(site: Site, cloud: LiveFleet, bench: Bench) -> Fleet:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
-from skylift.engine.fold import Run
+from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import (
     Journal,
     Reported,
@@ -157,17 +157,22 @@ class Execution:
         return self.run
 
     def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
-        on = self._order.relied_on.get
+        done = self.run.within(Phase.DONE)
+
+        def on(step: StepId) -> tuple[Step, ...]:
+            """What was seen; a wait that an operator skipped is not asked for again."""
+            return tuple(s for s in self._order.relied_on.get(step, ()) if s.id in done)
+
         if self._pool is None:
             return {
-                step.id: push(step, self._lent(step), overdue=self._overdue(step, now), on=on(step.id, ()))
+                step.id: push(step, self._lent(step), overdue=self._overdue(step, now), on=on(step.id))
                 for step in steps
             }
         for step in steps:
             if step.id not in self._flying:
                 overdue = self._overdue(step, now)
                 self._flying[step.id] = self._pool.submit(
-                    push, step, self._lent(step), overdue=overdue, on=on(step.id, ())
+                    push, step, self._lent(step), overdue=overdue, on=on(step.id)
                 )
         landed = wait(self._flying.values(), timeout=self._limits.patience_s).done
         ids = [step for step, flight in self._flying.items() if flight in landed]

@@ -196,7 +196,7 @@ class FleetExecution:
             said = self.cloud.complaint(host, looked)
             problem = Reported.of(HostGivenUp(host, f"{why}{said}", closed=current is not None))
             attempt = self.run.steps[step].attempt
-            self.ledger.record(StepFailed(step, attempt, problem, ended=True, at_ms=at_ms))
+            self.ledger.record(StepFailed(step, attempt, problem, ended=current is None, at_ms=at_ms))
 
     def _count_failures(self, now: Epoch) -> None:
         lost = failed(self._turns, self.run)

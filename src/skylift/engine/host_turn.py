@@ -21,6 +21,11 @@ class WorkStep:
     deadline: Seconds
 
 
+def emptying_of(host: HostName) -> StepId:
+    """The step that begins with the closing of ``host`` and ends when nobody is left on it."""
+    return StepId(f"empty@{host}")
+
+
 @dataclass(frozen=True, slots=True)
 class HostTurn:
     """What is done with one host. It is emptied by the conductor; the work on it is a row of actions."""
@@ -34,7 +39,7 @@ class HostTurn:
     @property
     def emptying(self) -> StepId:
         """The step that begins with the closing and ends when nobody is left on the host."""
-        return StepId(f"empty@{self.host}")
+        return emptying_of(self.host)
 
     @property
     def opening(self) -> OpenService:

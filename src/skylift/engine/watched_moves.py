@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skylift.engine.journal import AskedOf, Event, MovesAsked
+from skylift.engine.host_turn import emptying_of
+from skylift.engine.journal import AskedOf, Event, MovesAsked, StepRetried
 from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.fleet.fleet import InstanceId
 from skylift.fleet.sight import Migrate
@@ -17,14 +18,22 @@ _WAYS = {way.value: way for way in (Way.LIVE, Way.COLD)}
 
 
 def asked_before(events: Iterable[Event], opened_ms: int) -> tuple[tuple[Migrate, int], ...]:
-    """Every migration that the run has asked for, with its moment, in milliseconds from its opening."""
-    return tuple(
-        (Migrate(InstanceId(of.instance), of.source, of.target, _WAYS[of.way]), event.at_ms - opened_ms)
-        for event in events
-        if isinstance(event, MovesAsked)
-        for of in event.moves
-        if of.way in _WAYS
-    )
+    """Every migration that the run has asked for, with its moment, in milliseconds from its opening.
+
+    What was tried before an operator had a host's emptying tried again counts no more.
+    """
+    found: list[tuple[Migrate, int]] = []
+    for event in events:
+        if isinstance(event, MovesAsked):
+            at_ms = event.at_ms - opened_ms
+            found += [
+                (Migrate(InstanceId(of.instance), of.source, of.target, _WAYS[of.way]), at_ms)
+                for of in event.moves
+                if of.way in _WAYS
+            ]
+        if isinstance(event, StepRetried):
+            found = [(move, at) for move, at in found if event.step != emptying_of(move.source)]
+    return tuple(found)
 
 
 class WatchedMoves:

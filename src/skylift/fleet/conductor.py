@@ -110,9 +110,12 @@ class Conductor:
         return tuple(actions)
 
     def take_back(self, host: HostName) -> None:
-        """Go on with a host that was set aside, or given up."""
+        """Go on with a host that was set aside, or given up, as if nothing had been tried there."""
         if self.given_up.pop(host, None) is not None:
             self._deviates = True
+            self._since.pop(host, None)
+            for tried in [where for where in self._tries if where[1] == host]:
+                del self._tries[tried]
 
     def left(self, sight: Sight) -> dict[HostName, str]:
         """Hosts that are not done, each with the reason; one without, which is still to be done, has none."""
