@@ -106,7 +106,8 @@ def apply(
         goal, again = plan.goal, PLAN_AGAIN
         further: tuple[Drift, ...] = ()
         if isinstance(goal, Rollback):
-            further, again = went_on(site, goal), f"skylift rollback {goal.run} -o FILE"
+            named = "".join(f" --component {component}" for component in goal.components)
+            further, again = went_on(site, goal), f"skylift rollback {goal.run}{named} -o FILE"
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
         if changes := (*further, *drift(plan, facts_of(now, site.record))):
             raise CloudDrifted(changes, again=again)

@@ -16,6 +16,7 @@ from skylift.engine.fold import fold
 from skylift.engine.problems import RunHeld
 from skylift.engine.verbs import Verb, require
 from skylift.model.ids import ComponentName
+from skylift.planning.refusals import NothingToTakeBack
 from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
 from skylift.planning.text import write_plan
 
@@ -42,6 +43,8 @@ def propose_rollback(site: Site, folder: RunFolder, components: Collection[Compo
 
 
 def _at_rest(runs: Runs, folder: RunFolder) -> Undone:
+    if folder.of_fleet:
+        raise NothingToTakeBack(folder.id, "it worked on compute hosts, and upgraded no component")
     holder = worker_on(runs)
     if holder is not None and holder.run == folder.id:
         raise RunHeld(holder)

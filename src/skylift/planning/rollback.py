@@ -104,7 +104,10 @@ def rollback_goal(
     """
     goal = undone.plan.goal
     if not isinstance(goal, Upgrade):
-        raise NothingToTakeBack(undone.run, "it went back itself; to go forward again, plan an upgrade")
+        rest = f"what is left of the run that it took back: skylift rollback {goal.run} -o back.plan"
+        raise NothingToTakeBack(
+            undone.run, f"it went back itself; to go forward again, plan an upgrade; to take back {rest}"
+        )
     turned = changed(undone.plan, undone.begun)
     wanted = frozenset(components) or turned
     if missing := sorted(wanted - turned):
@@ -160,7 +163,9 @@ def _refuse_closed(cloud: Cloud, undone: Undone, catalog: Catalog, found: Survey
     seen = windows(undone.plan, catalog, undone.begun)
     own = [w for w in seen if w.component in going and w.ended_by == w.component]
     if closed := [w for w in own if w.closed_by or w.component in passed]:
-        free = [w.component for w in seen if w.changed and w.closed_by is None and w not in closed]
+        shut = {window.component for window in closed}
+        open_ = (w.component for w in seen if w.changed and w.closed_by is None)
+        free = [name for name in open_ if name not in shut and not catalog.after(name) & shut]
         raise WayBackClosed(undone.run, [_closed(undone, window) for window in closed], free)
 
 
@@ -196,8 +201,7 @@ def _closed(undone: Undone, window: Window) -> Closed:
         if isinstance(action := step.action, BackUpDatabase)
         if action.database in own and step.id in undone.ended_ms
     )
-    step = window.closed_by or next(iter(window.until), None)
-    return Closed(window.component, step, window.because, window.source, tuple(saved))
+    return Closed(window.component, window.closed_by, window.because, window.source, tuple(saved))
 
 
 def _refuse_alone(cloud: Cloud, record: Record, undone: Undone, catalog: Catalog, *, goal: Rollback) -> None:

@@ -24,8 +24,6 @@ from skylift.testing.simulation.world import World
 from skylift.verifier.fleet.seen import Violation
 
 Place = tuple[PoolName, HostName]
-RACE_S = 3
-"""A balancer that forgets what it was told in the very moment of a stop cannot be seen in time."""
 
 
 class Guards:
@@ -41,6 +39,8 @@ class Guards:
         """What the run drained, or asked to, and has not let back."""
         self._stopped: set[tuple[HostName, UnitName]] = set()
         """What the run stopped, and has not started."""
+        self.stops: dict[Place, float] = {}
+        """When the stop of a backend's service was last asked for."""
         self._others = dict(world.cloud.roster.closed)
         """Services that others closed before the run."""
         down = {s.impact.api for s in plan.steps if s.impact.notice is Notice.DOWN}
@@ -48,8 +48,11 @@ class Guards:
         self._announced = {entry.pool for entry in entries if entry.component in down}
 
     def is_taken(self, place: Place) -> bool:
-        """Whether a backend is out of use because the run took it."""
-        return place in self._asked
+        """Whether a backend is out of use because the run took it, or stopped what serves there."""
+        pool, host = place
+        units = self._world.cloud.hosts[host].units.items()
+        stopped = any((host, name) in self._stopped for name, unit in units if unit.pool == pool)
+        return stopped or place in self._asked
 
     def serves(self, place: Place) -> bool:
         """Whether a backend could answer: its host is up and its unit runs."""
@@ -72,6 +75,8 @@ class Guards:
             case "services.stop", (host, unit):
                 yield from self._may_stop(host, unit)
                 self._stopped.add((host, unit))
+                if pool := self._world.cloud.hosts[host].units[unit].pool:
+                    self.stops[pool, host] = self._world.cloud.now
             case "jobs.start", (host, command):
                 self._stopped.discard((host, UnitName(command.argv[-1])))
                 action = self._plan.step(step).action
@@ -157,7 +162,7 @@ class Guards:
         traffic = self._world.cloud.traffic
         if not unit.pool or unit.state is not UnitState.ACTIVE or unit.pool in self._announced:
             return
-        if traffic.in_flight((unit.pool, host)) and self._world.cloud.now - self._world.forgot_at > RACE_S:
+        if traffic.in_flight((unit.pool, host)) and self._world.cloud.now > self._world.forgot_at:
             yield Violation("in use", f"{name} on {host} is stopped with requests in flight")
 
     def _may_migrate(self, action: MigrateSchema) -> Iterator[Violation]:

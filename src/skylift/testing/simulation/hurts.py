@@ -44,7 +44,8 @@ def _cut_off(of: Befalling, kind: FaultKind, seconds: int) -> None:
 def _reboot(of: Befalling, *, more_s: int = 0) -> None:
     host = _host(of)
     of.world.note(f"{host.name} for {more_s} s more")
-    of.world.forgot_at, of.world.shaken = of.world.cloud.now, True
+    of.world.shaken = True
+    _forget(of.world, host.name)
     of.world.cloud.reboot(host.name)
     host.up_at += more_s
 
@@ -80,8 +81,16 @@ def _needs_disk(_: World, subject: Subject) -> bool:
 
 
 def _restart_balancer(of: Befalling) -> None:
-    balancers, of.world.forgot_at = of.world.cloud.controllers, of.world.cloud.now
-    of.world.cloud.traffic.forget(balancers[of.number // 7 % len(balancers)].name)
+    balancers = of.world.cloud.controllers
+    balancer = balancers[of.number // 7 % len(balancers)].name
+    _forget(of.world, balancer)
+    of.world.cloud.traffic.forget(balancer)
+
+
+def _forget(world: World, balancer: HostName) -> None:
+    """Note when the balancer that users reach forgot what it was told; of the others nobody notices."""
+    if balancer == world.cloud.traffic.vip_holder:
+        world.forgot_at = world.cloud.now
 
 
 def _end_probes(of: Befalling) -> None:

@@ -3,8 +3,8 @@
 A request of users may fail only where a fault itself makes it fail:
 
 * it was in flight on a service at the moment when a fault ended that service or its host;
-* it was in flight on a service that the run stopped within ``RACE_S`` after a balancer had forgotten what it
-  was told: between a look and what follows from it there is always a moment;
+* it was in flight on a service whose stop had been asked for when a balancer forgot what it was told: the
+  ask comes in the moment of the last look, and takes effect later;
 * no backend of its pool served, and at least one that the run had not taken had been kept from serving by a
   fault within ``RECOVERS_S``.
 
@@ -15,15 +15,17 @@ a pool of which the run took every backend.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from skylift.model.ids import PoolName
-from skylift.testing.simulation.guards import RACE_S, Guards
+from skylift.testing.fake_state import FailedRequest
+from skylift.testing.fake_traffic import RISE_S
+from skylift.testing.simulation.guards import Guards, Place
 from skylift.testing.simulation.world import World
 from skylift.verifier.fleet.seen import Violation
 
-RECOVERS_S = 12
-"""For how long after a fault its backend may still be out of use: health checks look twice."""
+RECOVERS_S = RISE_S
+"""For how long a backend that serves again may be out of use yet: until a health check has seen it."""
 
 
 class Users:
@@ -57,12 +59,19 @@ class Users:
         self._judged += len(failed)
         for request in failed:
             alone = request.why == "no backend serves" and self._is_hurt(request.pool)
-            raced = request.why.startswith("in flight") and now - world.forgot_at <= RACE_S
+            raced = request.why.startswith("in flight") and self._raced(request, guards.stops)
             if not (alone or raced):
                 yield Violation("users", f"a request to {request.pool} failed: {request.why}")
         if (lost := self._works_lost()) > self._lost:
             self._lost = lost
             yield Violation("work", "a server or a stack that a user asked for was lost")
+
+    def _raced(self, request: FailedRequest, stops: Mapping[Place, float]) -> bool:
+        """Whether a balancer forgot what it was told after the stop that cut a request had been asked for."""
+        own = (
+            at for (pool, host), at in stops.items() if pool == request.pool and f" {host} " in request.why
+        )
+        return any(self._world.forgot_at >= at for at in own)
 
     def _is_hurt(self, pool: PoolName) -> bool:
         since = self._world.cloud.now - RECOVERS_S

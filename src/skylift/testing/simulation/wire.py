@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from skylift.engine.journal import Event, Journal
-from skylift.ports import Ports
+from skylift.ports import Ended, Ports
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.simulation.site import NoAnswer
 from skylift.testing.simulation.world import World
@@ -122,6 +122,10 @@ class Wires:
         if call.port in world.silent:
             raise NoAnswer(call.port)
         came = self._slowed(call) if call.name == "vantage.ask_backend" else call.make()
+        if call.name == "jobs.start" and (call.args[0], call.args[1].argv) in world.cursed:
+            # A retry has a key of its own, and fails like the first until somebody repairs the cause.
+            job = world.cloud.hosts[call.args[0]].jobs[call.key]
+            job.fails = Ended(1, "a fault of the simulation that stays")
         if call.changes:
             self.eyes.made(call)
             self.hands.meet(Moment.AFTER_CALL, call)

@@ -55,7 +55,7 @@ class World:
     """What is on its way."""
     each_second: Callable[[], None] = lambda: None
     forgot_at: float = 0.0
-    """When a balancer last forgot what it was told, or another one got the VIP."""
+    """When the balancer that users reach last forgot what it was told."""
     shaken: bool = False
     """Whether a fault ended or started a service."""
     story: list[str] = field(default_factory=list)
