@@ -233,6 +233,19 @@ def test_what_a_run_only_prepared_leaves_nothing_to_take_back(desk: Desk) -> Non
         way_back(desk, "glance")
 
 
+def test_what_a_later_run_to_the_same_release_began_ends_the_way_back_of_an_earlier_one_too(
+    desk: Desk,
+) -> None:
+    paused_at(desk, StepId("placement-api:undrain@ctl2"))
+    second = RunId("20260102-000000-run-0002")
+    ended = apply(desk.site, second, desk.plan(), desk.bench, approval=Approval.ALL)
+
+    with pytest.raises(WayBackClosed, match="placement"):
+        way_back(desk, "placement")
+
+    assert ended.standing is Standing.COMPLETED
+
+
 def test_a_way_back_is_not_itself_taken_back(desk: Desk) -> None:
     paused_at(desk, GLANCE_OUT)
     apply_back(desk, way_back(desk))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from skylift.app.conduct import approved_plan
 from skylift.app.inspect import observe_cloud
 from skylift.app.propose import Proposal, verified
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
-from skylift.app.taken_back import undone_by
+from skylift.app.taken_back import begun_by_others, undone_by
 from skylift.app.wiring import open_journal, worker_on
 from skylift.checks.registry import BACK_CHECKS, check_all
 from skylift.engine.fold import fold
@@ -51,4 +52,5 @@ def _at_rest(runs: Runs, folder: RunFolder) -> Undone:
     with open_journal(folder) as journal:
         plan, run = approved_plan(folder, journal), fold(journal.events())
     require(run, Verb.ROLLBACK)
-    return undone_by(plan, run)
+    undone = undone_by(plan, run)
+    return replace(undone, elsewhere=begun_by_others(runs, undone))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from skylift.app.runs import Runs
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
 from skylift.engine.fold import Run, fold
 from skylift.engine.operate import Asked, hand_over
 from skylift.engine.verbs import Verb, require
-from skylift.model.goal import Rollback
+from skylift.model.goal import Rollback, Upgrade
 from skylift.model.ids import RunId
 from skylift.planning.facts import Drift
 from skylift.planning.plan import Plan
 from skylift.planning.rollback import Undone
-from skylift.planning.text import digest_of, read_plan
+from skylift.planning.text import PlanFormat, digest_of, read_plan
 from skylift.planning.window import begun_events
 
 
@@ -21,6 +22,25 @@ def undone_by(plan: Plan, run: Run) -> Undone:
     begun = frozenset(step for step, at in run.steps.items() if at.begun)
     ended = {step: at.ended_ms for step, at in run.steps.items() if at.ended_ms is not None}
     return Undone(run.id, plan, run.plan, begun, ended)
+
+
+def begun_by_others(runs: Runs, undone: Undone) -> frozenset[str]:
+    """The events of other upgrades to the same release: what one of them began ends a way back as well.
+
+    Those that a restored backup has made undone are among them, for no journal tells of that.
+    """
+    found: set[str] = set()
+    for folder in runs.known():
+        if folder.of_fleet or folder.id == undone.run:
+            continue
+        try:
+            plan = read_plan(folder.plan.read_bytes())
+        except PlanFormat:
+            continue  # of a Skylift so old that it was another release's upgrade
+        if isinstance(plan.goal, Upgrade) and plan.goal == undone.plan.goal and plan.source != plan.goal.to:
+            with open_journal(folder) as journal:
+                found |= set(begun_events(plan, undone_by(plan, fold(journal.events())).begun))
+    return frozenset(found)
 
 
 def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
@@ -35,7 +55,8 @@ def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
         run = fold(journal.events())
     require(run, Verb.ROLLBACK)
     plan = read_plan(folder.plan.read_bytes())
-    now = begun_events(plan, undone_by(plan, run).begun)
+    undone = undone_by(plan, run)
+    now = tuple(sorted({*begun_events(plan, undone.begun), *begun_by_others(site.runs, undone)}))
     if (run.plan, digest_of(plan), now) == (goal.plan, goal.plan, goal.begun):
         return ()
     return (Drift(f"run {goal.run}", f"at {len(goal.begun)} events", f"at {len(now)}"),)

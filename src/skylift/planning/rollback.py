@@ -44,6 +44,8 @@ class Undone:
     """The steps of which any attempt had begun."""
     ended_ms: Mapping[StepId, int]
     """When each step that is done was done."""
+    elsewhere: frozenset[str] = frozenset()
+    """The events that other runs to the same release had begun, in the words of the catalog's constraints."""
 
 
 def plan_rollback(
@@ -120,7 +122,7 @@ def rollback_goal(
         run=undone.run,
         plan=undone.digest,
         components=catalog.sequence(wanted),
-        begun=begun_events(undone.plan, undone.begun),
+        begun=tuple(sorted({*begun_events(undone.plan, undone.begun), *undone.elsewhere})),
     )
 
 
@@ -158,7 +160,11 @@ def _refuse_newer(cloud: Cloud, record: Record, undone: Undone, goal: Rollback) 
 
 
 def _refuse_closed(cloud: Cloud, undone: Undone, catalog: Catalog, found: Survey) -> None:
-    passed = {left.name for left in found.components if not left.whole and _is_past(cloud, left)}
+    passed = {
+        left.name
+        for left in found.components
+        if not left.whole and (_is_past(cloud, left) or undone.elsewhere & set(left.known.way_back.ends))
+    }
     going = {left.name for left in found.components if not left.whole}
     seen = windows(undone.plan, catalog, undone.begun)
     own = [w for w in seen if w.component in going and w.ended_by == w.component]
