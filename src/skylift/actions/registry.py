@@ -16,6 +16,7 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
+from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
@@ -44,6 +45,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             ParkPool,
             RebootHost,
             RemoveCanary,
+            RunBeforeStart,
             RunCommand,
             StageArtifact,
             StartService,

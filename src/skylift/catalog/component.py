@@ -59,6 +59,20 @@ class Ends(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class BeforeStart:
+    """A command on a service's host between its stop and its start, without which users notice the start."""
+
+    name: str
+    """What it does, as an order to somebody."""
+    since: Release
+    """The first release that starts so; it is due where an older one is left for this one or a newer."""
+    argv: tuple[str, ...]
+    """Run as root; ``{artifact}`` stands for the path of the target artifact."""
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class KnownService:
     """One kind of process of a component."""
 
@@ -82,6 +96,7 @@ class KnownService:
     openable: Release | None = None
     """The last release whose API opens a closed host again; none if every one does."""
     openable_source: str = ""
+    before_start: BeforeStart | None = None
     since: Release | None = None
     """First release that has it; none if every release of the component does."""
     until: Release | None = None
@@ -90,6 +105,11 @@ class KnownService:
     def closes_in(self, api: Release) -> bool:
         """Whether its host is closed before it is stopped, where the API that opens it is of this release."""
         return self.close and (self.openable is None or api <= self.openable)
+
+    def due_before_start(self, start: Release, goal: Release) -> BeforeStart | None:
+        """What is to be run on its host before ``goal`` starts there after ``start``; none if nothing is."""
+        due = self.before_start
+        return due if due and start < due.since <= goal else None
 
     def is_in(self, release: Release) -> bool:
         """Whether ``release`` has this service."""

@@ -71,6 +71,7 @@ def _component_notes(left: Left) -> Iterator[str]:
         yield from _rolling_note(left)
         yield from _note_on_what_users_have(left)
         yield from _together_notes(left)
+        yield from _before_start_notes(left)
         yield from _losses(left)
     yield from _first_and_last_notes(left)
     yield from _closing_notes(left)
@@ -155,6 +156,15 @@ def _together_notes(left: Left) -> Iterator[str]:
                 f"{service.name} is stopped on all its hosts before it is started on {left.target.release} "
                 f"on any: {rule.because}. What users asked for is waited for, then requests to {waiting} "
                 "wait at the balancers until it lives again"
+            )
+
+
+def _before_start_notes(left: Left) -> Iterator[str]:
+    for service in left.services:
+        if service.turns and (due := left.before_start(service.known)):
+            yield (
+                f"before {service.name} of {left.target.release} starts on a host, a step there serves to "
+                f"{due.name}: {due.because} ({due.source})"
             )
 
 

@@ -17,6 +17,7 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, Placed, VerifyComponent, VerifyWitnesses
+from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
@@ -216,7 +217,9 @@ def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
             return limit
         case StopService() | DisableUnit():
             return timeouts.stop
-        case SwitchArtifact() | StartService() | AwaitHealthy() | AwaitReport() | WarmUpBackend():
+        case SwitchArtifact() | RunBeforeStart() | StartService() | AwaitHealthy():
+            return timeouts.start
+        case AwaitReport() | WarmUpBackend():
             return timeouts.start
         case EnableUnit() | LowerVersion():
             return timeouts.start

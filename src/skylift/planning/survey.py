@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skylift.catalog.catalog import Catalog
-from skylift.catalog.component import KnownComponent, KnownService, Together
+from skylift.catalog.component import BeforeStart, KnownComponent, KnownService, Together
 from skylift.model.cloud import BackendState, Cloud, Revision, migrations_subject
 from skylift.model.goal import Goal, Rollback
 from skylift.model.ids import ComponentName, HostName, ServiceName
@@ -87,6 +87,8 @@ class Left:
     target: Artifact
     source: Release
     """The oldest release that any of its services runs; of one that goes back, what its run led to."""
+    leaves: Release
+    """The oldest release that any service of the whole cloud runs; on the way back, what its run led to."""
     bootstrap: HostName
     """The host that does what must be done once."""
     services: tuple[ServiceLeft, ...]
@@ -133,6 +135,10 @@ class Left:
         """The lowest version that the target's ``service`` writes; none if it is not known."""
         roster = self.known.roster
         return roster.version(service, self.target.release) if roster else None
+
+    def before_start(self, service: KnownService) -> BeforeStart | None:
+        """What makes a host of ``service`` ready for the target's start; none if nothing is needed."""
+        return None if self.back else service.due_before_start(self.leaves, self.target.release)
 
     def rosters_of(self, service: ServiceName, host: HostName) -> tuple[Roster, ...]:
         """Where ``service`` on ``host`` was seen to report: nothing else says that it ever will."""
@@ -182,7 +188,7 @@ def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Survey
     }
     source = _source(goal, (a for on in running.values() for a in on.values()))
     _refuse_no_path(*(goal.to, source) if back else (source, goal.to))
-    to = _Destination(target, source if back else None)
+    to = _Destination(target, source, back)
     ordered = reversed(names) if back else names
     left = tuple(_left(cloud, record, catalog, (to, running), component=name) for name in ordered)
     return Survey(source, target, left, back)
@@ -200,12 +206,13 @@ class _Destination:
     """Where components go, and from which side."""
 
     artifact: Artifact
-    reached: Release | None
-    """On the way back, the release that the run led to, whatever of it still runs."""
+    source: Release
+    """The oldest release that runs; on the way back, the one that the run led to, whatever still runs."""
+    back: bool
 
     @property
-    def back(self) -> bool:
-        return self.reached is not None
+    def reached(self) -> Release | None:
+        return self.source if self.back else None
 
     def hop(self, running: Release) -> tuple[Release, Release]:
         """The two releases that live side by side, as an upgrade meets them: so they do on the way back."""
@@ -287,6 +294,7 @@ def _left(
         known=known,
         target=target,
         source=to.reached or oldest,
+        leaves=to.source,
         bootstrap=record.hosts_of(known.name)[0].name,
         services=services,
         phases=phases,

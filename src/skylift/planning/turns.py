@@ -11,14 +11,17 @@ from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBac
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.lower_version import LowerVersion
 from skylift.actions.parking import ParkPool, UnparkPool
+from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.actions.unit_start import DisableUnit, EnableUnit
+from skylift.catalog.catalog import filled
 from skylift.model.ids import HostName, PoolName, Seconds
 from skylift.planning.parking import cannot_park, pools_of
 from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
 from skylift.planning.survey import Left, ServiceLeft
+from skylift.ports import Command
 
 UNPIN = "unpin-"
 """How the verbs of a restart begin that lets a service look again at how new the others are."""
@@ -31,6 +34,7 @@ _BECAUSE = {
     "quiet": "requests end on a backend only if no new ones come",
     "stop": "a stop would cut what is in hand",
     "switch": "a running process must not find another release's files under it",
+    "before-start": "what has stopped does not change it again",
     "lower": "what runs would write its own version again",
     "disable": "a host that is started again meanwhile must not bring it back",
     "disable stop": "a unit that starts with its host would not stay stopped",
@@ -175,6 +179,15 @@ def _started(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     )
 
 
+def _before_start(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
+    """What the new release's start would do to users if its host were left as the old one leaves it."""
+    left, service, host = of
+    if (due := left.before_start(service.known)) is None:
+        return ()
+    command = Command(filled(due.argv, left.target.path), "root")
+    return (("before-start", RunBeforeStart(host, service.name, due.name, command, due.because)),)
+
+
 def _lowered(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     """What lets a service that goes back start where all rows of its name tell of newer ones."""
     left, service, host = of
@@ -191,7 +204,7 @@ def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: Swit
     entry = service.entry
     verbs: _Verbs = (
         ("stop", StopService(host, entry.unit, entry.link)),
-        *((("switch", switch),) if switch else ()),
+        *((("switch", switch), *_before_start(of)) if switch else ()),
         *_lowered(of),
         *_started(of),
     )

@@ -11,6 +11,7 @@ from skylift.verifier.knowledge import Knowledge, PhaseKnown
 from skylift.verifier.unreadable import Unreadable
 
 STAGES = ("prepare", "expand", "control-plane", "converge", "verify")
+BEFORE_START = "run-before-start"
 TURN = (
     "drain-backend",
     "await-quiet",
@@ -20,6 +21,7 @@ TURN = (
     "stop-service",
     "switch-artifact",
     "enable-unit",
+    BEFORE_START,
     "lower-version",
     "start-service",
     "await-healthy",

@@ -10,6 +10,7 @@ from skylift.verifier.back_rules import LOWER, wanted_to_start
 from skylift.verifier.closing_rules import wanted_around_work
 from skylift.verifier.document import (
     AROUND_WORK,
+    BEFORE_START,
     BEGINS,
     BEHIND_BALANCER,
     ENDS,
@@ -27,6 +28,7 @@ _DONE = {
     "disable-unit": "kept from starting with its host",
     "stop-service": "stopped",
     "switch-artifact": "switched",
+    BEFORE_START: "made ready for its new release",
     "lower-version": "let tell of its old version",
     "start-service": "started",
     "await-healthy": "seen healthy",
@@ -42,7 +44,7 @@ _FEWER = {"one backend fewer", "does not answer", "slow"}
 def turns_are_whole(plan: PlanSeen) -> Iterator[str]:
     """Drain, quiet, stop, switch, start, healthy, warm-up, undrain: all that apply, and in this order."""
     # Turns meet an old API, and restarts after them the new one.
-    switch = frozenset({"switch-artifact"})
+    switch = frozenset({"switch-artifact", BEFORE_START})
     rounds = ((plan.turns, frozenset[str](), plan.api), (plan.restarts, switch, plan.goal))
     for (service, host), turn, without, api in (
         (key, turn, without, api) for turns, without, api in rounds for key, turn in turns.items()
@@ -70,9 +72,10 @@ def _wanted(plan: PlanSeen, service: str, host: str, api: str) -> AbstractSet[st
     if plan.is_gone(service):
         return ENDS | (behind & {"drain-backend", "await-quiet"}) | around
     reports = {"await-report"} if plan.rows(service, host) else set[str]()
-    seldom = {"await-report", "enable-unit", "disable-unit", LOWER}
+    seldom = {"await-report", "enable-unit", "disable-unit", BEFORE_START, LOWER}
     usual = set(TURN) - BEHIND_BALANCER - AROUND_WORK - seldom
-    return usual | behind | around | reports | wanted_to_start(plan, service, host)
+    ready = {BEFORE_START} if plan.known.made_ready(service) and not plan.back else set[str]()
+    return usual | behind | around | reports | ready | wanted_to_start(plan, service, host)
 
 
 def turns_come_once(plan: PlanSeen) -> Iterator[str]:

@@ -72,6 +72,9 @@ class ComponentKnown:
     floored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Services that do not start while all rows of their name tell of newer ones, each with the lowest number
     that it writes by release, as text."""
+    before_start: Mapping[str, str] = field(default_factory=dict)
+    """Services whose hosts are made ready before they start, each with the first release, as text, whose
+    start needs it where an older one was."""
     at_start: frozenset[str] = frozenset()
     """Those of them that write a row at their start only, so that no fact tells of it."""
 
@@ -129,6 +132,12 @@ class Knowledge:
         component = self.components.get(self.owner(service))
         rules = component.together if component else ()
         return next((rule for rule in rules if (rule.service, rule.hop) == (service, self.hop)), None)
+
+    def made_ready(self, service: str) -> bool:
+        """Whether a service's hosts are made ready before it starts on this hop."""
+        component = self.components.get(self.owner(service))
+        since = component.before_start.get(service, "") if component else ""
+        return self.hop[0] < since <= self.hop[1]
 
     def owner(self, name: str) -> str:
         """The component that a name in a step belongs to: a service's, or the name itself."""
@@ -205,6 +214,11 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
             },
             closed={str(s["name"]): str(s["ends"]) for s in document["services"] if s.get("close")},
             openable={str(s["name"]): str(s["openable"]) for s in document["services"] if "openable" in s},
+            before_start={
+                str(s["name"]): str(s["before_start"]["since"])
+                for s in document["services"]
+                if "before_start" in s
+            },
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
             way_back_ends=tuple(str(event) for event in document.get("way_back", {}).get("ends", ())),
             floored=_floored(document.get("roster", {})),
