@@ -42,13 +42,13 @@ def test_every_host_of_the_agent_is_made_ready_between_its_stop_and_its_start(so
     plan = planned(source, R2025_1)
 
     order = [str(step.id) for step in plan.steps]
-    ready = {step.action.host: step for step in plan.steps if isinstance(step.action, RunBeforeStart)}
-    assert set(ready) == {s.action.host for s in plan.steps if s.id.startswith(f"{AGENT}:start@")}  # type: ignore[attr-defined] # of a step that starts a unit
-    for host, step in ready.items():
-        turn = [f"{AGENT}:stop@{host}", str(step.id), f"{AGENT}:start@{host}"]
+    ready = {step.action.host: step.action for step in plan.steps if isinstance(step.action, RunBeforeStart)}
+    assert set(ready) == {name.partition("@")[2] for name in order if name.startswith(f"{AGENT}:start@")}
+    for host, action in ready.items():
+        turn = [f"{AGENT}:{verb}@{host}" for verb in ("stop", "before-start", "start")]
         assert sorted(turn, key=order.index) == turn
-        assert step.action.command.user == "root"
-        assert step.action.command.argv[0] == "ovs-ofctl"
+        assert action.command.user == "root"
+        assert action.command.argv[0] == "ovs-ofctl"
     assert refused(plan_document(write_plan(plan))) == ()
 
 
