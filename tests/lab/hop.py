@@ -42,12 +42,30 @@ class Hop:
     ordeal: Ordeal
     plan: Plan
     deaths: tuple[Death, ...]
+    without: tuple[str, ...]
+    """Components that stayed as they were."""
 
 
-def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = (), **policy: int) -> Hop:
-    """Stage, check, plan and apply, the process killed at each of ``deaths``, and resumed."""
+def go(
+    lab: Lab,
+    folder: Path,
+    goal: str,
+    deaths: Iterable[Death] = (),
+    without: Iterable[str] = (),
+    **policy: int,
+) -> Hop:
+    """Stage, check, plan and apply, the process killed at each of ``deaths``, and resumed.
+
+    Components in ``without`` are not in the operator's record, and stay as they are.
+    """
     policy = {"baseline": baseline_s(60), **policy}
-    operator = own_record(lab, folder, lambda record: record["policy"].update(policy))
+
+    def change(record: dict[str, Any]) -> None:
+        record["policy"].update(policy)
+        for component in without:
+            del record["components"][component]
+
+    operator = own_record(lab, folder, change)
     operator.does("stage", "--to", goal, limit_s=900)
     checked = operator.ends("check", "--to", goal)
     assert "nothing blocks" in checked.answer, checked.answer
@@ -60,7 +78,7 @@ def go(lab: Lab, folder: Path, goal: str, deaths: Iterable[Death] = (), **policy
     verb = operator.start("apply", str(plan_file), "--yes")
     ordeal = Ordeal(lab, operator, operator.new_run(verb, known), began)
     ordeal.go_through(verb, deaths, limit_s=RUN_S)
-    return Hop(ordeal, plan, deaths)
+    return Hop(ordeal, plan, deaths, tuple(without))
 
 
 def smoke_passes(lab: Lab, record_property: Any) -> None:
@@ -111,7 +129,8 @@ class HopClaims:
     def test_no_request_failed(self, hop: Hop, report: dict[str, Any], record_property: Any) -> None:
         name = f"{hop.plan.source} to {hop.plan.goal.to}"
         killed = f", killed {len(hop.deaths)} times" if hop.deaths else ""
-        measured = Measured.of(report, name, f"skylift{killed}")
+        left = f", without {', '.join(hop.without)}" if hop.without else ""
+        measured = Measured.of(report, name, f"skylift{killed}{left}")
         record_property(UPGRADE, json.dumps(measured._asdict()))
         record_property("figures", report["summary"])
 
