@@ -49,7 +49,7 @@ def rolled(shells: Written) -> list[str]:
     hand = ByHand(record, shells, lambda _line: None)
 
     assert artifact is not None
-    rolling(plan)(hand, artifact)
+    rolling(lambda: plan)(hand, artifact)
     return [span.step for span in hand.spans]
 
 

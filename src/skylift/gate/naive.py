@@ -144,12 +144,15 @@ def stop_all(hand: ByHand, artifact: Artifact) -> None:
         hand.upgrade(name, artifact)
 
 
-def rolling(plan: Plan) -> Way:
-    """One component after another, each restarted host by host; its schema commands are those of ``plan``."""
-    early = [step.action for step in plan.steps if step.stage is not Stage.CONVERGE]
-    phases = [action for action in early if isinstance(action, MigrateSchema)]
+def rolling(plan: Callable[[], Plan]) -> Way:
+    """One component after another, each restarted host by host; its schema commands are those of ``plan``.
+
+    It is asked for when the artifact lies everywhere, for only then can it be made.
+    """
 
     def way(hand: ByHand, artifact: Artifact) -> None:
+        early = [step.action for step in plan().steps if step.stage is not Stage.CONVERGE]
+        phases = [action for action in early if isinstance(action, MigrateSchema)]
         for name in hand.record.components:
             hand.roll(name, artifact, [phase for phase in phases if phase.component == name])
 
@@ -192,11 +195,8 @@ def run(path: Path, goal: Release, tell: Tell) -> Availability:
     A cloud with services on a message bus is restarted host by host.
     """
     record = load_record(path)
-    way: Way = stop_all
-    if record.broker:
-        with open_site(path) as site:
-            way = rolling(propose(site, Upgrade(goal)).plan)
-    with Ssh(record.ssh, addresses(record)) as ssh:
+    with open_site(path) as site, Ssh(record.ssh, addresses(record)) as ssh:
+        way = rolling(lambda: propose(site, Upgrade(goal)).plan) if record.broker else stop_all
         return outage(record, ssh, goal, tell, way=way)
 
 
