@@ -326,14 +326,17 @@ def _drive(
 
 @contextmanager
 def measured(
-    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool
+    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool, blackout: int = 0
 ) -> Iterator[Guard]:
-    """The probes run and are counted for as long as the block runs, and what they met is kept."""
+    """The probes run and are counted for as long as the block runs, and what they met is kept.
+
+    ``blackout`` is what guests may lose beside the budget, as they are moved.
+    """
     vantage, label = site.ports.vantage, str(folder.id)
     try:
         if not resumed:
             _let_pass(site, bench)
-        yield LossGuard(vantage, label, loss, host=site.record.vantage.host)
+        yield LossGuard(vantage, label, loss, host=site.record.vantage.host, blackout=blackout)
     finally:
         _end_probes(site, label, bench)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 
 from skylift.app.bench import Bench
 from skylift.app.conduct import (
@@ -44,7 +43,8 @@ from skylift.planning.text import PlanChanged
 _WITNESSES_S = 300
 """How long witnesses may take to be whole before the run begins without them."""
 _BLACKOUT = 9
-"""Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced."""
+"""Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced.
+Three seconds of them."""
 _AGAIN = 10
 """A plan is made again no sooner than after so many times what the cloud may take to begin something."""
 _AGAIN_MIN_S = 60
@@ -165,12 +165,13 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
     record, label = site.record, str(folder.id)
     witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
-    gates, usual = record.gates, record.policy.loss
-    loss = replace(usual, failed_requests=usual.failed_requests + _BLACKOUT)
+    gates, begun = record.gates, bool(fold(journal.events()).steps)
     with (
         ThreadPoolExecutor(max(len(gates), 1)) as asking,
         ThreadPoolExecutor(record.policy.at_once) as pool,
-        measured(site, folder, bench, loss=loss, resumed=bool(fold(journal.events()).steps)) as guard,
+        measured(
+            site, folder, bench, loss=record.policy.loss, resumed=begun, blackout=_BLACKOUT
+        ) as guard,
     ):
         execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
         around = Surroundings(
