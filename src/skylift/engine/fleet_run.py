@@ -77,8 +77,6 @@ class FleetExecution:
         events = journal.events()
         self._moves = WatchedMoves(ports, events, limits.maintenance.move)
         self._stays = WhoStays(self.ledger, ports, events)
-        self._excused = len(failed(turns, self.ledger.run))
-        """Hosts that had failed when this process began: an operator knows of them."""
 
     @property
     def run(self) -> Run:
@@ -199,10 +197,10 @@ class FleetExecution:
             self.ledger.record(StepFailed(step, attempt, problem, ended=current is None, at_ms=at_ms))
 
     def _count_failures(self, now: Epoch) -> None:
+        allowed = self._limits.maintenance.failures
         lost = failed(self._turns, self.run)
-        allowed = self._excused + self._limits.maintenance.failures
         if len(lost) > allowed and self.run.abort is None:
-            self.pause(Why.FAILURES, now, FleetFailing(lost, self._limits.maintenance.failures))
+            self.pause(Why.FAILURES, now, FleetFailing(lost, allowed))
 
     def _close(self, looked: Looked, now: Epoch) -> None:
         """Write down the end of the run, if this is it."""

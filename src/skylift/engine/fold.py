@@ -136,6 +136,8 @@ class Run:
     closed: Outcome | None = None
     since_resume: frozenset[StepId] = frozenset()
     """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
+    excused: frozenset[StepId] = frozenset()
+    """The steps that had failed when the run was last resumed: whoever let it go on knows of them."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -227,7 +229,13 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):
             again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
-            return replace(run, pause=None, steps={**run.steps, **again}, since_resume=frozenset())
+            return replace(
+                run,
+                pause=None,
+                steps={**run.steps, **again},
+                since_resume=frozenset(),
+                excused=run.within(Phase.FAILED),
+            )
         case RunAborting(reason, leave, actor, _):
             return replace(run, pause=None, abort=Abort(reason, leave, actor))
         case RunClosed(outcome, _):
@@ -261,7 +269,7 @@ def _moved(run: Run, event: _OfStep) -> Run:
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
             begun = before.begun
             waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
-            return _with(run, step, waiting)
+            return replace(_with(run, step, waiting), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms):
             return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
         case StepPostponed(step, reason, actor, at_ms):
