@@ -14,7 +14,7 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
-from skylift.app.propose import PLAN_AGAIN, verified
+from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
@@ -34,7 +34,7 @@ from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
-from skylift.planning.text import PlanChanged, digest_of, read_plan
+from skylift.planning.text import PLAN_AGAIN, PlanChanged, digest_of, read_plan
 
 _ENDING_S = 30
 """How long the probes may take to end, beside what the balancers may hold their requests for."""
@@ -60,10 +60,10 @@ class OtherRecord(Refused):
 
     code = "plan.other-record"
 
-    def __init__(self, plan: Digest, here: Digest) -> None:
+    def __init__(self, plan: Digest, here: Digest, *, again: str = PLAN_AGAIN) -> None:
         super().__init__(
             f"this plan was made from another record: from {plan[:19]}, and this one is {here[:19]}",
-            Remedy(Fix.RETRY, "plan again from this record: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"plan again from this record: {again}"),
             Remedy(Fix.REPAIR, "or name the record it was made from: skylift --cloud PATH apply FILE"),
         )
 

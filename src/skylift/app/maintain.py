@@ -48,6 +48,7 @@ Three seconds of them."""
 _AGAIN = 10
 """A plan is made again no sooner than after so many times what the cloud may take to begin something."""
 _AGAIN_MIN_S = 60
+_ANEW = "skylift plan --reboot -o FILE (or with --hypervisor, or --drain HOST, as it was made)"
 
 
 class FleetDrifted(Refused):
@@ -55,11 +56,11 @@ class FleetDrifted(Refused):
 
     code = "fleet.drifted"
 
-    def __init__(self, lost: Mapping[str, str]) -> None:
+    def __init__(self, lost: Mapping[str, str], *, again: str) -> None:
         told = "; ".join(f"{host}: {why}" for host, why in lost.items())
         super().__init__(
             f"the fleet has changed since this plan was made, and hosts of it cannot be done now: {told}",
-            Remedy(Fix.RETRY, "plan from what it is now: skylift plan --reboot -o FILE"),
+            Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
             Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect --fleet"),
         )
 
@@ -73,7 +74,7 @@ def read_approved(text: bytes) -> Mandate:
     try:
         return read_mandate(text)
     except Malformed as error:
-        raise PlanChanged(str(error)) from None
+        raise PlanChanged(str(error), again=_ANEW) from None
 
 
 def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: bytes | None = None) -> Run:
@@ -90,10 +91,10 @@ def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: by
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
     trusted(site.signer, site.record.signers)
-    author(digest, seal, site.record.signers, holds)
-    in_time(seal, holds, site.clock())
+    author(digest, seal, site.record.signers, holds, again=mandate.again)
+    in_time(seal, holds, site.clock(), again=mandate.again)
     if mandate.record != site.digest:
-        raise OtherRecord(mandate.record, site.digest)
+        raise OtherRecord(mandate.record, site.digest, again=mandate.again)
     asked = asked_by(site)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
@@ -134,7 +135,7 @@ def approved_mandate(folder: RunFolder, journal: Journal) -> Mandate:
     """
     mandate = read_approved(folder.plan.read_bytes())
     if digest_of_mandate(mandate) != fold(journal.events()).plan:
-        raise PlanChanged(f"run {folder.id} was opened with another")
+        raise PlanChanged(f"run {folder.id} was opened with another", again=mandate.again)
     return mandate
 
 
@@ -143,13 +144,13 @@ def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
     fleet = _as_planned(read_fleet(site), mandate)
     if digest_of_fleet(fleet, mandate.policy) == mandate.fleet:
         return
-    plan = accepted(fleet, mandate.policy)
+    plan = accepted(fleet, mandate.policy, again=mandate.again)
     held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
     refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
     done = {turn.host for turn in plan.turns}
     lost = {str(h): held.get(h, refused) for h in mandate.hosts if h not in done}
     if lost:
-        raise FleetDrifted(lost)
+        raise FleetDrifted(lost, again=mandate.again)
     bench.remark(
         f"the fleet has changed since this plan was made: {len(plan.moves)} moves instead of "
         f"{len(mandate.plan['moves'])}, for the same {len(mandate.hosts)} hosts"
@@ -169,9 +170,7 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
     with (
         ThreadPoolExecutor(max(len(gates), 1)) as asking,
         ThreadPoolExecutor(record.policy.at_once) as pool,
-        measured(
-            site, folder, bench, loss=record.policy.loss, resumed=begun, blackout=_BLACKOUT
-        ) as guard,
+        measured(site, folder, bench, loss=record.policy.loss, resumed=begun, blackout=_BLACKOUT) as guard,
     ):
         execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
         around = Surroundings(
