@@ -198,7 +198,8 @@ def _execution(
     pool: ThreadPoolExecutor,
 ) -> FleetExecution:
     of = site.record.maintenance
-    labels = (str(folder.id), *(f.id for f in site.runs.known() if f.id != folder.id and _gives_back(f)))
+    earlier = [f for f in site.runs.known() if f.id != folder.id]
+    labels = (str(folder.id), *(f.id for f in earlier if _gives_back(f)))
     turns = turns_of(site, mandate, labels)
     cloud = LiveFleet(site.ports, turns, labels=labels, shared_storage=of.shared_storage)
     fleet = _opened(site, cloud, bench)
@@ -212,7 +213,14 @@ def _execution(
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(
-        journal, site.ports, turns, conductor=conductor, cloud=cloud, limits=limits, pool=pool
+        journal,
+        site.ports,
+        turns,
+        conductor=conductor,
+        cloud=cloud,
+        limits=limits,
+        earlier=tuple(f.id for f in earlier),
+        pool=pool,
     )
 
 

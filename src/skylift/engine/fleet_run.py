@@ -29,6 +29,7 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
+from skylift.engine.left_over import LeftOver
 from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
@@ -67,8 +68,10 @@ class FleetExecution:
         conductor: Conductor,
         cloud: LiveFleet,
         limits: FleetLimits,
+        earlier: tuple[str, ...] = (),
         pool: Executor | None = None,
     ) -> None:
+        """``earlier`` are the runs that are known here, and not under way."""
         self.ledger = Ledger(journal)
         self._ports, self._turns, self._limits = ports, turns, limits
         self.conductor, self.cloud = conductor, cloud
@@ -77,6 +80,7 @@ class FleetExecution:
         events = journal.events()
         self._moves = WatchedMoves(ports, events, limits.maintenance.move)
         self._stays = WhoStays(self.ledger, ports, events)
+        self._left_over = LeftOver(ports, turns, str(self.ledger.run.id), earlier)
 
     @property
     def run(self) -> Run:
@@ -111,6 +115,7 @@ class FleetExecution:
         if looked is None:
             return self.run
         self.looked = looked
+        self._left_over.remove(looked, self.cloud, self.run)
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
         actions = self.conductor.next(looked.sight)
@@ -165,7 +170,11 @@ class FleetExecution:
         """Let the work on a host begin, if nobody is left on it who must not be: the proof of the drain."""
         turn, at_ms = self._turns[host], milliseconds(now)
         touched = [m for m in looked.migrations if host in {m.source, m.target}]
-        if looked.ours[host] or touched or self._stays.stop(host, self.conductor, looked, at_ms):
+        if (
+            host in looked.passing.values()
+            or touched
+            or self._stays.stop(host, self.conductor, looked, at_ms)
+        ):
             return
         if turn.emptying in self.run.within(Phase.RUNNING):
             attempt = self.run.steps[turn.emptying].attempt

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from skylift.engine.fold import Run
 from skylift.engine.host_turn import HostTurn
 from skylift.fleet.fleet import Fleet, GroupName, Instance, InstanceId, State
-from skylift.fleet.nova import flavor_name, flavor_of, fleet_from, groups_of, instance_of
+from skylift.fleet.nova import flavor_name, flavor_of, fleet_from, groups_of, instance_of, passing
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work
 from skylift.fleet.verdict import Way
 from skylift.model.closing import mark_of
@@ -29,8 +29,6 @@ _PATIENCE_S = 600
 """For how long an owner's task on an instance is taken for one that will end."""
 _DOWN_S = 30
 """For how long a service must be seen down until its host is taken for down: the bus may stumble."""
-_TRANSIENT = ("skylift-probe-", "skylift-canary-")
-"""Servers of ours that go by themselves: they are nobody to be moved, but no host is worked on with one."""
 _VM = {"active": State.ACTIVE, "paused": State.PAUSED, "stopped": State.STOPPED, "building": State.ACTIVE}
 _MOVES = ("migrating", "resize_")
 """How task states of migrations begin. Source: nova/compute/task_states.py."""
@@ -42,8 +40,9 @@ class Looked:
 
     sight: Sight
     migrations: tuple[MigrationSeen, ...]
-    ours: Mapping[HostName, int]
-    """Per host the servers of ours that are on it, and go by themselves."""
+    passing: Mapping[str, HostName]
+    """Servers of ours that go by themselves, by name, with their hosts: none is moved, and no host is worked
+    on while one is there."""
 
 
 @dataclass(slots=True)
@@ -138,7 +137,7 @@ class LiveFleet:
             if server.get("status") == "DELETED":
                 self._known.servers.pop(server["id"], None)
                 continue
-            unknown |= server["id"] not in self._known.servers and not _goes(server)
+            unknown |= server["id"] not in self._known.servers and not passing(server)
             self._known.servers[server["id"]] = server
         self._known.at = now
         return unknown
@@ -150,13 +149,13 @@ class LiveFleet:
             if m.source in self.fleet.hosts and m.instance in self._known.servers and not m.resize
         }
         on: dict[HostName, dict[InstanceId, Instance]] = {name: {} for name in self.fleet.hosts}
-        ours = dict.fromkeys(self.fleet.hosts, 0)
+        ours: dict[str, HostName] = {}
         for server in self._known.servers.values():
             host = HostName(str(server.get("OS-EXT-SRV-ATTR:host") or ""))
             going = moving.get(InstanceId(server["id"]))
             host = going.source if going else host
-            if host in on and _goes(server):
-                ours[host] += 1
+            if host in on and passing(server):
+                ours[server["name"]] = host
             elif host in on:
                 instance = self._instance(server, host, now, moves=going is not None)
                 on[host][instance.id] = instance
@@ -205,10 +204,6 @@ class LiveFleet:
         since = self._busy.setdefault(found.id, now)
         passing = str(server.get("OS-EXT-STS:task_state")).startswith(_MOVES) or now - since < _PATIENCE_S
         return replace(found, state=vm) if passing else found
-
-
-def _goes(server: Document) -> bool:
-    return str(server.get("name", "")).startswith(_TRANSIENT)
 
 
 def _call(seen: MigrationSeen, on: Mapping[HostName, object]) -> Migrate:

@@ -10,6 +10,7 @@ import pytest
 from skylift.fleet.fleet import Fleet, State
 from skylift.fleet.nova import fleet_from
 from skylift.model.ids import Epoch, HostName
+from skylift.model.marks import canary_name
 from skylift.model.problem import Refused
 from skylift.ports import MigrationSeen, Tell
 from skylift.testing.contracts.scene import Scene
@@ -151,9 +152,10 @@ class CanariesContract:
 
         whole = scene.until(lambda: not canaries.place(scene.label, host).left)
         seen = canaries.look(scene.label, host)
-        there = [i.id for i in fleet(scene).instances if i.host == host]
+        there = _names(scene, host)
+        counted = [i.id for i in fleet(scene).instances if i.host == host]
         again = canaries.place(scene.label, host)
-        same = [i.id for i in fleet(scene).instances if i.host == host]
+        same = _names(scene, host)
         gone = scene.until(lambda: _removed(scene, host))
 
         assert before is None
@@ -161,7 +163,10 @@ class CanariesContract:
         assert seen is not None
         assert (seen.left, seen.answered, again) == ("", True, seen)
         assert same == there
+        assert canary_name(scene.label, host) in there
+        assert len(counted) == len(there) - 1, "it is nobody to be moved"
         assert gone
+        assert canary_name(scene.label, host) not in _names(scene, host)
 
     def test_removing_what_is_not_there_is_harmless(self, scene: Scene) -> None:
         host = place(scene)
@@ -169,6 +174,12 @@ class CanariesContract:
         scene.ports.canaries.remove(scene.label, host)
 
         assert scene.ports.canaries.look(scene.label, host) is None
+
+
+def _names(scene: Scene, host: HostName) -> list[str]:
+    """What is on a host: of servers of ours the names, of others the ids."""
+    on = [s for s in scene.ports.compute.survey().servers if s["OS-EXT-SRV-ATTR:host"] == host]
+    return [str(s["name"] if s.get("ours") else s["id"]) for s in on]
 
 
 def _removed(scene: Scene, host: HostName) -> bool:
