@@ -36,11 +36,14 @@ class ApiCompute:
             servers=self._all("servers"),
             services=self._all("services"),
             aggregates=self._all("aggregates"),
-            groups=self._all("groups"),
+            groups=self.groups(),
             providers=tuple({"uuid": one["uuid"], "name": one["name"]} for one in providers),
             inventories={one["uuid"]: one["inventories"] for one in providers},
             traits={one["uuid"]: tuple(one["traits"]) for one in providers},
         )
+
+    def groups(self) -> tuple[dict[str, Any], ...]:
+        return self._all("groups")
 
     def changes(self, since: Epoch) -> Changes:
         said = self._line.tell("fleet", "changes", f"--since={_written(since)}")

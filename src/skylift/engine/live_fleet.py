@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from skylift.engine.fold import Run
 from skylift.engine.host_turn import HostTurn
 from skylift.fleet.fleet import Fleet, GroupName, Instance, InstanceId, State
-from skylift.fleet.nova import flavor_name, flavor_of, fleet_from, groups_of, instance_of, passing
+from skylift.fleet.nova import (
+    flavor_name,
+    flavor_of,
+    fleet_from,
+    groups_in,
+    groups_of,
+    instance_of,
+    passing,
+)
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work
 from skylift.fleet.verdict import Way
 from skylift.model.closing import mark_of
@@ -23,8 +31,8 @@ from skylift.ports.compute import Document
 
 _OVERLAP_S = 120
 """What changed is asked for from so long before the last look: clocks differ, and rows are written late."""
-_ANEW_S = 300
-"""All is read again no sooner than this after the last time, when something unknown has appeared."""
+_ANEW_S = 60
+"""Groups are read again no sooner than this after the last time, when an instance has appeared."""
 _PATIENCE_S = 600
 """For how long an owner's task on an instance is taken for one that will end."""
 _DOWN_S = 30
@@ -53,7 +61,9 @@ class _Known:
     aggregates: tuple[Document, ...] = ()
     group_of: Mapping[str, GroupName] = field(default_factory=dict)
     at: Epoch = Epoch(0.0)
-    whole_at: Epoch = Epoch(0.0)
+    groups_at: Epoch = Epoch(0.0)
+    ungrouped: bool = False
+    """Whether an instance has appeared of which it is not known who it must be with, or apart from."""
 
 
 class LiveFleet:
@@ -93,8 +103,8 @@ class LiveFleet:
         """What is now; none if it could not be seen whole."""
         try:
             seen = self._ports.compute.changes(Epoch(self._known.at - _OVERLAP_S))
-            if self._take(seen, now) and now - self._known.whole_at > _ANEW_S:
-                self._learn(self._ports.compute.survey(), now)
+            self._take(seen, now)
+            self._join_groups(now)
         except (Transient, Uncertain) as silent:
             self.complaints["look"] = str(silent)
             return None
@@ -130,17 +140,23 @@ class LiveFleet:
             {s["id"]: s for s in seen.servers}, seen.aggregates, groups_of(seen.groups), now, now
         )
 
-    def _take(self, seen: Changes, now: Epoch) -> bool:
-        """Take in what changed; whether something appeared of which the group is not known."""
-        unknown = False
+    def _take(self, seen: Changes, now: Epoch) -> None:
         for server in seen.servers:
             if server.get("status") == "DELETED":
                 self._known.servers.pop(server["id"], None)
                 continue
-            unknown |= server["id"] not in self._known.servers and not passing(server)
+            self._known.ungrouped |= server["id"] not in self._known.servers and not passing(server)
             self._known.servers[server["id"]] = server
         self._known.at = now
-        return unknown
+
+    def _join_groups(self, now: Epoch) -> None:
+        """Read the groups again, and them alone: to read all of a large cloud takes minutes."""
+        known = self._known
+        if known.ungrouped and now - known.groups_at > _ANEW_S:
+            groups = self._ports.compute.groups()
+            known.group_of, known.groups_at, known.ungrouped = groups_of(groups), now, False
+            for name, group in groups_in(groups).items():
+                self.fleet.groups.setdefault(name, group)  # type: ignore[attr-defined] # our own dict
 
     def _looked(self, seen: Changes, run: Run, now: Epoch) -> Looked:
         moving = {

@@ -47,7 +47,7 @@ def fleet_from(seen: ComputeSeen, *, shared_storage: bool) -> Fleet:
         hosts,
         {flavor_name(server): flavor_of(server, seen.aggregates) for server in kept},
         tuple(instance_of(server, group_of, shared_storage=shared_storage) for server in kept),
-        {GroupName(group["id"]): Group(_rule(group)) for group in seen.groups},
+        groups_in(seen.groups),
         {of["name"]: Aggregate(isolated=_is_isolated(of)) for of in seen.aggregates},
     )
 
@@ -55,6 +55,11 @@ def fleet_from(seen: ComputeSeen, *, shared_storage: bool) -> Fleet:
 def passing(server: Document) -> bool:
     """Whether a server is one of ours that goes by itself."""
     return bool(server.get("ours")) and passes(str(server.get("name", "")))
+
+
+def groups_in(groups: Iterable[Document]) -> dict[GroupName, Group]:
+    """Every group, with its rule."""
+    return {GroupName(group["id"]): Group(_rule(group)) for group in groups}
 
 
 def groups_of(groups: Iterable[Document]) -> dict[str, GroupName]:

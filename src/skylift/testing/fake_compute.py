@@ -43,6 +43,7 @@ class FakeCompute:
 
     def survey(self) -> ComputeSeen:
         self._reach()
+        self.cloud.surveys["all"] += 1
         nova = self.cloud.nova
         hosts = list(nova.rows())
         room = {
@@ -53,17 +54,26 @@ class FakeCompute:
             servers=tuple(_server(s) for s in nova.servers.values() if not s.deleted),
             services=tuple(self._services()),
             aggregates=(),
-            groups=tuple(
-                {
-                    "id": name,
-                    "policy": policy,
-                    "members": [s.id for s in nova.servers.values() if s.group == name and not s.deleted],
-                }
-                for name, policy in nova.groups.items()
-            ),
+            groups=self._groups(),
             providers=tuple({"uuid": f"rp-{host}", "name": str(host)} for host in hosts),
             inventories={f"rp-{host}": room for host in hosts},
             traits={f"rp-{host}": () for host in hosts},
+        )
+
+    def groups(self) -> tuple[dict[str, Any], ...]:
+        self._reach()
+        self.cloud.surveys["groups"] += 1
+        return self._groups()
+
+    def _groups(self) -> tuple[dict[str, Any], ...]:
+        nova = self.cloud.nova
+        return tuple(
+            {
+                "id": name,
+                "policy": policy,
+                "members": [s.id for s in nova.servers.values() if s.group == name and not s.deleted],
+            }
+            for name, policy in nova.groups.items()
         )
 
     def changes(self, since: Epoch) -> Changes:

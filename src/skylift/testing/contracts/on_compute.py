@@ -5,6 +5,8 @@ What is moved is ``Scene.guest``, from the host where it is to another one and b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from skylift.fleet.fleet import Fleet, State
@@ -13,6 +15,7 @@ from skylift.model.ids import Epoch, HostName
 from skylift.model.marks import canary_name
 from skylift.model.problem import Refused
 from skylift.ports import MigrationSeen, Tell
+from skylift.ports.compute import Document
 from skylift.testing.contracts.scene import Scene
 
 _NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -59,6 +62,14 @@ class ComputeContract:
 
         assert {HostName(s["host"]) for s in seen.services} == set(fleet(scene).hosts)
         assert (seen.servers, seen.migrations) == ((), ())
+
+    def test_groups_are_told_apart_as_they_are_with_all_else(self, scene: Scene) -> None:
+        compute = scene.ports.compute
+
+        def told(groups: Sequence[Document]) -> list[tuple[str, str, list[str]]]:
+            return sorted((g["id"], g["policy"], sorted(g["members"])) for g in groups)
+
+        assert told(compute.groups()) == told(compute.survey().groups)
 
     def test_a_live_migration_is_seen_from_its_beginning_to_its_end(self, scene: Scene) -> None:
         compute, source, target = scene.ports.compute, place(scene), elsewhere(scene)
