@@ -18,6 +18,7 @@ from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
+from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
@@ -132,7 +133,7 @@ def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch 
         return
     bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
     site.runs.make_home()
-    teller = Teller(site, plan, bench)
+    teller = Teller(site, Upgrading(plan), bench)
     teller.announce(run, until, window=until > wanted)
     while site.clock() < until:
         if bench.asked_to_stop():
@@ -261,7 +262,7 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
 
 def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
-    windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, plan, bench)
+    windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
         windows.require(order, begun, site.clock())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from skylift.app.approvals import Approval, gates_for
 from skylift.app.bench import Bench
 from skylift.app.conduct import (
     OtherRecord,
@@ -14,8 +15,11 @@ from skylift.app.conduct import (
     free_for,
     measured,
 )
+from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.gates import GateGuard
 from skylift.app.host_turns import turns_of
+from skylift.app.mandates import approved_mandate, read_approved
+from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
@@ -38,7 +42,6 @@ from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_m
 from skylift.model.codec import Malformed
 from skylift.model.ids import RunId, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
-from skylift.planning.text import PlanChanged
 
 _WITNESSES_S = 300
 """How long witnesses may take to be whole before the run begins without them."""
@@ -48,7 +51,6 @@ Three seconds of them."""
 _AGAIN = 10
 """A plan is made again no sooner than after so many times what the cloud may take to begin something."""
 _AGAIN_MIN_S = 60
-_ANEW = "skylift plan --reboot -o FILE (or with --hypervisor, or --drain HOST, as it was made)"
 
 
 class FleetDrifted(Refused):
@@ -65,19 +67,15 @@ class FleetDrifted(Refused):
         )
 
 
-def read_approved(text: bytes) -> Mandate:
-    """The mandate in the bytes of a plan file.
-
-    Raises:
-        PlanChanged: it is none, or one byte at least is not as it was written.
-    """
-    try:
-        return read_mandate(text)
-    except Malformed as error:
-        raise PlanChanged(str(error), again=_ANEW) from None
-
-
-def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: bytes | None = None) -> Run:
+def apply_mandate(
+    site: Site,
+    run: RunId,
+    text: bytes,
+    bench: Bench,
+    *,
+    approval: Approval = Approval.NONE,
+    seal: bytes | None = None,
+) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
     Instances come and go: where they did since it was made, the same hosts are planned anew.
@@ -86,15 +84,18 @@ def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: by
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged: it is not what was approved.
         OtherRecord, FleetDrifted: it is not for this cloud as it is now.
+        NotApproved: its stage needs an approval, and nothing was said of it.
+        SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
     trusted(site.signer, site.record.signers)
-    author(digest, seal, site.record.signers, holds, again=mandate.again)
+    made_by = author(digest, seal, site.record.signers, holds, again=mandate.again)
     in_time(seal, holds, site.clock(), again=mandate.again)
     if mandate.record != site.digest:
         raise OtherRecord(mandate.record, site.digest, again=mandate.again)
+    gates = gates_for(site, (STAGE,), (), made_by=made_by, approval=approval)
     asked = asked_by(site)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
@@ -103,7 +104,7 @@ def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: by
         _still_true(site, mandate, bench)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked)
+            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked, gates=gates)
             return _work(site, mandate, journal, folder=folder, bench=bench)
 
 
@@ -125,18 +126,6 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
                 return _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-
-
-def approved_mandate(folder: RunFolder, journal: Journal) -> Mandate:
-    """The mandate that this run was opened with.
-
-    Raises:
-        PlanChanged: the run's folder holds another.
-    """
-    mandate = read_approved(folder.plan.read_bytes())
-    if digest_of_mandate(mandate) != fold(journal.events()).plan:
-        raise PlanChanged(f"run {folder.id} was opened with another", again=mandate.again)
-    return mandate
 
 
 def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
@@ -163,6 +152,19 @@ def _as_planned(fleet: Fleet, mandate: Mandate) -> Fleet:
 
 
 def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Drive the run to rest, and tell those whom the record names of it meanwhile."""
+    teller = Teller(site, Maintaining(mandate), bench)
+    teller.follow(journal, folder)
+    run = fold(journal.events())
+    if run.gated and not run.abort:
+        bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
+    else:
+        run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+    teller.finish()
+    return run
+
+
+def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     record, label = site.record, str(folder.id)
     witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
@@ -201,7 +203,7 @@ def _execution(
     earlier = [f for f in site.runs.known() if f.id != folder.id]
     labels = (str(folder.id), *(f.id for f in earlier if _gives_back(f)))
     turns = turns_of(site, mandate, labels)
-    cloud = LiveFleet(site.ports, turns, labels=labels, shared_storage=of.shared_storage)
+    cloud = LiveFleet(site.ports, turns, labels=labels, of=of)
     fleet = _opened(site, cloud, bench)
     again = Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle))
     events = journal.events()
@@ -280,6 +282,9 @@ def _view(bench: Bench, begun: Run) -> Callable[[Run, Mapping[StepId, str]], Non
                 word = {Phase.RUNNING: "started", Phase.WAITING: "again"}.get(at.phase, at.phase.value)
                 told = f": {at.problem.sentence}" if at.problem and at.phase is Phase.FAILED else ""
                 bench.remark(f"{_span(run.last_ms - run.opened_ms)} {word:<9} {step}{told}")
+        for step, what in run.waits.items():
+            if shown.waits.get(step) != what:
+                bench.remark(f"{_span(run.last_ms - run.opened_ms)} waits     {step}: {what}")
         shown = run
 
     return show

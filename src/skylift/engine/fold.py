@@ -23,6 +23,7 @@ from skylift.engine.journal import (
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepWaits,
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
@@ -131,6 +132,8 @@ class Run:
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
+    waits: Mapping[StepId, str] = field(default_factory=dict)
+    """What others do that a running step waits for."""
     pause: Pause | None = None
     abort: Abort | None = None
     closed: Outcome | None = None
@@ -216,13 +219,17 @@ def after(run: Run | None, event: Event) -> Run:
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
-_OfRun = MovesAsked | StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
+_OfRun = MovesAsked | StepWaits | StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
 
 
 def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
     match event:
         case MovesAsked():
             return run  # whoever works on a fleet looks at them by itself
+        case StepWaits(step, what):
+            _in(run, step, Phase.RUNNING)
+            others = {s: told for s, told in run.waits.items() if s != step}
+            return replace(run, waits=others | ({step: what} if what else {}))
         case StageApproved(stage, steps):
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
@@ -299,7 +306,8 @@ def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
 
 
 def _with(run: Run, step: StepId, state: StepRun) -> Run:
-    return replace(run, steps={**run.steps, step: state})
+    waits = {s: told for s, told in run.waits.items() if s != step}
+    return replace(run, steps={**run.steps, step: state}, waits=waits)
 
 
 def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion

@@ -45,4 +45,4 @@ class LeftOver:
         if not name.startswith(CANARY):
             return True
         turn = self._turns.get(HostName(name.removeprefix(canary_name(self._own, ""))))
-        return turn is not None and turn.stage(run) is Stage.UNDER_WAY and turn.emptying in run.passed
+        return turn is not None and turn.stage(run) is Stage.UNDER_WAY
