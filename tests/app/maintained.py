@@ -39,6 +39,8 @@ class SiteOf:
     cloud: FakeCloud
     site: Site
     asked: bool = False
+    said: bool = False
+    """Whether a test has said or done once what it has to."""
     remarks: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
     """What happens each time the run waits."""

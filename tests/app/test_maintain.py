@@ -295,8 +295,9 @@ def test_a_host_that_can_no_longer_be_done_is_named_before_anything_is_touched(a
     text = planned(at)
     at.cloud.nova.servers["vm10"].tags = ("maintenance=never",)
 
-    with pytest.raises(FleetDrifted, match="cmp1: vm10: its owner agreed to nothing"):
+    with pytest.raises(FleetDrifted, match="cmp1: vm10: its owner agreed to nothing") as drifted:
         apply_mandate(at.site, RUN, text, bench_of(at))
+    assert "skylift plan --reboot -o reboot.plan" in str(drifted.value.remedies)
 
     assert at.cloud.deeds == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.app.maintained import SiteOf, site_of
 
 from skylift.app.propose_fleet import propose_fleet, propose_maintenance
 from skylift.app.read_fleet import FleetHostUnknown, NoHypervisor, entry_of, read_fleet
+from skylift.cli.plan import plan as plan_verb
 from skylift.fleet.document import document_of
 from skylift.fleet.mandate import Purpose, digest_of_fleet
 from skylift.model.codec import canonical
@@ -81,6 +83,37 @@ def test_a_host_that_nova_or_the_record_does_not_have_is_refused(at: SiteOf) -> 
     with pytest.raises(FleetHostUnknown, match="the record has no host cmp4"):
         propose_maintenance(site, Purpose.REBOOT, (), frontier=False)
     assert propose_maintenance(site, Purpose.DRAIN, (CMP[3],), frontier=False).plan.turns
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_plan_tells_the_command_that_makes_it_again(at: SiteOf, purpose: Purpose) -> None:
+    record = replace(at.site.record, maintenance=Maintenance(hypervisor=("true",)))
+    site = replace(at.site, record=record)
+
+    proposal = propose_maintenance(site, purpose, (CMP[0], CMP[2]), frontier=False)
+
+    assert proposal.mandate is not None
+    again = proposal.mandate.again
+    wanted = {
+        Purpose.REBOOT: "skylift plan --reboot --host cmp1 --host cmp3 -o reboot.plan",
+        Purpose.HYPERVISOR: "skylift plan --hypervisor --host cmp1 --host cmp3 -o hypervisor.plan",
+        Purpose.DRAIN: "skylift plan --drain cmp1 --drain cmp3 -o drain.plan",
+    }
+    assert again == wanted[purpose]
+    with plan_verb.make_context("plan", shlex.split(again)[2:]):
+        pass  # it is a command
+
+
+def test_whoever_names_a_host_wrongly_is_told_the_command_for_the_others(at: SiteOf) -> None:
+    named = (CMP[0], HostName("cmp9"))
+
+    with pytest.raises(FleetHostUnknown) as mixed:
+        propose_maintenance(at.site, Purpose.DRAIN, named, frontier=False)
+    with pytest.raises(FleetHostUnknown) as alone:
+        propose_maintenance(at.site, Purpose.REBOOT, named[1:], frontier=False)
+
+    assert "skylift plan --drain cmp1 -o drain.plan" in str(mixed.value.remedies)
+    assert "skylift plan" not in str(alone.value.remedies), "without a host it would mean all of them"
 
 
 def test_nobody_guesses_what_a_new_hypervisor_is(at: SiteOf) -> None:

@@ -39,7 +39,10 @@ OUTSIDE = {
     "vantage.destroy_witnesses": "is no part of a run: `skylift validate --clean-up`",
 }
 """Changes that no step of a run asks for, with why no test dies at them here."""
-ELSEWHERE = {"moves-asked": "is of runs over a fleet: `test_fleet_killed` dies at each change of one"}
+ELSEWHERE = {
+    "moves-asked": "is of runs over a fleet: `test_fleet_killed` dies at each change of one",
+    "step-waits": "is of runs over a fleet, and tells only what is seen: nothing follows from it",
+}
 """Events that no scene here writes, with why."""
 
 

@@ -60,7 +60,7 @@ def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, 
     else:
         open_run(journal, RUN, cloud="whole", plan=digest_of_mandate(mandate), approved=(), asked=asked)
     turns = turns_of(at.site, mandate, (RUN,))
-    live = LiveFleet(ports, turns, labels=(RUN,), shared_storage=False)
+    live = LiveFleet(ports, turns, labels=(RUN,), of=QUICK)
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)
     conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)

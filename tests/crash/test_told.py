@@ -12,6 +12,7 @@ from tests.crash.worlds import Snapshots, deeds
 from skylift.app.herald import Herald, Post, Try
 from skylift.app.outbox import Settled
 from skylift.app.story import Story
+from skylift.app.subject import Upgrading
 from skylift.engine.fold import Standing
 from skylift.engine.journal import Journal
 from skylift.model.ids import ComponentName
@@ -64,7 +65,7 @@ class Conductor:
         return "nobody listens" if to == "deaf" else None
 
     def run(self) -> Standing:
-        story, herald = Story(PLAN), Herald(self.post)
+        story, herald = Story(Upgrading(PLAN)), Herald(self.post)
 
         def look(*_seen: object) -> None:
             herald.tell(story.goes_on(self.journal.events()))

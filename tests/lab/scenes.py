@@ -36,7 +36,7 @@ def as_it_runs(record: Record, ports: Ports) -> Record:
 def scene_of(record: Record, *, guest: str = "", limit_s: int = LIMIT_S) -> Iterator[Scene]:
     """Its ports and what they are tried on; jobs and files of the tests are removed at the end.
 
-    ``guest`` is an instance that may be moved; its hosts have no way to copy the disk of one that is stopped.
+    ``guest`` is an instance that may be moved.
     """
     with ports_for(record) as ports:
         known = as_it_runs(record, ports)
@@ -52,7 +52,6 @@ def scene_of(record: Record, *, guest: str = "", limit_s: int = LIMIT_S) -> Iter
             good=Command(("true",)),
             bad=Command(("ls", "/no/such/place")),
             guest=guest,
-            cold=False,
             label=f"test-{uuid4()}",
         )
         ports.hosts.ask(HOST, ["sh", "-c", "rm -rf /var/lib/skylift/jobs/test-* /var/tmp/test-*"])

@@ -17,6 +17,7 @@ from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.notify import tell_what_is_left, untold
 from skylift.app.outbox import OutboxFile
+from skylift.app.subject import Upgrading
 from skylift.app.wiring import open_journal
 from skylift.drivers.notifier import send
 from skylift.engine.fold import Run, Standing
@@ -169,15 +170,15 @@ def test_what_was_given_up_is_shown_and_told_when_an_operator_asks_for_it(office
     site = office.desk.site
     folder = site.runs.find(None)
     seen = standing(site.runs, folder)
-    before = untold(site.runs, site.record.notify, seen.plan, seen.events)
+    before = untold(site.runs, site.record.notify, Upgrading(seen.plan), seen.events)
     office.answers, office.got = lambda _what: None, []
 
     with open_journal(folder) as journal:
-        tell_what_is_left(site, folder, seen.plan, journal, bench=office.desk.bench)
+        tell_what_is_left(site, folder, Upgrading(seen.plan), journal, bench=office.desk.bench)
 
     assert before.lines == ["ops was not told of completed: code 1", "to tell it now: skylift notify"]
     assert office.occasions() == ["completed"]
-    assert untold(site.runs, site.record.notify, seen.plan, seen.events).lines == []
+    assert untold(site.runs, site.record.notify, Upgrading(seen.plan), seen.events).lines == []
 
 
 def test_a_resume_tells_nothing_twice_and_what_a_dead_process_left_untold(office: Office) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skylift.app.story import Story
+from skylift.app.subject import Upgrading
 from skylift.engine.journal import (
     FORMAT,
     Event,
@@ -51,7 +52,7 @@ EVENTS: Sequence[Event] = (
 
 
 def told(events: Sequence[Event]) -> list[Notification]:
-    return list(Story(PLAN).goes_on(events))
+    return list(Story(Upgrading(PLAN)).goes_on(events))
 
 
 def test_every_occasion_is_told_where_it_belongs() -> None:
@@ -96,7 +97,7 @@ def test_a_stage_that_waits_for_its_approval_is_told_once_and_not_while_the_run_
 @settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, len(EVENTS))))
 def test_however_it_is_heard_the_same_is_told_under_the_same_keys(cuts: list[int]) -> None:
-    story, heard = Story(PLAN), list[Notification]()
+    story, heard = Story(Upgrading(PLAN)), list[Notification]()
 
     for cut in (*sorted(cuts), len(EVENTS)):
         heard += story.goes_on(EVENTS[:cut])

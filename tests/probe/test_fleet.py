@@ -146,6 +146,20 @@ def test_of_a_server_only_what_is_read_leaves_the_vantage_host(nova: Nova) -> No
     assert first["image"] is True
 
 
+def test_a_server_is_ours_by_its_name_and_its_project(nova: Nova) -> None:
+    """Anybody may call a server of theirs so."""
+    own = nova.client().token.project_id
+    nova.servers = [
+        server(1, name="skylift-canary-1-cmp1", tenant_id=own),
+        server(2, name="skylift-canary-1-cmp1", tenant_id="theirs"),
+        server(3, name="theirs", tenant_id=own),
+    ]
+
+    found = fleet.part(nova.client(), "servers").things
+
+    assert [one.get("ours", False) for one in found] == [True, False, False]
+
+
 def test_a_cell_that_does_not_answer_is_no_empty_cell(nova: Nova) -> None:
     """Source: views/servers.py, _show_from_down_cell, and services.py, from 2.69 on."""
     nova.servers.append({"id": "s09", "status": "UNKNOWN", "tenant_id": "p", "created": "x", "links": []})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -98,6 +98,25 @@ class Counted(FakeVantage):
 @pytest.fixture(scope="module")
 def run() -> Run:
     return fold(finished()[1])
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 12))
+def test_a_blackout_is_allowed_to_guests_and_never_to_apis(apis: int, guests: int, blackout: int) -> None:
+    now = replace(tally(apis + guests), failed_guests=guests)
+
+    spent = over_budget(now, tally(), LOSS, blackout=blackout)
+
+    assert (spent is not None) == (apis + max(guests - blackout, 0) > LOSS.failed_requests)
+
+
+def test_what_guests_lost_is_counted_apart() -> None:
+    count = Count()
+
+    for api in ("nova", "guest 10.0.0.5"):
+        stream = GUEST_PING if api != "nova" else BOOT
+        count.add(Sample(1.0, 2000.0, stream, api, TIMEOUT, 0))
+
+    assert (count.failed, count.failed_guests, count.document(2.0)["failed_guests"]) == (2, 1, 1)
 
 
 def guarded(run: Run, counts: Iterable[ProbeTally | str], *, every_s: float = 3) -> list[Problem | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progres
 from skylift.actions.closing import CloseService, OpenService
 from skylift.actions.job import JobFailed
 from skylift.model.ids import HostName
-from skylift.model.problem import Fix, Refused, Remedy, Transient
+from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.ports import Command, Ended, NoJob, Ports
 
 _REBOOT = "cat /proc/sys/kernel/random/boot_id && sync && systemctl --no-block reboot"
@@ -112,6 +113,9 @@ class TryHost(Action):
             try:
                 ports.canaries.place(self.label, self.opening.host)
             except Refused as refused:
+                # What ended in error stays so: the next try begins with a new one.
+                with suppress(Problem):
+                    ports.canaries.remove(self.label, self.opening.host)
                 raise HostUnfit(self.opening.host, refused) from None
 
     def reversal(self) -> Reversal:

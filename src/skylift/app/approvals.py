@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 from skylift.app.site import Site
 from skylift.engine.operate import Gates
 from skylift.engine.problems import SecondPersonNeeded
+from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.seal import name_of
 from skylift.planning.plan import Plan, Stage
@@ -41,12 +43,29 @@ def gates_of(site: Site, plan: Plan, made_by: str, approval: Approval) -> Gates:
         NotApproved: something needs an approval, and nothing was said of it.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
     """
+    return gates_for(
+        site,
+        dict.fromkeys(step.stage for step in plan.steps),
+        plan.no_returns,
+        made_by=made_by,
+        approval=approval,
+    )
+
+
+def gates_for(
+    site: Site, has: Iterable[Stage], no_returns: tuple[StepId, ...], *, made_by: str, approval: Approval
+) -> Gates:
+    """The same for whatever ``has`` these stages and points of no return.
+
+    Raises:
+        NotApproved, SecondPersonNeeded: as for ``gates_of``.
+    """
     wanted = {Stage(name) for name in site.record.policy.approvals}
-    stages = tuple(s for s in dict.fromkeys(step.stage for step in plan.steps) if s in wanted)
+    stages = tuple(stage for stage in has if stage in wanted)
     barred = made_by if site.record.policy.second_person else ""
     if approval is Approval.HOLD:
         return Gates(stages, barred)
-    needed = (*(stage.value for stage in stages), *plan.no_returns)
+    needed = (*(stage.value for stage in stages), *no_returns)
     if needed and approval is Approval.NONE:
         raise NotApproved(needed)
     if needed and barred and barred == signer_name(site):

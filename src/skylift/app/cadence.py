@@ -6,7 +6,7 @@ import calendar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from skylift.app.story import touches_users
+from skylift.app.subject import touches_users
 from skylift.app.windows import Windows
 from skylift.engine.fold import Run, Standing
 from skylift.model.goal import Rollback

@@ -14,10 +14,11 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
-from skylift.app.propose import PLAN_AGAIN, verified
+from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
+from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
@@ -34,7 +35,7 @@ from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
-from skylift.planning.text import PlanChanged, digest_of, read_plan
+from skylift.planning.text import PLAN_AGAIN, PlanChanged, digest_of, read_plan
 
 _ENDING_S = 30
 """How long the probes may take to end, beside what the balancers may hold their requests for."""
@@ -60,10 +61,10 @@ class OtherRecord(Refused):
 
     code = "plan.other-record"
 
-    def __init__(self, plan: Digest, here: Digest) -> None:
+    def __init__(self, plan: Digest, here: Digest, *, again: str = PLAN_AGAIN) -> None:
         super().__init__(
             f"this plan was made from another record: from {plan[:19]}, and this one is {here[:19]}",
-            Remedy(Fix.RETRY, "plan again from this record: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"plan again from this record: {again}"),
             Remedy(Fix.REPAIR, "or name the record it was made from: skylift --cloud PATH apply FILE"),
         )
 
@@ -132,7 +133,7 @@ def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch 
         return
     bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
     site.runs.make_home()
-    teller = Teller(site, plan, bench)
+    teller = Teller(site, Upgrading(plan), bench)
     teller.announce(run, until, window=until > wanted)
     while site.clock() < until:
         if bench.asked_to_stop():
@@ -261,7 +262,7 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
 
 def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
-    windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, plan, bench)
+    windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
         windows.require(order, begun, site.clock())
@@ -326,14 +327,17 @@ def _drive(
 
 @contextmanager
 def measured(
-    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool
+    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool, blackout: int = 0
 ) -> Iterator[Guard]:
-    """The probes run and are counted for as long as the block runs, and what they met is kept."""
+    """The probes run and are counted for as long as the block runs, and what they met is kept.
+
+    ``blackout`` is what guests may lose beside the budget, as they are moved.
+    """
     vantage, label = site.ports.vantage, str(folder.id)
     try:
         if not resumed:
             _let_pass(site, bench)
-        yield LossGuard(vantage, label, loss, host=site.record.vantage.host)
+        yield LossGuard(vantage, label, loss, host=site.record.vantage.host, blackout=blackout)
     finally:
         _end_probes(site, label, bench)
         try:

@@ -5,11 +5,11 @@ Told to the journal alone, so it works while no host can be reached; whoever run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from skylift.app.conduct import approved_plan
 from skylift.app.fleet_account import account_of
-from skylift.app.maintain import approved_mandate
+from skylift.app.mandates import approved_mandate
 from skylift.app.runs import RunFolder
 from skylift.app.wiring import open_journal
 from skylift.engine.decide import Order
@@ -17,6 +17,7 @@ from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy
+from skylift.planning.plan import Stage
 
 
 class StepUnknown(Refused):
@@ -50,8 +51,15 @@ def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, step: StepI
         return say(journal, Order.of(plan))
 
 
-NO_ORDER = Order((), {}, (), {}, {})
-"""Of a run over a fleet: its conductor decides what waits for what, and gives back what was taken."""
+class FleetOrder(Order):
+    """Of a run over a fleet: its conductor decides what waits for what, and gives back what was taken."""
+
+    def unapproved(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        """The stages as they were gated: no step of a host is a point of no return."""
+        return dict.fromkeys(run.gated, ())
+
+
+NO_ORDER = FleetOrder((), {}, (), {}, {})
 
 
 def known_step(steps: Iterable[StepId], step: StepId | None) -> None:

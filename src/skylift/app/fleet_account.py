@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skylift.app.maintain import approved_mandate
+from skylift.app.mandates import approved_mandate
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import ASIDE, Phase, Run, fold
@@ -26,6 +26,8 @@ class FleetAccount:
     holder: Holder | None
     asked: Counter[str]
     """How often each instance was asked to move."""
+    events: Sequence[Event] = ()
+    """All that its journal has."""
 
     @property
     def done(self) -> tuple[HostName, ...]:
@@ -73,7 +75,7 @@ class FleetAccount:
 def account_of(mandate: Mandate, events: Sequence[Event], holder: Holder | None) -> FleetAccount:
     """The account of a run, from all of its events."""
     asked = Counter(of.instance for e in events if isinstance(e, MovesAsked) for of in e.moves)
-    return FleetAccount(mandate, fold(events), holder, asked)
+    return FleetAccount(mandate, fold(events), holder, asked, events)
 
 
 def fleet_account(runs: Runs, folder: RunFolder) -> FleetAccount:

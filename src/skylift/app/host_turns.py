@@ -49,17 +49,17 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
         closing = CloseService(host, NOVA_COMPUTE, rosters, labels)
         work: tuple[WorkStep, ...] = ()
         if mandate.purpose is not Purpose.DRAIN:
-            work = tuple(_work(site, mandate.purpose, closing))
+            work = tuple(_work(site, mandate, closing))
         turns[host] = HostTurn(host, closing, work)
     return turns
 
 
-def _work(site: Site, purpose: Purpose, closing: CloseService) -> Iterator[WorkStep]:
+def _work(site: Site, mandate: Mandate, closing: CloseService) -> Iterator[WorkStep]:
     host, of, timeouts = closing.host, site.record.maintenance, site.record.policy.timeouts
     entry = entry_of(site.record, host)
     if entry is None:
-        raise FleetHostUnknown("the record", (host,), site.record.hosts)
-    if purpose is Purpose.HYPERVISOR:
+        raise FleetHostUnknown("the record", (host,), site.record.hosts, again=mandate.again)
+    if mandate.purpose is Purpose.HYPERVISOR:
         component = site.record.services[NOVA_COMPUTE].component
         command = RunCommand(
             entry.name, component, "the new hypervisor", Command(of.hypervisor), "maintenance.hypervisor"

@@ -51,13 +51,18 @@ def with_announced(loss: LossBudget, plan: Plan) -> LossBudget:
     return replace(loss, gap=Seconds(loss.gap + max(waits, default=0)))
 
 
-def over_budget(tally: ProbeTally, before: ProbeTally, loss: LossBudget) -> Problem | None:
+def over_budget(
+    tally: ProbeTally, before: ProbeTally, loss: LossBudget, *, blackout: int = 0
+) -> Problem | None:
     """What was lost beyond the budget since ``before`` was counted; none if it holds.
 
     A gap counts if it is longer than the policy's and longer than it already was ``before``, so that a
-    run that was resumed after a gap is not paused by that gap again.
+    run that was resumed after a gap is not paused by that gap again. Of what was asked of guests, as much
+    as ``blackout`` says may be lost beside the budget: that they are moved was announced. APIs have no such
+    allowance.
     """
-    failed = tally.failed - before.failed
+    guests = tally.failed_guests - before.failed_guests
+    failed = tally.failed - before.failed - min(guests, blackout)
     if failed > loss.failed_requests:
         return LossBudgetSpent(
             f"{failed} requests failed or were lost, and the policy allows {loss.failed_requests}"
@@ -76,11 +81,14 @@ class LossGuard:
     A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users.
     """
 
-    def __init__(self, vantage: Vantage, label: str, loss: LossBudget, *, host: str) -> None:
+    def __init__(
+        self, vantage: Vantage, label: str, loss: LossBudget, *, host: str, blackout: int = 0
+    ) -> None:
         self._vantage = vantage
         self._label = label
         self._loss = loss
         self._host = host
+        self._blackout = blackout
         self._before: ProbeTally | None = None
         self._looked_at = Epoch(0.0)
         self._heard_at: Epoch | None = None
@@ -98,7 +106,7 @@ class LossGuard:
             return self._silent(now, "the probes have ended")
         self._heard_at = now
         self._before = self._before or tally
-        return over_budget(tally, self._before, self._loss)
+        return over_budget(tally, self._before, self._loss, blackout=self._blackout)
 
     def _silent(self, now: Epoch, why: str) -> Problem | None:
         silent_s = now - (self._heard_at or now)

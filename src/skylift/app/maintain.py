@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 
+from skylift.app.approvals import Approval, gates_for
 from skylift.app.bench import Bench
 from skylift.app.conduct import (
     OtherRecord,
@@ -15,8 +15,11 @@ from skylift.app.conduct import (
     free_for,
     measured,
 )
+from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.gates import GateGuard
 from skylift.app.host_turns import turns_of
+from skylift.app.mandates import approved_mandate, read_approved
+from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
@@ -39,12 +42,12 @@ from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_m
 from skylift.model.codec import Malformed
 from skylift.model.ids import RunId, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
-from skylift.planning.text import PlanChanged
 
 _WITNESSES_S = 300
 """How long witnesses may take to be whole before the run begins without them."""
 _BLACKOUT = 9
-"""Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced."""
+"""Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced.
+Three seconds of them."""
 _AGAIN = 10
 """A plan is made again no sooner than after so many times what the cloud may take to begin something."""
 _AGAIN_MIN_S = 60
@@ -55,28 +58,24 @@ class FleetDrifted(Refused):
 
     code = "fleet.drifted"
 
-    def __init__(self, lost: Mapping[str, str]) -> None:
+    def __init__(self, lost: Mapping[str, str], *, again: str) -> None:
         told = "; ".join(f"{host}: {why}" for host, why in lost.items())
         super().__init__(
             f"the fleet has changed since this plan was made, and hosts of it cannot be done now: {told}",
-            Remedy(Fix.RETRY, "plan from what it is now: skylift plan --reboot -o FILE"),
+            Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
             Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect --fleet"),
         )
 
 
-def read_approved(text: bytes) -> Mandate:
-    """The mandate in the bytes of a plan file.
-
-    Raises:
-        PlanChanged: it is none, or one byte at least is not as it was written.
-    """
-    try:
-        return read_mandate(text)
-    except Malformed as error:
-        raise PlanChanged(str(error)) from None
-
-
-def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: bytes | None = None) -> Run:
+def apply_mandate(
+    site: Site,
+    run: RunId,
+    text: bytes,
+    bench: Bench,
+    *,
+    approval: Approval = Approval.NONE,
+    seal: bytes | None = None,
+) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
     Instances come and go: where they did since it was made, the same hosts are planned anew.
@@ -85,15 +84,18 @@ def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: by
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged: it is not what was approved.
         OtherRecord, FleetDrifted: it is not for this cloud as it is now.
+        NotApproved: its stage needs an approval, and nothing was said of it.
+        SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
     trusted(site.signer, site.record.signers)
-    author(digest, seal, site.record.signers, holds)
-    in_time(seal, holds, site.clock())
+    made_by = author(digest, seal, site.record.signers, holds, again=mandate.again)
+    in_time(seal, holds, site.clock(), again=mandate.again)
     if mandate.record != site.digest:
-        raise OtherRecord(mandate.record, site.digest)
+        raise OtherRecord(mandate.record, site.digest, again=mandate.again)
+    gates = gates_for(site, (STAGE,), (), made_by=made_by, approval=approval)
     asked = asked_by(site)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
@@ -102,7 +104,7 @@ def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: by
         _still_true(site, mandate, bench)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked)
+            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked, gates=gates)
             return _work(site, mandate, journal, folder=folder, bench=bench)
 
 
@@ -126,30 +128,18 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
             return carried_out(journal, held, folder.id)
 
 
-def approved_mandate(folder: RunFolder, journal: Journal) -> Mandate:
-    """The mandate that this run was opened with.
-
-    Raises:
-        PlanChanged: the run's folder holds another.
-    """
-    mandate = read_approved(folder.plan.read_bytes())
-    if digest_of_mandate(mandate) != fold(journal.events()).plan:
-        raise PlanChanged(f"run {folder.id} was opened with another")
-    return mandate
-
-
 def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
     """See that every host of the mandate can still be done, if the fleet is not what it was."""
     fleet = _as_planned(read_fleet(site), mandate)
     if digest_of_fleet(fleet, mandate.policy) == mandate.fleet:
         return
-    plan = accepted(fleet, mandate.policy)
+    plan = accepted(fleet, mandate.policy, again=mandate.again)
     held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
     refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
     done = {turn.host for turn in plan.turns}
     lost = {str(h): held.get(h, refused) for h in mandate.hosts if h not in done}
     if lost:
-        raise FleetDrifted(lost)
+        raise FleetDrifted(lost, again=mandate.again)
     bench.remark(
         f"the fleet has changed since this plan was made: {len(plan.moves)} moves instead of "
         f"{len(mandate.plan['moves'])}, for the same {len(mandate.hosts)} hosts"
@@ -162,15 +152,27 @@ def _as_planned(fleet: Fleet, mandate: Mandate) -> Fleet:
 
 
 def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Drive the run to rest, and tell those whom the record names of it meanwhile."""
+    teller = Teller(site, Maintaining(mandate), bench)
+    teller.follow(journal, folder)
+    run = fold(journal.events())
+    if run.gated and not run.abort:
+        bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
+    else:
+        run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+    teller.finish()
+    return run
+
+
+def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     record, label = site.record, str(folder.id)
     witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
-    gates, usual = record.gates, record.policy.loss
-    loss = replace(usual, failed_requests=usual.failed_requests + _BLACKOUT)
+    gates, begun = record.gates, bool(fold(journal.events()).steps)
     with (
         ThreadPoolExecutor(max(len(gates), 1)) as asking,
         ThreadPoolExecutor(record.policy.at_once) as pool,
-        measured(site, folder, bench, loss=loss, resumed=bool(fold(journal.events()).steps)) as guard,
+        measured(site, folder, bench, loss=record.policy.loss, resumed=begun, blackout=_BLACKOUT) as guard,
     ):
         execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
         around = Surroundings(
@@ -198,9 +200,10 @@ def _execution(
     pool: ThreadPoolExecutor,
 ) -> FleetExecution:
     of = site.record.maintenance
-    labels = (str(folder.id), *(f.id for f in site.runs.known() if f.id != folder.id and _gives_back(f)))
+    earlier = [f for f in site.runs.known() if f.id != folder.id]
+    labels = (str(folder.id), *(f.id for f in earlier if _gives_back(f)))
     turns = turns_of(site, mandate, labels)
-    cloud = LiveFleet(site.ports, turns, labels=labels, shared_storage=of.shared_storage)
+    cloud = LiveFleet(site.ports, turns, labels=labels, of=of)
     fleet = _opened(site, cloud, bench)
     again = Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle))
     events = journal.events()
@@ -212,7 +215,14 @@ def _execution(
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(
-        journal, site.ports, turns, conductor=conductor, cloud=cloud, limits=limits, pool=pool
+        journal,
+        site.ports,
+        turns,
+        conductor=conductor,
+        cloud=cloud,
+        limits=limits,
+        earlier=tuple(f.id for f in earlier),
+        pool=pool,
     )
 
 
@@ -272,6 +282,9 @@ def _view(bench: Bench, begun: Run) -> Callable[[Run, Mapping[StepId, str]], Non
                 word = {Phase.RUNNING: "started", Phase.WAITING: "again"}.get(at.phase, at.phase.value)
                 told = f": {at.problem.sentence}" if at.problem and at.phase is Phase.FAILED else ""
                 bench.remark(f"{_span(run.last_ms - run.opened_ms)} {word:<9} {step}{told}")
+        for step, what in run.waits.items():
+            if shown.waits.get(step) != what:
+                bench.remark(f"{_span(run.last_ms - run.opened_ms)} waits     {step}: {what}")
         shown = run
 
     return show

@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skylift.app.account import account
 from skylift.app.bench import Bench
 from skylift.app.herald import Herald, Post
 from skylift.app.outbox import OutboxFile, Settled
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
-from skylift.app.story import Story, touches_users, users_before, window_awaited
+from skylift.app.story import Story, users_before, window_awaited
+from skylift.app.subject import Subject
 from skylift.engine.fold import fold
 from skylift.engine.journal import Event, Journal, RunClosed
 from skylift.model.ids import Epoch, RunId
 from skylift.model.notification import Notification, NotifyEntry, Occasion
 from skylift.model.problem import Problem
-from skylift.planning.plan import Plan
 
 
 class Teller:
     """Tells of one run while it is conducted: whoever waits does so by its ``bench``."""
 
-    def __init__(self, site: Site, plan: Plan, bench: Bench, *, again: bool = False) -> None:
+    def __init__(self, site: Site, subject: Subject, bench: Bench, *, again: bool = False) -> None:
         self._site = site
-        self._plan = plan
+        self._subject = subject
         self._waits = bench
         self._journal: Journal | None = None
         self._folder: RunFolder | None = None
-        self._story = Story(plan)
+        self._story = Story(subject)
         post = Post(
             entries=site.record.notify,
             send=site.send,
@@ -49,12 +48,12 @@ class Teller:
         """Tell users of a run that is to begin, and operators if it waits for a window."""
         if window:
             self.window(run, begins)
-        if touches_users(self._plan):
-            self._herald.tell((users_before(self._plan, run, begins),), begins=begins)
+        if self._subject.touches_users:
+            self._herald.tell((users_before(self._subject, run, begins),), begins=begins)
 
     def window(self, run: RunId, until: Epoch) -> None:
         """Tell that the run waits for a window."""
-        self._herald.tell((window_awaited(self._plan, run, until, self._site.clock()),))
+        self._herald.tell((window_awaited(self._subject, run, until, self._site.clock()),))
 
     def finish(self) -> None:
         """Tell what is left, now that the run is at rest."""
@@ -75,17 +74,19 @@ class Teller:
         if notification.occasion is not Occasion.USERS_AFTER or self._folder is None:
             return notification
         try:
-            seen = account(self._site, self._folder, self._waits.remark)
+            got = self._subject.got(self._site, self._folder, self._waits.remark)
         except Problem as problem:
             self._waits.remark(f"users are told without figures: {problem}")
             return notification
-        apis = tuple(f"{i.api}: {i.measured} (announced: {i.planned})" for i in seen.impacts)
-        return replace(notification, sentence=f"{notification.sentence}: {seen.summary}", details=apis)
+        told = f"{notification.sentence}: {got.summary}"
+        return replace(notification, sentence=told, details=got.details)
 
 
-def tell_what_is_left(site: Site, folder: RunFolder, plan: Plan, journal: Journal, *, bench: Bench) -> None:
+def tell_what_is_left(
+    site: Site, folder: RunFolder, subject: Subject, journal: Journal, *, bench: Bench
+) -> None:
     """Tell of a run that nobody works on what was not told, and try again those who could not be reached."""
-    teller = Teller(site, plan, bench, again=True)
+    teller = Teller(site, subject, bench, again=True)
     teller.follow(journal, folder)
     teller.finish()
 
@@ -107,13 +108,15 @@ class Untold:
         return [*told, "to tell it now: skylift notify"] if told else []
 
 
-def untold(runs: Runs, entries: Mapping[str, NotifyEntry], plan: Plan, events: Sequence[Event]) -> Untold:
+def untold(
+    runs: Runs, entries: Mapping[str, NotifyEntry], subject: Subject, events: Sequence[Event]
+) -> Untold:
     """Compare what the journal has with what is settled; ``entries`` are the record's."""
     run = fold(events)
     newest = {(s.key, s.to): s for s in OutboxFile(runs.outbox).settled() if s.run == run.id}
     left = tuple(
         (to, what)
-        for what in Story(plan).goes_on(events)
+        for what in Story(subject).goes_on(events)
         for to, entry in entries.items()
         if what.occasion in entry.events and (what.key, to) not in newest
     )

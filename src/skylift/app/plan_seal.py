@@ -13,6 +13,7 @@ from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.ids import Digest, Epoch
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.seal import Holds, PublicKey, Seal, Signer, Signers, name_of
+from skylift.planning.text import PLAN_AGAIN
 
 FORMAT = 1
 """Version of the seal's file; a reader refuses any other."""
@@ -25,11 +26,11 @@ class PlanUnsealed(Refused):
 
     code = "plan.unsealed"
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, again: str = PLAN_AGAIN) -> None:
         super().__init__(
             f"this plan cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring the file that ends in .seal from where the plan was made"),
-            Remedy(Fix.RETRY, "or make the plan again with your key: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"or make the plan again with your key: {again}"),
         )
 
 
@@ -38,10 +39,10 @@ class PlanExpired(Refused):
 
     code = "plan.expired"
 
-    def __init__(self, hours: int, allowed_h: int) -> None:
+    def __init__(self, hours: int, allowed_h: int, *, again: str = PLAN_AGAIN) -> None:
         super().__init__(
             f"this plan may no longer be applied: it was sealed {hours} h ago, for {allowed_h} h",
-            Remedy(Fix.RETRY, "plan from what the cloud is now: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"plan from what the cloud is now: {again}"),
         )
 
 
@@ -103,8 +104,12 @@ def read_plan_seal(text: bytes, holds: Holds) -> PlanSeal:
     return found
 
 
-def author(plan: Digest, text: bytes | None, signers: Signers, holds: Holds) -> str:
+def author(
+    plan: Digest, text: bytes | None, signers: Signers, holds: Holds, *, again: str = PLAN_AGAIN
+) -> str:
     """The name of the signer who sealed a plan, given the file beside it; empty if no signer is named.
+
+    ``again`` is the command that makes it anew.
 
     Raises:
         PlanUnsealed: a seal is wanted, and there is none, or it is broken, a stranger's, or another plan's.
@@ -112,13 +117,14 @@ def author(plan: Digest, text: bytes | None, signers: Signers, holds: Holds) -> 
     if not signers:
         return ""
     if text is None:
-        raise PlanUnsealed("no seal lies beside it, and this record wants one")
+        raise PlanUnsealed("no seal lies beside it, and this record wants one", again=again)
     found = read_plan_seal(text, holds)
     if found.plan != plan:
-        raise PlanUnsealed("the seal beside it is another plan's")
+        raise PlanUnsealed("the seal beside it is another plan's", again=again)
     name = name_of(found.seal.key, signers)
     if name is None:
-        raise PlanUnsealed(f"it was sealed by a key {found.seal.key[:16]}… that this record does not trust")
+        stranger = f"it was sealed by a key {found.seal.key[:16]}… that this record does not trust"
+        raise PlanUnsealed(stranger, again=again)
     return name
 
 
@@ -132,7 +138,7 @@ def trusted(signer: Signer | None, signers: Signers) -> None:
         raise SignerUnknown(signer.key if signer else None)
 
 
-def in_time(text: bytes | None, holds: Holds, now: Epoch) -> None:
+def in_time(text: bytes | None, holds: Holds, now: Epoch, *, again: str = PLAN_AGAIN) -> None:
     """See that a sealed plan may still be applied.
 
     Raises:
@@ -144,4 +150,4 @@ def in_time(text: bytes | None, holds: Holds, now: Epoch) -> None:
     hour_ms = _HOUR_S * 1000
     if now_ms > found.until_ms:
         allowed_h = (found.until_ms - found.made_ms) // hour_ms
-        raise PlanExpired((now_ms - found.made_ms) // hour_ms, allowed_h)
+        raise PlanExpired((now_ms - found.made_ms) // hour_ms, allowed_h, again=again)

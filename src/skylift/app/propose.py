@@ -13,7 +13,7 @@ from skylift.checks.registry import check_all
 from skylift.model.goal import Upgrade
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.plan import Plan
-from skylift.planning.text import plan_document, read_plan, write_plan
+from skylift.planning.text import PLAN_AGAIN, plan_document, read_plan, write_plan
 from skylift.planning.upgrade import plan_upgrade
 from skylift.verifier.verify import verify
 
@@ -44,9 +44,6 @@ class Proposal:
     def blocked(self) -> bool:
         """Whether a check forbids to run it."""
         return blocked(self.findings)
-
-
-PLAN_AGAIN = "skylift plan --to RELEASE -o FILE"
 
 
 def propose(site: Site, goal: Upgrade) -> Proposal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from skylift.fleet.document import document_of, fleet_of, plan_document
 from skylift.fleet.estimator import prior
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.interval import Interval, interval
-from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, plan_command
 from skylift.fleet.plan import FORMAT, FleetPlan
 from skylift.fleet.planner import plan_fleet
 from skylift.model.codec import Malformed
@@ -89,7 +90,9 @@ def propose_fleet(file: Path, drained: tuple[HostName, ...], *, frontier: bool) 
     if unknown:
         raise FleetInvalid(file, f"it has no host {', '.join(unknown)}")
     policy = replace(policy, only=drained or policy.only)
-    return _proposal(closed_for_good(fleet, drained), policy, frontier=frontier)
+    purpose = shlex.join(word for host in drained for word in ("--drain", host)) or "--reboot"
+    again = f"skylift plan {purpose} --fleet {shlex.quote(str(file))}"
+    return _proposal(closed_for_good(fleet, drained), policy, frontier=frontier, again=again)
 
 
 def propose_maintenance(
@@ -102,7 +105,8 @@ def propose_maintenance(
         PlanUnsafe: the verifier does not accept what the planner made: a bug.
     """
     fleet, policy = intended(read_fleet(site), site.record, purpose, hosts)
-    proposal = _proposal(fleet, policy, frontier=frontier)
+    again = plan_command(purpose, hosts)
+    proposal = _proposal(fleet, policy, frontier=frontier, again=again)
     mandate = Mandate(
         FORMAT,
         purpose,
@@ -115,10 +119,10 @@ def propose_maintenance(
     return replace(proposal, mandate=mandate)
 
 
-def _proposal(fleet: Fleet, policy: FleetPolicy, *, frontier: bool) -> FleetProposal:
-    plan = accepted(fleet, policy)
+def _proposal(fleet: Fleet, policy: FleetPolicy, *, frontier: bool, again: str) -> FleetProposal:
+    plan = accepted(fleet, policy, again=again)
     known = prior(policy.network.mib_s, 0, off_by=_OFF_BY)
-    corners = tuple(_corner(fleet, policy, percent) for percent in BATCHES if frontier)
+    corners = tuple(_corner(fleet, policy, percent, again=again) for percent in BATCHES if frontier)
     return FleetProposal(fleet, policy, plan, interval(plan, len(fleet.hosts), policy, known), corners)
 
 
@@ -133,8 +137,8 @@ def _read(file: Path) -> tuple[Fleet, FleetPolicy]:
         raise FleetInvalid(file, str(error)) from None
 
 
-def accepted(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
-    """The plan for a fleet, once the verifier has accepted it.
+def accepted(fleet: Fleet, policy: FleetPolicy, *, again: str) -> FleetPlan:
+    """The plan for a fleet, once the verifier has accepted it; ``again`` is the command that makes it.
 
     Raises:
         PlanUnsafe: it does not: a bug in the planner.
@@ -142,13 +146,13 @@ def accepted(fleet: Fleet, policy: FleetPolicy) -> FleetPlan:
     plan = plan_fleet(fleet, policy)
     if violations := verify_fleet(document_of(fleet, policy), plan_document(plan)):
         sentences = tuple(violation.sentence for violation in violations)
-        raise PlanUnsafe(sentences, again="skylift plan --reboot")
+        raise PlanUnsafe(sentences, again=again)
     return plan
 
 
-def _corner(fleet: Fleet, policy: FleetPolicy, percent: int) -> Corner:
+def _corner(fleet: Fleet, policy: FleetPolicy, percent: int, *, again: str) -> Corner:
     one = percent == 1
     # Here the batch alone shall decide, and not the share of instances that may move twice.
     asked = replace(policy, batch_percent=percent, batch_hosts=int(one), twice_percent=100)
-    plan = accepted(fleet, asked)
+    plan = accepted(fleet, asked, again=again)
     return Corner("1 host" if one else f"{percent} %", len(plan.moves), plan.waves, plan.makespan)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from skylift.app.site import Site
 from skylift.fleet.fleet import Fleet
-from skylift.fleet.mandate import Purpose
+from skylift.fleet.mandate import Purpose, plan_command
 from skylift.fleet.nova import fleet_from
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
@@ -20,11 +20,16 @@ class FleetHostUnknown(Refused):
 
     code = "fleet.host-unknown"
 
-    def __init__(self, whose: str, hosts: Iterable[HostName], known: Iterable[str]) -> None:
+    def __init__(
+        self, whose: str, hosts: Iterable[HostName], known: Iterable[str], *, again: str = ""
+    ) -> None:
+        """``again`` is the command for the hosts that there are; empty if there is none of them."""
+        retry = (Remedy(Fix.RETRY, f"or plan for those that there are: {again}"),) if again else ()
         super().__init__(
             f"{whose} has no host {', '.join(sorted(hosts))}; it has {', '.join(sorted(known)) or 'none'}",
-            Remedy(Fix.RETRY, "name the hosts as they are: skylift plan --reboot --host HOST"),
+            Remedy(Fix.REPAIR, "see how nova names its hosts: skylift inspect --fleet"),
             Remedy(Fix.REPAIR, "or add them to the hosts of the record, with the address that SSH reaches"),
+            *retry,
         )
 
 
@@ -33,11 +38,11 @@ class NoHypervisor(Refused):
 
     code = "fleet.no-hypervisor"
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Iterable[HostName]) -> None:
         super().__init__(
             "the record does not say what gives a host its new hypervisor",
             Remedy(Fix.REPAIR, "write the command into the record, as maintenance.hypervisor"),
-            Remedy(Fix.RETRY, "or only reboot them: skylift plan --reboot"),
+            Remedy(Fix.RETRY, f"or only reboot them: {plan_command(Purpose.REBOOT, hosts)}"),
         )
 
 
@@ -56,9 +61,9 @@ def intended(
         NoHypervisor: the record does not say how a host is given one.
     """
     if unknown := [name for name in hosts if name not in fleet.hosts]:
-        raise FleetHostUnknown("nova", unknown, fleet.hosts)
+        raise FleetHostUnknown("nova", unknown, fleet.hosts, again=_without(unknown, purpose, hosts))
     if purpose is Purpose.HYPERVISOR and not record.maintenance.hypervisor:
-        raise NoHypervisor
+        raise NoHypervisor(hosts)
     limits = record.maintenance.limits
     if unknown := [name for name in limits.first if name not in fleet.hosts]:
         raise FleetHostUnknown("nova", unknown, fleet.hosts)
@@ -66,9 +71,16 @@ def intended(
     if purpose is not Purpose.DRAIN:
         wanted = hosts or tuple(fleet.hosts)
         if unreachable := [name for name in wanted if entry_of(record, name) is None]:
-            raise FleetHostUnknown("the record", unreachable, record.hosts)
+            again = _without(unreachable, purpose, wanted)
+            raise FleetHostUnknown("the record", unreachable, record.hosts, again=again)
         return fleet, policy
     return closed_for_good(fleet, hosts), policy
+
+
+def _without(unknown: Collection[HostName], purpose: Purpose, hosts: Iterable[HostName]) -> str:
+    """The command for the others; none if there are none, for without a host it means all of them."""
+    rest = [name for name in hosts if name not in unknown]
+    return plan_command(purpose, rest) if rest else ""
 
 
 def closed_for_good(fleet: Fleet, hosts: Iterable[HostName]) -> Fleet:

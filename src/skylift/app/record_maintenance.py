@@ -27,6 +27,7 @@ def read_maintenance(section: Section) -> Maintenance:
         back=_seconds(section, "back", usual.back),
         trial=_seconds(section, "trial", usual.trial),
         move=_seconds(section, "move", usual.move),
+        patience=_seconds(section, "patience", usual.patience),
         settle=_seconds(section, "settle", usual.settle),
         look=_seconds(section, "look", usual.look),
         limits=_limits(section.section("limits", optional=True)),

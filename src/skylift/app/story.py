@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from skylift.app.report import announced
-from skylift.engine.decide import Order, decide
+from skylift.app.subject import Subject
 from skylift.engine.fold import Run, Standing, after
 from skylift.engine.journal import (
     Event,
@@ -26,8 +25,7 @@ from skylift.engine.journal import (
 )
 from skylift.model.ids import Epoch, RunId
 from skylift.model.notification import Notification, Occasion
-from skylift.planning.estimate import critical_path
-from skylift.planning.plan import Notice, Plan, Stage
+from skylift.planning.plan import Stage
 
 _PAUSED = {
     Why.OPERATOR: "as an operator asked",
@@ -41,9 +39,8 @@ _PAUSED = {
 class Story:
     """A run as it is told; it goes on from the event after the last that it heard of."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._order = Order.of(plan)
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
         self._run: Run | None = None
         self._told: set[tuple[Occasion, Stage]] = set()
 
@@ -54,15 +51,15 @@ class Story:
             yield from self._of(before, event, self._run)
 
     def _of(self, before: Run | None, event: Event, run: Run) -> Iterator[Notification]:
-        plan = self._plan
+        subject = self._subject
         match event:
             case RunOpened(actor=actor):
-                begins = f"a run of {len(plan.steps)} steps to {plan.goal.to} was opened by {actor}"
+                begins = f"a run of {subject.size} {subject.aim} was opened by {actor}"
                 yield self._notification(Occasion.OPENED, begins)
-                if touches_users(plan):
-                    yield users_before(plan, run.id, Epoch(event.at_ms / 1000))
+                if subject.touches_users:
+                    yield users_before(subject, run.id, Epoch(event.at_ms / 1000))
             case StepStarted(step=step):
-                stage = plan.step(step).stage
+                stage = subject.stage_of(step)
                 if self._first(Occasion.STAGE_BEGUN, stage):
                     yield self._notification(
                         Occasion.STAGE_BEGUN, f"the stage {stage.value} has begun", stage
@@ -71,8 +68,8 @@ class Story:
                 yield self._notification(
                     Occasion.STEP_FAILED, f"{step} failed: {problem.sentence}", details=_ways_out(problem)
                 )
-                if before is not None and before.standing is not run.standing is Standing.HALTED:
-                    halted = f"the run is halted, for {step} failed: nothing new starts but what gives back"
+                halted = subject.halted_by(step)
+                if halted and before is not None and before.standing is not run.standing is Standing.HALTED:
                     yield self._notification(Occasion.HALTED, halted, details=_ways_out(problem))
             case RunPaused(why=why, problem=found):
                 # A gate's own sentence says that it paused the run.
@@ -86,20 +83,18 @@ class Story:
 
     def _closed(self, outcome: Outcome, run: Run) -> Iterator[Notification]:
         if outcome is Outcome.COMPLETED:
-            yield self._notification(Occasion.COMPLETED, f"the run to {self._plan.goal.to} is completed")
+            yield self._notification(Occasion.COMPLETED, f"the run {self._subject.aim} is completed")
         else:
             why = run.abort.reason if run.abort else ""
             yield self._notification(Occasion.ABORTED, f"the run was given up and is closed: {why}")
-        if touches_users(self._plan):
+        if self._subject.touches_users:
             yield self._notification(
                 Occasion.USERS_AFTER, f"the maintenance of {run.cloud} has ended", details=(outcome.value,)
             )
 
     def _awaited(self, run: Run) -> Iterator[Notification]:
         """Each stage once that could begin, or go on, but for an approval."""
-        if run.closed or not self._order.unapproved(run):
-            return
-        for stage in dict.fromkeys(step.stage for step in decide(self._order, run, at_once=1).awaits):
+        for stage in () if run.closed else self._subject.awaiting(run):
             if self._first(Occasion.APPROVAL_AWAITED, stage):
                 says = f"the run waits for the approval of {stage.value}: skylift approve {stage.value}"
                 yield self._notification(Occasion.APPROVAL_AWAITED, says, stage)
@@ -129,34 +124,25 @@ def _ways_out(problem: Reported | None) -> tuple[str, ...]:
     return tuple(map(str, problem.remedies)) if problem else ()
 
 
-def touches_users(plan: Plan) -> bool:
-    """Whether a plan changes anything that serves; one that only prepares does not."""
-    return any(step.stage is not Stage.PREPARE for step in plan.steps)
-
-
-def users_before(plan: Plan, run: RunId, begins: Epoch) -> Notification:
+def users_before(subject: Subject, run: RunId, begins: Epoch) -> Notification:
     """What users will notice, by the plan, of a run that begins then: told once, before or at its opening."""
-    _, whole = critical_path(plan)
-    lasts = f"likely {_minutes(whole.likely)}, {_minutes(whole.high)} at most"
-    apis = dict.fromkeys(s.impact.api for s in plan.steps if s.impact.notice is not Notice.NONE)
-    noticed = tuple(f"{api}: {announced(plan, api)}" for api in apis if api)
     return Notification(
         f"{run}/1/{Occasion.USERS_BEFORE.value}",
         Occasion.USERS_BEFORE,
-        plan.cloud,
+        subject.cloud,
         run,
         milliseconds(begins),
-        f"maintenance of {plan.cloud} from {_moment(begins)}: {lasts}",
-        noticed or ("nothing to notice",),
+        f"maintenance of {subject.cloud} from {_moment(begins)}: {subject.lasts}",
+        subject.noticed or ("nothing to notice",),
     )
 
 
-def window_awaited(plan: Plan, run: RunId, until: Epoch, now: Epoch) -> Notification:
+def window_awaited(subject: Subject, run: RunId, until: Epoch, now: Epoch) -> Notification:
     """That a run waits for a window, which opens then."""
     return Notification(
         f"{run}/{round(until)}/{Occasion.WINDOW_AWAITED.value}",
         Occasion.WINDOW_AWAITED,
-        plan.cloud,
+        subject.cloud,
         run,
         milliseconds(now),
         f"the run waits for a window until {_moment(until)}",
@@ -165,7 +151,3 @@ def window_awaited(plan: Plan, run: RunId, until: Epoch, now: Epoch) -> Notifica
 
 def _moment(at: Epoch) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%a %Y-%m-%d %H:%M} UTC"
-
-
-def _minutes(seconds: int) -> str:
-    return f"{-(-seconds // 60)} min"

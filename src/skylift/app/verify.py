@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from skylift.app.audit import last_heads, read_deed
-from skylift.app.maintain import read_approved
+from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import author
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import Row, audit_rows, holds, journal_rows

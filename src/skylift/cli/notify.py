@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from skylift.app.account import Standing, standing
 from skylift.app.conduct import approved_plan
+from skylift.app.fleet_subject import Maintaining
+from skylift.app.mandates import approved_mandate
 from skylift.app.notify import Untold, tell_what_is_left, untold
 from skylift.app.record_file import load_record
+from skylift.app.subject import Subject, Upgrading
 from skylift.app.wiring import hold, open_journal, open_site
 from skylift.cli.bench import bench_of
 from skylift.cli.desk import Desk, answer, json_option, pass_desk
 from skylift.cli.exits import Exit
+from skylift.engine.journal import Event
 from skylift.model.problem import Problem
 
 
@@ -23,18 +28,22 @@ def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Tell what of RUN (or the newest) was not told, since its process died or nobody took it."""
     folder = desk.runs.find(run)
     with open_site(desk.record) as site, hold(site, folder.id), open_journal(folder) as journal:
-        plan = approved_plan(folder, journal)
+        if folder.of_fleet:
+            subject: Subject = Maintaining(approved_mandate(folder, journal))
+        else:
+            subject = Upgrading(approved_plan(folder, journal))
+        events = journal.events()
         with bench_of() as bench:
-            tell_what_is_left(site, folder, plan, journal, bench=bench)
-    left = untold_of(desk, standing(desk.runs, folder))
+            tell_what_is_left(site, folder, subject, journal, bench=bench)
+    left = untold_of(desk, subject, events, works=False)
     answer(left.lines or ["everybody was told"], left, as_json=as_json)
     return Exit.FAILED if left.failed or left.left else Exit.OK
 
 
-def untold_of(desk: Desk, seen: Standing) -> Untold:
-    """What of a run somebody was not told; while a process works on it, only what it gave up."""
+def untold_of(desk: Desk, subject: Subject, events: Sequence[Event], *, works: bool) -> Untold:
+    """What of a run somebody was not told; while a process ``works`` on it, only what it gave up."""
     try:
-        entries = {} if seen.holder else load_record(desk.record).notify
+        entries = {} if works else load_record(desk.record).notify
     except Problem:
         entries = {}
-    return untold(desk.runs, entries, seen.plan, seen.events)
+    return untold(desk.runs, entries, subject, events)

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import click
 
+from skylift.app.account import Standing as Stood
 from skylift.app.account import account, judge, standing
 from skylift.app.cadence import next_update
 from skylift.app.fleet_account import fleet_account
 from skylift.app.fleet_report import fleet_report
+from skylift.app.fleet_subject import Maintaining
+from skylift.app.notify import Untold
 from skylift.app.record_file import load_record
+from skylift.app.runs import RunFolder
 from skylift.app.samples import witness_label
+from skylift.app.subject import Upgrading
 from skylift.app.taken_back import undone_by
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
@@ -47,11 +52,9 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
     folder = desk.runs.find(run)
     if folder.of_fleet:
-        found = fleet_account(desk.runs, folder)
-        answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
-        return Exit.OK
+        return _status_of_fleet(desk, folder, as_json=as_json)
     seen = standing(desk.runs, folder)
-    told, ways_back = untold_of(desk, seen), _windows(desk, seen.plan, seen.run)
+    told, ways_back = _untold(desk, seen), _windows(desk, seen.plan, seen.run)
     lines = [
         *run_view.lines(seen.plan, seen.run, seen.holder),
         *run_view.window_lines(ways_back),
@@ -63,6 +66,18 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
         as_json=as_json,
     )
     return Exit.OK
+
+
+def _status_of_fleet(desk: Desk, folder: RunFolder, *, as_json: bool) -> Exit:
+    found = fleet_account(desk.runs, folder)
+    told = untold_of(desk, Maintaining(found.mandate), found.events, works=found.holder is not None)
+    lines = [*fleet_run_view.lines(found), *indented(told.lines, 2)]
+    answer(lines, fleet_run_view.document(found) | {"untold": told}, as_json=as_json)
+    return Exit.OK
+
+
+def _untold(desk: Desk, seen: Stood) -> Untold:
+    return untold_of(desk, Upgrading(seen.plan), seen.events, works=seen.holder is not None)
 
 
 def _windows(desk: Desk, plan: Plan, run: Run) -> tuple[Window, ...]:
@@ -136,7 +151,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     with open_site(desk.record) as site:
         told = account(site, folder, remark)
         due = next_update(site.record.policy, told.plan, told.run)
-    left = untold_of(desk, standing(desk.runs, folder))
+    left = _untold(desk, standing(desk.runs, folder))
     for line in left.lines:
         remark(line)
     if due is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import seal_plan, trusted
 from skylift.app.propose import Proposal, propose
 from skylift.app.propose_fleet import FleetProposal, propose_fleet, propose_maintenance
@@ -18,9 +19,11 @@ from skylift.cli.exits import Exit
 from skylift.cli.views import findings as findings_view
 from skylift.cli.views import fleet as fleet_view
 from skylift.cli.views import plan as plan_view
+from skylift.cli.views import turning as turning_view
 from skylift.cli.views import why as why_view
 from skylift.cli.views.fleet_picture import picture
-from skylift.fleet.mandate import Purpose, digest_of_mandate, write_mandate
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate, is_mandate, write_mandate
+from skylift.fleet.reasons import turning
 from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest, HostName, StepId
@@ -199,7 +202,10 @@ def _fleet(
 @pass_desk
 def why(desk: Desk, step: str, *, plan_file: Path | None, as_json: bool) -> Exit:
     """Say why STEP is in a plan and where it stands, how users notice it, and the way back."""
-    found = read_plan((plan_file or desk.runs.find(None).plan).read_bytes())
+    text = (plan_file or desk.runs.find(None).plan).read_bytes()
+    if is_mandate(text):
+        return _why_of_host(read_approved(text), StepId(step), as_json=as_json)
+    found = read_plan(text)
     try:
         told = reasons(found, StepId(step))
     except KeyError:
@@ -207,4 +213,14 @@ def why(desk: Desk, step: str, *, plan_file: Path | None, as_json: bool) -> Exit
         known = ", ".join(near[:8]) or f"{found.steps[0].id} to {found.steps[-1].id}"
         raise click.UsageError(f"the plan has no step {step}; it has {known}") from None
     answer(why_view.lines(told), why_view.document(told), as_json=as_json)
+    return Exit.OK
+
+
+def _why_of_host(mandate: Mandate, step: StepId, *, as_json: bool) -> Exit:
+    try:
+        told = turning(mandate, step)
+    except KeyError:
+        known = ", ".join(f"empty@{host}" for host in mandate.hosts[:8])
+        raise click.UsageError(f"the plan has no step {step}; it has {known} and what follows them") from None
+    answer(turning_view.lines(told), turning_view.document(told), as_json=as_json)
     return Exit.OK

@@ -76,7 +76,10 @@ def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_js
     text, beside = file.read_bytes(), seal_of(file)
     seal = beside.read_bytes() if beside.exists() else None
     if is_mandate(text):
-        return _apply_mandate(desk, text, seal, at, as_json=as_json)
+        if at is not None:
+            raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
+        said = Approval(approval) if approval else Approval.NONE
+        return _apply_mandate(desk, text, seal, said, as_json=as_json)
     with open_site(desk.record) as site:
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
@@ -87,11 +90,9 @@ def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_js
     return _EXITS[run.standing]
 
 
-def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, at: str | None, *, as_json: bool) -> Exit:
-    if at is not None:
-        raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
+def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, as_json: bool) -> Exit:
     with open_site(desk.record) as site, bench_of() as bench:
-        run = apply_mandate(site, run_id(site, "run"), text, bench, seal=seal)
+        run = apply_mandate(site, run_id(site, "run"), text, bench, approval=approval, seal=seal)
     return _tell_of_fleet(desk, run, as_json=as_json)
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from skylift.model.ids import Epoch, HostName
+from skylift.model.marks import canary_name
 from skylift.model.record import VantageEntry
 from skylift.ports.canaries import CanarySeen
 from skylift.ports.compute import Changes, ComputeSeen, MigrationSeen, Tell
 
 _LIVE, _RESIZE = "live-migration", "resize"
 """Source: nova/objects/fields.py, MigrationType."""
-_NAME = "skylift-canary-{label}-{host}"
 
 
 class Line(Protocol):
@@ -36,11 +36,14 @@ class ApiCompute:
             servers=self._all("servers"),
             services=self._all("services"),
             aggregates=self._all("aggregates"),
-            groups=self._all("groups"),
+            groups=self.groups(),
             providers=tuple({"uuid": one["uuid"], "name": one["name"]} for one in providers),
             inventories={one["uuid"]: one["inventories"] for one in providers},
             traits={one["uuid"]: tuple(one["traits"]) for one in providers},
         )
+
+    def groups(self) -> tuple[dict[str, Any], ...]:
+        return self._all("groups")
 
     def changes(self, since: Epoch) -> Changes:
         said = self._line.tell("fleet", "changes", f"--since={_written(since)}")
@@ -92,7 +95,7 @@ class ApiCanaries:
         self._line.tell("canary", "remove", *self._which(label, host), changes=True)
 
     def _which(self, label: str, host: HostName) -> tuple[str, ...]:
-        return (f"--name={_NAME.format(label=label, host=host)}", f"--host={host}", *self._wanted)
+        return (f"--name={canary_name(label, host)}", f"--host={host}", *self._wanted)
 
 
 def _migration(said: Mapping[str, Any]) -> MigrationSeen:

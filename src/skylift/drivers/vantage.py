@@ -75,6 +75,7 @@ class SshVantage:
             longest_gap_s=counted.get("longest_gap_s", {}),
             last_sample_at=None if last is None else Epoch(last),
             alive=active == "active",
+            failed_guests=counted.get("failed_guests", 0),
         )
 
     def samples(self, label: str, *, offset: int) -> bytes:

@@ -11,30 +11,29 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from skylift.engine.fleet_problems import FleetFailing, HostGivenUp
+from skylift.engine.fleet_ends import FleetEnds, start
+from skylift.engine.fleet_problems import FleetFailing
 from skylift.engine.fold import Phase, Run
 from skylift.engine.host_turn import HostTurn, failed
+from skylift.engine.in_the_way import InTheWay
 from skylift.engine.journal import (
     AskedOf,
     Journal,
     MovesAsked,
-    Outcome,
     Reported,
-    RunClosed,
     RunPaused,
     StepDone,
-    StepFailed,
-    StepStarted,
     Why,
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
+from skylift.engine.left_over import LeftOver
 from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
 from skylift.engine.work_on_hosts import WorkOnHosts
 from skylift.fleet.conductor import Conductor
-from skylift.fleet.sight import Action, Close, Migrate, Open, Stage, Work
+from skylift.fleet.sight import Action, Close, Migrate, Stage, Work
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Problem
@@ -67,8 +66,10 @@ class FleetExecution:
         conductor: Conductor,
         cloud: LiveFleet,
         limits: FleetLimits,
+        earlier: tuple[str, ...] = (),
         pool: Executor | None = None,
     ) -> None:
+        """``earlier`` are the runs that are known here, and not under way."""
         self.ledger = Ledger(journal)
         self._ports, self._turns, self._limits = ports, turns, limits
         self.conductor, self.cloud = conductor, cloud
@@ -77,8 +78,9 @@ class FleetExecution:
         events = journal.events()
         self._moves = WatchedMoves(ports, events, limits.maintenance.move)
         self._stays = WhoStays(self.ledger, ports, events)
-        self._excused = len(failed(turns, self.ledger.run))
-        """Hosts that had failed when this process began: an operator knows of them."""
+        self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance.patience)
+        self._ends = FleetEnds(self.ledger, turns, conductor, cloud)
+        self._left_over = LeftOver(ports, turns, str(self.ledger.run.id), earlier)
 
     @property
     def run(self) -> Run:
@@ -113,10 +115,13 @@ class FleetExecution:
         if looked is None:
             return self.run
         self.looked = looked
+        self._take_over(looked, now)
+        self._left_over.remove(looked, self.cloud, self.run)
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
-        actions = self.conductor.next(looked.sight)
-        self._give_up(actions, looked, now)
+        self._in_the_way.look(self._turns, looked, self.conductor, now)
+        actions = self._approved(self.conductor.next(looked.sight))
+        self._ends.give_up(actions, looked, self._in_the_way, now)
         if self._write(actions, now):
             for action in actions:
                 if isinstance(action, Work):
@@ -124,7 +129,7 @@ class FleetExecution:
                 else:
                     self.cloud.ask(action)
         self._count_failures(now)
-        self._close(looked, now)
+        self._ends.close(looked, self._moves, now)
         return self.run
 
     def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
@@ -137,7 +142,9 @@ class FleetExecution:
     def _obey(self, run: Run, now: Epoch) -> None:
         """What operators said since the last look, and what the journal knows of hosts that failed."""
         host_s = self.conductor.policy.host_s
-        self.conductor.begins = not (run.pause or run.abort) and self._limits.may_take(host_s, now)
+        self.conductor.begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(
+            host_s, now
+        )
         for host, turn in self._turns.items():
             trouble = turn.trouble(run)
             if run.abort and turn.stage(run) is Stage.DUE:
@@ -146,6 +153,20 @@ class FleetExecution:
                 self.conductor.give_up(host, trouble)
             elif turn.emptying in run.within(Phase.WAITING) or turn.stage(run) is not Stage.DUE:
                 self.conductor.take_back(host)
+
+    def _take_over(self, looked: Looked, now: Epoch) -> None:
+        """Begin with hosts that an earlier run has left closed: they are being emptied from here on."""
+        for host, turn in self._turns.items():
+            seen = looked.sight.hosts.get(host)
+            if seen and seen.ours and seen.work is Stage.DUE and turn.emptying not in self.run.steps:
+                start(self.ledger, turn.emptying, milliseconds(now))
+
+    def _approved(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Without what is about hosts that the approved plan leaves out, though they could be done by now."""
+        strangers = {a.host for a in actions if isinstance(a, Close) and a.host not in self._turns}
+        for host in strangers:
+            self.conductor.give_up(host, "the plan that was approved leaves it out")
+        return tuple(a for a in actions if not (isinstance(a, Close) and a.host in strangers))
 
     def _write(self, actions: tuple[Action, ...], now: Epoch) -> bool:
         """Write down what is asked for, before it is; false if somebody said something meanwhile."""
@@ -159,73 +180,29 @@ class FleetExecution:
         for action in actions:
             if isinstance(action, Close):
                 step = self._turns[action.host].emptying
-                if step not in self.run.within(Phase.RUNNING) and not _start(self.ledger, step, at_ms):
+                if step not in self.run.within(Phase.RUNNING) and not start(self.ledger, step, at_ms):
                     return False
         return True
 
     def _begin_work(self, host: HostName, looked: Looked, now: Epoch) -> None:
         """Let the work on a host begin, if nobody is left on it who must not be: the proof of the drain."""
         turn, at_ms = self._turns[host], milliseconds(now)
-        touched = [m for m in looked.migrations if host in {m.source, m.target}]
-        if looked.ours[host] or touched or self._stays.stop(host, self.conductor, looked, at_ms):
+        touched = any(host in {m.source, m.target} for m in looked.migrations)
+        if touched or host in looked.passing.values():
+            return  # what others do is told, and waited for so long; the run's own ends by itself
+        if self._stays.stop(host, self.conductor, looked, at_ms):
             return
         if turn.emptying in self.run.within(Phase.RUNNING):
             attempt = self.run.steps[turn.emptying].attempt
             self.ledger.record(StepDone(turn.emptying, attempt, at_ms))
         if turn.work:
-            _start(self.ledger, turn.work[0].id, at_ms)
-
-    def _give_up(self, actions: tuple[Action, ...], looked: Looked, now: Epoch) -> None:
-        """Write down which hosts were given up, before they are given back; at the end, all that are left.
-
-        Of one that its operator had closed, the journal alone can tell that it is given back.
-        """
-        at_ms = milliseconds(now)
-        back = [a.host for a in actions if isinstance(a, Open) and looked.sight.hosts[a.host].closed]
-        given_up = dict.fromkeys(back, "no way is left to empty it") | self.conductor.given_up
-        if self.conductor.over and self.conductor.begins:
-            given_up = {**self.conductor.left(looked.sight), **given_up}
-        for host, why in given_up.items():
-            turn = self._turns.get(host)
-            if turn is None or turn.trouble(self.run) or turn.stage(self.run) is Stage.DONE:
-                continue
-            current = turn.current(self.run)
-            step = current.id if current else turn.emptying
-            if step not in self.run.within(Phase.RUNNING) and not _start(self.ledger, step, at_ms):
-                return
-            said = self.cloud.complaint(host, looked)
-            problem = Reported.of(HostGivenUp(host, f"{why}{said}", closed=current is not None))
-            attempt = self.run.steps[step].attempt
-            self.ledger.record(StepFailed(step, attempt, problem, ended=current is None, at_ms=at_ms))
+            start(self.ledger, turn.work[0].id, at_ms)
 
     def _count_failures(self, now: Epoch) -> None:
+        allowed = self._limits.maintenance.failures
         lost = failed(self._turns, self.run)
-        allowed = self._excused + self._limits.maintenance.failures
         if len(lost) > allowed and self.run.abort is None:
-            self.pause(Why.FAILURES, now, FleetFailing(lost, self._limits.maintenance.failures))
-
-    def _close(self, looked: Looked, now: Epoch) -> None:
-        """Write down the end of the run, if this is it."""
-        run, at_ms = self.run, milliseconds(now)
-        if run.closed is not None:
-            return
-        if run.abort is not None:
-            taken = any(seen.ours for seen in looked.sight.hosts.values())
-            going = looked.sight.moving.keys() & self._moves.asked
-            if not run.within(Phase.RUNNING) and (run.abort.leave or not (taken or going)):
-                self.ledger.write(RunClosed(Outcome.ABORTED, at_ms))
-            return
-        passed = all(
-            turn.stage(run) is Stage.DONE or turn.emptying in run.passed for turn in self._turns.values()
-        )
-        if passed and self.conductor.over and run.steps.keys() == run.passed:
-            self.ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
-
-
-def _start(ledger: Ledger, step: StepId, at_ms: int) -> bool:
-    """Write down that a step starts; false if somebody said something meanwhile."""
-    attempt = ledger.run.steps[step].attempt if step in ledger.run.steps else 1
-    return ledger.write(StepStarted(step, attempt, at_ms))
+            self.pause(Why.FAILURES, now, FleetFailing(lost, allowed))
 
 
 def _emptying(host: HostName, looked: Looked, cloud: LiveFleet) -> str:

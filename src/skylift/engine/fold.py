@@ -23,6 +23,7 @@ from skylift.engine.journal import (
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepWaits,
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
@@ -131,11 +132,15 @@ class Run:
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
+    waits: Mapping[StepId, str] = field(default_factory=dict)
+    """What others do that a running step waits for."""
     pause: Pause | None = None
     abort: Abort | None = None
     closed: Outcome | None = None
     since_resume: frozenset[StepId] = frozenset()
     """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
+    excused: frozenset[StepId] = frozenset()
+    """The steps that had failed when the run was last resumed: whoever let it go on knows of them."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -214,20 +219,30 @@ def after(run: Run | None, event: Event) -> Run:
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
-_OfRun = MovesAsked | StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
+_OfRun = MovesAsked | StepWaits | StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
 
 
 def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
     match event:
         case MovesAsked():
             return run  # whoever works on a fleet looks at them by itself
+        case StepWaits(step, what):
+            _in(run, step, Phase.RUNNING)
+            others = {s: told for s, told in run.waits.items() if s != step}
+            return replace(run, waits=others | ({step: what} if what else {}))
         case StageApproved(stage, steps):
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):
             again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
-            return replace(run, pause=None, steps={**run.steps, **again}, since_resume=frozenset())
+            return replace(
+                run,
+                pause=None,
+                steps={**run.steps, **again},
+                since_resume=frozenset(),
+                excused=run.within(Phase.FAILED),
+            )
         case RunAborting(reason, leave, actor, _):
             return replace(run, pause=None, abort=Abort(reason, leave, actor))
         case RunClosed(outcome, _):
@@ -261,7 +276,7 @@ def _moved(run: Run, event: _OfStep) -> Run:
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
             begun = before.begun
             waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
-            return _with(run, step, waiting)
+            return replace(_with(run, step, waiting), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms):
             return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
         case StepPostponed(step, reason, actor, at_ms):
@@ -291,7 +306,8 @@ def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
 
 
 def _with(run: Run, step: StepId, state: StepRun) -> Run:
-    return replace(run, steps={**run.steps, step: state})
+    waits = {s: told for s, told in run.waits.items() if s != step}
+    return replace(run, steps={**run.steps, step: state}, waits=waits)
 
 
 def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion

@@ -82,8 +82,8 @@ class HostTurn:
 
 
 def failed(turns: Mapping[HostName, HostTurn], run: Run) -> tuple[HostName, ...]:
-    """The hosts whose turn has failed."""
-    lost = run.within(Phase.FAILED)
+    """The hosts whose turn has failed since the run was last let go on."""
+    lost = run.within(Phase.FAILED) - run.excused
     return tuple(host for host, turn in turns.items() if lost.intersection(turn.steps))
 
 

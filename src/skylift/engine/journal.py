@@ -171,6 +171,18 @@ class MovesAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class StepWaits:
+    """In a run over a fleet: the step waits for what others do, and this run may not end."""
+
+    kind: ClassVar[str] = "step-waits"
+
+    step: StepId
+    what: str
+    """What it waits for; empty once it is out of the way."""
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class StageApproved:
     """Somebody lets a stage begin, and every point of no return in it, each named."""
 
@@ -240,6 +252,7 @@ Event = (
     | StepSkipped
     | StepPostponed
     | MovesAsked
+    | StepWaits
     | StageApproved
     | RunPaused
     | RunResumed

@@ -12,28 +12,34 @@ from dataclasses import dataclass, field, replace
 from skylift.engine.fold import Run
 from skylift.engine.host_turn import HostTurn
 from skylift.fleet.fleet import Fleet, GroupName, Instance, InstanceId, State
-from skylift.fleet.nova import flavor_name, flavor_of, fleet_from, groups_of, instance_of
+from skylift.fleet.nova import (
+    flavor_name,
+    flavor_of,
+    fleet_from,
+    groups_in,
+    groups_of,
+    instance_of,
+    passing,
+)
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work
 from skylift.fleet.verdict import Way
 from skylift.model.closing import mark_of
 from skylift.model.ids import Epoch, HostName
+from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Problem, Transient, Uncertain
 from skylift.ports import Changes, ComputeSeen, MigrationSeen, Ports
 from skylift.ports.compute import Document
 
 _OVERLAP_S = 120
 """What changed is asked for from so long before the last look: clocks differ, and rows are written late."""
-_ANEW_S = 300
-"""All is read again no sooner than this after the last time, when something unknown has appeared."""
-_PATIENCE_S = 600
-"""For how long an owner's task on an instance is taken for one that will end."""
+_ANEW_S = 60
+"""Groups are read again no sooner than this after the last time, when an instance has appeared."""
 _DOWN_S = 30
 """For how long a service must be seen down until its host is taken for down: the bus may stumble."""
-_TRANSIENT = ("skylift-probe-", "skylift-canary-")
-"""Servers of ours that go by themselves: they are nobody to be moved, but no host is worked on with one."""
 _VM = {"active": State.ACTIVE, "paused": State.PAUSED, "stopped": State.STOPPED, "building": State.ACTIVE}
-_MOVES = ("migrating", "resize_")
-"""How task states of migrations begin. Source: nova/compute/task_states.py."""
+_STALE_S = 120
+"""After so long a migration is not believed to go on if its instance is gone, or has nothing to do. A live
+one is cleaned up on its source for some seconds when its instance is on the target already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,9 @@ class Looked:
 
     sight: Sight
     migrations: tuple[MigrationSeen, ...]
-    ours: Mapping[HostName, int]
-    """Per host the servers of ours that are on it, and go by themselves."""
+    passing: Mapping[str, HostName]
+    """Servers of ours that go by themselves, by name, with their hosts: none is moved, and no host is worked
+    on while one is there."""
 
 
 @dataclass(slots=True)
@@ -54,7 +61,9 @@ class _Known:
     aggregates: tuple[Document, ...] = ()
     group_of: Mapping[str, GroupName] = field(default_factory=dict)
     at: Epoch = Epoch(0.0)
-    whole_at: Epoch = Epoch(0.0)
+    groups_at: Epoch = Epoch(0.0)
+    ungrouped: bool = False
+    """Whether an instance has appeared of which it is not known who it must be with, or apart from."""
 
 
 class LiveFleet:
@@ -66,13 +75,15 @@ class LiveFleet:
         turns: Mapping[HostName, HostTurn],
         *,
         labels: tuple[str, ...],
-        shared_storage: bool,
+        of: Maintenance,
     ) -> None:
-        self._ports, self._turns, self._shared = ports, turns, shared_storage
+        self._ports, self._turns, self._of = ports, turns, of
         self._marks = tuple(mark_of(label) for label in labels)
         self._known = _Known()
         self._busy: dict[str, Epoch] = {}
         self._down: dict[HostName, Epoch] = {}
+        self._idle: dict[str, Epoch] = {}
+        self._going: dict[str, Epoch] = {}
         self._stays_closed = frozenset(host for host, turn in turns.items() if not turn.work)
         self.fleet = Fleet({}, {}, ())
         self.complaints: dict[str, str] = {}
@@ -86,7 +97,7 @@ class LiveFleet:
         """
         seen = self._ports.compute.survey()
         self._learn(seen, now)
-        found = fleet_from(seen, shared_storage=self._shared)
+        found = fleet_from(seen, shared_storage=self._of.shared_storage)
         self.fleet = replace(found, flavors=dict(found.flavors), groups=dict(found.groups))
         return self.fleet
 
@@ -94,8 +105,8 @@ class LiveFleet:
         """What is now; none if it could not be seen whole."""
         try:
             seen = self._ports.compute.changes(Epoch(self._known.at - _OVERLAP_S))
-            if self._take(seen, now) and now - self._known.whole_at > _ANEW_S:
-                self._learn(self._ports.compute.survey(), now)
+            self._take(seen, now)
+            self._join_groups(now)
         except (Transient, Uncertain) as silent:
             self.complaints["look"] = str(silent)
             return None
@@ -131,32 +142,43 @@ class LiveFleet:
             {s["id"]: s for s in seen.servers}, seen.aggregates, groups_of(seen.groups), now, now
         )
 
-    def _take(self, seen: Changes, now: Epoch) -> bool:
-        """Take in what changed; whether something appeared of which the group is not known."""
-        unknown = False
+    def _take(self, seen: Changes, now: Epoch) -> None:
         for server in seen.servers:
             if server.get("status") == "DELETED":
                 self._known.servers.pop(server["id"], None)
                 continue
-            unknown |= server["id"] not in self._known.servers and not _goes(server)
+            self._known.ungrouped |= server["id"] not in self._known.servers and not passing(server)
             self._known.servers[server["id"]] = server
         self._known.at = now
-        return unknown
+
+    def _join_groups(self, now: Epoch) -> None:
+        """Read the groups again, and them alone: to read all of a large cloud takes minutes."""
+        known = self._known
+        if known.ungrouped and now - known.groups_at > _ANEW_S:
+            groups = self._ports.compute.groups()
+            known.group_of, known.groups_at, known.ungrouped = groups_of(groups), now, False
+            for name, group in groups_in(groups).items():
+                self.fleet.groups.setdefault(name, group)  # type: ignore[attr-defined] # our own dict
 
     def _looked(self, seen: Changes, run: Run, now: Epoch) -> Looked:
+        migrations = tuple(self._lively(seen.migrations, now))
         moving = {
             InstanceId(m.instance): m
-            for m in seen.migrations
-            if m.source in self.fleet.hosts and m.instance in self._known.servers and not m.resize
+            for m in migrations
+            if m.source in self.fleet.hosts
+            and m.instance in self._known.servers
+            and not m.resize
+            # One that lasts for ever is nothing to wait for: its instance is busy, and nobody moves it.
+            and now - self._going[m.id] <= self._of.move + self._of.patience
         }
         on: dict[HostName, dict[InstanceId, Instance]] = {name: {} for name in self.fleet.hosts}
-        ours = dict.fromkeys(self.fleet.hosts, 0)
+        ours: dict[str, HostName] = {}
         for server in self._known.servers.values():
             host = HostName(str(server.get("OS-EXT-SRV-ATTR:host") or ""))
             going = moving.get(InstanceId(server["id"]))
             host = going.source if going else host
-            if host in on and _goes(server):
-                ours[host] += 1
+            if host in on and passing(server):
+                ours[server["name"]] = host
             elif host in on:
                 instance = self._instance(server, host, now, moves=going is not None)
                 on[host][instance.id] = instance
@@ -164,7 +186,22 @@ class LiveFleet:
         gone = {name: HostSeen(up=False) for name in self.fleet.hosts if name not in hosts}
         calls = {i: _call(m, on) for i, m in moving.items() if i in on[m.source]}
         moment = round(now * 1000) - run.opened_ms
-        return Looked(Sight(moment, {**hosts, **gone}, on, calls), seen.migrations, ours)
+        return Looked(Sight(moment, {**hosts, **gone}, on, calls), migrations, ours)
+
+    def _lively(self, migrations: tuple[MigrationSeen, ...], now: Epoch) -> Iterator[MigrationSeen]:
+        """Those that go on, and not by their status alone: of a process that died that says nothing."""
+        ids = {m.id for m in migrations}
+        self._going = {m.id: self._going.get(m.id, now) for m in migrations}
+        self._idle = {name: since for name, since in self._idle.items() if name in ids}
+        for one in migrations:
+            server = self._known.servers.get(one.instance)
+            waits = server is not None and server.get("OS-EXT-STS:vm_state") == "resized"
+            if server is None or (server.get("OS-EXT-STS:task_state") is None and not waits):
+                if now - self._idle.setdefault(one.id, now) > _STALE_S:
+                    continue
+            else:
+                self._idle.pop(one.id, None)
+            yield one
 
     def _services(self, seen: Changes) -> Iterator[tuple[HostName, Document]]:
         for service in seen.services:
@@ -195,7 +232,7 @@ class LiveFleet:
             self.fleet.flavors[name] = flavor_of(server, self._known.aggregates)  # type: ignore[index] # our own dict
         group = self._known.group_of.get(server["id"])
         group_of = {server["id"]: group} if group in self.fleet.groups and group else {}
-        found = replace(instance_of(server, group_of, shared_storage=self._shared), host=host)
+        found = replace(instance_of(server, group_of, shared_storage=self._of.shared_storage), host=host)
         vm = _VM.get(str(server.get("OS-EXT-STS:vm_state")), State.ACTIVE)
         if moves:
             return replace(found, state=vm)
@@ -203,12 +240,7 @@ class LiveFleet:
             self._busy.pop(found.id, None)
             return found
         since = self._busy.setdefault(found.id, now)
-        passing = str(server.get("OS-EXT-STS:task_state")).startswith(_MOVES) or now - since < _PATIENCE_S
-        return replace(found, state=vm) if passing else found
-
-
-def _goes(server: Document) -> bool:
-    return str(server.get("name", "")).startswith(_TRANSIENT)
+        return replace(found, state=vm) if now - since < self._of.patience else found
 
 
 def _call(seen: MigrationSeen, on: Mapping[HostName, object]) -> Migrate:

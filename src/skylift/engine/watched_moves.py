@@ -10,9 +10,9 @@ from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.fleet.fleet import InstanceId
 from skylift.fleet.sight import Migrate
 from skylift.fleet.verdict import Way
-from skylift.model.ids import Epoch, Seconds
+from skylift.model.ids import Epoch, HostName, Seconds
 from skylift.model.problem import Problem, Refused
-from skylift.ports import Ports, Tell
+from skylift.ports import MigrationSeen, Ports, Tell
 
 _WAYS = {way.value: way for way in (Way.LIVE, Way.COLD)}
 
@@ -41,21 +41,29 @@ class WatchedMoves:
 
     def __init__(self, ports: Ports, events: Iterable[Event], limit: Seconds) -> None:
         self._ports, self._limit = ports, limit
-        self.asked = {of.instance for e in events if isinstance(e, MovesAsked) for of in e.moves}
-        """The instances that the run has asked anything of."""
-        self._comes_over: set[str] = set()
-        """Migrations that can no longer be ended."""
+        self._asked: set[tuple[str, HostName, HostName]] = set()
+        self.lasting: set[str] = set()
+        """Migrations of the run that can no longer be ended."""
+        for event in events:
+            if isinstance(event, MovesAsked):
+                self.add(event.moves)
 
     def add(self, moves: Iterable[AskedOf]) -> None:
         """These are asked for, too."""
-        self.asked.update(of.instance for of in moves)
+        self._asked.update((of.instance, of.source, of.target) for of in moves)
+
+    def asked_for(self, seen: MigrationSeen) -> bool:
+        """Whether the run has asked for this, and not an operator for another move of the same instance."""
+        if seen.target is not None:
+            return (seen.instance, seen.source, seen.target) in self._asked
+        return any(instance == seen.instance and source == seen.source for instance, source, _ in self._asked)
 
     def watch(self, looked: Looked, cloud: LiveFleet, now: Epoch) -> None:
         """Look at each once; what Nova says against it is kept in the cloud's complaints."""
         for seen in looked.migrations:
-            if seen.instance not in self.asked:
+            if not self.asked_for(seen):
                 continue
-            late = seen.live and now - seen.began_at > self._limit and seen.id not in self._comes_over
+            late = seen.live and now - seen.began_at > self._limit and seen.id not in self.lasting
             try:
                 if seen.awaits_confirmation and not seen.resize:
                     self._ports.compute.tell(seen.instance, Tell.CONFIRM)
@@ -63,7 +71,7 @@ class WatchedMoves:
                     self._ports.compute.abort(seen.instance, seen.id)
                     cloud.complaints[seen.instance] = f"it took longer than {self._limit} s, and was ended"
             except Refused as refused:
-                self._comes_over.add(seen.id)
+                self.lasting.add(seen.id)
                 cloud.complaints[seen.instance] = str(refused)
             except Problem as silent:
                 cloud.complaints[seen.instance] = str(silent)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -29,6 +30,14 @@ class Purpose(Enum):
     """The record's command is run on it, and then it is rebooted."""
     DRAIN = "drain"
     """It stays empty and closed, for whatever its operator has in mind."""
+
+
+def plan_command(purpose: Purpose, hosts: Iterable[HostName], *, partial: bool = False) -> str:
+    """What an operator types for a plan of these hosts, or of all if none is named."""
+    option = "--host" if purpose is not Purpose.DRAIN else "--drain"
+    words = ["skylift", "plan", *([f"--{purpose.value}"] if purpose is not Purpose.DRAIN else [])]
+    words += [word for host in hosts for word in (option, host)]
+    return shlex.join([*words, *(["--partial"] if partial else []), "-o", f"{purpose.value}.plan"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,12 @@ class Mandate:
     def left_out(self) -> tuple[HostName, ...]:
         """Hosts that it does not touch, as somebody has to settle something first."""
         return tuple(map(HostName, (*self.plan["held"], *self.plan["stranded"])))
+
+    @property
+    def again(self) -> str:
+        """The command that makes this plan anew, from what the cloud is then."""
+        partial = bool(self.left_out or self.plan["refused"])
+        return plan_command(self.purpose, self.policy.only, partial=partial)
 
 
 def digest_of_fleet(fleet: Fleet, policy: FleetPolicy) -> Digest:

@@ -24,6 +24,7 @@ from skylift.fleet.fleet import (
     State,
 )
 from skylift.model.ids import HostName
+from skylift.model.marks import passes
 from skylift.ports.compute import ComputeSeen, Document
 
 _STATES = {state.value: state for state in State if state is not State.BUSY}
@@ -32,20 +33,33 @@ _STATES = {state.value: state for state in State if state is not State.BUSY}
 def fleet_from(seen: ComputeSeen, *, shared_storage: bool) -> Fleet:
     """The fleet in these answers; an instance without a host (shelved, or never started) is not in it.
 
+    Nor are servers of ours that go by themselves: nobody moves them, and they take no room for long.
+
     ``shared_storage`` says whether disks that are no volumes are on storage that all hosts share, which no
     API tells.
     """
     hosts = dict(_hosts(seen))
     group_of = groups_of(seen.groups)
     # What is on a host that Placement does not know (an ironic node, say) is nobody's to move.
-    kept = [server for server in seen.servers if server.get("OS-EXT-SRV-ATTR:host") in hosts]
+    there = [server for server in seen.servers if server.get("OS-EXT-SRV-ATTR:host") in hosts]
+    kept = [server for server in there if not passing(server)]
     return Fleet(
         hosts,
         {flavor_name(server): flavor_of(server, seen.aggregates) for server in kept},
         tuple(instance_of(server, group_of, shared_storage=shared_storage) for server in kept),
-        {GroupName(group["id"]): Group(_rule(group)) for group in seen.groups},
+        groups_in(seen.groups),
         {of["name"]: Aggregate(isolated=_is_isolated(of)) for of in seen.aggregates},
     )
+
+
+def passing(server: Document) -> bool:
+    """Whether a server is one of ours that goes by itself."""
+    return bool(server.get("ours")) and passes(str(server.get("name", "")))
+
+
+def groups_in(groups: Iterable[Document]) -> dict[GroupName, Group]:
+    """Every group, with its rule."""
+    return {GroupName(group["id"]): Group(_rule(group)) for group in groups}
 
 
 def groups_of(groups: Iterable[Document]) -> dict[str, GroupName]:

@@ -27,6 +27,9 @@ class Maintenance:
     """Until a server of our own has booted on an opened host and answered; then that is closed again."""
     move: Seconds = Seconds(1800)
     """Until a migration is ended and tried again, on another host if there is one."""
+    patience: Seconds = Seconds(1800)
+    """How long somebody else's migration, or an owner's task on an instance, is waited for; then its host is
+    given back, and named."""
     settle: Seconds = Seconds(60)
     """How long the cloud may take to begin what it was asked for: longer than its RPC timeout."""
     look: Seconds = Seconds(10)

@@ -21,6 +21,8 @@ class Stage(Enum):
     PREPARE = "prepare"
     EXPAND = "expand"
     CONTROL_PLANE = "control-plane"
+    DATA_PLANE = "data-plane"
+    """Of runs over compute hosts."""
     CONVERGE = "converge"
     VERIFY = "verify"
 

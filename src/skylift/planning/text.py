@@ -12,7 +12,7 @@ from skylift.model.ids import Digest
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.plan import FORMAT, Plan
 
-_PLAN_AGAIN = Remedy(Fix.RETRY, "make a new one and approve that: skylift plan --to RELEASE -o FILE")
+PLAN_AGAIN = "skylift plan --to RELEASE -o FILE"
 
 
 class PlanChanged(Refused):
@@ -20,11 +20,11 @@ class PlanChanged(Refused):
 
     code = "plan.changed"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, again: str = PLAN_AGAIN) -> None:
         super().__init__(
             f"this is not the plan that was made: {what}",
             Remedy(Fix.REPAIR, "get the file again from where it was approved"),
-            _PLAN_AGAIN,
+            Remedy(Fix.RETRY, f"make a new one and approve that: {again}"),
         )
 
 
@@ -37,7 +37,7 @@ class PlanFormat(Refused):
         super().__init__(
             f"this plan cannot be read by this version of Skylift: {what}",
             Remedy(Fix.REPAIR, "run it with the version of Skylift that made it"),
-            _PLAN_AGAIN,
+            Remedy(Fix.RETRY, f"make a new one and approve that: {PLAN_AGAIN}"),
         )
 
 

@@ -109,6 +109,14 @@ class Compute(Protocol):
         """
         ...
 
+    def groups(self) -> tuple[Document, ...]:
+        """Server groups of all projects, as ``survey`` has them: who is in one is told by nothing else.
+
+        Raises:
+            Transient, Refused: as for ``survey``.
+        """
+        ...
+
     def changes(self, since: Epoch) -> Changes:
         """What is under way, and the servers that changed since then.
 

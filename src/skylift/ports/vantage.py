@@ -29,6 +29,8 @@ class ProbeTally:
     """Per API: longest time between two good answers."""
     last_sample_at: Epoch | None
     alive: bool
+    failed_guests: int = 0
+    """Of what failed, what was asked of guests, past every API."""
 
 
 class Vantage(Protocol):

@@ -11,11 +11,12 @@ from skylift.model.sample import UNWATCHED_S, Sample
 class Count:
     """Requests, what failed or was lost, and the longest gap per API since a label's probes first started."""
 
-    __slots__ = ("_gap", "_good_at", "failed", "last_at", "requests")
+    __slots__ = ("_gap", "_good_at", "failed", "failed_guests", "last_at", "requests")
 
     def __init__(self) -> None:
         self.requests = 0
         self.failed = 0
+        self.failed_guests = 0
         self.last_at: float | None = None
         self._good_at: dict[str, float] = {}
         self._gap: dict[str, float] = {}
@@ -24,6 +25,7 @@ class Count:
         """Count one more request; of work that was accepted, only that it was lost."""
         ended = sample.ended
         self.failed += not sample.good
+        self.failed_guests += sample.of_guest and not sample.good
         self.last_at = max(self.last_at or 0.0, ended)
         if sample.work:
             return
@@ -47,6 +49,7 @@ class Count:
         return {
             "requests": self.requests,
             "failed": self.failed,
+            "failed_guests": self.failed_guests,
             "longest_gap_s": {
                 api: round(max(gap, now - self._good_at[api] if api in self._good_at else 0.0), 3)
                 for api, gap in sorted(self._gap.items())

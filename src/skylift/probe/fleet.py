@@ -99,10 +99,12 @@ def _servers(client: Client, after: str, since: str) -> Part:
     said = client.get(NOVA, f"/servers/detail?{urlencode(asked)}").json()
     listed = said["servers"]
     more = bool(listed) and any(link["rel"] == "next" for link in said.get("servers_links", ()))
-    return Part([_server(one) for one in listed], str(listed[-1]["id"]) if more else "")
+    return Part(
+        [_server(one, client.token.project_id) for one in listed], str(listed[-1]["id"]) if more else ""
+    )
 
 
-def _server(said: Thing) -> dict[str, Any]:
+def _server(said: Thing, own: str) -> dict[str, Any]:
     if said.get("status") == "UNKNOWN" and _HOST not in said:
         # From 2.69 on the servers of a cell that does not answer have next to nothing in them.
         raise Unanswered(TIMEOUT, f"a cell of nova does not answer: nothing is known of server {said['id']}")
@@ -113,6 +115,8 @@ def _server(said: Thing) -> dict[str, Any]:
     kept["flavor"] = {key: flavor[key] for key in _FLAVOR if key in flavor}
     if str(said.get("name", "")).startswith(_OURS):
         kept["name"] = said["name"]
+        # Anybody may give a server such a name; it is ours only in our own project.
+        kept["ours"] = said["tenant_id"] == own
     kept["image"] = bool(said.get("image"))
     kept["metadata"] = {k: v for k, v in said.get("metadata", {}).items() if k.startswith(_WISH)}
     kept["tags"] = [tag for tag in said.get("tags", ()) if tag.startswith(f"{_WISH}=")]

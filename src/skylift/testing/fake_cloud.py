@@ -80,6 +80,8 @@ class FakeCloud:
         """Hosts that do not reboot when they are told to."""
         self.blind = 0
         """How many of Nova's next answers miss."""
+        self.surveys: Counter[str] = Counter()
+        """How often all of Nova was read, and how often its groups."""
 
     @property
     def failed(self) -> list[FailedRequest]:

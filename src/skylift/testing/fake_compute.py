@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skylift.model.ids import Epoch, HostName
+from skylift.model.marks import canary_name
 from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.ports import CanarySeen, Changes, ComputeSeen, MigrationSeen, Tell
 from skylift.testing.fake_cloud import FakeCloud
@@ -42,6 +43,7 @@ class FakeCompute:
 
     def survey(self) -> ComputeSeen:
         self._reach()
+        self.cloud.surveys["all"] += 1
         nova = self.cloud.nova
         hosts = list(nova.rows())
         room = {
@@ -52,17 +54,26 @@ class FakeCompute:
             servers=tuple(_server(s) for s in nova.servers.values() if not s.deleted),
             services=tuple(self._services()),
             aggregates=(),
-            groups=tuple(
-                {
-                    "id": name,
-                    "policy": policy,
-                    "members": [s.id for s in nova.servers.values() if s.group == name and not s.deleted],
-                }
-                for name, policy in nova.groups.items()
-            ),
+            groups=self._groups(),
             providers=tuple({"uuid": f"rp-{host}", "name": str(host)} for host in hosts),
             inventories={f"rp-{host}": room for host in hosts},
             traits={f"rp-{host}": () for host in hosts},
+        )
+
+    def groups(self) -> tuple[dict[str, Any], ...]:
+        self._reach()
+        self.cloud.surveys["groups"] += 1
+        return self._groups()
+
+    def _groups(self) -> tuple[dict[str, Any], ...]:
+        nova = self.cloud.nova
+        return tuple(
+            {
+                "id": name,
+                "policy": policy,
+                "members": [s.id for s in nova.servers.values() if s.group == name and not s.deleted],
+            }
+            for name, policy in nova.groups.items()
         )
 
     def changes(self, since: Epoch) -> Changes:
@@ -148,33 +159,36 @@ class FakeCanaries:
 
     def place(self, label: str, host: HostName) -> CanarySeen:
         self.cloud.reach(self.cloud.record.vantage.host)
-        nova, name = self.cloud.nova, f"canary-{label}-{host}"
+        nova, name = self.cloud.nova, canary_name(label, host)
         if name not in nova.servers or nova.servers[name].deleted:
-            if host in nova.sick or not nova.takes(host):
-                raise NovaRefuses(f"the canary on {host} ended in ERROR: no valid host was found")
-            nova.boot(name, host, ours=True)
+            fits = host not in nova.sick and nova.takes(host)
+            nova.boot(name, host, ours=True, vm_state="active" if fits else "error")
+        if nova.servers[name].vm_state == "error":
+            raise NovaRefuses(f"the canary on {host} ended in ERROR: no valid host was found")
         self.cloud.answer("canaries.place", host)
         return self._seen(nova.servers[name])
 
     def look(self, label: str, host: HostName) -> CanarySeen | None:
         self.cloud.reach(self.cloud.record.vantage.host)
-        server = self.cloud.nova.servers.get(f"canary-{label}-{host}")
+        server = self.cloud.nova.servers.get(canary_name(label, host))
         return None if server is None or server.deleted else self._seen(server)
 
     def remove(self, label: str, host: HostName) -> None:
         self.cloud.reach(self.cloud.record.vantage.host)
         if self.look(label, host) is not None:
-            self.cloud.nova.delete(f"canary-{label}-{host}")
+            self.cloud.nova.delete(canary_name(label, host))
         self.cloud.answer("canaries.remove", host)
 
     def _seen(self, server: FakeServer) -> CanarySeen:
+        if server.vm_state == "error":
+            return CanarySeen("the server is ERROR", answered=False)
         answers = self.cloud.now - server.changed_at >= _ANSWERS_S
         return CanarySeen("" if answers else "it does not answer yet", answered=answers)
 
 
 def _server(server: FakeServer) -> dict[str, Any]:
     return {
-        **({"name": f"skylift-{server.id}"} if server.ours else {}),
+        **({"name": server.id, "ours": server.ours} if server.id.startswith("skylift-") else {}),
         "id": server.id,
         "tenant_id": "users" if not server.ours else "admin",
         "status": "DELETED" if server.deleted else server.vm_state.upper(),

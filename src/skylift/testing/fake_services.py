@@ -10,6 +10,7 @@ from typing import Literal
 from skylift.catalog.catalog import load
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
 from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
+from skylift.model.marks import PROBE
 from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import InHand
@@ -205,6 +206,9 @@ class FakeVantage:
 
     def stop_probes(self, label: str) -> None:
         self._reach()
+        nova = self.cloud.nova
+        for name in [n for n, s in nova.servers.items() if s.ours and n.startswith(f"{PROBE}{label}-")]:
+            nova.delete(name)
         probes = self.cloud.probes.get(label)
         if probes is not None and probes.ended is None:
             self.cloud.probes[label] = replace(probes, ended=self._counted())

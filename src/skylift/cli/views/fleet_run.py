@@ -7,9 +7,10 @@ from typing import Any
 
 from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
-from skylift.engine.fold import Phase, Standing
+from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
+from skylift.model.ids import StepId
 
 _SHOWN = 20
 """Hosts of a kind that are named; --json has all."""
@@ -22,7 +23,7 @@ def lines(of: FleetAccount) -> list[str]:
     return [
         f"run {run.id} of {mandate.cloud}, {mandate.purpose.value}: {_standing(of)}",
         f"  {done} in {_span(run.last_ms - run.opened_ms)}, {of.asked.total()} moves asked for",
-        *_some(f"  under way: {step}" for step in sorted(run.within(Phase.RUNNING))),
+        *_some(f"  under way: {step}{_waits(run, step)}" for step in sorted(run.within(Phase.RUNNING))),
         *_pause(of),
         *_left(of),
         *_next(of),
@@ -42,11 +43,17 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "under_way": list(of.under_way),
         "left": dict(of.left),
         "steps": {step: encode(at) for step, at in run.steps.items()},
+        "gated": [stage.value for stage in run.gated],
+        "waits": dict(run.waits),
         "moves": dict(of.asked),
         "pause": encode(run.pause),
         "abort": encode(run.abort),
         "allowed": [verb.value for verb in allowed(run)],
     }
+
+
+def _waits(run: Run, step: StepId) -> str:
+    return f" waits for {run.waits[step]} for maintenance.patience at most" if step in run.waits else ""
 
 
 def _standing(of: FleetAccount) -> str:
@@ -76,6 +83,9 @@ def _next(of: FleetAccount) -> Iterator[str]:
     match of.run.standing:
         case Standing.COMPLETED | Standing.ABORTED:
             yield "  next: skylift report"
+        case _ if of.run.gated:
+            for stage in of.run.gated:
+                yield f"  next: skylift approve {stage.value}, and then skylift resume"
         case _ if of.holder is not None:
             yield "  next: wait for it, or let no other host begin: skylift pause"
         case Standing.HALTED:

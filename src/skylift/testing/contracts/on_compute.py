@@ -5,13 +5,17 @@ What is moved is ``Scene.guest``, from the host where it is to another one and b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from skylift.fleet.fleet import Fleet, State
 from skylift.fleet.nova import fleet_from
 from skylift.model.ids import Epoch, HostName
+from skylift.model.marks import canary_name
 from skylift.model.problem import Refused
 from skylift.ports import MigrationSeen, Tell
+from skylift.ports.compute import Document
 from skylift.testing.contracts.scene import Scene
 
 _NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -59,6 +63,14 @@ class ComputeContract:
         assert {HostName(s["host"]) for s in seen.services} == set(fleet(scene).hosts)
         assert (seen.servers, seen.migrations) == ((), ())
 
+    def test_groups_are_told_apart_as_they_are_with_all_else(self, scene: Scene) -> None:
+        compute = scene.ports.compute
+
+        def told(groups: Sequence[Document]) -> list[tuple[str, str, list[str]]]:
+            return sorted((g["id"], g["policy"], sorted(g["members"])) for g in groups)
+
+        assert told(compute.groups()) == told(compute.survey().groups)
+
     def test_a_live_migration_is_seen_from_its_beginning_to_its_end(self, scene: Scene) -> None:
         compute, source, target = scene.ports.compute, place(scene), elsewhere(scene)
         before = len(compute.migrations(scene.guest))
@@ -101,13 +113,15 @@ class ComputeContract:
         assert len([m for m in compute.migrations(scene.guest) if m.id not in known]) == 1
 
     def test_a_cold_migration_waits_to_be_confirmed(self, scene: Scene) -> None:
-        if not scene.cold:
-            pytest.skip("these hosts cannot copy the disk of an instance that is stopped")
-        compute, target = scene.ports.compute, elsewhere(scene)
+        compute, source, target = scene.ports.compute, place(scene), elsewhere(scene)
+        before = len(compute.migrations(scene.guest))
 
         compute.migrate(scene.guest, target, live=False)
-        arrived = scene.until(lambda: newest(scene).awaits_confirmation)
+        assert scene.until(lambda: len(compute.migrations(scene.guest)) == before + 1)
+        arrived = scene.until(lambda: newest(scene).awaits_confirmation or not newest(scene).under_way)
         one = newest(scene)
+        if one.status == "error":
+            _skip_unless_it_runs_on(scene, one, source)
         compute.tell(scene.guest, Tell.CONFIRM)
         confirmed = scene.until(lambda: newest(scene).status == "confirmed")
 
@@ -151,9 +165,10 @@ class CanariesContract:
 
         whole = scene.until(lambda: not canaries.place(scene.label, host).left)
         seen = canaries.look(scene.label, host)
-        there = [i.id for i in fleet(scene).instances if i.host == host]
+        there = _names(scene, host)
+        counted = [i.id for i in fleet(scene).instances if i.host == host]
         again = canaries.place(scene.label, host)
-        same = [i.id for i in fleet(scene).instances if i.host == host]
+        same = _names(scene, host)
         gone = scene.until(lambda: _removed(scene, host))
 
         assert before is None
@@ -161,7 +176,10 @@ class CanariesContract:
         assert seen is not None
         assert (seen.left, seen.answered, again) == ("", True, seen)
         assert same == there
+        assert canary_name(scene.label, host) in there
+        assert len(counted) == len(there) - 1, "it is nobody to be moved"
         assert gone
+        assert canary_name(scene.label, host) not in _names(scene, host)
 
     def test_removing_what_is_not_there_is_harmless(self, scene: Scene) -> None:
         host = place(scene)
@@ -169,6 +187,32 @@ class CanariesContract:
         scene.ports.canaries.remove(scene.label, host)
 
         assert scene.ports.canaries.look(scene.label, host) is None
+
+
+def _skip_unless_it_runs_on(scene: Scene, seen: MigrationSeen, source: HostName) -> None:
+    """The cloud was asked, and its hosts cannot: the guest must be as it was, and the reason is told.
+
+    Nova finds that out on the source, before it stops the guest (read: nova/virt/libvirt/driver.py,
+    migrate_disk_and_power_off, 2024.2 and 2025.1), and undoes what it began.
+    """
+
+    def runs_on() -> bool:
+        return any(
+            (i.id, i.host, i.state) == (scene.guest, source, State.ACTIVE) for i in fleet(scene).instances
+        )
+
+    assert (seen.source, seen.live, seen.resize) == (source, False, False)
+    assert scene.until(runs_on), f"a cold migration that failed left {scene.guest} in another state"
+    pytest.skip(
+        f"nova was asked to move {scene.guest} cold from {source} to {seen.target}, and could not "
+        f"(migration {seen.id}: {seen.status}): where disks are not shared, hosts copy them by SSH"
+    )
+
+
+def _names(scene: Scene, host: HostName) -> list[str]:
+    """What is on a host: of servers of ours the names, of others the ids."""
+    on = [s for s in scene.ports.compute.survey().servers if s["OS-EXT-SRV-ATTR:host"] == host]
+    return [str(s["name"] if s.get("ours") else s["id"]) for s in on]
 
 
 def _removed(scene: Scene, host: HostName) -> bool:

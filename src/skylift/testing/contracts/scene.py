@@ -32,8 +32,6 @@ class Scene:
     """Ends with another code within a moment, and says why."""
     guest: str = ""
     """An instance that may be moved, where the cloud has one."""
-    cold: bool = True
-    """Whether hosts can copy the disk of an instance that is stopped, which needs SSH between them."""
     label: str
     """Of probes and witnesses; nobody else's."""
 

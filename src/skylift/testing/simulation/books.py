@@ -23,6 +23,7 @@ from skylift.engine.journal import (
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepWaits,
     Why,
 )
 from skylift.model.ids import StepId
@@ -148,7 +149,7 @@ class Books:
             case RunPaused() | RunResumed() | RunAborting():
                 self._paused = isinstance(event, RunPaused)
                 self._given_up |= isinstance(event, RunAborting)
-            case RunClosed() | MovesAsked():
+            case RunClosed() | MovesAsked() | StepWaits():
                 pass
             case _:
                 at = self.steps[event.step]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from enum import Enum
 
+from skylift.planning.plan import Stage
+
+STAGES = tuple(stage for stage in Stage if stage is not Stage.DATA_PLANE)
+"""Those of upgrades."""
+
 
 class FaultKind(Enum):
     """One kind of fault. Its value is how the table names it."""

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from skylift.planning.plan import Stage
-from skylift.testing.simulation.kinds import FaultKind
+from skylift.testing.simulation.kinds import STAGES, FaultKind
 from skylift.testing.simulation.play import Ran
 
-PHASES = ("opening", *(stage.value for stage in Stage), "giving up")
+PHASES = ("opening", *(stage.value for stage in STAGES), "giving up")
 ENOUGH = 400
 """From so many seeds on, a kind of fault that never befell is a flaw of the simulation itself."""
 

@@ -13,11 +13,11 @@ from skylift.engine.operate import Asked, abort, approve, pause, postpone, resum
 from skylift.engine.problems import Holder, RunHeld
 from skylift.model.ids import StepId
 from skylift.model.problem import Problem, Refused
-from skylift.planning.plan import Stage, Step
+from skylift.planning.plan import Step
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.injector import Befalling, Rule
-from skylift.testing.simulation.kinds import FaultKind
+from skylift.testing.simulation.kinds import STAGES, FaultKind
 from skylift.testing.simulation.wire import Call, Moment, Subject, WiredJournal, Wires
 from skylift.testing.simulation.world import World, planned
 
@@ -134,7 +134,7 @@ class Terminal:
         self.say(lambda j: postpone(j, order, self.asked, step.id, reason="not tonight"))
 
     def _approve(self, of: Befalling) -> None:
-        stage = list(Stage)[of.number // 7 % len(Stage)]
+        stage = STAGES[of.number // 7 % len(STAGES)]
         self.say(lambda j: approve(j, Order.of(planned(of.world)), self.asked, stage))
 
 

@@ -1,0 +1,78 @@
+"""What a run over a fleet is about, as it is told to those who are not at the desk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skylift.app.fleet_report import fleet_report
+from skylift.app.runs import RunFolder
+from skylift.app.site import Site
+from skylift.app.subject import Got, minutes
+from skylift.engine.fold import Run
+from skylift.fleet.mandate import Mandate
+from skylift.fleet.verdict import Way
+from skylift.model.ids import StepId
+from skylift.planning.plan import Stage
+
+STAGE = Stage.DATA_PLANE
+"""The one stage that a run over compute hosts has."""
+
+
+@dataclass(frozen=True)
+class Maintaining:
+    """A run over the hosts of a mandate."""
+
+    mandate: Mandate
+
+    @property
+    def cloud(self) -> str:
+        return self.mandate.cloud
+
+    @property
+    def size(self) -> str:
+        return f"{len(self.mandate.hosts)} compute hosts"
+
+    @property
+    def aim(self) -> str:
+        return f"for {self.mandate.purpose.value}"
+
+    @property
+    def touches_users(self) -> bool:
+        return True
+
+    @property
+    def lasts(self) -> str:
+        return f"likely {minutes(self.mandate.plan['makespan_s'])}"
+
+    @property
+    def noticed(self) -> tuple[str, ...]:
+        """By way; an API is asked as ever."""
+        ways = Counter(move[3] for move in self.mandate.plan["moves"])
+        ways += Counter({Way.STOP.value: self._stopped})
+        told = {
+            Way.LIVE: "instances are moved to other hosts while they run",
+            Way.COLD: "instances are stopped, moved to other hosts and started again",
+            Way.STOP: "instances are stopped while their host is worked on, and started again",
+        }
+        return tuple(f"{ways[way.value]} {what}" for way, what in told.items() if ways[way.value])
+
+    @property
+    def _stopped(self) -> int:
+        return sum(verdict["way"] == Way.STOP.value for verdict in self.mandate.plan["verdicts"])
+
+    def stage_of(self, _step: StepId) -> Stage:
+        return STAGE
+
+    def halted_by(self, _step: StepId) -> str:
+        return ""
+
+    def awaiting(self, run: Run) -> tuple[Stage, ...]:
+        return tuple(sorted(run.gated, key=list(Stage).index))
+
+    def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
+        seen = fleet_report(site, folder, remark)
+        return Got(
+            seen.summary, tuple(f"{h} is left: {why or 'not begun'}" for h, why in seen.account.left.items())
+        )

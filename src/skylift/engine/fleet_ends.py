@@ -1,0 +1,73 @@
+"""How a run over a fleet ends: hosts that are given up, too many that failed, and the end of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from skylift.engine.fleet_problems import HostGivenUp
+from skylift.engine.fold import Phase
+from skylift.engine.host_turn import HostTurn
+from skylift.engine.in_the_way import InTheWay
+from skylift.engine.journal import Outcome, Reported, RunClosed, StepFailed, StepStarted, milliseconds
+from skylift.engine.ledger import Ledger
+from skylift.engine.live_fleet import LiveFleet, Looked
+from skylift.engine.watched_moves import WatchedMoves
+from skylift.fleet.conductor import Conductor
+from skylift.fleet.sight import Action, Open, Stage
+from skylift.model.ids import Epoch, HostName, StepId
+
+
+class FleetEnds:
+    """Writes down what has come to an end, host by host and as a whole."""
+
+    def __init__(
+        self, ledger: Ledger, turns: Mapping[HostName, HostTurn], conductor: Conductor, cloud: LiveFleet
+    ) -> None:
+        self._ledger, self._turns, self._conductor, self._cloud = ledger, turns, conductor, cloud
+
+    def give_up(self, actions: tuple[Action, ...], looked: Looked, obstacles: InTheWay, now: Epoch) -> None:
+        """Write down which hosts were given up, before they are given back; at the end, all that are left.
+
+        Of one that its operator had closed, the journal alone can tell that it is given back.
+        """
+        at_ms, conductor, ledger = milliseconds(now), self._conductor, self._ledger
+        left = conductor.left(looked.sight)
+        back = [a.host for a in actions if isinstance(a, Open) and looked.sight.hosts[a.host].closed]
+        given_up = {h: left.get(h, "no way is left to empty it") for h in back} | conductor.given_up
+        if conductor.over and conductor.begins:
+            given_up = {**left, **given_up}
+        for host, why in given_up.items():
+            turn = self._turns.get(host)
+            if turn is None or turn.trouble(ledger.run) or turn.stage(ledger.run) is Stage.DONE:
+                continue
+            current = turn.current(ledger.run)
+            step = current.id if current else turn.emptying
+            if step not in ledger.run.within(Phase.RUNNING) and not start(ledger, step, at_ms):
+                return
+            said = self._cloud.complaint(host, looked)
+            gone = HostGivenUp(host, f"{why}{said}", *obstacles.remedies(host), closed=current is not None)
+            attempt = ledger.run.steps[step].attempt
+            ledger.record(StepFailed(step, attempt, Reported.of(gone), ended=current is None, at_ms=at_ms))
+
+    def close(self, looked: Looked, moves: WatchedMoves, now: Epoch) -> None:
+        """Write down the end of the run, if this is it."""
+        run, at_ms = self._ledger.run, milliseconds(now)
+        if run.closed is not None:
+            return
+        if run.abort is not None:
+            taken = any(seen.ours for seen in looked.sight.hosts.values())
+            going = any(moves.asked_for(seen) for seen in looked.migrations)
+            if not run.within(Phase.RUNNING) and (run.abort.leave or not (taken or going)):
+                self._ledger.write(RunClosed(Outcome.ABORTED, at_ms))
+            return
+        passed = all(
+            turn.stage(run) is Stage.DONE or turn.emptying in run.passed for turn in self._turns.values()
+        )
+        if passed and self._conductor.over and run.steps.keys() == run.passed:
+            self._ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
+
+
+def start(ledger: Ledger, step: StepId, at_ms: int) -> bool:
+    """Write down that a step starts; false if somebody said something meanwhile."""
+    attempt = ledger.run.steps[step].attempt if step in ledger.run.steps else 1
+    return ledger.write(StepStarted(step, attempt, at_ms))
