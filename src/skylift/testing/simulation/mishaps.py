@@ -34,8 +34,8 @@ def _is_append(_: World, subject: Subject) -> bool:
     return subject is not None and not isinstance(subject, Call)
 
 
-def _is_torn(world: World, subject: Subject) -> bool:
-    return world.store.tears and _is_append(world, subject)
+def _tears(world: World) -> bool:
+    return world.store.tears
 
 
 def _starts_job(_: World, subject: Subject) -> bool:
@@ -153,7 +153,7 @@ RULES: Mapping[FaultKind, Rule] = {
     FaultKind.KILL_AT_A_LOOK: _rule(_BEFORE, _is_look, _kill),
     FaultKind.KILL_BEFORE_APPEND: _rule(Moment.BEFORE_APPEND, _is_append, _kill),
     FaultKind.KILL_AFTER_APPEND: _rule(Moment.AFTER_APPEND, _is_append, _kill),
-    FaultKind.TORN_APPEND: _rule(Moment.BEFORE_APPEND, _is_torn, _tear),
+    FaultKind.TORN_APPEND: Rule(frozenset({Moment.BEFORE_APPEND}), _is_append, _tear, _tears),
     FaultKind.JOURNAL_DISK_FULL: _rule(Moment.BEFORE_APPEND, _is_append, _fill_journals_disk),
     FaultKind.LOST_ANSWER: _rule(_AFTER, is_change, _lose_answer),
     FaultKind.LOST_COMMAND: _rule(_BEFORE, is_change, _lose_command),

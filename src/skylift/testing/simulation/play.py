@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from skylift.app.loss_budget import LossGuard, with_announced
+from skylift.checks.finding import Finding
 from skylift.drainbench.clouds import Chance
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
@@ -22,6 +23,7 @@ from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import digest_of
 from skylift.ports import Ports
+from skylift.testing.fake_builds import NOVA_COMPUTE
 from skylift.testing.fuse import Killed
 from skylift.testing.plans import RUN
 from skylift.testing.simulation import hurts, mishaps
@@ -47,9 +49,22 @@ _ON_DISK = 4
 """One seed in so many keeps its journal in the product's own file."""
 
 
+Findings = tuple[Finding, ...]
+
+
 def as_planned(plan: Plan) -> Plan:
     """The planner's plan, unchanged."""
     return plan
+
+
+def as_found(findings: Findings) -> Findings:
+    """What checks found, unchanged."""
+    return findings
+
+
+def as_stored(store: Store) -> Store:
+    """The disk as it is."""
+    return store
 
 
 def as_kept(journal: Journal) -> Journal:
@@ -67,6 +82,10 @@ class Product:
     """What is simulated; a flawed one is made by putting something else in its place."""
 
     plan: Callable[[Plan], Plan] = as_planned
+    checks: Callable[[Findings], Findings] = as_found
+    drift: Callable[[Plan, Mapping[str, str]], tuple[Drift, ...]] = drift
+    """What of a plan's facts is no longer so."""
+    store: Callable[[Store], Store] = as_stored
     journal: Callable[[Journal], Journal] = as_kept
     ports: Callable[[Ports], Ports] = as_lent
     execution: type[Execution] = Execution
@@ -107,9 +126,10 @@ def play(
 ) -> Ran:
     """One whole run, with faults of these kinds; the same seed gives the same story."""
     if seed % _ON_DISK:
-        return _Play(seed, product, site or site_of(seed), InMemory()).whole(kinds)
+        return _Play(seed, product, site or site_of(seed), product.store(InMemory())).whole(kinds)
     with TemporaryDirectory(prefix="skylift-simulation-") as folder:
-        return _Play(seed, product, site or site_of(seed), OnDisk(Path(folder))).whole(kinds)
+        store = product.store(OnDisk(Path(folder)))
+        return _Play(seed, product, site or site_of(seed), store).whole(kinds)
 
 
 class _Play:
@@ -141,7 +161,8 @@ class _Play:
             if len(self._watch.broken) >= MOST:
                 break
             self._live(word)
-            self._watch.reload()
+            if not self._watch.reload():
+                break
             if world.run is None:
                 world.pass_time(10)
             elif world.run.closed is None:
@@ -155,8 +176,8 @@ class _Play:
         if "nova" in world.site.components:
             world.cloud.builds.every_s = 11
             if world.seed % 3 == 0:
-                row = min(world.cloud.roster.places)
-                world.cloud.roster.closed[f"{row[0]}-{row[1]}"] = "Ann changes a fan"
+                host = min(host for service, host in world.cloud.roster.places if service == NOVA_COMPUTE)
+                world.cloud.roster.closed[f"{NOVA_COMPUTE}-{host}"] = "Ann changes a fan"
         if "heat" in world.site.components:
             world.cloud.stacks.every_s = 9
         world.pass_time(3)
@@ -166,7 +187,7 @@ class _Play:
         world = self._world
         goal = Upgrade(world.site.shape.goal)
         plan, findings = proposed(seen(world.cloud, goal), world.cloud.record, goal)
-        for finding in findings:
+        for finding in self._product.checks(findings):
             if finding.blocks:
                 self._watch.breaks("plan", f"a check forbids to run it: {finding.sentence}")
         world.plan = self._product.plan(plan)
@@ -176,7 +197,7 @@ class _Play:
         """As ``skylift apply`` does: not before the facts of the plan hold again."""
         world = self._world
         self._injector.meet(Moment.PLANNED)
-        while changes := _drifted(world):
+        while changes := self._drifted():
             world.note(f"refused: drifted: {changes[0].name}")
             world.repair()
             if world.chance.below(2):
@@ -185,6 +206,12 @@ class _Play:
         if any(ailment.kind is FaultKind.DRIFT for ailment in world.ailments):
             self._watch.breaks("drift", "a plan is applied to a cloud that is no longer what it was made for")
         self._watch.begin()
+
+    def _drifted(self) -> tuple[Drift, ...]:
+        """What of the plan's facts is no longer so, or cannot be seen."""
+        world = self._world
+        cloud = seen(world.cloud, Upgrade(world.site.shape.goal), tuple(world.silent))
+        return self._product.drift(planned(world), facts_of(cloud, world.cloud.record))
 
     def _open(self, journal: Journal) -> object:
         """Half of the operators approve all at once, the others stage by stage."""
@@ -279,7 +306,7 @@ class _Play:
         world.pass_time(_SETTLES_S)
         while not all(world.cloud.is_up(host) for host in world.cloud.hosts):
             world.pass_time(30)
-        hurts.start_failed(world.cloud)
+        hurts.start_failed(world)
         world.pass_time(30)
         self._watch.end()
 
@@ -298,9 +325,3 @@ class _Play:
             digest=world.digest,
             story=tuple(world.story),
         )
-
-
-def _drifted(world: World) -> tuple[Drift, ...]:
-    """What of the plan's facts is no longer so, or cannot be seen."""
-    cloud = seen(world.cloud, Upgrade(world.site.shape.goal), tuple(world.silent))
-    return drift(planned(world), facts_of(cloud, world.cloud.record))

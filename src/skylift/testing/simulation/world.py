@@ -56,8 +56,12 @@ class World:
     each_second: Callable[[], None] = lambda: None
     forgot_at: float = 0.0
     """When the balancer that users reach last forgot what it was told."""
-    shaken: bool = False
-    """Whether a fault ended or started a service."""
+    revived: set[int] = field(default_factory=set)
+    """Processes that live because of a fault: by their number."""
+    booted: set[HostName] = field(default_factory=set)
+    """Hosts that were taken down by a fault: what starts with them lives because of it, too."""
+    cut: set[str] = field(default_factory=set)
+    """Stacks that were under way when a fault ended an engine."""
     story: list[str] = field(default_factory=list)
     worker: int = 0
     """The number of the process that works on the run; 0 if none does."""
