@@ -64,7 +64,7 @@ SITES = (
     Site("keystone", ("keystone",), _shape(_SLURP, controllers=2), 700),
     Site("three APIs", ("keystone", "glance", "placement"), _shape(_SLURP, controllers=3), 140),
     Site("heat", ("keystone", "heat"), _shape(_NEXT, controllers=2), 110),
-    Site("nova", ("keystone", "placement", "nova"), _shape(_SLURP, controllers=2, computes=2), 48),
+    Site("nova", ("keystone", "placement", "nova"), _shape(_SLURP, controllers=2, computes=3), 48),
     Site("core", _CORE, _shape(_SLURP, controllers=3, networks=1, computes=2), 2),
 )
 
