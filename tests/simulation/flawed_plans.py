@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
-from skylift.actions.action import Action
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService, Placed
 from skylift.actions.migrate_schema import MigrateSchema
@@ -69,10 +68,12 @@ def stops_what_builds(plan: Plan) -> Plan:
     return without(plan, lambda step: isinstance(step.action, CloseService | AwaitIdle | OpenService))
 
 
-def _instead(plan: Plan, of: type[Action], other: type[Action]) -> Plan:
+def _instead(
+    plan: Plan, of: type[DrainBackend | OpenService], other: type[DrainBackend | OpenService]
+) -> Plan:
     """Another action in place of each of a kind, with the same fields."""
     steps = (
-        replace(s, action=other(**{f.name: getattr(s.action, f.name) for f in fields(s.action)}))
+        replace(s, action=other(**{f.name: getattr(s.action, f.name) for f in fields(of)}))
         if isinstance(s.action, of)
         else s
         for s in plan.steps

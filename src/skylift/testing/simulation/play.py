@@ -103,6 +103,8 @@ class Ran:
     events: int
     touches: int
     processes: int
+    first: FaultKind | None
+    """The kind of fault that was dealt by the seed's number, whether or not it befell."""
     befell: Counter[tuple[FaultKind, str]]
     checks: Counter[str]
     broken: tuple[tuple[int, Violation], ...]
@@ -319,6 +321,7 @@ class _Play:
             events=world.run.length if world.run else 0,
             touches=world.touches,
             processes=world.processes,
+            first=self._injector.first,
             befell=self._injector.befell,
             checks=self._watch.counts(),
             broken=tuple(self._watch.broken),
