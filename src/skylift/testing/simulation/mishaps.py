@@ -13,12 +13,12 @@ from skylift.testing.fake_state import FakeJob
 from skylift.testing.fuse import Killed
 from skylift.testing.simulation.injector import Befalling, Rule
 from skylift.testing.simulation.kinds import FaultKind
-from skylift.testing.simulation.site import NoAnswer
+from skylift.testing.simulation.scene import NoAnswer
 from skylift.testing.simulation.wire import Call, Moment, Subject
-from skylift.testing.simulation.world import World
+from skylift.testing.simulation.world import World, planned
 
-_LONG_S = 200
-"""Beyond every deadline of a simulated run."""
+_LATE_S = 60
+"""By how much what is late misses its deadline."""
 
 
 def is_change(_: World, subject: Subject) -> bool:
@@ -109,15 +109,19 @@ def job_of(world: World, call: Call) -> FakeJob:
     return world.cloud.hosts[host].jobs[call.key]
 
 
+def _too_long(of: Befalling) -> int:
+    return planned(of.world).step(of.call.step).deadline + _LATE_S
+
+
 def _last_long(of: Befalling) -> None:
-    job_of(of.world, of.call).ends_at += _LONG_S
+    job_of(of.world, of.call).ends_at += _too_long(of)
 
 
 def _stop_late(of: Befalling) -> None:
     host, name = of.call.args[:2]
     unit = of.world.cloud.hosts[host].units[name]
     if unit.inactive_at is not None:
-        unit.inactive_at += _LONG_S
+        unit.inactive_at += _too_long(of)
 
 
 def _fail_once(of: Befalling) -> None:

@@ -10,27 +10,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from skylift.app.loss_budget import LossGuard, with_announced
-from skylift.checks.finding import Finding
 from skylift.drainbench.clouds import Chance
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Gates, open_run
 from skylift.engine.problems import Holder
-from skylift.model.goal import Upgrade
 from skylift.model.problem import Problem
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import digest_of
 from skylift.ports import Ports
 from skylift.testing.fake_builds import NOVA_COMPUTE
+from skylift.testing.fake_stacks import HEAT_API, HEAT_ENGINE
 from skylift.testing.fuse import Killed
 from skylift.testing.plans import RUN
 from skylift.testing.simulation import hurts, mishaps
 from skylift.testing.simulation.injector import Injector
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.operator_model import Operator, Word
-from skylift.testing.simulation.site import Site, cloud_at, proposed, record_of, seen, site_of
+from skylift.testing.simulation.scene import Findings, Scene
+from skylift.testing.simulation.site import Site, scene_of, site_of
 from skylift.testing.simulation.store import InMemory, OnDisk, Store
 from skylift.testing.simulation.watch import MOST, Watch
 from skylift.testing.simulation.wire import Moment, WiredJournal, Wires
@@ -47,9 +47,6 @@ _IDLE = 20
 """After so many looks at which nothing changed, the next ones come less often."""
 _ON_DISK = 4
 """One seed in so many keeps its journal in the product's own file."""
-
-
-Findings = tuple[Finding, ...]
 
 
 def as_planned(plan: Plan) -> Plan:
@@ -127,19 +124,27 @@ def play(
     kinds: tuple[FaultKind, ...] = tuple(FaultKind),
 ) -> Ran:
     """One whole run, with faults of these kinds; the same seed gives the same story."""
+    return play_scene(seed, scene_of(site or site_of(seed)), product, kinds)
+
+
+def play_scene(
+    seed: int,
+    scene: Scene,
+    product: Product = Product(),
+    kinds: tuple[FaultKind, ...] = tuple(FaultKind),
+) -> Ran:
+    """The same of any scene."""
     if seed % _ON_DISK:
-        return _Play(seed, product, site or site_of(seed), product.store(InMemory())).whole(kinds)
+        return _Play(seed, product, scene, product.store(InMemory())).whole(kinds)
     with TemporaryDirectory(prefix="skylift-simulation-") as folder:
-        store = product.store(OnDisk(Path(folder)))
-        return _Play(seed, product, site or site_of(seed), store).whole(kinds)
+        return _Play(seed, product, scene, product.store(OnDisk(Path(folder)))).whole(kinds)
 
 
 class _Play:
-    def __init__(self, seed: int, product: Product, site: Site, store: Store) -> None:
+    def __init__(self, seed: int, product: Product, scene: Scene, store: Store) -> None:
         self._product = product
-        record = record_of(site)
-        self._world = World(site, seed, cloud_at(site), store, Chance(seed * 7919 + 17))
-        self._watch = Watch(self._world, record.policy.at_once)
+        self._world = World(scene, seed, scene.build(), store, Chance(seed * 7919 + 17))
+        self._watch = Watch(self._world, scene.record.policy.at_once)
         self._injector = Injector(self._world, around=self._watch.around)
         self._wires = Wires(self._world, self._injector, self._watch)
         self._terminal = Terminal(self._wires, self._watch.breaks)
@@ -175,20 +180,19 @@ class _Play:
     def _users_begin(self) -> None:
         """Users boot servers and make stacks; now and then somebody has closed a host before."""
         world = self._world
-        if "nova" in world.site.components:
+        if NOVA_COMPUTE in world.scene.record.services:
             world.cloud.builds.every_s = 11
-            if world.seed % 3 == 0:
+            if world.seed % 3 == 0 and not world.scene.is_given:
                 host = min(host for service, host in world.cloud.roster.places if service == NOVA_COMPUTE)
                 world.cloud.roster.closed[f"{NOVA_COMPUTE}-{host}"] = "Ann changes a fan"
-        if "heat" in world.site.components:
+        if {HEAT_ENGINE, HEAT_API} <= world.scene.record.services.keys():
             world.cloud.stacks.every_s = 9
         world.pass_time(3)
 
     def _plan(self) -> None:
         """As ``skylift plan`` does."""
         world = self._world
-        goal = Upgrade(world.site.shape.goal)
-        plan, findings = proposed(seen(world.cloud, goal), world.cloud.record, goal)
+        plan, findings = world.scene.propose(world.scene.seen(world.cloud, world.scene.goal))
         for finding in self._product.checks(findings):
             if finding.blocks:
                 self._watch.breaks("plan", f"a check forbids to run it: {finding.sentence}")
@@ -212,8 +216,9 @@ class _Play:
     def _drifted(self) -> tuple[Drift, ...]:
         """What of the plan's facts is no longer so, or cannot be seen."""
         world = self._world
-        cloud = seen(world.cloud, Upgrade(world.site.shape.goal), tuple(world.silent))
-        return self._product.drift(planned(world), facts_of(cloud, world.cloud.record))
+        cloud = world.scene.seen(world.cloud, world.scene.goal, tuple(world.silent))
+        found = self._product.drift(planned(world), facts_of(cloud, world.cloud.record))
+        return tuple(drifted for drifted in found if drifted.name not in world.scene.apart)
 
     def _open(self, journal: Journal) -> object:
         """Half of the operators approve all at once, the others stage by stage."""
@@ -316,7 +321,7 @@ class _Play:
         world = self._world
         return Ran(
             seed=world.seed,
-            site=world.site.name,
+            site=world.scene.name,
             outcome=world.run.standing.value if world.run else "never begun",
             events=world.run.length if world.run else 0,
             touches=world.touches,

@@ -12,7 +12,7 @@ from skylift.model.ids import Epoch, HostName, PoolName
 from skylift.planning.plan import Plan
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.simulation.kinds import FaultKind
-from skylift.testing.simulation.site import Site
+from skylift.testing.simulation.scene import Scene
 from skylift.testing.simulation.store import Store
 
 
@@ -30,7 +30,7 @@ class Ailment:
 class World:
     """All of it. A process that dies loses nothing that is here."""
 
-    site: Site
+    scene: Scene
     seed: int
     cloud: FakeCloud
     store: Store
@@ -66,6 +66,11 @@ class World:
     worker: int = 0
     """The number of the process that works on the run; 0 if none does."""
     processes: int = 0
+
+    @property
+    def places(self) -> tuple[tuple[PoolName, HostName], ...]:
+        """Every backend of every pool."""
+        return tuple(next(iter(self.cloud.traffic.servers.values()), {}))
 
     @property
     def now(self) -> Epoch:
