@@ -52,7 +52,7 @@ FIRST ?= 0
 JOBS ?= $(shell nproc)
 
 simulate: $(READY) ## whole runs of the engine with faults: SEEDS=, FIRST=, JOBS=; SEED=N sees one again
-	$(BIN)/python -m skylift.testing.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS))
+	$(BIN)/python -m skylift.testing.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS) --keep docs/reference/simulation-results.json)
 
 simulate-fleet: $(READY) ## whole runs over 1,000 hosts in simulated time, with faults from 200 seeds
 	$(BIN)/python -m skylift.testing.twin.run $(SIMULATE)

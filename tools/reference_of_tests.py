@@ -25,6 +25,7 @@ def page_of_the_simulation() -> list[str]:
         "`make simulate SEEDS=10000 FIRST=0` plays one whole run for each seed and prints a table.",
         "It ends with 1 if an invariant was broken or a kind of fault never befell.",
         "`make simulate SEED=7` plays one of them again, to the same bytes, and tells its story.",
+        "What came of the newest is [kept](simulation-results.md).",
         "",
         "## Clouds",
         "",
@@ -52,5 +53,5 @@ def page_of_the_simulation() -> list[str]:
         "",
         "## What users may lose",
         "",
-        *paragraphs((users.__doc__ or "").partition("\n\n")[2]),
-    ]
+        *(line for p in paragraphs((users.__doc__ or "").partition("\n\n")[2]) for line in (p, "")),
+    ][:-1]

@@ -83,7 +83,13 @@ def plain(text: str) -> str:
 def paragraphs(text: str | None) -> list[str]:
     """A docstring as Markdown paragraphs, without its Raises section, which the problem pages have."""
     whole = inspect.cleandoc(text or "").partition("\nRaises:")[0]
-    return [plain(p) for p in re.split(r"\n\s*\n", whole) if p.strip()]
+    return [_listed(p) if p.startswith("* ") else plain(p) for p in re.split(r"\n\s*\n", whole) if p.strip()]
+
+
+def _listed(text: str) -> str:
+    """A list, each item of it one line."""
+    items = re.split(r"^\* ", text, flags=re.MULTILINE)[1:]
+    return "\n".join(f"- {plain(item)}" for item in items)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from random import Random
 from typing import Any
 
 import pytest
 from tests.rollback.half_way import CATALOG, SHAPE, back_from, before_the_end, sample, told_against
-from tests.verifier.plan_mutants import SPOILS, merge_two_stages
+from tests.verifier.plan_mutants import SPOILS, harmful_are_refused, merge_two_stages
 from tests.verifier.plan_oracle import harm
 from tests.verifier.tiny_cloud import TinyCloud, tiny_cloud
 
@@ -26,9 +23,6 @@ from skylift.testing.samples import KEYSTONE
 from skylift.testing.whole_clouds import whole_cloud
 from skylift.verifier.verify import verify
 
-SEED = int(os.environ.get("SKYLIFT_SEED", "0"))
-"""Printed with each failure, so that it can be seen again: SKYLIFT_SEED=... pytest ..."""
-HARMFUL = 300
 NOVA = ("keystone", "placement", "nova")
 
 Document = dict[str, Any]
@@ -67,26 +61,10 @@ def test_the_tiny_cloud_takes_no_harm_from_good_plans() -> None:
 
 
 def test_a_way_back_that_does_harm_is_refused() -> None:
-    """Of each of some hundreds, by the tiny cloud's word."""
+    """Of each of some hundreds, by the tiny cloud's word; it has one stage only."""
     spoils = [spoil for spoil in SPOILS if spoil is not merge_two_stages]
-    seen: Counter[tuple[str, bool]] = Counter()
-    number = 0
-    while sum(count for (_, harmful), count in seen.items() if harmful) < HARMFUL:
-        number += 1
-        chance = Random(f"{SEED}.back.{number}")
-        text, cloud = chance.choice(good_plans())
-        plan, spoil = json.loads(text), chance.choice(spoils)
-        spoil(plan, chance)
-        seen_harm = harm(cloud, plan)
 
-        refused = verify(plan, documents())
-
-        told = f"SKYLIFT_SEED={SEED}, mutant {number}, {spoil.__name__}: {seen_harm}"
-        assert refused or not seen_harm, told
-        seen[spoil.__name__, bool(seen_harm)] += 1
-
-    assert number < 3 * HARMFUL, seen
-    assert all(seen[spoil.__name__, True] for spoil in spoils), seen
+    harmful_are_refused(good_plans(), spoils, harmful=300, salt="back.")
 
 
 def edge(before: str, after: str) -> Document:

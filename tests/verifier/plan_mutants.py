@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
+
+from tests.verifier.plan_oracle import harm
+from tests.verifier.tiny_cloud import TinyCloud
+
+from skylift.catalog.catalog import documents
+from skylift.verifier.verify import verify
 
 Document = dict[str, Any]
 Spoil = Callable[[Document, Random], None]
@@ -139,3 +148,35 @@ SPOILS: tuple[Spoil, ...] = (
     aim_at_old_code,
     hide_what_it_does,
 )
+
+
+SEED = int(os.environ.get("SKYLIFT_SEED", "0"))
+"""Printed with each failure, so that it can be seen again: SKYLIFT_SEED=... pytest ..."""
+
+
+def harmful_are_refused(
+    good: Sequence[tuple[str, TinyCloud]], spoils: Sequence[Spoil], *, harmful: int, salt: str = ""
+) -> None:
+    """Spoil good plans by chance until so many do harm, by the tiny cloud's word: each must be refused.
+
+    Raises:
+        AssertionError: one is accepted, or a way to spoil never did harm.
+    """
+    seen: Counter[tuple[str, bool]] = Counter()
+    number = 0
+    while sum(count for (_, does_harm), count in seen.items() if does_harm) < harmful:
+        number += 1
+        chance = Random(f"{SEED}.{salt}{number}")
+        text, cloud = chance.choice(good)
+        plan, spoil = json.loads(text), chance.choice(spoils)
+        spoil(plan, chance)
+        seen_harm = harm(cloud, plan)
+
+        refused = verify(plan, documents())
+
+        told = f"SKYLIFT_SEED={SEED}, mutant {salt}{number}, {spoil.__name__}: {seen_harm}"
+        assert refused or not seen_harm, told
+        seen[spoil.__name__, bool(seen_harm)] += 1
+
+    assert number < 3 * harmful, seen
+    assert all(seen[spoil.__name__, True] for spoil in spoils), seen

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter
 from functools import cache
-from random import Random
 from typing import Any
 
 from tests.planning.planned import planned, sample_plan
-from tests.verifier.plan_mutants import SPOILS
+from tests.verifier.plan_mutants import SPOILS, harmful_are_refused
 from tests.verifier.plan_oracle import harm
 from tests.verifier.tiny_cloud import TinyCloud, tiny_cloud
 
@@ -21,10 +18,6 @@ from skylift.planning.plan import Plan
 from skylift.planning.text import plan_document, write_plan
 from skylift.testing.samples import GLANCE, KEYSTONE, R2024_1, R2025_1, sample_cloud, sample_record
 from skylift.verifier.verify import verify
-
-SEED = int(os.environ.get("SKYLIFT_SEED", "0"))
-"""Printed with each failure, so that it can be seen again: SKYLIFT_SEED=... pytest ..."""
-HARMFUL = 1_000
 
 
 def two_at_a_time() -> Plan:
@@ -81,24 +74,7 @@ def test_the_tiny_cloud_takes_no_harm_from_good_plans() -> None:
 
 def test_a_plan_that_does_harm_is_refused() -> None:
     """Of each of a thousand, by the tiny cloud's word."""
-    seen: Counter[tuple[str, bool]] = Counter()
-    number = 0
-    while sum(count for (_, harmful), count in seen.items() if harmful) < HARMFUL:
-        number += 1
-        chance = Random(f"{SEED}.{number}")
-        text, cloud = chance.choice(good_plans())
-        plan, spoil = json.loads(text), chance.choice(SPOILS)
-        spoil(plan, chance)
-        seen_harm = harm(cloud, plan)
-
-        refused = verify(plan, documents())
-
-        told = f"SKYLIFT_SEED={SEED}, mutant {number}, {spoil.__name__}: {seen_harm}"
-        assert refused or not seen_harm, told
-        seen[spoil.__name__, bool(seen_harm)] += 1
-
-    assert number < 3 * HARMFUL, seen
-    assert all(seen[spoil.__name__, True] for spoil in SPOILS), seen
+    harmful_are_refused(good_plans(), SPOILS, harmful=1_000)
 
 
 def test_a_plan_without_a_needless_edge_is_accepted_as_before() -> None:

@@ -40,7 +40,8 @@ class Loan:
 
     def on(self, run: Run) -> bool:
         """Whether it was taken, and its giving back has not begun."""
-        return self.taken_by in run.within(Phase.DONE) and self.given_back_by not in run.steps
+        taken = run.steps.get(self.taken_by)
+        return taken is not None and taken.phase is Phase.DONE and self.given_back_by not in run.steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class FakeCloud:
         self.record = record
         self.known = load(record.catalog).components
         self.now = NOW
-        self.controllers = record.hosts_in("controller")
+        self.controllers = record.hosts_in(record.balancer.role)
         self.hosts = {name: FakeHost(name) for name in record.hosts}
         self.schemas = FakeSchemas(self)
         self.rows: dict[str, frozenset[str]] = {}

@@ -1,7 +1,9 @@
 """Users who make stacks on the fake cloud: an engine of one release ends none that one of another began.
 
 A stack whose engines are stopped stands still, and those of the release that began it go on with it. It is
-lost as soon as an engine of another release lives, for that takes its messages, too.
+lost as soon as an engine of another release lives, for that takes its messages, too. An engine that is told
+to stop ends what it has begun and begins nothing. Source: heat/engine/service.py, ``EngineService.stop``,
+which ends its RPC server first.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from skylift.model.cloud import UnitState
 from skylift.model.ids import ComponentName, Epoch, ServiceName
 from skylift.model.work import EXAMPLES, InHand, Piece
 from skylift.testing.fake_traffic import held
@@ -62,8 +65,9 @@ class FakeStacks:
         if asks and not held(cloud, cloud.record.services[HEAT_API].pool):
             self.all.append(FakeStack(f"stack{len(self.all)}", cloud.now, self.takes_s))
         living = set(self._living()) if self.all else set()
-        for stack in (s for s in self.all if s.in_hand and living):
-            stack.begun_by = stack.begun_by or min(living)
+        begins = set(self._living(UnitState.ACTIVE)) if self.all else set()
+        for stack in (s for s in self.all if s.in_hand and (begins or (living and s.begun_by))):
+            stack.begun_by = stack.begun_by or min(begins)
             stack.lost = living != {stack.begun_by}
             stack.left_s -= 1
 
@@ -74,10 +78,10 @@ class FakeStacks:
             oldest = tuple(Piece(stack.id, stack.asked_at) for stack in own[:EXAMPLES])
             yield InHand(HEAT, database, "stack", "CREATE_IN_PROGRESS", len(own), oldest)
 
-    def _living(self) -> Iterator[PurePosixPath]:
-        """What the engines run, those among them that are about to end."""
+    def _living(self, *states: UnitState) -> Iterator[PurePosixPath]:
+        """What the engines run, those among them that are about to end; or of these states alone."""
         unit = self._cloud.record.services[HEAT_ENGINE].unit
         for host in self._cloud.hosts.values():
             found = host.units.get(unit)
-            if found and found.running:
+            if found and found.running and (found.state in states or not states):
                 yield found.running

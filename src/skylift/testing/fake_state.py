@@ -53,6 +53,8 @@ class FakeHost:
     reachable: bool = True
     up_at: float = 0.0
     """When it is up again; in the past if it is up."""
+    booted_at: float | None = None
+    """When its units started with it; none if that was before anybody looked."""
     booting: bool = False
     """Whether its units are still to be started, as soon as it is up."""
     boots: int = 1

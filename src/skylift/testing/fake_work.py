@@ -81,7 +81,7 @@ def _starts(cloud: FakeCloud, host: FakeHost, unit: FakeUnit) -> bool:
 def run_host(cloud: FakeCloud, host: FakeHost) -> None:
     """Let everything on a host come to its end whose time has come."""
     if host.booting:
-        host.booting = False
+        host.booting, host.booted_at = False, cloud.now
         for unit in (u for u in host.units.values() if u.enabled):
             run_unit(cloud, host, unit)
     for unit in host.units.values():

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skylift.engine.fold import Run, after, fold
+from skylift.engine.fold import Run, after
 from skylift.engine.journal import (
     Event,
     MovesAsked,
@@ -66,7 +66,14 @@ class Books:
         self._gated: frozenset[Stage] = frozenset()
         self._approved: frozenset[StepId] = frozenset()
         self.run: Run | None = None
+        self._events: list[Event] = []
+        """As they were appended."""
         self.checks: Counter[str] = Counter()
+
+    @property
+    def length(self) -> int:
+        """How many events were added."""
+        return len(self._events)
 
     def runs(self, step: StepId, attempt: int) -> bool:
         """Whether a step's newest attempt is said to run, or to be held."""
@@ -84,18 +91,18 @@ class Books:
             yield Violation("writer", f"{event.kind} was written by process {by}, and {worker} has the lease")
         yield from self._may_follow(event)
         self._take(event)
+        self._events.append(event)
+        if isinstance(event, RunClosed):
+            yield from self._may_close(event)
         try:
             self.run = after(self.run, event)
         except AssertionError as contradicted:
             yield Violation("fold", f"after {event.kind}: {contradicted}")
-            return
-        if isinstance(event, RunClosed):
-            yield from self._may_close(event)
 
     def reload(self, events: tuple[Event, ...]) -> Iterator[Violation]:
-        """What a process that is started anew folds is what was folded event by event."""
+        """What a process reads that is started anew is what was appended: so it folds what was folded."""
         self.checks["reload"] += 1
-        if (fold(events) if events else None) != self.run:
+        if events != tuple(self._events):
             yield Violation("reload", f"the {len(events)} events on disk tell of another run")
 
     def _may_follow(self, event: Event) -> Iterator[Violation]:

@@ -13,12 +13,10 @@ from skylift.app.validate import Outcome, validate
 from skylift.engine.decide import Order
 from skylift.engine.fold import Standing
 from skylift.model.cloud import BackendState, UnitState
-from skylift.model.goal import Upgrade
 from skylift.model.ids import HostName, PoolName, StepId, UnitName
 from skylift.planning.plan import Notice, Plan
 from skylift.ports import Ended, Running
 from skylift.testing.fake_traffic import held
-from skylift.testing.simulation.site import CATALOG, seen
 from skylift.testing.simulation.wire import Call
 from skylift.testing.simulation.world import World
 from skylift.verifier.fleet.seen import Violation
@@ -34,7 +32,7 @@ class Guards:
         self._plan = plan
         self._record = world.cloud.record
         self.checks: Counter[str] = Counter()
-        self.places: tuple[Place, ...] = tuple(world.cloud.traffic.servers[world.cloud.controllers[0].name])
+        self.places: tuple[Place, ...] = world.places
         self._asked: dict[Place, StepId] = {}
         """What the run drained, or asked to, and has not let back."""
         self._stopped: set[tuple[HostName, UnitName]] = set()
@@ -169,7 +167,7 @@ class Guards:
         if not action.destructive:
             return
         self.checks["contract"] += 1
-        target = self._record.artifact_for(self._world.site.shape.goal)
+        target = self._world.scene.target
         for service in self._record.components[action.component].services.values():
             for entry in self._record.hosts_in(service.role):
                 running = self._world.cloud.hosts[entry.name].units[service.unit].running
@@ -186,9 +184,8 @@ class Guards:
         return any((host, name) in self._stopped for name, unit in units.items() if unit.pool == pool)
 
     def _reached(self) -> Iterator[Violation]:
-        goal = Upgrade(self._world.site.shape.goal)
-        cloud = seen(self._world.cloud, None)
-        verdict = validate(cloud, self._record, goal, CATALOG)
+        scene = self._world.scene
+        verdict = validate(scene.seen(self._world.cloud, None), self._record, scene.goal, scene.catalog)
         if verdict.outcome is Outcome.FAILED:
             yield Violation("goal", f"the run is complete, and {verdict.issues[0].sentence}")
         staged = [s.action for s in self._plan.steps if isinstance(s.action, StageArtifact)]

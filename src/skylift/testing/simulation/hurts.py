@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from skylift.model.cloud import UnitState
-from skylift.model.ids import ComponentName, HostName, UnitName
+from skylift.model.ids import HostName, UnitName
 from skylift.model.work import InHand
 from skylift.testing.fake_builds import NOVA_COMPUTE
-from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_stacks import HEAT, HEAT_ENGINE
 from skylift.testing.fake_state import GIB, FakeHost, FakeUnit
-from skylift.testing.fake_work import DUMP, FETCH, run_unit
+from skylift.testing.fake_work import DUMP, FETCH, is_unit_of, run_unit
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.injector import Befalling, Rule
 from skylift.testing.simulation.kinds import FaultKind
@@ -41,10 +41,16 @@ def _cut_off(of: Befalling, kind: FaultKind, seconds: int) -> None:
     of.world.ail(kind, reach, for_s=seconds)
 
 
+def _fall_silent(of: Befalling) -> None:
+    patience = of.world.cloud.record.policy.timeouts.unreachable
+    _cut_off(of, FaultKind.HOST_SILENT, patience + of.among(30, 120))
+
+
 def _reboot(of: Befalling, *, more_s: int = 0) -> None:
     host = _host(of)
     of.world.note(f"{host.name} for {more_s} s more")
-    of.world.shaken = True
+    _cut_stacks(of.world, host.units)
+    of.world.booted.add(host.name)
     _forget(of.world, host.name)
     of.world.cloud.reboot(host.name)
     host.up_at += more_s
@@ -123,7 +129,7 @@ def _alive(world: World) -> Iterator[Alive]:
 
 def _just_started(world: World) -> Iterator[Alive]:
     """Services on the new artifact, started a short while ago."""
-    since, target = world.cloud.now - _JUST_S, world.cloud.record.artifact_for(world.site.shape.goal)
+    since, target = world.cloud.now - _JUST_S, world.scene.target
     for host, name, unit in _alive(world):
         if target is not None and unit.running == target.path and (unit.started_at or 0.0) >= since:
             yield host, name, unit
@@ -133,32 +139,40 @@ def _kill_service(of: Befalling, kind: FaultKind, among: Iterator[Alive]) -> Non
     found = list(among)
     host, name, unit = found[of.number // 7 % len(found)]
     of.world.note(f"{name} on {host.name}")
-    of.world.shaken = True
+    _cut_stacks(of.world, (name,))
     of.world.cloud.traffic.cut((unit.pool, host.name))
     unit.state, unit.running, unit.pid = UnitState.FAILED, None, None
-    of.world.ail(kind, lambda: start_failed(of.world.cloud), for_s=None)
+    of.world.ail(kind, lambda: start_failed(of.world), for_s=None)
 
 
 def _break_artifact(of: Befalling) -> None:
     cloud = of.world.cloud
-    target = cloud.record.artifact_for(of.world.site.shape.goal)
-    assert target is not None, "each site has its target"  # noqa: S101 - as it says
+    target = of.world.scene.target
+    assert target is not None, "a rule fits scenes with a target only"  # noqa: S101 - as it says
 
     def mend() -> None:
         cloud.broken.discard(target.path)
-        start_failed(cloud)
+        start_failed(of.world)
 
     cloud.broken.add(target.path)
-    of.world.shaken = True
     of.world.ail(FaultKind.SERVICE_CANNOT_START, mend, for_s=None)
 
 
-def start_failed(cloud: FakeCloud) -> None:
+def _cut_stacks(world: World, units: Collection[UnitName]) -> None:
+    """Note what an engine has under way that ends now."""
+    if any(is_unit_of(world.cloud, name, HEAT_ENGINE) for name in units):
+        world.cut |= {stack.id for stack in world.cloud.stacks.all if stack.in_hand and stack.begun_by}
+
+
+def start_failed(world: World) -> None:
     """What an operator does for services that ended by themselves."""
+    cloud = world.cloud
     for host in cloud.hosts.values():
         for unit in host.units.values():
             if unit.state is UnitState.FAILED and unit.enabled and cloud.is_up(host.name):
                 run_unit(cloud, host, unit)
+                if unit.pid is not None:
+                    world.revived.add(unit.pid)
 
 
 def _mute(of: Befalling) -> None:
@@ -169,7 +183,7 @@ def _mute(of: Befalling) -> None:
     of.world.ail(FaultKind.REPORTS_STOP, lambda: roster.mute.discard(place), for_s=of.among(20, 120))
 
 
-def _reports(world: World, _: Subject) -> bool:
+def _reports(world: World) -> bool:
     return bool(world.cloud.roster.places)
 
 
@@ -185,13 +199,14 @@ def _stick(of: Befalling) -> None:
 
         of.world.ail(FaultKind.WORK_STUCK, end, for_s=None)
         return
-    work = InHand(ComponentName("heat"), "heat", "stack", "CREATE_IN_PROGRESS", 1, ())
+    database = next(iter(cloud.record.components[HEAT].databases.values()))
+    work = InHand(HEAT, database, "stack", "CREATE_IN_PROGRESS", 1, ())
     cloud.in_hand.append(work)
     of.world.ail(FaultKind.WORK_STUCK, lambda: cloud.in_hand.remove(work), for_s=of.among(5, 120))
 
 
-def _has_work(world: World, _: Subject) -> bool:
-    return bool({"heat", "nova"} & set(world.site.components))
+def _has_work(world: World) -> bool:
+    return HEAT in world.cloud.record.components or NOVA_COMPUTE in world.cloud.record.services
 
 
 def _jump(of: Befalling, sign: int) -> None:
@@ -201,9 +216,8 @@ def _jump(of: Befalling, sign: int) -> None:
 def _change(of: Befalling) -> None:
     """Somebody drains a backend, or brings an artifact's link elsewhere."""
     cloud = of.world.cloud
-    host = HostName(cloud.controllers[-1].name)
+    pool, host = of.world.places[-1]
     if of.number % 2:
-        pool = next(entry.pool for entry in cloud.record.services.values() if entry.balanced)
         for servers in cloud.traffic.servers.values():
             servers[pool, host].told = "drain"
 
@@ -233,9 +247,7 @@ RULES: Mapping[FaultKind, Rule] = {
     FaultKind.HOST_CUT_OFF: Rule(
         _ANY_TIME, _always, lambda of: _cut_off(of, FaultKind.HOST_CUT_OFF, of.among(3, 25))
     ),
-    FaultKind.HOST_SILENT: Rule(
-        _ANY_TIME, _always, lambda of: _cut_off(of, FaultKind.HOST_SILENT, of.among(60, 150))
-    ),
+    FaultKind.HOST_SILENT: Rule(_ANY_TIME, _always, _fall_silent),
     FaultKind.HOST_REBOOTS: Rule(_ANY_TIME, _always, _reboot),
     FaultKind.HOST_LOSES_POWER: Rule(_ANY_TIME, _always, lambda of: _reboot(of, more_s=of.among(60, 300))),
     FaultKind.BALANCER_CUT_OFF: Rule(_ANY_TIME, _always, _silence("balancer", FaultKind.BALANCER_CUT_OFF)),
@@ -255,10 +267,12 @@ RULES: Mapping[FaultKind, Rule] = {
         lambda w, _: any(_just_started(w)),
         lambda of: _kill_service(of, FaultKind.NEW_SERVICE_DIES, _just_started(of.world)),
     ),
-    FaultKind.SERVICE_CANNOT_START: Rule(_ANY_TIME, _always, _break_artifact),
-    FaultKind.REPORTS_STOP: Rule(_ANY_TIME, _reports, _mute),
-    FaultKind.WORK_STUCK: Rule(_ANY_TIME, _has_work, _stick),
+    FaultKind.SERVICE_CANNOT_START: Rule(
+        _ANY_TIME, _always, _break_artifact, lambda w: w.scene.target is not None
+    ),
+    FaultKind.REPORTS_STOP: Rule(_ANY_TIME, _always, _mute, _reports),
+    FaultKind.WORK_STUCK: Rule(_ANY_TIME, _always, _stick, _has_work),
     FaultKind.CLOCK_FORWARD: Rule(_ANY_TIME, _always, lambda of: _jump(of, 1)),
     FaultKind.CLOCK_BACK: Rule(_ANY_TIME, _always, lambda of: _jump(of, -1)),
-    FaultKind.DRIFT: Rule(_PLANNED, _always, _change),
+    FaultKind.DRIFT: Rule(_PLANNED, _always, _change, lambda w: bool(w.places)),
 }

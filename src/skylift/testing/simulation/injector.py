@@ -39,6 +39,10 @@ class Befalling:
         return few + self.number % (many - few + 1)
 
 
+def _anywhere(_: World) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """When a kind of fault may befall a run, and what it is."""
@@ -46,6 +50,8 @@ class Rule:
     moments: frozenset[Moment]
     fits: Callable[[World, Subject], bool]
     befall: Callable[[Befalling], None]
+    possible: Callable[[World], bool] = _anywhere
+    """Whether a world has what it befalls at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +73,25 @@ class Injector:
         self._ahead: dict[Moment, int] = {}
         """How many touches early a fault may come: no process touches anything while none lives."""
         self._busy = False
+        self.first: FaultKind | None = None
+        """The kind that goes by the seed's number."""
         self.befell: Counter[tuple[FaultKind, str]] = Counter()
         """How often each kind did, by the phase of the run."""
 
     def deal(self, steps: int, kinds: tuple[FaultKind, ...]) -> None:
-        """Choose what befalls a run of so many steps; the first kind goes by the seed: none is left out."""
-        chance = self._world.chance
+        """Choose what befalls a run of so many steps, of what can; the first kind goes by the seed.
+
+        By how many seeds there were before it, too: what the seed's number decides otherwise, such as
+        where its journal lies, then comes with every kind.
+        """
+        chance, seed = self._world.chance, self._world.seed
         number = 8 if chance.below(_MANY) == 0 else 1 + chance.below(4)
-        chosen = [kinds[self._world.seed % len(kinds)]]
-        chosen += [kinds[chance.below(len(kinds))] for _ in range(number - 1)]
+        able = [kind for kind in kinds if self.rules[kind].possible(self._world)]
+        if not able:
+            return
+        chosen = [able[(seed + seed // len(able)) % len(able)]]
+        chosen += [able[chance.below(len(able))] for _ in range(number - 1)]
+        self.first = chosen[0]
         span = steps * _TOUCHES_PER_STEP
         self._ahead = {Moment.DEAD: span // 5, Moment.PLANNED: span}
         self._left = [

@@ -13,12 +13,12 @@ from skylift.testing.fake_state import FakeJob
 from skylift.testing.fuse import Killed
 from skylift.testing.simulation.injector import Befalling, Rule
 from skylift.testing.simulation.kinds import FaultKind
-from skylift.testing.simulation.site import NoAnswer
+from skylift.testing.simulation.scene import NoAnswer
 from skylift.testing.simulation.wire import Call, Moment, Subject
-from skylift.testing.simulation.world import World
+from skylift.testing.simulation.world import World, planned
 
-_LONG_S = 200
-"""Beyond every deadline of a simulated run."""
+_LATE_S = 60
+"""By how much what is late misses its deadline."""
 
 
 def is_change(_: World, subject: Subject) -> bool:
@@ -34,8 +34,8 @@ def _is_append(_: World, subject: Subject) -> bool:
     return subject is not None and not isinstance(subject, Call)
 
 
-def _is_torn(world: World, subject: Subject) -> bool:
-    return world.store.tears and _is_append(world, subject)
+def _tears(world: World) -> bool:
+    return world.store.tears
 
 
 def _starts_job(_: World, subject: Subject) -> bool:
@@ -109,15 +109,19 @@ def job_of(world: World, call: Call) -> FakeJob:
     return world.cloud.hosts[host].jobs[call.key]
 
 
+def _too_long(of: Befalling) -> int:
+    return planned(of.world).step(of.call.step).deadline + _LATE_S
+
+
 def _last_long(of: Befalling) -> None:
-    job_of(of.world, of.call).ends_at += _LONG_S
+    job_of(of.world, of.call).ends_at += _too_long(of)
 
 
 def _stop_late(of: Befalling) -> None:
     host, name = of.call.args[:2]
     unit = of.world.cloud.hosts[host].units[name]
     if unit.inactive_at is not None:
-        unit.inactive_at += _LONG_S
+        unit.inactive_at += _too_long(of)
 
 
 def _fail_once(of: Befalling) -> None:
@@ -153,7 +157,7 @@ RULES: Mapping[FaultKind, Rule] = {
     FaultKind.KILL_AT_A_LOOK: _rule(_BEFORE, _is_look, _kill),
     FaultKind.KILL_BEFORE_APPEND: _rule(Moment.BEFORE_APPEND, _is_append, _kill),
     FaultKind.KILL_AFTER_APPEND: _rule(Moment.AFTER_APPEND, _is_append, _kill),
-    FaultKind.TORN_APPEND: _rule(Moment.BEFORE_APPEND, _is_torn, _tear),
+    FaultKind.TORN_APPEND: Rule(frozenset({Moment.BEFORE_APPEND}), _is_append, _tear, _tears),
     FaultKind.JOURNAL_DISK_FULL: _rule(Moment.BEFORE_APPEND, _is_append, _fill_journals_disk),
     FaultKind.LOST_ANSWER: _rule(_AFTER, is_change, _lose_answer),
     FaultKind.LOST_COMMAND: _rule(_BEFORE, is_change, _lose_command),

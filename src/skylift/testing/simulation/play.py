@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +16,21 @@ from skylift.engine.execute import Execution, Limits
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Gates, open_run
 from skylift.engine.problems import Holder
-from skylift.model.goal import Upgrade
 from skylift.model.problem import Problem
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import digest_of
 from skylift.ports import Ports
+from skylift.testing.fake_builds import NOVA_COMPUTE
+from skylift.testing.fake_stacks import HEAT_API, HEAT_ENGINE
 from skylift.testing.fuse import Killed
 from skylift.testing.plans import RUN
 from skylift.testing.simulation import hurts, mishaps
 from skylift.testing.simulation.injector import Injector
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.operator_model import Operator, Word
-from skylift.testing.simulation.site import Site, cloud_at, proposed, record_of, seen, site_of
+from skylift.testing.simulation.scene import Findings, Scene
+from skylift.testing.simulation.site import Site, scene_of, site_of
 from skylift.testing.simulation.store import InMemory, OnDisk, Store
 from skylift.testing.simulation.watch import MOST, Watch
 from skylift.testing.simulation.wire import Moment, WiredJournal, Wires
@@ -52,6 +54,16 @@ def as_planned(plan: Plan) -> Plan:
     return plan
 
 
+def as_found(findings: Findings) -> Findings:
+    """What checks found, unchanged."""
+    return findings
+
+
+def as_stored(store: Store) -> Store:
+    """The disk as it is."""
+    return store
+
+
 def as_kept(journal: Journal) -> Journal:
     """The journal as it is."""
     return journal
@@ -67,6 +79,10 @@ class Product:
     """What is simulated; a flawed one is made by putting something else in its place."""
 
     plan: Callable[[Plan], Plan] = as_planned
+    checks: Callable[[Findings], Findings] = as_found
+    drift: Callable[[Plan, Mapping[str, str]], tuple[Drift, ...]] = drift
+    """What of a plan's facts is no longer so."""
+    store: Callable[[Store], Store] = as_stored
     journal: Callable[[Journal], Journal] = as_kept
     ports: Callable[[Ports], Ports] = as_lent
     execution: type[Execution] = Execution
@@ -84,6 +100,8 @@ class Ran:
     events: int
     touches: int
     processes: int
+    first: FaultKind | None
+    """The kind of fault that was dealt by the seed's number, whether or not it befell."""
     befell: Counter[tuple[FaultKind, str]]
     checks: Counter[str]
     broken: tuple[tuple[int, Violation], ...]
@@ -106,18 +124,27 @@ def play(
     kinds: tuple[FaultKind, ...] = tuple(FaultKind),
 ) -> Ran:
     """One whole run, with faults of these kinds; the same seed gives the same story."""
+    return play_scene(seed, scene_of(site or site_of(seed)), product, kinds)
+
+
+def play_scene(
+    seed: int,
+    scene: Scene,
+    product: Product = Product(),
+    kinds: tuple[FaultKind, ...] = tuple(FaultKind),
+) -> Ran:
+    """The same of any scene."""
     if seed % _ON_DISK:
-        return _Play(seed, product, site or site_of(seed), InMemory()).whole(kinds)
+        return _Play(seed, product, scene, product.store(InMemory())).whole(kinds)
     with TemporaryDirectory(prefix="skylift-simulation-") as folder:
-        return _Play(seed, product, site or site_of(seed), OnDisk(Path(folder))).whole(kinds)
+        return _Play(seed, product, scene, product.store(OnDisk(Path(folder)))).whole(kinds)
 
 
 class _Play:
-    def __init__(self, seed: int, product: Product, site: Site, store: Store) -> None:
+    def __init__(self, seed: int, product: Product, scene: Scene, store: Store) -> None:
         self._product = product
-        record = record_of(site)
-        self._world = World(site, seed, cloud_at(site), store, Chance(seed * 7919 + 17))
-        self._watch = Watch(self._world, record.policy.at_once)
+        self._world = World(scene, seed, scene.build(), store, Chance(seed * 7919 + 17))
+        self._watch = Watch(self._world, scene.record.policy.at_once)
         self._injector = Injector(self._world, around=self._watch.around)
         self._wires = Wires(self._world, self._injector, self._watch)
         self._terminal = Terminal(self._wires, self._watch.breaks)
@@ -141,7 +168,8 @@ class _Play:
             if len(self._watch.broken) >= MOST:
                 break
             self._live(word)
-            self._watch.reload()
+            if not self._watch.reload():
+                break
             if world.run is None:
                 world.pass_time(10)
             elif world.run.closed is None:
@@ -152,21 +180,20 @@ class _Play:
     def _users_begin(self) -> None:
         """Users boot servers and make stacks; now and then somebody has closed a host before."""
         world = self._world
-        if "nova" in world.site.components:
+        if NOVA_COMPUTE in world.scene.record.services:
             world.cloud.builds.every_s = 11
-            if world.seed % 3 == 0:
-                row = min(world.cloud.roster.places)
-                world.cloud.roster.closed[f"{row[0]}-{row[1]}"] = "Ann changes a fan"
-        if "heat" in world.site.components:
+            if world.seed % 3 == 0 and not world.scene.is_given:
+                host = min(host for service, host in world.cloud.roster.places if service == NOVA_COMPUTE)
+                world.cloud.roster.closed[f"{NOVA_COMPUTE}-{host}"] = "Ann changes a fan"
+        if {HEAT_ENGINE, HEAT_API} <= world.scene.record.services.keys():
             world.cloud.stacks.every_s = 9
         world.pass_time(3)
 
     def _plan(self) -> None:
         """As ``skylift plan`` does."""
         world = self._world
-        goal = Upgrade(world.site.shape.goal)
-        plan, findings = proposed(seen(world.cloud, goal), world.cloud.record, goal)
-        for finding in findings:
+        plan, findings = world.scene.propose(world.scene.seen(world.cloud, world.scene.goal))
+        for finding in self._product.checks(findings):
             if finding.blocks:
                 self._watch.breaks("plan", f"a check forbids to run it: {finding.sentence}")
         world.plan = self._product.plan(plan)
@@ -176,7 +203,7 @@ class _Play:
         """As ``skylift apply`` does: not before the facts of the plan hold again."""
         world = self._world
         self._injector.meet(Moment.PLANNED)
-        while changes := _drifted(world):
+        while changes := self._drifted():
             world.note(f"refused: drifted: {changes[0].name}")
             world.repair()
             if world.chance.below(2):
@@ -185,6 +212,13 @@ class _Play:
         if any(ailment.kind is FaultKind.DRIFT for ailment in world.ailments):
             self._watch.breaks("drift", "a plan is applied to a cloud that is no longer what it was made for")
         self._watch.begin()
+
+    def _drifted(self) -> tuple[Drift, ...]:
+        """What of the plan's facts is no longer so, or cannot be seen."""
+        world = self._world
+        cloud = world.scene.seen(world.cloud, world.scene.goal, tuple(world.silent))
+        found = self._product.drift(planned(world), facts_of(cloud, world.cloud.record))
+        return tuple(drifted for drifted in found if drifted.name not in world.scene.apart)
 
     def _open(self, journal: Journal) -> object:
         """Half of the operators approve all at once, the others stage by stage."""
@@ -279,7 +313,7 @@ class _Play:
         world.pass_time(_SETTLES_S)
         while not all(world.cloud.is_up(host) for host in world.cloud.hosts):
             world.pass_time(30)
-        hurts.start_failed(world.cloud)
+        hurts.start_failed(world)
         world.pass_time(30)
         self._watch.end()
 
@@ -287,20 +321,15 @@ class _Play:
         world = self._world
         return Ran(
             seed=world.seed,
-            site=world.site.name,
+            site=world.scene.name,
             outcome=world.run.standing.value if world.run else "never begun",
             events=world.run.length if world.run else 0,
             touches=world.touches,
             processes=world.processes,
+            first=self._injector.first,
             befell=self._injector.befell,
             checks=self._watch.counts(),
             broken=tuple(self._watch.broken),
             digest=world.digest,
             story=tuple(world.story),
         )
-
-
-def _drifted(world: World) -> tuple[Drift, ...]:
-    """What of the plan's facts is no longer so, or cannot be seen."""
-    cloud = seen(world.cloud, Upgrade(world.site.shape.goal), tuple(world.silent))
-    return drift(planned(world), facts_of(cloud, world.cloud.record))

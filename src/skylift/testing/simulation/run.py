@@ -9,7 +9,9 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
+from skylift.testing.simulation.kept import keep
 from skylift.testing.simulation.play import Ran, play
 from skylift.testing.simulation.table import Table
 
@@ -24,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
     words.add_argument("--first", type=int, default=0, help="the first of them")
     words.add_argument("--seed", type=int, help="this one alone, with its story")
     words.add_argument("--jobs", type=int, default=1, help="processes to spread them over")
+    words.add_argument("--keep", type=Path, help="keep the table in this JSON file, and a page beside it")
     asked = words.parse_args(argv)
     if asked.seed is not None:
         return _again(asked.seed)
@@ -38,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
         _say(line)
     for kind in table.missing:
         _say(f"never befell: {kind.value}")
+    if asked.keep and keep(asked.keep, table, first=asked.first):
+        _say(f"kept in {asked.keep}")
     _say(table.verdict)
     return 1 if table.broken or table.missing else 0
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
-from skylift.app.inspect import observe_cloud
 from skylift.catalog.catalog import documents, load
 from skylift.checks.finding import Finding
 from skylift.checks.registry import check_all
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest, Epoch, Seconds
-from skylift.model.problem import Fix, Remedy, Transient
 from skylift.model.record import Policy, Record, Timeouts
 from skylift.model.release import Release
 from skylift.planning.plan import Plan
 from skylift.planning.text import plan_document, read_plan, write_plan
 from skylift.planning.upgrade import plan_upgrade
-from skylift.ports import Ports
 from skylift.testing.fake_cloud import FakeCloud
-from skylift.testing.fake_ports import ports_of
 from skylift.testing.samples import NOW
+from skylift.testing.simulation.scene import Scene
 from skylift.testing.whole_clouds import Shape, migrations_of, whole_cloud
 from skylift.verifier.verify import verify
 
@@ -64,7 +59,7 @@ SITES = (
     Site("keystone", ("keystone",), _shape(_SLURP, controllers=2), 700),
     Site("three APIs", ("keystone", "glance", "placement"), _shape(_SLURP, controllers=3), 140),
     Site("heat", ("keystone", "heat"), _shape(_NEXT, controllers=2), 110),
-    Site("nova", ("keystone", "placement", "nova"), _shape(_SLURP, controllers=2, computes=2), 48),
+    Site("nova", ("keystone", "placement", "nova"), _shape(_SLURP, controllers=2, computes=3), 48),
     Site("core", _CORE, _shape(_SLURP, controllers=3, networks=1, computes=2), 2),
 )
 
@@ -104,35 +99,18 @@ def cloud_at(site: Site) -> FakeCloud:
     return cloud
 
 
-def seen(cloud: FakeCloud, goal: Upgrade | None, silent: Collection[str] = ()) -> Cloud:
-    """What an inspection finds; ports of these names do not answer."""
-    own = ports_of(cloud)
-    ends: dict[str, Any] = {
-        n: _Silent(n) if n in silent else getattr(own, n) for n in Ports.__dataclass_fields__
-    }
-    return observe_cloud(cloud.record, CATALOG, Ports(**ends), now=cloud.now, goal=goal)
-
-
-class NoAnswer(Transient):
-    """A part of the simulated cloud does not answer."""
-
-    code = "fake.no-answer"
-
-    def __init__(self, port: str) -> None:
-        super().__init__(f"the {port} could not be asked: no answer", Remedy(Fix.REPAIR, "see its network"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Silent:
-    """A port that does not answer."""
-
-    name: str
-
-    def __getattr__(self, verb: str) -> Callable[..., object]:
-        def call(*_: object, **__: object) -> object:
-            raise NoAnswer(self.name)
-
-        return call
+@cache
+def scene_of(site: Site) -> Scene:
+    """A site, as it is simulated: its plan is made anew in each run."""
+    record, goal = record_of(site), Upgrade(site.shape.goal)
+    return Scene(
+        name=site.name,
+        catalog=CATALOG,
+        record=record,
+        goal=goal,
+        build=lambda: cloud_at(site),
+        propose=lambda cloud: proposed(cloud, record, goal),
+    )
 
 
 def proposed(cloud: Cloud, record: Record, goal: Upgrade) -> tuple[Plan, tuple[Finding, ...]]:

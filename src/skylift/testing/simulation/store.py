@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Protocol
 
 from skylift.drivers.lease_file import lease
 from skylift.drivers.sqlite_journal import SqliteJournal
-from skylift.engine.journal import Event, Journal, decode_event
+from skylift.engine.journal import Event, Journal, JournalDamaged
 from skylift.engine.problems import Holder, RunHeld
 from skylift.testing.memory_journal import MemoryJournal
 
@@ -30,7 +29,7 @@ class Store(Protocol):
         """The events as the bytes on disk tell them, each row of the chain looked at.
 
         Raises:
-            AssertionError, JournalDamaged: the chain is broken.
+            JournalDamaged: the chain is broken.
         """
         ...
 
@@ -47,32 +46,38 @@ class Store(Protocol):
         ...
 
 
+class _Chained(MemoryJournal):
+    """A journal in memory, with a chain beside it that is kept as the rows are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[bytes] = []
+
+    def append(self, event: Event, *, after: int) -> None:
+        super().append(event, after=after)
+        self.links.append(_link(self.links[-1] if self.links else b"", self.rows[-1]))
+
+
 class InMemory:
-    """A journal in memory, with a chain beside it that is kept as the rows come."""
+    """A journal in memory."""
 
     tears = False
 
     def __init__(self) -> None:
-        self._journal = MemoryJournal()
-        self._links: list[bytes] = []
+        self.journal = _Chained()
         self._holder: Holder | None = None
 
     def open(self) -> Journal:
-        return self._journal
+        return self.journal
 
     def kept(self) -> tuple[Event, ...]:
-        rows = self._journal.rows
-        link = self._links[-1] if self._links else b""
-        for row in rows[len(self._links) :]:
-            link = hashlib.sha256(link + row).digest()
-            self._links.append(link)
+        """What was read of a row before is still what it says, for the chain proves each row anew."""
         link = b""
-        for row, was in zip(rows, self._links, strict=True):
-            link = hashlib.sha256(link + row).digest()
+        for row, was in zip(self.journal.rows, self.journal.links, strict=True):
+            link = _link(link, row)
             if link != was:
-                msg = "a row of the journal is not what was written"
-                raise AssertionError(msg)
-        return tuple(decode_event(json.loads(row)) for row in rows)
+                raise JournalDamaged("in memory", "a row is not what was written")
+        return self.journal.events()
 
     def tear(self, event: Event, *, after: int, cut: int) -> None:
         """Nothing of it: a list has no half rows."""
@@ -86,6 +91,10 @@ class InMemory:
             yield
         finally:
             self._holder = None
+
+
+def _link(before: bytes, row: bytes) -> bytes:
+    return hashlib.sha256(before + row).digest()
 
 
 class OnDisk:

@@ -8,6 +8,10 @@ A request of users may fail only where a fault itself makes it fail:
 * no backend of its pool served, and at least one that the run had not taken had been kept from serving by a
   fault within ``RECOVERS_S``.
 
+A stack may be lost only if it was under way when a fault ended an engine, or while an engine lives that a
+fault brought to life: one that started with its host, or that was started by whoever repaired it. A server
+may be lost only in the moment of a fault.
+
 All other failures are the run's: a request cut by a stop, a schema that the code that serves does not bear,
 a pool of which the run took every backend.
 """
@@ -18,8 +22,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from skylift.model.ids import PoolName
+from skylift.testing.fake_stacks import HEAT_ENGINE
 from skylift.testing.fake_state import FailedRequest
 from skylift.testing.fake_traffic import RISE_S
+from skylift.testing.fake_work import is_unit_of
 from skylift.testing.simulation.guards import Guards, Place
 from skylift.testing.simulation.world import World
 from skylift.verifier.fleet.seen import Violation
@@ -35,18 +41,17 @@ class Users:
         self._world = world
         self._judged = 0
         """How many failed requests were."""
-        self._lost = 0
-        """How many works were lost by faults, or were told of."""
+        self._lost: set[str] = set()
+        """Works that were lost and judged."""
         self.checks: Counter[str] = Counter()
 
     def spare(self, befalls: Callable[[], None]) -> None:
         """Let a fault befall the cloud: what users lose in this moment, they lose by it."""
-        before = self._works_lost()
         try:
             befalls()
         finally:
             self._judged = len(self._world.cloud.failed)
-            self._lost += self._works_lost() - before
+            self._lost |= set(self._works_lost())
 
     def look(self, guards: Guards) -> Iterator[Violation]:
         """Judge what they lost since the last look."""
@@ -62,9 +67,10 @@ class Users:
             raced = request.why.startswith("in flight") and self._raced(request, guards.stops)
             if not (alone or raced):
                 yield Violation("users", f"a request to {request.pool} failed: {request.why}")
-        if (lost := self._works_lost()) > self._lost:
-            self._lost = lost
-            yield Violation("work", "a server or a stack that a user asked for was lost")
+        for lost in [work for work in self._works_lost() if work not in self._lost]:
+            self._lost.add(lost)
+            if lost not in world.cut and not (lost in self._stacks_lost() and self._revived()):
+                yield Violation("work", f"{lost}, which a user asked for, was lost")
 
     def _raced(self, request: FailedRequest, stops: Mapping[Place, float]) -> bool:
         """Whether a balancer forgot what it was told after the stop that cut a request had been asked for."""
@@ -77,7 +83,23 @@ class Users:
         since = self._world.cloud.now - RECOVERS_S
         return any(at >= since for (where, _), at in self._world.hurt.items() if where == pool)
 
-    def _works_lost(self) -> int:
-        """What an engine of another release took is lost later than the fault that brought it to life."""
-        stacks = 0 if self._world.shaken else len(self._world.cloud.stacks.lost)
-        return len(self._world.cloud.builds.lost) + stacks
+    def _works_lost(self) -> Iterator[str]:
+        yield from (build.id for build in self._world.cloud.builds.lost)
+        yield from self._stacks_lost()
+
+    def _stacks_lost(self) -> tuple[str, ...]:
+        return tuple(stack.id for stack in self._world.cloud.stacks.lost)
+
+    def _revived(self) -> bool:
+        """Whether an engine lives because of a fault: what it takes from those of another release, it loses.
+
+        It does until its process ends: then a stack that is lost is the run's again.
+        """
+        cloud = self._world.cloud
+        for host in cloud.hosts.values():
+            for name, unit in host.units.items():
+                if unit.running and is_unit_of(cloud, name, HEAT_ENGINE):
+                    with_host = host.name in self._world.booted and unit.started_at == host.booted_at
+                    if with_host or unit.pid in self._world.revived:
+                        return True
+        return False

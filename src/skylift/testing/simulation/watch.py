@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from skylift.engine.journal import Event
+from skylift.engine.journal import Event, JournalDamaged
 from skylift.model.ids import StepId
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.books import Books
@@ -85,18 +85,22 @@ class Watch:
             self.reload()
         self.look()
 
-    def reload(self) -> None:
-        """Read the disk as a process does that was just started."""
+    def reload(self) -> bool:
+        """Read the disk as a process does that was just started; whether it can be trusted."""
         if self.books is None:
-            return
+            return True
         self.checks["chain"] += 1
-        events = self._world.store.kept()
-        length = self.books.run.length if self.books.run else 0
-        for event in events[length:]:
+        try:
+            events = self._world.store.kept()
+        except JournalDamaged as damaged:
+            self.breaks("chain", str(damaged))
+            return False
+        for event in events[self.books.length :]:
             # A power cut may have come after the last byte, and before anybody was told.
             self._judge(self.books.add(event, self._world.worker, self._world.worker))
         self._world.run = self.books.run
         self._judge(self.books.reload(events))
+        return True
 
     def around(self, befalls: Callable[[], None]) -> None:
         """Let a fault befall the cloud."""

@@ -8,9 +8,10 @@ from enum import Enum
 from typing import Any, Protocol
 
 from skylift.engine.journal import Event, Journal
+from skylift.model.ids import StepId
 from skylift.ports import Ended, Ports
 from skylift.testing.fake_ports import ports_of
-from skylift.testing.simulation.site import NoAnswer
+from skylift.testing.simulation.scene import NoAnswer
 from skylift.testing.simulation.world import World
 
 CHANGES = frozenset(
@@ -48,6 +49,11 @@ class Call:
     def name(self) -> str:
         """Such as ``jobs.start``."""
         return f"{self.port}.{self.verb}"
+
+    @property
+    def step(self) -> StepId:
+        """Of whose key it is; empty if it is under none."""
+        return StepId(self.key.partition(".")[2].rpartition(".")[0])
 
     @property
     def changes(self) -> bool:

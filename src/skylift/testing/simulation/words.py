@@ -31,8 +31,6 @@ class Terminal:
     def __init__(self, wires: Wires, broken: Callable[[str, str], None]) -> None:
         self._wires = wires
         self._broken = broken
-        self.refused = 0
-        """Words that were refused, each with a way out."""
 
     @property
     def asked(self) -> Asked:
@@ -55,7 +53,6 @@ class Terminal:
             try:
                 word(journal)
             except Refused as refused:
-                self.refused += 1
                 self._wires.world.note(f"refused: {refused.code}")
                 if not refused.remedies:
                     self._broken("remedy", f"{refused.code} was refused without a way out: {refused}")

@@ -12,7 +12,7 @@ from skylift.model.ids import Epoch, HostName, PoolName
 from skylift.planning.plan import Plan
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.simulation.kinds import FaultKind
-from skylift.testing.simulation.site import Site
+from skylift.testing.simulation.scene import Scene
 from skylift.testing.simulation.store import Store
 
 
@@ -30,7 +30,7 @@ class Ailment:
 class World:
     """All of it. A process that dies loses nothing that is here."""
 
-    site: Site
+    scene: Scene
     seed: int
     cloud: FakeCloud
     store: Store
@@ -56,12 +56,21 @@ class World:
     each_second: Callable[[], None] = lambda: None
     forgot_at: float = 0.0
     """When the balancer that users reach last forgot what it was told."""
-    shaken: bool = False
-    """Whether a fault ended or started a service."""
+    revived: set[int] = field(default_factory=set)
+    """Processes that live because of a fault: by their number."""
+    booted: set[HostName] = field(default_factory=set)
+    """Hosts that were taken down by a fault: what starts with them lives because of it, too."""
+    cut: set[str] = field(default_factory=set)
+    """Stacks that were under way when a fault ended an engine."""
     story: list[str] = field(default_factory=list)
     worker: int = 0
     """The number of the process that works on the run; 0 if none does."""
     processes: int = 0
+
+    @property
+    def places(self) -> tuple[tuple[PoolName, HostName], ...]:
+        """Every backend of every pool."""
+        return tuple(next(iter(self.cloud.traffic.servers.values()), {}))
 
     @property
     def now(self) -> Epoch:
