@@ -24,7 +24,17 @@ _STATUS = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN "
     "('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size');\n"
 )
-_SYNCED = "wsrep_local_state_comment\tSynced"
+# The client ends with the first statement that fails, so what comes after this is not even sent to a server
+# that lags behind: neither a question, which it would answer from the past, nor a change.
+_ONLY_SYNCED = """DELIMITER //
+BEGIN NOT ATOMIC
+    IF NOT EXISTS (
+        SELECT 1 FROM information_schema.GLOBAL_STATUS
+        WHERE VARIABLE_NAME = 'wsrep_local_state_comment' AND VARIABLE_VALUE = 'Synced'
+    ) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not synced'; END IF;
+END//
+DELIMITER ;
+"""
 _NO_SUCH_TABLE, _NO_SUCH_DATABASE = "ERROR 1146 ", "ERROR 1049 "
 _MARK = "---"
 
@@ -141,7 +151,7 @@ class MariadbDatabase:
         return tuple(parse_reports(roster, _after_mark(said.text)))
 
     def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
-        host, said = self._query(lower_version_sql(roster, row, version))
+        host, said = self._query(lower_version_sql(roster, row, version), changes=True)
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
 
@@ -183,20 +193,23 @@ class MariadbDatabase:
             raise QueryRefused(host, said.complaint)
         return tuple(parse_work(roster, _after_mark(said.text)))
 
-    def _query(self, sql: str) -> tuple[HostName, Said]:
-        """What a synced server answers to ``sql``, after its status and a mark, in one round trip."""
-        asked = (_STATUS + f"SELECT '{_MARK}';\n" + sql).encode()
+    def _query(self, sql: str, *, changes: bool = False) -> tuple[HostName, Said]:
+        """What a synced server answers to ``sql``, after a mark, in one round trip.
+
+        A server that is not synced is told nothing of it, so that ``sql`` may change something.
+        """
+        asked = (_ONLY_SYNCED + f"SELECT '{_MARK}';\n" + sql).encode()
         why: dict[HostName, str] = {}
         for host in sorted(self._hosts, key=lambda each: each != self._last_good):
             try:
-                said = self._ssh.run(host, _CLIENT, input=asked)
+                said = self._ssh.run(host, _CLIENT, input=asked, changes=changes)
             except Transient as problem:
                 why[host] = str(problem)
                 continue
-            if _SYNCED in said.text.splitlines():
+            if _MARK in said.text.splitlines():
                 self._last_good = host
                 return host, said
-            why[host] = said.complaint if said.code != 0 else "not synced"
+            why[host] = said.complaint
         raise NoSyncedNode(why)
 
 
