@@ -14,7 +14,7 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
-from skylift.app.propose import PLAN_AGAIN, verified
+from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
@@ -60,10 +60,10 @@ class OtherRecord(Refused):
 
     code = "plan.other-record"
 
-    def __init__(self, plan: Digest, here: Digest) -> None:
+    def __init__(self, plan: Digest, here: Digest, again: str) -> None:
         super().__init__(
             f"this plan was made from another record: from {plan[:19]}, and this one is {here[:19]}",
-            Remedy(Fix.RETRY, "plan again from this record: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"plan again from this record: {again}"),
             Remedy(Fix.REPAIR, "or name the record it was made from: skylift --cloud PATH apply FILE"),
         )
 
@@ -98,19 +98,16 @@ def apply(
     made_by = author(digest_of(plan), seal, site.record.signers, holds)
     in_time(seal, holds, site.clock())
     if plan.record != site.digest:
-        raise OtherRecord(plan.record, site.digest)
+        raise OtherRecord(plan.record, site.digest, plan.goal.again)
     gates = gates_of(site, plan, made_by, approval)
 
     def still_true() -> None:
         in_time(seal, holds, site.clock())
-        goal, again = plan.goal, PLAN_AGAIN
-        further: tuple[Drift, ...] = ()
-        if isinstance(goal, Rollback):
-            named = "".join(f" --component {component}" for component in goal.components)
-            further, again = went_on(site, goal), f"skylift rollback {goal.run}{named} -o FILE"
+        goal = plan.goal
+        further = went_on(site, goal) if isinstance(goal, Rollback) else ()
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
         if changes := (*further, *drift(plan, facts_of(now, site.record))):
-            raise CloudDrifted(changes, again=again)
+            raise CloudDrifted(changes, again=goal.again)
         if isinstance(goal, Rollback):
             take_over(site, goal, asked_by(site), run)
 

@@ -93,7 +93,7 @@ def apply_mandate(site: Site, run: RunId, text: bytes, bench: Bench, *, seal: by
     author(digest, seal, site.record.signers, holds)
     in_time(seal, holds, site.clock())
     if mandate.record != site.digest:
-        raise OtherRecord(mandate.record, site.digest)
+        raise OtherRecord(mandate.record, site.digest, "skylift plan --reboot -o FILE")
     asked = asked_by(site)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)

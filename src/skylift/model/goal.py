@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,11 @@ class Upgrade:
     """Every component of the record runs ``to`` (row 12: an upgrade changes the release)."""
 
     to: Release
+
+    @property
+    def again(self) -> str:
+        """The command that plans for it, to be pasted."""
+        return f"skylift plan --to {self.to} -o FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,17 @@ class Rollback:
     begun: tuple[str, ...]
     """The events of the run that had begun, in the words of the catalog's constraints: by them the window of
     each component is judged again, before and while the plan is applied."""
+
+    @property
+    def again(self) -> str:
+        """The command that plans for it, to be pasted."""
+        return take_back(self.run, self.components)
+
+
+def take_back(run: RunId, components: Iterable[ComponentName] = ()) -> str:
+    """The command that plans to take back a run, or these components of it."""
+    named = "".join(f" --component {name}" for name in components)
+    return f"skylift rollback {run}{named} -o back.plan"
 
 
 Goal = Upgrade | Rollback

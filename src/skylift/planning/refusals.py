@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skylift.model.cloud import Cloud
+from skylift.model.goal import Goal, Upgrade, take_back
 from skylift.model.ids import ArtifactName, ComponentName, HostName, RunId, ServiceName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.release import Release
@@ -31,11 +33,11 @@ class NoArtifact(Refused):
 
     code = "plan.no-artifact"
 
-    def __init__(self, goal: Release) -> None:
+    def __init__(self, goal: Goal) -> None:
         super().__init__(
-            f"cannot plan to {goal}: the record declares no artifact of that release",
-            Remedy(Fix.REPAIR, f"add an artifact with release {goal} under 'artifacts' of the record"),
-            _PLAN_AGAIN,
+            f"cannot plan to {goal.to}: the record declares no artifact of that release",
+            Remedy(Fix.REPAIR, f"add an artifact with release {goal.to} under 'artifacts' of the record"),
+            _again(goal),
         )
 
 
@@ -44,12 +46,12 @@ class UnknownArtifact(Refused):
 
     code = "plan.unknown-artifact"
 
-    def __init__(self, service: ServiceName, host: HostName, path: str | None) -> None:
+    def __init__(self, service: ServiceName, host: HostName, path: str | None, goal: Goal) -> None:
         super().__init__(
             f"cannot plan: {service} on {host} runs {path or 'nothing'}, which the record does not declare",
             Remedy(Fix.REPAIR, f"see what runs: ssh {host} systemctl status '{service}*'"),
             Remedy(Fix.ACCEPT, "add that path under 'artifacts' of the record, with its release and digest"),
-            _PLAN_AGAIN,
+            _again(goal),
         )
 
 
@@ -70,15 +72,16 @@ class NotRead(Refused):
 
     code = "plan.unread"
 
-    def __init__(self, what: str, why: str, goal: Release) -> None:
+    def __init__(self, what: str, why: str, goal: Goal) -> None:
         staging = Remedy(
-            Fix.REPAIR, f"stage the artifact, which touches no service: skylift stage --to {goal}"
+            Fix.REPAIR, f"stage the artifact, which touches no service: skylift stage --to {goal.to}"
         )
-        looking = Remedy(Fix.REPAIR, f"see all that could not be read: skylift check --to {goal}")
+        look = f"check --to {goal.to}" if isinstance(goal, Upgrade) else "inspect"
+        looking = Remedy(Fix.REPAIR, f"see all that could not be read: skylift {look}")
         super().__init__(
             f"cannot plan: {what} could not be read: {why}",
             staging if what.startswith("migrations ") else looking,
-            Remedy(Fix.RETRY, f"then plan again: skylift plan --to {goal} -o FILE"),
+            _again(goal),
         )
 
 
@@ -156,7 +159,7 @@ class WayBackClosed(Refused):
             )
             for c in closed
         )
-        part = Remedy(Fix.RETRY, f"take back what still can be: {_rollback(run, free)}")
+        part = Remedy(Fix.RETRY, f"take back what still can be: {take_back(run, free)}")
         super().__init__(
             f"cannot take back {why}",
             *((part,) if free else ()),
@@ -188,8 +191,8 @@ class OthersFirst(Refused):
         every = dict.fromkeys(name for pair in pairs for name in pair)
         super().__init__(
             f"cannot take back only this: {why}",
-            Remedy(Fix.RETRY, f"take them back together: {_rollback(run, tuple(every))}"),
-            Remedy(Fix.RETRY, f"or take back the whole run: {_rollback(run, ())}"),
+            Remedy(Fix.RETRY, f"take them back together: {take_back(run, tuple(every))}"),
+            Remedy(Fix.RETRY, f"or take back the whole run: {take_back(run, ())}"),
         )
 
 
@@ -206,6 +209,10 @@ class MovedOn(Refused):
         )
 
 
-def _rollback(run: RunId, components: Sequence[ComponentName]) -> str:
-    named = "".join(f" --component {name}" for name in components)
-    return f"skylift rollback {run}{named} -o back.plan"
+def _again(goal: Goal) -> Remedy:
+    return Remedy(Fix.RETRY, f"then plan again: {goal.again}")
+
+
+def not_read(cloud: Cloud, subject: str, goal: Goal) -> NotRead:
+    """That a plan for ``goal`` needs ``subject``, with why the inspection has not read it."""
+    return NotRead(subject, cloud.unread.get(subject, "the inspection did not look for it"), goal)

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from skylift.actions.prepare import BackUpDatabase
 from skylift.catalog.catalog import Catalog
 from skylift.model.cloud import Cloud
-from skylift.model.goal import Rollback, Upgrade
-from skylift.model.ids import ComponentName, Digest, RunId, StepId
+from skylift.model.goal import Rollback, Upgrade, take_back
+from skylift.model.ids import ComponentName, Digest, RunId, ServiceName, StepId
 from skylift.model.record import Artifact, Record
 from skylift.model.release import Release
 from skylift.model.schema import beyond
@@ -106,7 +106,7 @@ def rollback_goal(
     """
     goal = undone.plan.goal
     if not isinstance(goal, Upgrade):
-        rest = f"what is left of the run that it took back: skylift rollback {goal.run} -o back.plan"
+        rest = f"what is left of the run that it took back: {take_back(goal.run)}"
         raise NothingToTakeBack(
             undone.run, f"it went back itself; to go forward again, plan an upgrade; to take back {rest}"
         )
@@ -117,7 +117,7 @@ def rollback_goal(
     if not wanted:
         raise NothingToTakeBack(undone.run, "no service had begun to be upgraded")
     return Rollback(
-        to=_found_at(record, undone, wanted),
+        to=_found_at(record, undone, catalog, wanted),
         reached=goal.to,
         run=undone.run,
         plan=undone.digest,
@@ -126,20 +126,15 @@ def rollback_goal(
     )
 
 
-def _found_at(record: Record, undone: Undone, wanted: frozenset[ComponentName]) -> Release:
+def _found_at(record: Record, undone: Undone, catalog: Catalog, wanted: frozenset[ComponentName]) -> Release:
     """The release that the run found components at: the oldest that ran of each, and the same of all.
 
     Its artifact is the record's, so that a component whose own one was another would not get that back.
     """
     starts: dict[ComponentName, Artifact | None] = {}
     for name in sorted(wanted):
-        own = [service for service, owner in undone.plan.services.items() if owner == name]
-        paths = {
-            path
-            for fact, path in undone.plan.facts.items()
-            if fact.split(" ")[0] in {"artifact", "link"} and fact.split(" ")[1] in own and path != "nothing"
-        }
-        ran = [artifact for path in sorted(paths) if (artifact := record.artifact_at(path))]
+        paths = sorted(_started(record, undone.plan, catalog, name))
+        ran = [artifact for path in paths if (artifact := record.artifact_at(path))]
         starts[name] = min(ran, key=lambda artifact: artifact.release, default=None)
     first = next(iter(starts.values()))
     for name, artifact in starts.items():
@@ -147,9 +142,25 @@ def _found_at(record: Record, undone: Undone, wanted: frozenset[ComponentName]) 
             why = f"the record does not declare what {name} ran before it as its artifact of a release"
             raise MovedOn(undone.run, why, "declare that artifact in the record again, then plan again")
         if first is None or artifact.release != first.release:
-            alone = f"take it back by itself: skylift rollback {undone.run} --component {name} -o back.plan"
+            alone = f"take it back by itself: {take_back(undone.run, [name])}"
             raise MovedOn(undone.run, f"it found {name} at another release than the others", alone)
     return starts[min(starts)].release  # type: ignore[union-attr] # none of them is none by now
+
+
+def _started(record: Record, plan: Plan, catalog: Catalog, component: ComponentName) -> frozenset[str]:
+    """What a run found of a component: what its services ran, or would have run if they were started.
+
+    A service that the run's release does not have is not started, and its link is left from when it was.
+    """
+    known, found = catalog.components[component], set[str]()
+    for fact, path in plan.facts.items():
+        kind, name, *_ = (*fact.split(" "), "")
+        service = ServiceName(name)
+        if kind in {"artifact", "link"} and plan.services.get(service) == component:
+            entry = record.services.get(service)
+            stays = known.service(service).is_in(plan.goal.to) and (not entry or entry.is_in(plan.goal.to))
+            found |= {path} if kind == "artifact" or stays else set()
+    return frozenset(found - {"nothing"})
 
 
 def _refuse_newer(cloud: Cloud, record: Record, undone: Undone, goal: Rollback) -> None:
