@@ -10,6 +10,7 @@ from tests.drivers.loopback import HOST
 
 from skylift.drivers.mariadb import MariadbDatabase, NoSyncedNode, parse_node
 from skylift.drivers.ssh import Said, Ssh
+from skylift.model.backup import Backup
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch
 from skylift.ports.hosts import HostUnreachable
@@ -29,7 +30,9 @@ def dump(tmp_path: Path, ssh: Ssh, folder: Path, **env: str) -> subprocess.Compl
     for name, script in PROGRAMS.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
         (tmp_path / name).chmod(0o755)
-    command = MariadbDatabase(ssh, [HOST]).dump_command("keystone", PurePosixPath(folder), "plan7")
+    command = MariadbDatabase(ssh, [HOST]).dump_command(
+        Backup(HOST, PurePosixPath(folder), "keystone", "plan7")
+    )
     path = f"{tmp_path}:/usr/bin:/bin"
     return subprocess.run(
         command.argv,
@@ -71,6 +74,7 @@ def test_a_dump_lies_whole_in_its_folder_with_its_checksum(ssh: Ssh, tmp_path: P
     assert sorted(f.name for f in folder.iterdir()) == [
         "keystone-plan7.sql.zst",
         "keystone-plan7.sql.zst.sha256",
+        "keystone-plan7.sql.zst.tables",
     ]
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {f.stat().st_mode & 0o077 for f in folder.iterdir()} == {0}

@@ -28,7 +28,7 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume
 from skylift.engine.problems import RunHeld
-from skylift.model.goal import Rollback
+from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
@@ -318,7 +318,10 @@ def _drive(
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
         ):
-            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
+            if not isinstance(plan.goal, Restore):
+                around = replace(around, guard=guard)
+            # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
+            return drive(execution, replace(around, gate=GateGuard(gates, site.ask, asking)))
 
 
 @contextmanager

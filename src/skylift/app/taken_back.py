@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from skylift.actions.backups import RehearseRestore
 from skylift.app.runs import Runs
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
-from skylift.engine.fold import Run, fold
+from skylift.engine.fold import Phase, Run, fold
 from skylift.engine.operate import Asked, hand_over
 from skylift.engine.verbs import Verb, require
-from skylift.model.goal import Rollback, Upgrade
-from skylift.model.ids import RunId
+from skylift.model.backup import Backup
+from skylift.model.goal import Restore, Rollback, Upgrade
+from skylift.model.ids import RunId, StepId
 from skylift.planning.facts import Drift
 from skylift.planning.plan import Plan
+from skylift.planning.restore import Saved
 from skylift.planning.rollback import Undone
 from skylift.planning.text import PlanFormat, digest_of, read_plan
 from skylift.planning.window import begun_events
@@ -20,8 +25,28 @@ from skylift.planning.window import begun_events
 def undone_by(plan: Plan, run: Run) -> Undone:
     """What there is to take back of a run."""
     begun = frozenset(step for step, at in run.steps.items() if at.begun)
-    ended = {step: at.ended_ms for step, at in run.steps.items() if at.ended_ms is not None}
-    return Undone(run.id, plan, run.plan, begun, ended)
+    done = {step: at.ended_ms for step, at in run.steps.items() if at.phase is Phase.DONE and at.ended_ms}
+    return Undone(run.id, plan, run.plan, begun, done)
+
+
+def saved_by(site: Site, undone: Undone) -> Mapping[str, Saved]:
+    """By database, the backups that the run rehearsed, as they lie there now, and what was written since."""
+    found: dict[str, Saved] = {}
+    for step, backup in _rehearsed(undone).items():
+        finished = site.ports.database.rehearsed(backup)
+        if finished is not None:
+            written = site.ports.database.written_since(backup, finished)
+            found[backup.database] = Saved(backup, finished, step, written)
+    return found
+
+
+def _rehearsed(undone: Undone) -> Mapping[StepId, Backup]:
+    """The backups of which a rehearsal is done, by its step."""
+    return {
+        step.id: step.action.backup
+        for step in undone.plan.steps
+        if isinstance(step.action, RehearseRestore) and step.id in undone.ended_ms
+    }
 
 
 def begun_by_others(runs: Runs, undone: Undone) -> frozenset[str]:
@@ -57,6 +82,9 @@ def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
     plan = read_plan(folder.plan.read_bytes())
     undone = undone_by(plan, run)
     now = tuple(sorted({*begun_events(plan, undone.begun), *begun_by_others(site.runs, undone)}))
+    relied_on = frozenset(goal.rehearsed) if isinstance(goal, Restore) else frozenset()
+    if lacking := sorted(relied_on - _rehearsed(undone).keys()):
+        return tuple(Drift(f"rehearsal {step} of run {goal.run}", "done", "not done") for step in lacking)
     if (run.plan, digest_of(plan), now) == (goal.plan, goal.plan, goal.begun):
         return ()
     return (Drift(f"run {goal.run}", f"at {len(goal.begun)} events", f"at {len(now)}"),)

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from skylift.drivers import mariadb_dumps
+from skylift.drivers.mariadb_dumps import columns_sql, parse_written, written_sql
 from skylift.drivers.mariadb_rosters import lower_version_sql, parse_reports, quoted, roster_sql, text
 from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
 from skylift.drivers.ssh import Said, Ssh, shell
+from skylift.model.backup import Backup, Written
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
@@ -61,44 +64,6 @@ done
 echo "$newest"
 """
 
-# The dump is read back: only its own last line tells that nothing was cut off.
-DUMP = r"""
-set -eu
-database=$1 folder=$2 name=$1-$3.sql.zst doing=begin
-ended() {
-    code=$?
-    rm -f -- "$folder/.$name.new"
-    [ $code = 0 ] ||
-        echo "could not $doing ($(df -h --output=avail "$folder" | tail -n 1 | tr -d ' ') are free there)"
-    exit $code
-}
-trap ended EXIT
-trap 'exit 143' TERM INT HUP
-umask 077
-doing="make the folder of backups"
-install -d -m 0700 -- "$folder"
-cd -- "$folder"
-if [ -f "$name" ] && sha256sum --quiet -c "$name.sha256"; then
-    echo "$folder/$name is there already and whole"
-    exit 0
-fi
-doing="dump $database: this database server is not synced with its cluster"
-state=$(mariadb --batch --skip-column-names -e "SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'")
-case $state in ''|*Synced) ;; *) exit 1 ;; esac
-doing="dump $database"
-mariadb-dump --single-transaction --quick --routines --triggers --events -- "$database" |
-    zstd --quiet --force -T1 -o ".$name.new"
-zstd -dc ".$name.new" | tail -n 1 | grep -q '^-- Dump completed'
-doing="put the dump of $database in its place"
-sum=$(sha256sum ".$name.new")
-echo "${sum%% *}  $name" >"$name.sha256"
-sync -- ".$name.new" "$name.sha256"
-mv -fT -- ".$name.new" "$name"
-sync -- .
-echo "$folder/$name has $(stat -c %s -- "$name") bytes"
-"""
-"""What ``sh -c`` dumps a database with; its arguments are the database, the folder and a label."""
-
 
 class NoSyncedNode(Transient):
     """No database server has everything, so none may be asked."""
@@ -145,10 +110,7 @@ class MariadbDatabase:
         raise QueryRefused(host, said.complaint)
 
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
-        host, said = self._query(roster_sql(roster))
-        if said.code != 0:
-            raise QueryRefused(host, said.complaint)
-        return tuple(parse_reports(roster, _after_mark(said.text)))
+        return tuple(parse_reports(roster, self._asked(roster_sql(roster))))
 
     def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
         host, said = self._query(lower_version_sql(roster, row, version), changes=True)
@@ -180,18 +142,33 @@ class MariadbDatabase:
         newest = self._ssh.ask(host, _NEWEST, str(folder), database).strip()
         return Epoch(float(newest)) if newest else None
 
-    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
-        return Command(
-            ("nice", "ionice", "-c", "idle", "sh", "-c", DUMP, "skylift", database, str(folder), label)
-        )
+    def dump_command(self, backup: Backup) -> Command:
+        return mariadb_dumps.dump_command(backup)
+
+    def rehearse_command(self, backup: Backup) -> Command:
+        return mariadb_dumps.rehearse_command(backup)
+
+    def restore_command(self, backup: Backup, finished: Epoch) -> Command:
+        return mariadb_dumps.restore_command(backup, finished)
+
+    def rehearsed(self, backup: Backup) -> Epoch | None:
+        finished = self._ssh.ask(backup.host, mariadb_dumps.REHEARSED, str(backup.file)).strip()
+        return Epoch(float(finished)) if finished else None
+
+    def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
+        rehearsed = self._ssh.ask(backup.host, 'cat -- "$1.rehearsed"', str(backup.file))
+        columns = self._asked(columns_sql(backup.database))
+        lines = self._asked(written_sql(backup.database, columns, finished))
+        return tuple(parse_written(lines, rehearsed))
 
     def _in_hand(self, roster: Roster, sql: str) -> tuple[InHand, ...]:
-        if not sql:
-            return ()
+        return tuple(parse_work(roster, self._asked(sql))) if sql else ()
+
+    def _asked(self, sql: str) -> list[str]:
         host, said = self._query(sql)
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
-        return tuple(parse_work(roster, _after_mark(said.text)))
+        return _after_mark(said.text)
 
     def _query(self, sql: str, *, changes: bool = False) -> tuple[HostName, Said]:
         """What a synced server answers to ``sql``, after a mark, in one round trip.

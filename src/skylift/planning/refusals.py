@@ -145,25 +145,44 @@ class WayBackClosed(Refused):
 
     code = "rollback.closed"
 
-    def __init__(self, run: RunId, closed: Sequence[Closed], free: Sequence[ComponentName]) -> None:
+    def __init__(
+        self,
+        run: RunId,
+        closed: Sequence[Closed],
+        free: Sequence[ComponentName],
+        components: Sequence[ComponentName] = (),
+    ) -> None:
         why = "; ".join(
             f"{c.component}, since {c.step or 'what ends its way back'} has begun: {c.because} ({c.source})"
             for c in closed
         )
+        saved = [backup for c in closed for backup in c.backups]
         restore = (
             Remedy(
                 Fix.ROLL_BACK,
-                f"of {c.component} only a backup leads back, by its own procedure: "
-                f"{', '.join(c.backups) or f'run {run} made none'}. Whatever was written to it since "
-                "then is lost",
-            )
-            for c in closed
+                f"or give up what was written since, and restore {', '.join(saved)}: "
+                f"{take_back(run, components, restore=True)}",
+            ),
         )
         part = Remedy(Fix.RETRY, f"take back what still can be: {take_back(run, free)}")
         super().__init__(
             f"cannot take back {why}",
             *((part,) if free else ()),
-            *restore,
+            *(restore if saved else ()),
+            Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
+        )
+
+
+class NoBackup(Refused):
+    """A database is to be restored, and there is no backup of it that is known to restore."""
+
+    code = "rollback.no-backup"
+
+    def __init__(self, run: RunId, lacking: Sequence[tuple[ComponentName, str]]) -> None:
+        named = ", ".join(f"{database} of {component}" for component, database in lacking)
+        super().__init__(
+            f"cannot restore {named}: run {run} left no backup of it that was rehearsed and is still there",
+            Remedy(Fix.REPAIR, f"see which backups the run made, and where: skylift status {run}"),
             Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
         )
 
@@ -186,13 +205,15 @@ class OthersFirst(Refused):
 
     code = "rollback.others-first"
 
-    def __init__(self, run: RunId, pairs: Sequence[tuple[ComponentName, ComponentName]]) -> None:
+    def __init__(
+        self, run: RunId, pairs: Sequence[tuple[ComponentName, ComponentName]], *, restore: bool = False
+    ) -> None:
         why = "; ".join(f"{first} goes back after {then}, which is still new" for first, then in pairs)
         every = dict.fromkeys(name for pair in pairs for name in pair)
         super().__init__(
             f"cannot take back only this: {why}",
-            Remedy(Fix.RETRY, f"take them back together: {take_back(run, tuple(every))}"),
-            Remedy(Fix.RETRY, f"or take back the whole run: {take_back(run, ())}"),
+            Remedy(Fix.RETRY, f"take them back together: {take_back(run, tuple(every), restore=restore)}"),
+            Remedy(Fix.RETRY, f"or take back the whole run: {take_back(run, restore=restore)}"),
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import KnownComponent, KnownService, Together
 from skylift.model.cloud import BackendState, Cloud
-from skylift.model.goal import Goal, Rollback
+from skylift.model.goal import Goal, Restore, Restored, Rollback
 from skylift.model.ids import ComponentName, HostName, ServiceName
 from skylift.model.record import Artifact, ComponentEntry, Record, ServiceEntry
 from skylift.model.release import Release, hops
@@ -28,6 +28,7 @@ from skylift.planning.schema import PhaseLeft, databases_of, phases_left
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
 _TWO = 2
+_RESTORED = "its databases are restored, and nothing of it may live meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Left:
     """What they reported."""
     back: bool = False
     """Whether it goes back to the release that it came from."""
+    restored: tuple[Restored, ...] = ()
+    """Its databases that a backup takes the place of."""
 
     @property
     def name(self) -> ComponentName:
@@ -211,6 +214,11 @@ class _Destination:
     def back(self) -> bool:
         return self.reached is not None
 
+    def restored(self, entry: ComponentEntry) -> tuple[Restored, ...]:
+        """The databases of a component that are put back; all or none."""
+        every = self.goal.restored if isinstance(self.goal, Restore) else ()
+        return tuple(each for each in every if each.backup.database in entry.databases.values())
+
     def hop(self, running: Release) -> tuple[Release, Release]:
         """The two releases that live side by side, as an upgrade meets them: so they do on the way back."""
         here = self.artifact.release
@@ -264,7 +272,8 @@ def _left(
     own = {name: running[name] for name in entry.services}
     oldest = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
     hop = to.hop(oldest)
-    mode, why = mode_of(record, catalog, known, hop)
+    restored = to.restored(entry)
+    mode, why = (Mode.COLD, _RESTORED) if restored else mode_of(record, catalog, known, hop)
     together = {} if mode is Mode.COLD else known.together(*hop)
     services = tuple(
         _service(
@@ -274,6 +283,7 @@ def _left(
             (to, own[name], mode, together.get(name)),
             # An API is the last of its component on the way up, and among the first on the way back.
             api=hop[0],
+            all_stop=bool(restored),
         )
         for name in (reversed if to.back else tuple)(known.sequence(frozenset(own)))
     )
@@ -283,7 +293,8 @@ def _left(
     databases = databases_of(cloud, entry, known, target, goal=to.goal)
     # No schema goes back: what the run added stays, and code of the release before runs beside it.
     phases = () if to.back else phases_left(databases, old_code=old > 0, new_code=old < everywhere)
-    heads = {head.database: head for head in databases.heads(databases.rows)}
+    rows = {each.backup.database: frozenset(each.rows) for each in restored}
+    heads = {head.database: head for head in databases.heads({**databases.rows, **rows})}
     for phase in phases:
         heads |= {head.database: head for head in phase.heads}
     return Left(
@@ -300,6 +311,7 @@ def _left(
         rosters=rosters,
         reports=tuple(report for report in cloud.reports if report.component == known.name),
         back=to.back,
+        restored=restored,
     )
 
 
@@ -310,6 +322,7 @@ def _service(
     at: tuple[_Destination, dict[HostName, Artifact | None], Mode, Together | None],
     *,
     api: Release,
+    all_stop: bool,
 ) -> ServiceLeft:
     known, entry = of
     to, running, mode, together = at
@@ -319,7 +332,7 @@ def _service(
     if ends:
         old = [host for host in running if cloud.units[entry.name, host].running]
     else:
-        old = [host for host in running if not _settled(cloud, entry, host, target)]
+        old = [host for host in running if all_stop or not _settled(cloud, entry, host, target)]
     turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
     begins = frozenset(host for host in turns if _begins(cloud, of, host, to) and not ends)
     returns = tuple(host for host in sorted(out) if host not in turns and host in running and not ends)

@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 import pytest
 
 from skylift.catalog.catalog import load
+from skylift.model.backup import Backup
 from skylift.model.closing import closed_at, label_in
 from skylift.model.cloud import BackendState
-from skylift.model.ids import HostName, PoolName, Seconds
+from skylift.model.ids import Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Refused, Transient
 from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import EXAMPLES
@@ -114,13 +115,33 @@ class DatabaseContract:
         folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
         before = database.newest_backup(scene.host, folder, name)
 
-        ended = scene.run(database.dump_command(name, folder, "contract"))
+        backup = Backup(scene.host, folder, name, "contract")
+
+        ended = scene.run(database.dump_command(backup))
 
         assert before is None
         assert ended.code == 0
         assert database.newest_backup(scene.host, folder, name) is not None
         assert database.newest_backup(scene.host, folder, "no_such_database") is None
         assert database.newest_backup(scene.host, folder / "elsewhere", name) is None
+
+    def test_only_a_dump_that_was_rehearsed_says_what_was_written_since(self, scene: Scene) -> None:
+        database, name = scene.ports.database, scene.database
+        folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
+        backup = Backup(scene.host, folder, name, "contract")
+
+        missing = scene.run(database.rehearse_command(backup))
+        scene.run(database.dump_command(backup))
+        before = database.rehearsed(backup)
+        rehearsed = scene.run(database.rehearse_command(backup))
+        finished = database.newest_backup(scene.host, folder, name)
+
+        assert missing.code != 0
+        assert before is None
+        assert rehearsed.code == 0, rehearsed.tail
+        assert finished is not None
+        assert database.rehearsed(backup) == Epoch(float(int(finished)))
+        assert all(w.created + w.changed + w.removed for w in database.written_since(backup, finished))
 
 
 class BrokerContract:
