@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 import pytest
 
@@ -14,14 +13,13 @@ from skylift.actions.migrate_schema import MigrateSchema
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Why
 from skylift.engine.operate import Asked, retry
-from skylift.model.backup import Backup, Written
 from skylift.model.cloud import BackendState, GaleraNode, UnitState
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import InHand
 from skylift.planning.plan import Edge, Plan, Stage, Step
-from skylift.ports import Command, Database
+from skylift.ports import Database
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.memory_journal import MemoryJournal
@@ -294,24 +292,6 @@ class _Barred:
 
     def grants(self, user: str) -> tuple[str, ...]:
         return self._database.grants(user)
-
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        return self._database.newest_backup(host, folder, database)
-
-    def dump_command(self, backup: Backup) -> Command:
-        return self._database.dump_command(backup)
-
-    def rehearse_command(self, backup: Backup) -> Command:
-        return self._database.rehearse_command(backup)
-
-    def restore_command(self, backup: Backup, finished: Epoch) -> Command:
-        return self._database.restore_command(backup, finished)
-
-    def rehearsed(self, backup: Backup) -> Epoch | None:
-        return self._database.rehearsed(backup)
-
-    def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
-        return self._database.written_since(backup, finished)
 
 
 def test_a_job_that_outlasts_its_deadline_is_watched_on_and_not_started_twice() -> None:

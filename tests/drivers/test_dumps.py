@@ -14,6 +14,7 @@ from tests.drivers.loopback import HOST, Sshd
 from tests.drivers.test_rosters import TABLES
 
 from skylift.drivers.mariadb import MariadbDatabase
+from skylift.drivers.mariadb_dumps import MariadbBackups
 from skylift.drivers.ssh import Ssh
 from skylift.model.backup import Backup, Written
 from skylift.model.ids import Epoch
@@ -55,10 +56,10 @@ def lines(server: Galera) -> Galera:
 
 
 @pytest.fixture
-def database(server: Galera, ssh: Ssh, sshd: Sshd) -> Iterator[MariadbDatabase]:
+def backups(server: Galera, ssh: Ssh, sshd: Sshd) -> Iterator[MariadbBackups]:
     home = sshd.folder / ".my.cnf"
     home.write_text(f"[client]\nsocket={server.socket}\n", encoding="ascii")
-    yield MariadbDatabase(ssh, [HOST])
+    yield MariadbBackups(ssh, MariadbDatabase(ssh, [HOST]))
     home.unlink()
 
 
@@ -87,11 +88,11 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def backup(lines: Galera, database: MariadbDatabase, tmp_path: Path, rehearsed: Path) -> Backup:
+def backup(lines: Galera, backups: MariadbBackups, tmp_path: Path, rehearsed: Path) -> Backup:
     """A backup that was rehearsed, in a folder of this test's own."""
     first = backup_in(rehearsed)
     if not Path(f"{first.file}.rehearsed").exists():
-        for command in (database.dump_command(first), database.rehearse_command(first)):
+        for command in (backups.dump_command(first), backups.rehearse_command(first)):
             ended = run(command, lines)
             assert ended.returncode == 0, ended.stdout
     shutil.copytree(first.folder, tmp_path / "backups")
@@ -111,14 +112,14 @@ def scratch_servers(tmp_path: Path) -> list[str]:
 
 
 def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left(
-    lines: Galera, database: MariadbDatabase, tmp_path: Path
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
 ) -> None:
     """Issue 5, 2: checksummed, and the restore rehearsed before the run relies on it (row 88)."""
     backup = backup_in(tmp_path)
-    dumped = run(database.dump_command(backup), lines)
+    dumped = run(backups.dump_command(backup), lines)
 
-    ended = run(database.rehearse_command(backup), lines)
-    again = run(database.rehearse_command(backup), lines)
+    ended = run(backups.rehearse_command(backup), lines)
+    again = run(backups.rehearse_command(backup), lines)
 
     told = ended.stdout.splitlines()[-1]
     assert (dumped.returncode, ended.returncode) == (0, 0), dumped.stdout + ended.stdout
@@ -135,11 +136,11 @@ def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left
 
 @pytest.mark.parametrize("harm", ["another row", "another value", "a table less", "a bit"])
 def test_a_backup_that_is_not_what_was_backed_up_is_not_vouched_for(
-    lines: Galera, database: MariadbDatabase, tmp_path: Path, harm: str
+    lines: Galera, backups: MariadbBackups, tmp_path: Path, harm: str
 ) -> None:
     """Whoever damaged it made a new checksum, too, but for the last."""
     backup = backup_in(tmp_path)
-    run(database.dump_command(backup), lines)
+    run(backups.dump_command(backup), lines)
     file, text = Path(backup.file), unpacked(Path(backup.file))
     spoilt = {
         "another row": text.replace(SECRET.encode(), b"x'),('y", 1),
@@ -154,7 +155,7 @@ def test_a_backup_that_is_not_what_was_backed_up_is_not_vouched_for(
         sum_of = subprocess.run(["sha256sum", file.name], cwd=file.parent, check=True, capture_output=True)
         Path(f"{file}.sha256").write_bytes(sum_of.stdout)
 
-    ended = run(database.rehearse_command(backup), lines)
+    ended = run(backups.rehearse_command(backup), lines)
 
     assert ended.returncode != 0, ended.stdout
     assert ended.stdout.splitlines()[-1].startswith("could not ")
@@ -163,23 +164,23 @@ def test_a_backup_that_is_not_what_was_backed_up_is_not_vouched_for(
 
 
 def test_a_rehearsal_that_is_killed_leaves_no_server_and_is_begun_again(
-    lines: Galera, database: MariadbDatabase, tmp_path: Path
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
 ) -> None:
     """As its unit is: every process of it at once; the folder is taken by the next attempt."""
     backup = backup_in(tmp_path)
-    run(database.dump_command(backup), lines)
+    run(backups.dump_command(backup), lines)
     stale = tmp_path / "backups" / ".scratch-nova-1"
     stale.mkdir()
     (stale / "data").write_text("of a server that died")
 
-    ended = run(database.rehearse_command(backup), lines)
+    ended = run(backups.rehearse_command(backup), lines)
 
     assert ended.returncode == 0, ended.stdout
     assert scratch_servers(tmp_path) == []
 
 
 def test_a_table_that_is_written_to_meanwhile_is_held_against_the_dump_alone(
-    lines: Galera, database: MariadbDatabase, tmp_path: Path
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
 ) -> None:
     """Services report every few seconds: that must fail no rehearsal, and hide no harm elsewhere."""
     backup, slow = backup_in(tmp_path), tmp_path / "mariadb-dump"
@@ -191,11 +192,11 @@ def test_a_table_that_is_written_to_meanwhile_is_held_against_the_dump_alone(
     old = os.environ["PATH"]
     try:
         os.environ["PATH"] = f"{tmp_path}:{old}"
-        dumped = run(database.dump_command(backup), lines)
+        dumped = run(backups.dump_command(backup), lines)
     finally:
         os.environ["PATH"] = old
 
-    ended = run(database.rehearse_command(backup), lines)
+    ended = run(backups.rehearse_command(backup), lines)
 
     still = Path(f"{backup.file}.tables").read_text()
     assert (dumped.returncode, ended.returncode) == (0, 0), dumped.stdout + ended.stdout
@@ -205,7 +206,7 @@ def test_a_table_that_is_written_to_meanwhile_is_held_against_the_dump_alone(
 
 
 def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
-    lines: Galera, database: MariadbDatabase, backup: Backup
+    lines: Galera, backups: MariadbBackups, backup: Backup
 ) -> None:
     """Issue 5, 2: the list of what would be lost since, by table."""
     finished = finish(backup)
@@ -217,8 +218,8 @@ def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
         "DROP TABLE `odd ``name`; CREATE TABLE newer (id INT); DROP VIEW seen;"
     )
 
-    told = database.written_since(backup, finished)
-    ended = run(database.restore_command(backup, finished), lines)
+    told = backups.written_since(backup, finished)
+    ended = run(backups.restore_command(backup, finished), lines)
 
     assert [w for w in told if w.table in {"plenty", "secrets"}] == [
         Written("plenty", created=1, changed=2, removed=1),
@@ -227,17 +228,17 @@ def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
     assert ended.returncode == 0, ended.stdout
     assert content(lines) == before
     assert "utf8mb3" in lines.ask("SHOW CREATE DATABASE `nova-1`;")
-    assert database.written_since(backup, finished) == ()
+    assert backups.written_since(backup, finished) == ()
 
 
 def test_a_restore_that_was_cut_short_is_begun_again(
-    lines: Galera, database: MariadbDatabase, backup: Backup
+    lines: Galera, backups: MariadbBackups, backup: Backup
 ) -> None:
     finished = finish(backup)
     before = content(lines)
     lines.ask("DROP DATABASE `nova-1`;")
 
-    ended = run(database.restore_command(backup, finished), lines)
+    ended = run(backups.restore_command(backup, finished), lines)
 
     assert ended.returncode == 0, ended.stdout
     assert content(lines) == before
@@ -245,7 +246,7 @@ def test_a_restore_that_was_cut_short_is_begun_again(
 
 @pytest.mark.parametrize("why", ["never rehearsed", "of another time", "damaged", "not synced"])
 def test_a_restore_changes_nothing_unless_the_backup_is_the_one_that_was_proved(
-    lines: Galera, database: MariadbDatabase, backup: Backup, why: str
+    lines: Galera, backups: MariadbBackups, backup: Backup, why: str
 ) -> None:
     finished = finish(backup)
     lines.ask("INSERT INTO `nova-1`.secrets VALUES ('one more');")
@@ -257,7 +258,7 @@ def test_a_restore_changes_nothing_unless_the_backup_is_the_one_that_was_proved(
         os.utime(backup.file, (finished, finished))
     lines.be_synced(synced=why != "not synced")
 
-    ended = run(database.restore_command(backup, Epoch(finished + 60 * (why == "of another time"))), lines)
+    ended = run(backups.restore_command(backup, Epoch(finished + 60 * (why == "of another time"))), lines)
 
     lines.be_synced(synced=True)
     assert ended.returncode != 0

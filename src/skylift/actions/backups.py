@@ -73,7 +73,7 @@ class BackUpDatabase(Action):
         return observe_job(ports, self.host, self.title)
 
     def advance(self, ports: Ports) -> None:
-        ports.jobs.start(self.host, ports.database.dump_command(self.backup))
+        ports.jobs.start(self.host, ports.backups.dump_command(self.backup))
 
     def reversal(self) -> Reversal:
         return NothingToUndo("a backup is kept: it is the way back from the contract")
@@ -99,7 +99,7 @@ class RehearseRestore(Action):
         return observe_job(ports, self.backup.host, self.title)
 
     def advance(self, ports: Ports) -> None:
-        ports.jobs.start(self.backup.host, ports.database.rehearse_command(self.backup))
+        ports.jobs.start(self.backup.host, ports.backups.rehearse_command(self.backup))
 
     def reversal(self) -> Reversal:
         return NothingToUndo("the scratch server is gone when it ends")
@@ -157,7 +157,7 @@ class RestoreDatabase(Action):
                     if ports.services.unit(host, placed.unit, placed.link).state not in _DEAD:
                         raise RestoreBesideLive(self.backup.database, placed.unit, host)
         finished = Epoch(float(self.finished))
-        ports.jobs.start(self.backup.host, ports.database.restore_command(self.backup, finished))
+        ports.jobs.start(self.backup.host, ports.backups.restore_command(self.backup, finished))
 
     def reversal(self) -> Reversal:
         return NoWayBack(f"what was written since the backup is only in {self.kept} then")

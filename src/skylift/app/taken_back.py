@@ -33,9 +33,9 @@ def saved_by(site: Site, undone: Undone) -> Mapping[str, Saved]:
     """By database, the backups that the run rehearsed, as they lie there now, and what was written since."""
     found: dict[str, Saved] = {}
     for step, backup in _rehearsed(undone).items():
-        finished = site.ports.database.rehearsed(backup)
+        finished = site.ports.backups.rehearsed(backup)
         if finished is not None:
-            written = site.ports.database.written_since(backup, finished)
+            written = site.ports.backups.written_since(backup, finished)
             found[backup.database] = Saved(backup, finished, step, written)
     return found
 

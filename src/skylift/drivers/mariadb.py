@@ -7,20 +7,15 @@ vector; hashes of passwords are taken out of grants before they leave the host.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
-from skylift.drivers import mariadb_dumps
-from skylift.drivers.mariadb_dumps import columns_sql, parse_written, written_sql
 from skylift.drivers.mariadb_rosters import lower_version_sql, parse_reports, quoted, roster_sql, text
 from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
 from skylift.drivers.ssh import Said, Ssh, shell
-from skylift.model.backup import Backup, Written
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import InHand
-from skylift.ports.jobs import Command
 
 _CLIENT = ("mariadb", "--batch", "--skip-column-names", "--raw", "--connect-timeout=10")
 _STATUS = (
@@ -52,17 +47,6 @@ _VARIABLES = (
     "SELECT CONCAT('log_bin=', @@GLOBAL.log_bin), "
     "CONCAT('\\nlog_bin_trust_function_creators=', @@GLOBAL.log_bin_trust_function_creators)"
 )
-
-# A dump counts once its checksum lies beside it: it is written first, and the dump then renamed.
-_NEWEST = r"""
-newest=
-for file in "$1/$2"-*.sql.zst; do
-    [ -f "$file" ] && [ -f "$file.sha256" ] || continue
-    at=$(stat -c %Y -- "$file")
-    if [ -z "$newest" ] || [ "$at" -gt "$newest" ]; then newest=$at; fi
-done
-echo "$newest"
-"""
 
 
 class NoSyncedNode(Transient):
@@ -110,7 +94,7 @@ class MariadbDatabase:
         raise QueryRefused(host, said.complaint)
 
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
-        return tuple(parse_reports(roster, self._asked(roster_sql(roster))))
+        return tuple(parse_reports(roster, self.answers(roster_sql(roster))))
 
     def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
         host, said = self._query(lower_version_sql(roster, row, version), changes=True)
@@ -138,33 +122,15 @@ class MariadbDatabase:
             raise QueryRefused(host, said.complaint)
         return tuple(line.strip() for line in said.text.splitlines() if line.strip())
 
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        newest = self._ssh.ask(host, _NEWEST, str(folder), database).strip()
-        return Epoch(float(newest)) if newest else None
-
-    def dump_command(self, backup: Backup) -> Command:
-        return mariadb_dumps.dump_command(backup)
-
-    def rehearse_command(self, backup: Backup) -> Command:
-        return mariadb_dumps.rehearse_command(backup)
-
-    def restore_command(self, backup: Backup, finished: Epoch) -> Command:
-        return mariadb_dumps.restore_command(backup, finished)
-
-    def rehearsed(self, backup: Backup) -> Epoch | None:
-        finished = self._ssh.ask(backup.host, mariadb_dumps.REHEARSED, str(backup.file)).strip()
-        return Epoch(float(finished)) if finished else None
-
-    def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
-        rehearsed = self._ssh.ask(backup.host, 'cat -- "$1.rehearsed"', str(backup.file))
-        columns = self._asked(columns_sql(backup.database))
-        lines = self._asked(written_sql(backup.database, columns, finished))
-        return tuple(parse_written(lines, rehearsed))
-
     def _in_hand(self, roster: Roster, sql: str) -> tuple[InHand, ...]:
-        return tuple(parse_work(roster, self._asked(sql))) if sql else ()
+        return tuple(parse_work(roster, self.answers(sql))) if sql else ()
 
-    def _asked(self, sql: str) -> list[str]:
+    def answers(self, sql: str) -> list[str]:
+        """What a synced server answers to a question that is not one of the port's, line by line.
+
+        Raises:
+            QueryRefused: it does not.
+        """
         host, said = self._query(sql)
         if said.code != 0:
             raise QueryRefused(host, said.complaint)

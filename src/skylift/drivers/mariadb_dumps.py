@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
+from skylift.drivers.mariadb import MariadbDatabase
 from skylift.drivers.mariadb_rosters import quoted, text
+from skylift.drivers.ssh import Ssh
 from skylift.model.backup import Backup, Written
-from skylift.model.ids import Epoch
+from skylift.model.ids import Epoch, HostName
 from skylift.ports.jobs import Command
 
 _IDLE = ("nice", "ionice", "-c", "idle")
@@ -183,27 +186,53 @@ echo "$database is as it was in $folder/$name"
 """What ``sh -c`` restores a dump into the cluster with; the last argument is when it was finished."""
 
 
-REHEARSED = r"""
+# A dump counts once its checksum lies beside it: it is written first, and the dump then renamed.
+_NEWEST = r"""
+newest=
+for file in "$1/$2"-*.sql.zst; do
+    [ -f "$file" ] && [ -f "$file.sha256" ] || continue
+    at=$(stat -c %Y -- "$file")
+    if [ -z "$newest" ] || [ "$at" -gt "$newest" ]; then newest=$at; fi
+done
+echo "$newest"
+"""
+_REHEARSED = r"""
 [ -f "$1" ] && [ -f "$1.sha256" ] && [ -f "$1.rehearsed" ] || exit 0
 [ "$(head -n 1 -- "$1.rehearsed")" != "$(cat -- "$1.sha256")" ] || stat -c %Y -- "$1"
 """
-"""What says when a backup was finished that was rehearsed, and nothing of any other; takes its file."""
 
 
-def dump_command(backup: Backup) -> Command:
-    """The job that makes a backup."""
-    return _command(DUMP, backup)
+class MariadbBackups:
+    """``Backups`` as files of root's on database hosts."""
 
+    def __init__(self, ssh: Ssh, database: MariadbDatabase) -> None:
+        self._ssh = ssh
+        self._database = database
 
-def rehearse_command(backup: Backup) -> Command:
-    """The job that restores it on a scratch server."""
-    return _command(REHEARSE, backup)
+    def newest(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+        newest = self._ssh.ask(host, _NEWEST, str(folder), database).strip()
+        return Epoch(float(newest)) if newest else None
 
+    def rehearsed(self, backup: Backup) -> Epoch | None:
+        finished = self._ssh.ask(backup.host, _REHEARSED, str(backup.file)).strip()
+        return Epoch(float(finished)) if finished else None
 
-def restore_command(backup: Backup, finished: Epoch) -> Command:
-    """The job that restores it into the cluster. Users wait for it, so it is not idle."""
-    words = (backup.database, str(backup.folder), backup.label, str(int(finished)))
-    return Command(("sh", "-c", RESTORE, "skylift", *words))
+    def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
+        rehearsed = self._ssh.ask(backup.host, 'cat -- "$1.rehearsed"', str(backup.file))
+        columns = self._database.answers(columns_sql(backup.database))
+        lines = self._database.answers(written_sql(backup.database, columns, finished))
+        return tuple(parse_written(lines, rehearsed))
+
+    def dump_command(self, backup: Backup) -> Command:
+        return _command(DUMP, backup)
+
+    def rehearse_command(self, backup: Backup) -> Command:
+        return _command(REHEARSE, backup)
+
+    def restore_command(self, backup: Backup, finished: Epoch) -> Command:
+        """Users wait for it, so it is not idle."""
+        words = (backup.database, str(backup.folder), backup.label, str(int(finished)))
+        return Command(("sh", "-c", RESTORE, "skylift", *words))
 
 
 def _command(script: str, backup: Backup) -> Command:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Protocol
 
-from skylift.model.backup import Backup, Written
 from skylift.model.cloud import GaleraNode
-from skylift.model.ids import Epoch, HostName
+from skylift.model.ids import Epoch
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import InHand
-from skylift.ports.jobs import Command
 
 
 class Database(Protocol):
-    """The database cluster. Reads only, but for one number in a row; dumps and restores are jobs."""
+    """The database cluster. Reads only, but for one number in a row."""
 
     def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
         """The rows of a database's table of versions; empty if the table is empty or absent."""
@@ -52,38 +49,4 @@ class Database(Protocol):
 
     def grants(self, user: str) -> tuple[str, ...]:
         """The user's grants as SQL, then server variables that migrations rely on as ``name=value``."""
-        ...
-
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        """When the newest whole dump of ``database`` in ``folder`` was finished; none if there is none."""
-        ...
-
-    def dump_command(self, backup: Backup) -> Command:
-        """The command that dumps a database consistently, compressed, with its checksum beside it.
-
-        The file is ``backup.file``; a partial one never bears that name. Pure, as the other commands are.
-        """
-        ...
-
-    def rehearse_command(self, backup: Backup) -> Command:
-        """The command that restores ``backup`` on a server made for it, and says so if it is whole there."""
-        ...
-
-    def restore_command(self, backup: Backup, finished: Epoch) -> Command:
-        """The command that puts ``backup`` in the place of its database, if it was finished just then.
-
-        It fails, and changes nothing, unless the backup's checksum holds and it was rehearsed.
-        """
-        ...
-
-    def rehearsed(self, backup: Backup) -> Epoch | None:
-        """When a backup was finished that was rehearsed; none if it was not, or is not there any more."""
-        ...
-
-    def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
-        """What was written to its database since a rehearsed ``backup``, table by table, where any was.
-
-        Raises:
-            Refused: what the backup had can no longer be read.
-        """
         ...

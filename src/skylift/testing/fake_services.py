@@ -137,7 +137,21 @@ class FakeDatabase:
         granted = (f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{user}`@`%`" for names in own for name in names)
         return (*granted, "log_bin_trust_function_creators=1")
 
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+    def _reach(self) -> tuple[HostName, ...]:
+        names = [entry.name for entry in self.cloud.controllers]
+        up = tuple(n for n in names if self.cloud.is_up(n) and self.cloud.hosts[n].reachable)
+        if not up:
+            raise HostUnreachable(names[0], "no database server answers")
+        return up
+
+
+@dataclass(frozen=True, slots=True)
+class FakeBackups:
+    """Dumps on the fake hosts."""
+
+    cloud: FakeCloud
+
+    def newest(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
         self.cloud.reach(host)
         found = [
             at
@@ -162,13 +176,6 @@ class FakeDatabase:
     def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
         self.cloud.reach(backup.host)
         return self.cloud.stores.written_since(backup, finished)
-
-    def _reach(self) -> tuple[HostName, ...]:
-        names = [entry.name for entry in self.cloud.controllers]
-        up = tuple(n for n in names if self.cloud.is_up(n) and self.cloud.hosts[n].reachable)
-        if not up:
-            raise HostUnreachable(names[0], "no database server answers")
-        return up
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,38 +110,42 @@ class DatabaseContract:
         assert any(fact.startswith("log_bin_trust_function_creators=") for fact in facts)
         assert not any("IDENTIFIED" in fact for fact in facts)
 
+
+class BackupsContract:
+    """Files on a host of the database cluster."""
+
     def test_a_dump_is_found_once_it_is_whole_and_only_where_it_is(self, scene: Scene) -> None:
-        database, name = scene.ports.database, scene.database
+        backups, name = scene.ports.backups, scene.database
         folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
-        before = database.newest_backup(scene.host, folder, name)
+        before = backups.newest(scene.host, folder, name)
 
         backup = Backup(scene.host, folder, name, "contract")
 
-        ended = scene.run(database.dump_command(backup))
+        ended = scene.run(backups.dump_command(backup))
 
         assert before is None
         assert ended.code == 0
-        assert database.newest_backup(scene.host, folder, name) is not None
-        assert database.newest_backup(scene.host, folder, "no_such_database") is None
-        assert database.newest_backup(scene.host, folder / "elsewhere", name) is None
+        assert backups.newest(scene.host, folder, name) is not None
+        assert backups.newest(scene.host, folder, "no_such_database") is None
+        assert backups.newest(scene.host, folder / "elsewhere", name) is None
 
     def test_only_a_dump_that_was_rehearsed_says_what_was_written_since(self, scene: Scene) -> None:
-        database, name = scene.ports.database, scene.database
+        backups, name = scene.ports.backups, scene.database
         folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
         backup = Backup(scene.host, folder, name, "contract")
 
-        missing = scene.run(database.rehearse_command(backup))
-        scene.run(database.dump_command(backup))
-        before = database.rehearsed(backup)
-        rehearsed = scene.run(database.rehearse_command(backup))
-        finished = database.newest_backup(scene.host, folder, name)
+        missing = scene.run(backups.rehearse_command(backup))
+        scene.run(backups.dump_command(backup))
+        before = backups.rehearsed(backup)
+        rehearsed = scene.run(backups.rehearse_command(backup))
+        finished = backups.newest(scene.host, folder, name)
 
         assert missing.code != 0
         assert before is None
         assert rehearsed.code == 0, rehearsed.tail
         assert finished is not None
-        assert database.rehearsed(backup) == Epoch(float(int(finished)))
-        assert all(w.created + w.changed + w.removed for w in database.written_since(backup, finished))
+        assert backups.rehearsed(backup) == Epoch(float(int(finished)))
+        assert all(w.created + w.changed + w.removed for w in backups.written_since(backup, finished))
 
 
 class BrokerContract:
