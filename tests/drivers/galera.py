@@ -13,7 +13,7 @@ from time import monotonic, sleep
 import pytest
 from tests.drivers.loopback import ADDRESS, free_port
 
-START_LIMIT_S = 60
+START_LIMIT_S = 180
 
 
 @dataclass(frozen=True, slots=True)

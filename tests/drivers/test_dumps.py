@@ -22,7 +22,7 @@ from skylift.ports import Command
 
 SECRET = "gAAAAAtable-of-secrets"
 PLENTY = 3000
-LIMIT_S = 120
+LIMIT_S = 300
 BEGIN = "CREATE DATABASE `nova-1` CHARACTER SET utf8mb3;"
 MORE = f"""
 CREATE TABLE `odd ``name` (
@@ -67,9 +67,9 @@ def backup_in(tmp_path: Path) -> Backup:
     return Backup(HOST, PurePosixPath(tmp_path / "backups"), "nova-1", "plan7")
 
 
-def run(command: Command, server: Galera) -> subprocess.CompletedProcess[str]:
-    """As a job on the server's host."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+def run(command: Command, server: Galera, *, first: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """As a job on the server's host; programs in the folder ``first`` take the place of others."""
+    path = f"{first or ''}:{os.environ['PATH']}:/usr/sbin:/sbin"
     return subprocess.run(
         command.argv,
         env={"PATH": path, "HOME": str(server.folder)},
@@ -117,14 +117,18 @@ def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left
     """Issue 5, 2: checksummed, and the restore rehearsed before the run relies on it (row 88)."""
     backup = backup_in(tmp_path)
     dumped = run(backups.dump_command(backup), lines)
+    before = backups.rehearsed(backup)
 
     ended = run(backups.rehearse_command(backup), lines)
     again = run(backups.rehearse_command(backup), lines)
+    finished = backups.rehearsed(backup)
 
     told = ended.stdout.splitlines()[-1]
+    assert before is None
     assert (dumped.returncode, ended.returncode) == (0, 0), dumped.stdout + ended.stdout
     assert "tables restored whole" in told
     assert "found whole before" in again.stdout
+    assert finished == finish(backup)
     assert scratch_servers(tmp_path) == []
     found = sorted(path for path in (tmp_path / "backups").iterdir())
     assert [path.suffix for path in found] == [".zst", ".rehearsed", ".sha256", ".tables"]
@@ -163,6 +167,22 @@ def test_a_backup_that_is_not_what_was_backed_up_is_not_vouched_for(
     assert scratch_servers(tmp_path) == []
 
 
+def test_a_rehearsal_does_not_begin_where_it_could_fill_the_disk_of_the_database(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    backup, df = backup_in(tmp_path), tmp_path / "df"
+    run(backups.dump_command(backup), lines)
+    df.write_text("#!/bin/sh\nprintf 'Avail\\n 511M\\n'\n", encoding="ascii")
+    df.chmod(0o755)
+
+    ended = run(backups.rehearse_command(backup), lines, first=tmp_path)
+
+    assert ended.returncode != 0
+    assert "could not rehearse a restore of nova-1: in " in ended.stdout
+    assert "MiB (511M are free there)" in ended.stdout
+    assert scratch_servers(tmp_path) == []
+
+
 def test_a_rehearsal_that_is_killed_leaves_no_server_and_is_begun_again(
     lines: Galera, backups: MariadbBackups, tmp_path: Path
 ) -> None:
@@ -189,12 +209,7 @@ def test_a_table_that_is_written_to_meanwhile_is_held_against_the_dump_alone(
     ask = f"mariadb --socket={lines.socket} -e '{words}' nova-1"
     slow.write_text(f'#!/bin/sh\n{real} "$@"\nHOME={lines.folder} {ask}\n', encoding="ascii")
     slow.chmod(0o755)
-    old = os.environ["PATH"]
-    try:
-        os.environ["PATH"] = f"{tmp_path}:{old}"
-        dumped = run(backups.dump_command(backup), lines)
-    finally:
-        os.environ["PATH"] = old
+    dumped = run(backups.dump_command(backup), lines, first=tmp_path)
 
     ended = run(backups.rehearse_command(backup), lines)
 

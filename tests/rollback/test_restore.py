@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.crash.worlds import Snapshots, deeds, shape
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import apply
 from skylift.app.propose_rollback import propose_rollback
+from skylift.cli.views.plan import lines
 from skylift.engine.fold import Run, Standing
 from skylift.model.goal import Restore
 from skylift.model.ids import ComponentName, HostName, RunId, ServiceName, StepId
@@ -77,6 +79,15 @@ def test_the_plan_says_what_is_lost_and_how_long_nobody_is_answered(desk: Desk) 
     assert "So far that is, by table: project (2 new), user (1 new)" in told
     assert "So far that is nothing" in told
     assert "keystone is stopped as a whole and started on 2023.1, and does not answer meanwhile" in told
+
+
+def test_the_plan_reads_like_any_other(desk: Desk, golden: Callable[[str, bytes], None]) -> None:
+    """One component cold, what is there kept, and witnesses made when all has settled."""
+    desk.cloud.stores.make("placement", "resource_providers")
+
+    plan = read_plan(back(desk, "placement"))
+
+    golden("placement_is_restored/plan.txt", "\n".join([*lines(plan), ""]).encode())
 
 
 def test_nothing_is_restored_without_a_consent_that_names_it(desk: Desk) -> None:

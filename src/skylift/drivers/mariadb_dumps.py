@@ -100,15 +100,21 @@ echo "$folder/$name has $(stat -c %s -- "$name") bytes"
 """What ``sh -c`` dumps a database with; its arguments are the database, the folder and a label."""
 
 # The scratch server has a folder and a socket of its own below that of the backups, no network, no cluster,
-# and ends with this job. What it read is dumped once more: the same rows are the same lines.
+# and ends with this job. It never begins without room: it must not take that from the database beside it.
+# What it read is dumped once more: the same rows are the same lines.
 REHEARSE = (
-    _BEGIN
+    _BEGIN  # noqa: S608 - as above
     + r"""
 whole
 if [ -f "$name.rehearsed" ] && [ "$(head -n 1 -- "$name.rehearsed")" = "$(cat -- "$name.sha256")" ]; then
     echo "$folder/$name was restored and found whole before"
     exit 0
 fi
+size=$(mariadb --batch --skip-column-names -e "
+    SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) DIV 1048576 FROM information_schema.TABLES
+    WHERE TABLE_SCHEMA = '$database'")
+doing="rehearse a restore of $database: in $folder it takes $((size * 2 + 512)) MiB"
+[ "$(df --output=avail -BM "$folder" | tail -n 1 | tr -dc 0-9)" -ge $((size * 2 + 512)) ]
 doing="start a scratch server to rehearse on"
 rm -rf -- "$scratch"
 mkdir -- "$scratch"

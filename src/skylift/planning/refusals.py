@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Goal, Upgrade, take_back
@@ -178,11 +179,20 @@ class NoBackup(Refused):
 
     code = "rollback.no-backup"
 
-    def __init__(self, run: RunId, lacking: Sequence[tuple[ComponentName, str]]) -> None:
+    def __init__(
+        self,
+        run: RunId,
+        lacking: Sequence[tuple[ComponentName, str]],
+        *,
+        host: HostName,
+        folder: PurePosixPath,
+    ) -> None:
         named = ", ".join(f"{database} of {component}" for component, database in lacking)
         super().__init__(
             f"cannot restore {named}: run {run} left no backup of it that was rehearsed and is still there",
-            Remedy(Fix.REPAIR, f"see which backups the run made, and where: skylift status {run}"),
+            Remedy(
+                Fix.REPAIR, f"see what lies there, and bring back what was moved: ssh {host} ls -l {folder}"
+            ),
             Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
         )
 

@@ -43,7 +43,8 @@ def restore_goal(
     """
     wanted = [(name, database) for name in sorted(components) for database in _databases(record, name)]
     if lacking := [(name, database) for name, database in wanted if database not in saved]:
-        raise NoBackup(goal.run, lacking)
+        host = record.hosts_in(record.database.role)[0].name
+        raise NoBackup(goal.run, lacking, host=host, folder=record.database.backups)
     restored = tuple(_restored(plan, saved[database]) for _, database in wanted)
     known = {field.name: getattr(goal, field.name) for field in fields(goal)}
     return Restore(
