@@ -13,9 +13,11 @@ from tests.crash.worlds import Snapshots, deeds, shape
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import apply
 from skylift.app.propose_rollback import propose_rollback
+from skylift.app.wiring import open_journal
 from skylift.cli.views.plan import lines
-from skylift.engine.fold import Run, Standing
-from skylift.model.goal import Restore
+from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.operate import pause
+from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import ComponentName, HostName, RunId, ServiceName, StepId
 from skylift.model.problem import Fix
 from skylift.planning.refusals import NoBackup, WayBackClosed
@@ -168,6 +170,27 @@ def test_a_service_that_somebody_started_again_is_not_restored_beside(desk: Desk
     assert failed is not None
     assert failed.code == "restore.beside-live"
     assert desk.cloud.stores.torn == []
+
+
+def test_an_upgrade_after_a_restore_can_go_back_by_steps_again(desk: Desk) -> None:
+    """What the first run had begun is undone, and bars no other's way back."""
+    apply_back(desk, back(desk))
+    third, done = RunId("20260103-000000-run-0003"), StepId("placement-api:undrain@ctl3")
+
+    def look(run: Run) -> None:
+        if run.id == third and done in run.within(Phase.DONE) and run.standing is Standing.RUNNING:
+            with open_journal(desk.site.runs.find(third)) as journal:
+                pause(journal, desk.asked_now)
+
+    desk.at_each_look = look
+    paused = apply(desk.site, third, desk.plan(), desk.bench, approval=Approval.ALL)
+
+    plan = propose_rollback(desk.site, desk.site.runs.find(third), ()).plan
+
+    assert paused.standing is Standing.PAUSED
+    assert isinstance(plan.goal, Rollback)
+    assert not isinstance(plan.goal, Restore)
+    assert plan.goal.components == ("keystone", "glance", "placement")
 
 
 def test_a_restore_that_is_killed_anywhere_ends_like_one_that_was_not(desk: Desk) -> None:

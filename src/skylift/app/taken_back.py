@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from skylift.actions.backups import RehearseRestore
-from skylift.app.runs import Runs
+from skylift.actions.backups import RehearseRestore, RestoreDatabase
+from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
 from skylift.engine.fold import Phase, Run, fold
 from skylift.engine.operate import Asked, hand_over
 from skylift.engine.verbs import Verb, require
 from skylift.model.backup import Backup
-from skylift.model.goal import Restore, Rollback, Upgrade
-from skylift.model.ids import RunId, StepId
+from skylift.model.goal import Restore, Rollback
+from skylift.model.ids import ComponentName, RunId, StepId
 from skylift.planning.facts import Drift
 from skylift.planning.plan import Plan
 from skylift.planning.restore import Saved
 from skylift.planning.rollback import Undone
 from skylift.planning.text import PlanFormat, digest_of, read_plan
-from skylift.planning.window import begun_events
+from skylift.planning.window import begun_events, owner_of
 
 
 def undone_by(plan: Plan, run: Run) -> Undone:
@@ -52,20 +52,42 @@ def _rehearsed(undone: Undone) -> Mapping[StepId, Backup]:
 def begun_by_others(runs: Runs, undone: Undone) -> frozenset[str]:
     """The events of other upgrades to the same release: what one of them began ends a way back as well.
 
-    Those that a restored backup has made undone are among them, for no journal tells of that.
+    Not what a restore has made undone since; that of a backup that was restored by hand is among them.
     """
+    others = {folder.id: told for folder in runs.known() if (told := _told(folder))}
+    restored: dict[ComponentName, int] = {}
+    for plan, run in others.values():
+        for name, at_ms in _restored(plan, run):
+            restored[name] = max(at_ms, restored.get(name, 0))
     found: set[str] = set()
-    for folder in runs.known():
-        if folder.of_fleet or folder.id == undone.run:
-            continue
-        try:
-            plan = read_plan(folder.plan.read_bytes())
-        except PlanFormat:
-            continue  # of a Skylift so old that it was another release's upgrade
-        if isinstance(plan.goal, Upgrade) and plan.goal == undone.plan.goal and plan.source != plan.goal.to:
-            with open_journal(folder) as journal:
-                found |= set(begun_events(plan, undone_by(plan, fold(journal.events())).begun))
+    for other, (plan, run) in others.items():
+        goal = plan.goal
+        if other != undone.run and goal == undone.plan.goal and plan.source != goal.to:
+            for event in begun_events(plan, undone_by(plan, run).begun):
+                owner = owner_of(plan, event)
+                if owner is None or restored.get(owner, 0) < run.last_ms:
+                    found.add(event)
     return frozenset(found)
+
+
+def _told(folder: RunFolder) -> tuple[Plan, Run] | None:
+    """A run as its plan and journal tell of it; none if it is over a fleet, or older than ways back."""
+    if folder.of_fleet:
+        return None
+    try:
+        plan = read_plan(folder.plan.read_bytes())
+    except PlanFormat:
+        return None  # of a Skylift so old that it was another release's upgrade
+    with open_journal(folder) as journal:
+        return plan, fold(journal.events())
+
+
+def _restored(plan: Plan, run: Run) -> Iterator[tuple[ComponentName, int]]:
+    """The components whose databases a run has restored, each with when."""
+    for step in plan.steps:
+        at = run.steps.get(step.id)
+        if isinstance(step.action, RestoreDatabase) and at and at.phase is Phase.DONE and at.ended_ms:
+            yield ComponentName(step.id.partition(":")[0]), at.ended_ms
 
 
 def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:

@@ -62,6 +62,14 @@ def begun_events(plan: Plan, begun: Collection[StepId]) -> tuple[str, ...]:
     return tuple(sorted({event for s in plan.steps if s.id in begun and (event := _event(plan, s))}))
 
 
+def owner_of(plan: Plan, event: str) -> ComponentName | None:
+    """The component that an event is of."""
+    verb, _, subject = event.partition(" ")
+    if verb == "start":
+        return plan.services.get(ServiceName(subject))
+    return ComponentName(subject.partition(":")[0])
+
+
 def _windows(plan: Plan, catalog: Catalog, begun: frozenset[StepId]) -> Iterator[Window]:
     turned = changed(plan, begun)
     ending = dict(_ending(plan, catalog))
