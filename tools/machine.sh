@@ -13,6 +13,8 @@ need zstd zstd
 need haproxy haproxy
 need mariadbd mariadb-server-core
 need mariadb mariadb-client-core
+need mariadb-dump mariadb-client
+[ -e /usr/lib/galera/libgalera_smm.so ] || missing="$missing galera-4"
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 
 [ -z "$missing" ] && exit 0

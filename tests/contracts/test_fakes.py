@@ -14,6 +14,7 @@ from skylift.model.work import InHand, Piece
 from skylift.ports import Command
 from skylift.testing.contracts import (
     ArtifactsContract,
+    BackupsContract,
     BalancerContract,
     BrokerContract,
     CanariesContract,
@@ -96,6 +97,10 @@ class TestFakeBalancer(BalancerContract):
 
 
 class TestFakeDatabase(DatabaseContract):
+    pass
+
+
+class TestFakeBackups(BackupsContract):
     pass
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 import pytest
 
@@ -20,7 +19,7 @@ from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import InHand
 from skylift.planning.plan import Edge, Plan, Stage, Step
-from skylift.ports import Command, Database
+from skylift.ports import Database
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.memory_journal import MemoryJournal
@@ -293,12 +292,6 @@ class _Barred:
 
     def grants(self, user: str) -> tuple[str, ...]:
         return self._database.grants(user)
-
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        return self._database.newest_backup(host, folder, database)
-
-    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
-        return self._database.dump_command(database, folder, label)
 
 
 def test_a_job_that_outlasts_its_deadline_is_watched_on_and_not_started_twice() -> None:

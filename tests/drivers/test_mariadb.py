@@ -9,7 +9,9 @@ import pytest
 from tests.drivers.loopback import HOST
 
 from skylift.drivers.mariadb import MariadbDatabase, NoSyncedNode, parse_node
+from skylift.drivers.mariadb_dumps import MariadbBackups
 from skylift.drivers.ssh import Said, Ssh
+from skylift.model.backup import Backup
 from skylift.model.cloud import GaleraNode
 from skylift.model.ids import Epoch
 from skylift.ports.hosts import HostUnreachable
@@ -29,7 +31,9 @@ def dump(tmp_path: Path, ssh: Ssh, folder: Path, **env: str) -> subprocess.Compl
     for name, script in PROGRAMS.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
         (tmp_path / name).chmod(0o755)
-    command = MariadbDatabase(ssh, [HOST]).dump_command("keystone", PurePosixPath(folder), "plan7")
+    command = MariadbBackups(ssh, MariadbDatabase(ssh, [HOST])).dump_command(
+        Backup(HOST, PurePosixPath(folder), "keystone", "plan7")
+    )
     path = f"{tmp_path}:/usr/bin:/bin"
     return subprocess.run(
         command.argv,
@@ -71,12 +75,13 @@ def test_a_dump_lies_whole_in_its_folder_with_its_checksum(ssh: Ssh, tmp_path: P
     assert sorted(f.name for f in folder.iterdir()) == [
         "keystone-plan7.sql.zst",
         "keystone-plan7.sql.zst.sha256",
+        "keystone-plan7.sql.zst.tables",
     ]
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {f.stat().st_mode & 0o077 for f in folder.iterdir()} == {0}
     check = ["sha256sum", "-c", "keystone-plan7.sql.zst.sha256"]
     assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 0
-    newest = MariadbDatabase(ssh, [HOST]).newest_backup(HOST, PurePosixPath(folder), "keystone")
+    newest = MariadbBackups(ssh, MariadbDatabase(ssh, [HOST])).newest(HOST, PurePosixPath(folder), "keystone")
     assert newest == Epoch(float(int((folder / "keystone-plan7.sql.zst").stat().st_mtime)))
 
 
@@ -107,4 +112,7 @@ def test_a_server_that_lags_behind_is_not_dumped(ssh: Ssh, tmp_path: Path) -> No
 def test_a_dump_without_its_checksum_does_not_count(ssh: Ssh, tmp_path: Path) -> None:
     (tmp_path / "keystone-x.sql.zst").touch()
 
-    assert MariadbDatabase(ssh, [HOST]).newest_backup(HOST, PurePosixPath(tmp_path), "keystone") is None
+    assert (
+        MariadbBackups(ssh, MariadbDatabase(ssh, [HOST])).newest(HOST, PurePosixPath(tmp_path), "keystone")
+        is None
+    )

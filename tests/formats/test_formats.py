@@ -25,10 +25,14 @@ from skylift.planning.text import PlanFormat, read_plan, write_plan
 HERE = Path(__file__).parent
 OLD_PLAN, OLD_JOURNAL, JOURNAL = HERE / "plan-1.plan", HERE / "journal-1.sqlite", HERE / "journal-2.sqlite"
 FLEET_JOURNAL, MANDATE = HERE / "journal-2-fleet.sqlite", HERE / "mandate-1.plan"
-PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN, BACK_PLAN = tuple(
+PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN, BACK_PLAN, *_ = tuple(
     HERE / f"plan-2{of}.plan"
-    for of in ("", "-parking", "-roster", "-closing", "-first-and-last", "-together", "-way-back")
+    for of in (
+        *("", "-parking", "-roster", "-closing", "-first-and-last", "-together", "-way-back"),
+        *("-rehearsal", "-restore"),
+    )
 )
+REHEARSAL_PLAN, RESTORE_PLAN = PLANS[-2:]
 OF_FLEETS = {"reboot-host", "try-host", "remove-canary"}
 """Actions on empty compute hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 WRITTEN = {
@@ -39,6 +43,8 @@ WRITTEN = {
     FIRST_PLAN: "ade0e332289e9d8d5e8bc18382c8cc4eaf1fac6119308a37b12d3fd99969ae84",
     TOGETHER_PLAN: "1b6bbed0dd248a3b406a091d9d20a5db09260ec416ffd6305c818b8323e543b6",
     BACK_PLAN: "44bae55b0bdc4bd90971b3875a6056d64925ad6f2bee5eccf950838da773bfa6",
+    REHEARSAL_PLAN: "0646cfc3675f6898d8ae15b5e527586ecf8fe998f98fb31c714fe9f68c81ffe5",
+    RESTORE_PLAN: "0c8605d22c65b53211acad05dd5f535242f32eb2cb31f7311e1e7c796cda6279",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
     FLEET_JOURNAL: "64eeec4eae553d6d9d5a7e08de513b3acc25df1c27efd4d49aa59f1509aae8c4",

@@ -10,6 +10,7 @@ from tests.lab.scenes import scene_of
 from skylift.model.record import Record
 from skylift.testing.contracts import (
     ArtifactsContract,
+    BackupsContract,
     BalancerContract,
     DatabaseContract,
     HostsContract,
@@ -50,6 +51,10 @@ class TestHaproxyBalancer(BalancerContract):
 
 class TestMariadbDatabase(DatabaseContract):
     """Galera of three."""
+
+
+class TestMariadbBackups(BackupsContract):
+    """On one of its hosts, with a scratch server there."""
 
 
 class TestSshVantage(VantageContract):

@@ -108,7 +108,9 @@ def test_what_is_done_already_is_not_planned_again() -> None:
     assert [step.id for step in plan.steps] == [
         "witnesses:create",
         "backup:keystone",
+        "rehearse:keystone",
         "backup:glance",
+        "rehearse:glance",
         "witnesses:look",
         "keystone:contract",
         "glance:contract",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from tests.app.desk import RUN, Desk, desk_at
 
 from skylift.app.account import judge, standing
 from skylift.app.approvals import Approval
-from skylift.app.conduct import CloudDrifted, apply, go_on
+from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
+from skylift.app.propose import PlanUnsafe
 from skylift.app.propose_rollback import propose_rollback
+from skylift.app.runs import Runs, RunUnknown
 from skylift.app.validate import Outcome
 from skylift.app.wiring import hold, open_journal
 from skylift.cli.exits import Exit
@@ -21,10 +24,13 @@ from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.operate import abort, pause
 from skylift.engine.problems import RunHeld, RunRefuses, StepRefuses
 from skylift.model.goal import Rollback
-from skylift.model.ids import ComponentName, RunId, StepId
+from skylift.model.ids import ComponentName, HostName, RunId, StepId
 from skylift.model.problem import Fix, Problem
-from skylift.planning.refusals import NothingToTakeBack, OthersFirst, WayBackClosed
+from skylift.planning.refusals import NothingToTakeBack, NotRead, OthersFirst, WayBackClosed
+from skylift.planning.text import read_plan, write_plan
 from skylift.planning.window import windows
+from skylift.ports.hosts import HostUnreachable
+from skylift.testing.fake_services import FakeDatabase
 from skylift.testing.samples import R2024_1, artifact_of
 
 BACK = RunId("20260102-000000-run-0002")
@@ -320,6 +326,47 @@ def test_the_report_judges_only_what_went_back_and_bears_schemas_that_are_ahead(
     assert isinstance(goal, Rollback)
     assert judged.outcome is Outcome.COMPLETED, judged.issues
     assert {verdict.service for verdict in judged.services} == {"keystone", "glance-api"}
+
+
+def test_a_plan_back_that_may_not_run_is_made_again_by_its_own_command(desk: Desk) -> None:
+    """Whatever refuses it: the verifier, the record that changed, or the cloud that did."""
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+    again = f"skylift rollback {RUN} --component keystone --component glance -o back.plan"
+    unsafe = write_plan(replace(read_plan(text), edges=()))
+    other = replace(desk.site, record=replace(desk.site.record, name="another"))
+    silent = replace(desk.site, ports=replace(desk.site.ports, database=Silent(desk.cloud)))
+
+    with pytest.raises(PlanUnsafe) as unsafe_told:
+        apply_back(desk, unsafe)
+    with pytest.raises(OtherRecord) as other_told:
+        apply(other, BACK, text, desk.bench, approval=Approval.ALL)
+    with pytest.raises(NotRead) as unread_told:
+        propose_rollback(silent, desk.site.runs.find(RUN), ())
+
+    for told in (unsafe_told, other_told, unread_told):
+        hows = [remedy.how for remedy in told.value.remedies]
+        assert any(how.endswith(again) for how in hows), hows
+        assert not any("skylift plan --to" in how for how in hows)
+
+
+class Silent(FakeDatabase):
+    """No table of versions can be read."""
+
+    def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
+        raise HostUnreachable(HostName("ctl1"), f"nobody answers of {database}.{table}")
+
+
+def test_a_run_that_is_not_known_is_told_from_those_that_are(desk: Desk, tmp_path: Path) -> None:
+    """The remedy names what is there, and no folder that may not be."""
+    with pytest.raises(RunUnknown) as none_yet:
+        Runs(tmp_path / "elsewhere").find(None)
+    paused_at(desk, GLANCE_OUT)
+    with pytest.raises(RunUnknown) as misspelt:
+        desk.site.runs.find("run-1")
+
+    assert not any(" ls " in remedy.how for remedy in none_yet.value.remedies)
+    assert any(remedy.how.endswith(RUN) for remedy in misspelt.value.remedies)
 
 
 def test_a_run_that_is_not_here_is_named(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from skylift.app.validate import Outcome, validate
+from skylift.app.validate import Outcome, Validation, validate
 from skylift.catalog.catalog import load
 from skylift.model.cloud import BackendState, Cloud, SchemaSeen, UnitState, Unreached
-from skylift.model.goal import Upgrade
-from skylift.model.ids import HostName
+from skylift.model.goal import Rollback, Upgrade
+from skylift.model.ids import ComponentName, Digest, HostName, RunId
 from skylift.testing.samples import (
     EXPANDED_2024_1,
+    GLANCE,
     GLANCE_API,
     KEYSTONE,
     R2023_1,
@@ -166,3 +167,27 @@ def test_a_record_without_the_goals_artifact_cannot_be_at_it() -> None:
 
     assert validation.outcome is FAILED
     assert any("the record has no artifact of 2024.1" in issue.sentence for issue in validation.issues)
+
+
+def test_of_a_part_that_went_back_only_that_part_is_judged() -> None:
+    """What is not part of it may be down, out of its pools, or without a unit that runs."""
+    cloud = sample_cloud(RECORD, release=R2023_1, goal=R2024_1)
+    spoilt = _unit(state=UnitState.FAILED, running=None)(_backends(CTL1, CTL2, HostName("ctl3"))(cloud))
+
+    def judged(component: ComponentName) -> Validation:
+        back = Rollback(R2023_1, R2024_1, RunId("r"), Digest("sha256:1"), (component,), ())
+        return validate(spoilt, RECORD, back, load())
+
+    assert judged(KEYSTONE).outcome is Outcome.COMPLETED, judged(KEYSTONE).issues
+    assert judged(GLANCE).outcome is Outcome.FAILED
+
+
+def test_what_did_not_go_back_is_planned_again_by_its_own_command() -> None:
+    """A way back is no upgrade to the release before."""
+    cloud = sample_cloud(RECORD, release=R2024_1, goal=R2024_1)
+    back = Rollback(R2023_1, R2024_1, RunId("run-1"), Digest("sha256:1"), (KEYSTONE,), ())
+
+    remedies = [r.how for issue in validate(cloud, RECORD, back, load()).issues for r in issue.remedies]
+
+    assert "or plan what is left: skylift rollback run-1 --component keystone -o back.plan" in remedies
+    assert not any("skylift plan" in how for how in remedies)

@@ -34,7 +34,13 @@ def _check_readiness(cloud: TinyCloud, _: Document, action: Document) -> None:
 
 
 def _back_up_database(cloud: TinyCloud, _: Document, action: Document) -> None:
-    cloud.saved.add(action["database"])
+    cloud.dumps.append({key: action[key] for key in ("host", "folder", "database", "label")})
+
+
+def _rehearse_restore(cloud: TinyCloud, _: Document, action: Document) -> None:
+    database = action["backup"]["database"]
+    cloud.need(action["backup"] in cloud.dumps, "rehearses what is not there")
+    cloud.saved.add(database)
 
 
 def _before_change(cloud: TinyCloud) -> None:
@@ -174,6 +180,7 @@ PLAYS: Mapping[str, Effect] = {
     "stage-artifact": _stage_artifact,
     "check-readiness": _check_readiness,
     "back-up-database": _back_up_database,
+    "rehearse-restore": _rehearse_restore,
     "migrate-schema": _migrate_schema,
     "drain-backend": _drain_backend,
     "await-quiet": _await_quiet,

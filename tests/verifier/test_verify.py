@@ -152,8 +152,28 @@ def contract_in_the_wrong_stage(plan: Document) -> None:
 
 
 def expand_without_backup(plan: Document) -> None:
-    drop_edges(plan, into="keystone:expand", out_of="backup:")
-    drop_edges(plan, into="backup:glance", out_of="backup:keystone")
+    """The next backup does not wait for it either."""
+    drop_edges(plan, into="keystone:expand", out_of="rehearse:keystone")
+    drop_edges(plan, into="backup:glance", out_of="rehearse:keystone")
+    drop_edges(plan, into="rehearse:keystone", out_of="backup:keystone")
+
+
+def never_rehearsed(plan: Document) -> None:
+    drop_step(plan, "rehearse:keystone")
+
+
+def rehearsed_too_late(plan: Document) -> None:
+    drop_edges(plan, into="keystone:expand", out_of="rehearse:keystone")
+    drop_edges(plan, into="backup:glance", out_of="rehearse:keystone")
+    add_edge(plan, "backup:keystone", "keystone:expand")
+
+
+def rehearsed_before_it_is_made(plan: Document) -> None:
+    drop_edges(plan, into="rehearse:placement")
+
+
+def another_file_is_rehearsed(plan: Document) -> None:
+    step(plan, "rehearse:keystone")["action"]["backup"]["label"] = "by-hand"
 
 
 def backup_of_the_wrong_database(plan: Document) -> None:
@@ -309,6 +329,13 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (contract_hidden, "keystone:contract removes what old code uses and is not marked"),
     (contract_in_the_wrong_stage, "keystone:contract has no way back and is in stage verify"),
     (expand_without_backup, "keystone:expand changes database keystone, and no backup of it"),
+    (never_rehearsed, "keystone:expand changes database keystone, and no restore of it was surely rehearsed"),
+    (rehearsed_too_late, "keystone:expand changes database keystone, and no restore of it was surely"),
+    (
+        rehearsed_before_it_is_made,
+        "rehearse:placement restores a backup that no step has surely made by then",
+    ),
+    (another_file_is_rehearsed, "rehearse:keystone restores a backup that no step has surely made by then"),
     (backup_of_the_wrong_database, "glance:expand changes database glance, and no backup of it"),
     (never_asked, "glance is upgraded and never asked whether it is ready"),
     (asked_late, "keystone:expand may change something before readiness:keystone has been answered"),

@@ -43,6 +43,7 @@ class TinyCloud:
     warm: set[Place] = field(default_factory=set)
     turned: set[tuple[str, Place]] = field(default_factory=set)
     schemas: dict[str, list[str]] = field(default_factory=dict)
+    dumps: list[Document] = field(default_factory=list)
     saved: set[str] = field(default_factory=set)
     staged: set[Place] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)

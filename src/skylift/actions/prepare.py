@@ -1,9 +1,8 @@
-"""What is done before anything stops: stage artifacts, back up, ask each service whether it is ready."""
+"""What is done before anything stops: stage artifacts, ask each service whether it is ready."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal
@@ -52,37 +51,6 @@ class StageArtifact(Action):
 
     def reversal(self) -> Reversal:
         return NothingToUndo("a staged artifact is not used until a link points to it")
-
-
-@dataclass(frozen=True, slots=True)
-class BackUpDatabase(Action):
-    """Dump one component's database, with a checksum beside it."""
-
-    kind: ClassVar[str] = "back-up-database"
-
-    host: HostName
-    database: str
-    folder: PurePosixPath
-    label: str
-    """Part of the file's name, the same for the whole plan."""
-
-    @property
-    def file(self) -> PurePosixPath:
-        """Where the dump is once it is whole, as ``ports.Database.dump_command`` promises."""
-        return self.folder / f"{self.database}-{self.label}.sql.zst"
-
-    @property
-    def title(self) -> str:
-        return f"back up database {self.database} on {self.host}"
-
-    def observe(self, ports: Ports) -> Progress:
-        return observe_job(ports, self.host, self.title)
-
-    def advance(self, ports: Ports) -> None:
-        ports.jobs.start(self.host, ports.database.dump_command(self.database, self.folder, self.label))
-
-    def reversal(self) -> Reversal:
-        return NothingToUndo("a backup is kept: it is the way back from the contract")
 
 
 @dataclass(frozen=True, slots=True)

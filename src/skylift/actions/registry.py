@@ -9,12 +9,13 @@ from skylift.actions.action import Action
 from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.backups import BackUpDatabase, RehearseRestore, RestoreDatabase
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
 from skylift.actions.lower_version import LowerVersion
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
-from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
+from skylift.actions.prepare import CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
 from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.run_command import RunCommand
@@ -44,6 +45,8 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             OpenService,
             ParkPool,
             RebootHost,
+            RehearseRestore,
+            RestoreDatabase,
             RemoveCanary,
             RunBeforeStart,
             RunCommand,

@@ -29,13 +29,13 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume
 from skylift.engine.problems import RunHeld
-from skylift.model.goal import Rollback
+from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.record import LossBudget
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
-from skylift.planning.text import PLAN_AGAIN, PlanChanged, digest_of, read_plan
+from skylift.planning.text import PlanChanged, digest_of, read_plan
 
 _ENDING_S = 30
 """How long the probes may take to end, beside what the balancers may hold their requests for."""
@@ -61,7 +61,7 @@ class OtherRecord(Refused):
 
     code = "plan.other-record"
 
-    def __init__(self, plan: Digest, here: Digest, *, again: str = PLAN_AGAIN) -> None:
+    def __init__(self, plan: Digest, here: Digest, again: str) -> None:
         super().__init__(
             f"this plan was made from another record: from {plan[:19]}, and this one is {here[:19]}",
             Remedy(Fix.RETRY, f"plan again from this record: {again}"),
@@ -99,19 +99,16 @@ def apply(
     made_by = author(digest_of(plan), seal, site.record.signers, holds)
     in_time(seal, holds, site.clock())
     if plan.record != site.digest:
-        raise OtherRecord(plan.record, site.digest)
+        raise OtherRecord(plan.record, site.digest, plan.goal.again)
     gates = gates_of(site, plan, made_by, approval)
 
     def still_true() -> None:
         in_time(seal, holds, site.clock())
-        goal, again = plan.goal, PLAN_AGAIN
-        further: tuple[Drift, ...] = ()
-        if isinstance(goal, Rollback):
-            named = "".join(f" --component {component}" for component in goal.components)
-            further, again = went_on(site, goal), f"skylift rollback {goal.run}{named} -o FILE"
+        goal = plan.goal
+        further = went_on(site, goal) if isinstance(goal, Rollback) else ()
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
         if changes := (*further, *drift(plan, facts_of(now, site.record))):
-            raise CloudDrifted(changes, again=again)
+            raise CloudDrifted(changes, again=goal.again)
         if isinstance(goal, Rollback):
             take_over(site, goal, asked_by(site), run)
 
@@ -322,7 +319,10 @@ def _drive(
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
         ):
-            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
+            if not isinstance(plan.goal, Restore):
+                around = replace(around, guard=guard)
+            # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
+            return drive(execution, replace(around, gate=GateGuard(gates, site.ask, asking)))
 
 
 @contextmanager

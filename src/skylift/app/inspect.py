@@ -144,7 +144,7 @@ def _rosters(record: Record, catalog: Catalog) -> Iterator[Roster]:
 
 def _backup(record: Record, ports: Ports, database: str) -> Epoch | None:
     host = record.hosts_in(record.database.role)[0].name
-    return ports.database.newest_backup(host, record.database.backups, database)
+    return ports.backups.newest(host, record.database.backups, database)
 
 
 def _each(kind: str, names: Iterable[K]) -> dict[K, str]:

@@ -27,7 +27,8 @@ class LossBudgetSpent(Refused):
         super().__init__(
             f"the run was paused to protect users: {what}",
             Remedy(Fix.REPAIR, "see which API fails, and during which step: skylift report"),
-            Remedy(Fix.RETRY, "when the APIs are whole again: skylift resume"),
+            Remedy(Fix.RETRY, "when the APIs are whole again: skylift resume --forward"),
+            Remedy(Fix.ROLL_BACK, "or take it back, as far as it can: skylift rollback -o back.plan"),
             Remedy(Fix.ACCEPT, "or allow more in policy.loss of the record, then plan again"),
         )
 

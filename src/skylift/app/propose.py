@@ -13,7 +13,7 @@ from skylift.checks.registry import check_all
 from skylift.model.goal import Upgrade
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.plan import Plan
-from skylift.planning.text import PLAN_AGAIN, plan_document, read_plan, write_plan
+from skylift.planning.text import PlanFormat, plan_document, read_plan, write_plan
 from skylift.planning.upgrade import plan_upgrade
 from skylift.verifier.verify import verify
 
@@ -71,5 +71,13 @@ def verified(text: bytes, more: tuple[PurePosixPath, ...]) -> Plan:
         PlanUnsafe: the verifier does not accept it.
     """
     if violations := verify(plan_document(text), documents(more)):
-        raise PlanUnsafe(violations, again=PLAN_AGAIN)
+        raise PlanUnsafe(violations, again=_again(text))
     return read_plan(text)
+
+
+def _again(text: bytes) -> str:
+    """The command that makes a plan for the same again, as far as this one tells what for."""
+    try:
+        return read_plan(text).goal.again
+    except PlanFormat:
+        return "skylift plan --to RELEASE -o FILE"

@@ -10,7 +10,7 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.propose import Proposal, verified
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
-from skylift.app.taken_back import begun_by_others, undone_by
+from skylift.app.taken_back import begun_by_others, saved_by, undone_by
 from skylift.app.wiring import open_journal, worker_on
 from skylift.checks.registry import BACK_CHECKS, check_all
 from skylift.engine.fold import fold
@@ -22,8 +22,12 @@ from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
 from skylift.planning.text import write_plan
 
 
-def propose_rollback(site: Site, folder: RunFolder, components: Collection[ComponentName]) -> Proposal:
+def propose_rollback(
+    site: Site, folder: RunFolder, components: Collection[ComponentName], *, restore: bool = False
+) -> Proposal:
     """A plan that takes back ``components`` of a run, or all that it changed; verified.
+
+    With ``restore``, databases of what no step leads back any more are restored from the run's own backups.
 
     Raises:
         RunHeld: somebody works on the run.
@@ -36,7 +40,13 @@ def propose_rollback(site: Site, folder: RunFolder, components: Collection[Compo
     cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
     findings = check_all(cloud, site.record, goal, site.catalog, checks=BACK_CHECKS)
     plan = plan_rollback(
-        cloud, site.record, undone, site.catalog, record_digest=site.digest, components=components
+        cloud,
+        site.record,
+        replace(undone, saved=saved_by(site, undone)) if restore else undone,
+        site.catalog,
+        record_digest=site.digest,
+        components=components,
+        restore=restore,
     )
     text = write_plan(plan)
     verified(text, site.record.catalog)

@@ -64,6 +64,7 @@ _STAGE = "|".join(stage.value for stage in Stage)
 _WINDOW = r"(?:daily|mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d"
 _FREEZE = r"\d{4}-\d\d-\d\d(?:/\d{4}-\d\d-\d\d)?"
 _EVERY = "never|week|month|quarter|half-year"
+_ROLLBACK = "ask|automatic"
 _ZONE = r"[A-Za-z0-9_+/-]+"
 _PORT_MAX = 65_535
 _DAY_S = 86_400
@@ -259,6 +260,9 @@ def _policy(section: Section) -> Policy:
         approvals=section.texts("approvals", form=_STAGE, means=f"one of {_STAGE}", optional=True),
         second_person=section.text("second_person", default="false", form="true|false", means="true or false")
         == "true",
+        rollback=section.text(
+            "rollback", default=usual.rollback, form=_ROLLBACK, means=f"one of {_ROLLBACK}"
+        ),
         loss=_loss(section.section("loss", optional=True)),
         timeouts=_timeouts(section.section("timeouts", optional=True)),
     )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import RunId
 from skylift.model.problem import Fix, Refused, Remedy
 
+_NAMED = 5
+"""How many runs a problem names."""
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 
 
@@ -21,11 +24,13 @@ class RunUnknown(Refused):
 
     code = "run.unknown"
 
-    def __init__(self, wanted: str | None, home: Path) -> None:
+    def __init__(self, wanted: str | None, home: Path, known: Iterable[RunId] = ()) -> None:
         what = f"run {wanted} is not known" if wanted else "there is no run yet"
+        newest = sorted(known, reverse=True)[:_NAMED]
+        name = Remedy(Fix.RETRY, f"name one that is there, the newest first: {', '.join(newest)}")
         super().__init__(
             f"{what}: {home} has none",
-            Remedy(Fix.REPAIR, f"see which there are: ls {home}"),
+            *((name,) if newest else ()),
             Remedy(Fix.RETRY, "name the record the run was made from: skylift --cloud PATH status"),
         )
 
@@ -119,7 +124,7 @@ class Runs:
         known = self.known()
         chosen = [f for f in known if f.id == wanted] if wanted else known[-1:]
         if not chosen:
-            raise RunUnknown(wanted, self.home / "runs")
+            raise RunUnknown(wanted, self.home / "runs", [folder.id for folder in known])
         return chosen[0]
 
     def _folder(self, run: RunId) -> RunFolder:

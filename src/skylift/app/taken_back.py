@@ -2,45 +2,92 @@
 
 from __future__ import annotations
 
-from skylift.app.runs import Runs
+from collections.abc import Iterator, Mapping
+
+from skylift.actions.backups import RehearseRestore, RestoreDatabase
+from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
-from skylift.engine.fold import Run, fold
+from skylift.engine.fold import Phase, Run, fold
 from skylift.engine.operate import Asked, hand_over
 from skylift.engine.verbs import Verb, require
-from skylift.model.goal import Rollback, Upgrade
-from skylift.model.ids import RunId
+from skylift.model.backup import Backup
+from skylift.model.goal import Restore, Rollback
+from skylift.model.ids import ComponentName, RunId, StepId
 from skylift.planning.facts import Drift
 from skylift.planning.plan import Plan
+from skylift.planning.restore import Saved
 from skylift.planning.rollback import Undone
 from skylift.planning.text import PlanFormat, digest_of, read_plan
-from skylift.planning.window import begun_events
+from skylift.planning.window import begun_events, owner_of
 
 
 def undone_by(plan: Plan, run: Run) -> Undone:
     """What there is to take back of a run."""
     begun = frozenset(step for step, at in run.steps.items() if at.begun)
-    ended = {step: at.ended_ms for step, at in run.steps.items() if at.ended_ms is not None}
-    return Undone(run.id, plan, run.plan, begun, ended)
+    done = {step: at.ended_ms for step, at in run.steps.items() if at.phase is Phase.DONE and at.ended_ms}
+    return Undone(run.id, plan, run.plan, begun, done)
+
+
+def saved_by(site: Site, undone: Undone) -> Mapping[str, Saved]:
+    """By database, the backups that the run rehearsed, as they lie there now, and what was written since."""
+    found: dict[str, Saved] = {}
+    for step, backup in _rehearsed(undone).items():
+        finished = site.ports.backups.rehearsed(backup)
+        if finished is not None:
+            written = site.ports.backups.written_since(backup, finished)
+            found[backup.database] = Saved(backup, finished, step, written)
+    return found
+
+
+def _rehearsed(undone: Undone) -> Mapping[StepId, Backup]:
+    """The backups of which a rehearsal is done, by its step."""
+    return {
+        step.id: step.action.backup
+        for step in undone.plan.steps
+        if isinstance(step.action, RehearseRestore) and step.id in undone.ended_ms
+    }
 
 
 def begun_by_others(runs: Runs, undone: Undone) -> frozenset[str]:
     """The events of other upgrades to the same release: what one of them began ends a way back as well.
 
-    Those that a restored backup has made undone are among them, for no journal tells of that.
+    Not what a restore has made undone since; that of a backup that was restored by hand is among them.
     """
+    others = {folder.id: told for folder in runs.known() if (told := _told(folder))}
+    restored: dict[ComponentName, int] = {}
+    for plan, run in others.values():
+        for name, at_ms in _restored(plan, run):
+            restored[name] = max(at_ms, restored.get(name, 0))
     found: set[str] = set()
-    for folder in runs.known():
-        if folder.of_fleet or folder.id == undone.run:
-            continue
-        try:
-            plan = read_plan(folder.plan.read_bytes())
-        except PlanFormat:
-            continue  # of a Skylift so old that it was another release's upgrade
-        if isinstance(plan.goal, Upgrade) and plan.goal == undone.plan.goal and plan.source != plan.goal.to:
-            with open_journal(folder) as journal:
-                found |= set(begun_events(plan, undone_by(plan, fold(journal.events())).begun))
+    for other, (plan, run) in others.items():
+        goal = plan.goal
+        if other != undone.run and goal == undone.plan.goal and plan.source != goal.to:
+            for event in begun_events(plan, undone_by(plan, run).begun):
+                owner = owner_of(plan, event)
+                if owner is None or restored.get(owner, 0) < run.last_ms:
+                    found.add(event)
     return frozenset(found)
+
+
+def _told(folder: RunFolder) -> tuple[Plan, Run] | None:
+    """A run as its plan and journal tell of it; none if it is over a fleet, or older than ways back."""
+    if folder.of_fleet:
+        return None
+    try:
+        plan = read_plan(folder.plan.read_bytes())
+    except PlanFormat:
+        return None  # of a Skylift so old that it was another release's upgrade
+    with open_journal(folder) as journal:
+        return plan, fold(journal.events())
+
+
+def _restored(plan: Plan, run: Run) -> Iterator[tuple[ComponentName, int]]:
+    """The components whose databases a run has restored, each with when."""
+    for step in plan.steps:
+        at = run.steps.get(step.id)
+        if isinstance(step.action, RestoreDatabase) and at and at.phase is Phase.DONE and at.ended_ms:
+            yield ComponentName(step.id.partition(":")[0]), at.ended_ms
 
 
 def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
@@ -57,6 +104,9 @@ def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
     plan = read_plan(folder.plan.read_bytes())
     undone = undone_by(plan, run)
     now = tuple(sorted({*begun_events(plan, undone.begun), *begun_by_others(site.runs, undone)}))
+    relied_on = frozenset(goal.rehearsed) if isinstance(goal, Restore) else frozenset()
+    if lacking := sorted(relied_on - _rehearsed(undone).keys()):
+        return tuple(Drift(f"rehearsal {step} of run {goal.run}", "done", "not done") for step in lacking)
     if (run.plan, digest_of(plan), now) == (goal.plan, goal.plan, goal.begun):
         return ()
     return (Drift(f"run {goal.run}", f"at {len(goal.begun)} events", f"at {len(now)}"),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from skylift.catalog.catalog import Catalog
@@ -18,7 +18,7 @@ from skylift.checks.registry import check_all
 from skylift.checks.units import UNITS
 from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
 from skylift.model.goal import Goal, Rollback
-from skylift.model.ids import ComponentName, HostName, ServiceName
+from skylift.model.ids import HostName, ServiceName
 from skylift.model.problem import Fix, Remedy
 from skylift.model.record import Record
 from skylift.model.release import Release
@@ -72,7 +72,7 @@ def validate(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Vali
 
     Of a rollback only what went back is judged, and its schemas may stay ahead.
     """
-    question = Question(cloud, record, goal, catalog)
+    question = Question(cloud, _part(record, goal), goal, catalog)
     issues = (*_releases(question), *_schemas(question), *_served(question), *_rest(question))
     ordered = tuple(sorted(issues, key=lambda issue: issue.outcome is not Outcome.FAILED))
     return Validation(
@@ -83,13 +83,15 @@ def validate(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Vali
     )
 
 
-def _judged(question: Question) -> tuple[ComponentName, ...]:
-    goal = question.goal
-    return goal.components if isinstance(goal, Rollback) else tuple(question.record.components)
+def _part(record: Record, goal: Goal) -> Record:
+    """The record with the components that are judged, and no others."""
+    if not isinstance(goal, Rollback):
+        return record
+    return replace(record, components={name: record.components[name] for name in goal.components})
 
 
 def _services(question: Question) -> Iterator[ServiceVerdict]:
-    for component in _judged(question):
+    for component in question.record.components:
         for service, host in question.places_of(component):
             unit = question.cloud.units.get((service.name, host))
             artifact = question.record.artifact_at(unit.running) if unit else None
@@ -103,7 +105,7 @@ def _services(question: Question) -> Iterator[ServiceVerdict]:
 
 def _releases(question: Question) -> Iterator[Issue]:
     goal = question.goal.to
-    for name in _judged(question):
+    for name in question.record.components:
         for release, hosts in question.running(name).items():
             if release != goal:
                 yield _failed(question, f"{name} on {listed(hosts)} runs {release}, not {goal}")
@@ -114,10 +116,7 @@ def _schemas(question: Question) -> Iterator[Issue]:
     if target is None:
         yield _failed(question, f"the record has no artifact of {question.goal.to}, so nothing can be at it")
         return
-    judged = _judged(question)
     for database, name in question.record.databases.items():
-        if name not in judged:
-            continue
         databases = question.record.components[name].databases
         schema = question.catalog.components[name].schema_in(databases, database).name
         declared = question.cloud.migrations.get((name, schema, target.name))
@@ -167,6 +166,6 @@ def _failed(question: Question, sentence: str) -> Issue:
         (
             Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
             Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),
-            Remedy(Fix.RETRY, f"or plan what is left: skylift plan --to {question.goal.to} -o FILE"),
+            Remedy(Fix.RETRY, f"or plan what is left: {question.goal.again}"),
         ),
     )

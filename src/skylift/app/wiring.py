@@ -25,6 +25,7 @@ from skylift.drivers.intake import ApiIntake
 from skylift.drivers.jobs import SshJobs
 from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
+from skylift.drivers.mariadb_dumps import MariadbBackups
 from skylift.drivers.notifier import send
 from skylift.drivers.rabbitmq import RabbitmqBroker
 from skylift.drivers.sqlite_journal import JOURNAL, SqliteJournal
@@ -52,6 +53,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
     homes = sorted({artifact.path.parent for artifact in record.artifacts.values()})
     with Ssh(record.ssh, addresses) as ssh:
         line = VantageLine(ssh, record.vantage)
+        database = MariadbDatabase(ssh, _named(record, record.database.role))
         yield Ports(
             hosts=SshHosts(ssh, next(iter(homes), PurePosixPath("/"))),
             jobs=SshJobs(ssh),
@@ -63,7 +65,8 @@ def ports_for(record: Record) -> Iterator[Ports]:
                 record.balancer.socket,
                 parking=record.balancer.parking,
             ),
-            database=MariadbDatabase(ssh, _named(record, record.database.role)),
+            database=database,
+            backups=MariadbBackups(ssh, database),
             broker=RabbitmqBroker(ssh, _named(record, record.broker.role) if record.broker else ()),
             vantage=SshVantage(ssh, record.vantage, addresses, held_s=record.longest_wait),
             intake=ApiIntake(line, clock.now),

@@ -9,19 +9,23 @@ from pathlib import Path
 
 import click
 
+from skylift.app.account import standing
 from skylift.app.approvals import Approval
+from skylift.app.automatic import is_due, take_back_by_itself
+from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
 from skylift.app.control import known_step
 from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate
 from skylift.app.maintain import go_on as go_on_with_fleet
-from skylift.app.propose import verified
+from skylift.app.propose import Proposal, verified
+from skylift.app.site import Site
 from skylift.app.windows import Windows
 from skylift.app.wiring import open_site, worker_on
 from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
-from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
+from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, remark, run_option
 from skylift.cli.exits import Exit
 from skylift.cli.plan import seal_of
 from skylift.cli.views import fleet_run as fleet_run_view
@@ -86,8 +90,30 @@ def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_js
         begins = _moment(at, Windows(site.record.policy)) if at else None
         with bench_of() as bench:
             run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins)
+            taken_back = _take_back(site, run, bench)
+    if taken_back is not None:
+        return _tell_of_way_back(desk, taken_back, as_json=as_json)
     _tell(plan, run, None, as_json=as_json)
     return _EXITS[run.standing]
+
+
+def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
+    """The run that takes this one back, as the policy wants it; none if it does not, or cannot be done."""
+    folder = site.runs.find(run.id)
+    if not is_due(site, folder):
+        return None
+
+    def show(proposal: Proposal) -> None:
+        for line in plan_view.lines(proposal.plan):
+            remark(line)
+
+    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show)
+
+
+def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
+    """What was asked for, an upgrade, is not done, however well it was taken back."""
+    _tell(read_plan(desk.runs.find(run.id).plan.read_bytes()), run, None, as_json=as_json)
+    return Exit.FAILED if run.standing is Standing.COMPLETED else _EXITS[run.standing]
 
 
 def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, as_json: bool) -> Exit:
@@ -104,10 +130,20 @@ def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standi
 
 @click.command("resume", cls=Audited)
 @click.argument("run", required=False)
+@click.option("--forward", is_flag=True, help="Go on although policy.rollback would take the run back.")
 @json_option
 @pass_desk
-def resume(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
-    """Let a run go on that was paused, or whose process died: RUN, or the newest."""
+def resume(desk: Desk, run: str | None, *, forward: bool, as_json: bool) -> Exit:
+    """Let a run go on that was paused, or whose process died: RUN, or the newest.
+
+    One that policy.rollback wants taken back is taken back, if all of it still can be; else it goes on.
+    """
+    folder = desk.runs.find(run)
+    if not (forward or folder.of_fleet):
+        with open_site(desk.record) as site, bench_of() as bench:
+            taken_back = _take_back(site, standing(site.runs, folder).run, bench)
+        if taken_back is not None:
+            return _tell_of_way_back(desk, taken_back, as_json=as_json)
     return _go_on(desk, run, say_resume, as_json=as_json)
 
 
@@ -162,6 +198,9 @@ def _go_on(
     plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record) as site, bench_of() as bench:
         ended = go_on(site, folder, bench, say)
+        taken_back = _take_back(site, ended, bench)
+    if taken_back is not None:
+        return _tell_of_way_back(desk, taken_back, as_json=as_json)
     holder = worker_on(desk.runs)
     by = holder if holder is not None and holder.run == ended.id else None
     _tell(plan, ended, by, as_json=as_json)

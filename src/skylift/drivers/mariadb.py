@@ -7,7 +7,6 @@ vector; hashes of passwords are taken out of grants before they leave the host.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 from skylift.drivers.mariadb_rosters import lower_version_sql, parse_reports, quoted, roster_sql, text
 from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
@@ -17,14 +16,23 @@ from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import InHand
-from skylift.ports.jobs import Command
 
 _CLIENT = ("mariadb", "--batch", "--skip-column-names", "--raw", "--connect-timeout=10")
 _STATUS = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN "
     "('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size');\n"
 )
-_SYNCED = "wsrep_local_state_comment\tSynced"
+# The client ends with the first statement that fails, so what comes after this is not even sent to a server
+# that lags behind: neither a question, which it would answer from the past, nor a change.
+_ONLY_SYNCED = """DELIMITER //
+BEGIN NOT ATOMIC
+    IF NOT EXISTS (
+        SELECT 1 FROM information_schema.GLOBAL_STATUS
+        WHERE VARIABLE_NAME = 'wsrep_local_state_comment' AND VARIABLE_VALUE = 'Synced'
+    ) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not synced'; END IF;
+END//
+DELIMITER ;
+"""
 _NO_SUCH_TABLE, _NO_SUCH_DATABASE = "ERROR 1146 ", "ERROR 1049 "
 _MARK = "---"
 
@@ -39,55 +47,6 @@ _VARIABLES = (
     "SELECT CONCAT('log_bin=', @@GLOBAL.log_bin), "
     "CONCAT('\\nlog_bin_trust_function_creators=', @@GLOBAL.log_bin_trust_function_creators)"
 )
-
-# A dump counts once its checksum lies beside it: it is written first, and the dump then renamed.
-_NEWEST = r"""
-newest=
-for file in "$1/$2"-*.sql.zst; do
-    [ -f "$file" ] && [ -f "$file.sha256" ] || continue
-    at=$(stat -c %Y -- "$file")
-    if [ -z "$newest" ] || [ "$at" -gt "$newest" ]; then newest=$at; fi
-done
-echo "$newest"
-"""
-
-# The dump is read back: only its own last line tells that nothing was cut off.
-DUMP = r"""
-set -eu
-database=$1 folder=$2 name=$1-$3.sql.zst doing=begin
-ended() {
-    code=$?
-    rm -f -- "$folder/.$name.new"
-    [ $code = 0 ] ||
-        echo "could not $doing ($(df -h --output=avail "$folder" | tail -n 1 | tr -d ' ') are free there)"
-    exit $code
-}
-trap ended EXIT
-trap 'exit 143' TERM INT HUP
-umask 077
-doing="make the folder of backups"
-install -d -m 0700 -- "$folder"
-cd -- "$folder"
-if [ -f "$name" ] && sha256sum --quiet -c "$name.sha256"; then
-    echo "$folder/$name is there already and whole"
-    exit 0
-fi
-doing="dump $database: this database server is not synced with its cluster"
-state=$(mariadb --batch --skip-column-names -e "SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'")
-case $state in ''|*Synced) ;; *) exit 1 ;; esac
-doing="dump $database"
-mariadb-dump --single-transaction --quick --routines --triggers --events -- "$database" |
-    zstd --quiet --force -T1 -o ".$name.new"
-zstd -dc ".$name.new" | tail -n 1 | grep -q '^-- Dump completed'
-doing="put the dump of $database in its place"
-sum=$(sha256sum ".$name.new")
-echo "${sum%% *}  $name" >"$name.sha256"
-sync -- ".$name.new" "$name.sha256"
-mv -fT -- ".$name.new" "$name"
-sync -- .
-echo "$folder/$name has $(stat -c %s -- "$name") bytes"
-"""
-"""What ``sh -c`` dumps a database with; its arguments are the database, the folder and a label."""
 
 
 class NoSyncedNode(Transient):
@@ -135,13 +94,10 @@ class MariadbDatabase:
         raise QueryRefused(host, said.complaint)
 
     def reports(self, roster: Roster) -> tuple[ServiceReport, ...]:
-        host, said = self._query(roster_sql(roster))
-        if said.code != 0:
-            raise QueryRefused(host, said.complaint)
-        return tuple(parse_reports(roster, _after_mark(said.text)))
+        return tuple(parse_reports(roster, self.answers(roster_sql(roster))))
 
     def lower_version(self, roster: Roster, row: ServiceReport, version: int) -> None:
-        host, said = self._query(lower_version_sql(roster, row, version))
+        host, said = self._query(lower_version_sql(roster, row, version), changes=True)
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
 
@@ -166,37 +122,37 @@ class MariadbDatabase:
             raise QueryRefused(host, said.complaint)
         return tuple(line.strip() for line in said.text.splitlines() if line.strip())
 
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        newest = self._ssh.ask(host, _NEWEST, str(folder), database).strip()
-        return Epoch(float(newest)) if newest else None
-
-    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
-        return Command(
-            ("nice", "ionice", "-c", "idle", "sh", "-c", DUMP, "skylift", database, str(folder), label)
-        )
-
     def _in_hand(self, roster: Roster, sql: str) -> tuple[InHand, ...]:
-        if not sql:
-            return ()
+        return tuple(parse_work(roster, self.answers(sql))) if sql else ()
+
+    def answers(self, sql: str) -> list[str]:
+        """What a synced server answers to a question that is not one of the port's, line by line.
+
+        Raises:
+            QueryRefused: it does not.
+        """
         host, said = self._query(sql)
         if said.code != 0:
             raise QueryRefused(host, said.complaint)
-        return tuple(parse_work(roster, _after_mark(said.text)))
+        return _after_mark(said.text)
 
-    def _query(self, sql: str) -> tuple[HostName, Said]:
-        """What a synced server answers to ``sql``, after its status and a mark, in one round trip."""
-        asked = (_STATUS + f"SELECT '{_MARK}';\n" + sql).encode()
+    def _query(self, sql: str, *, changes: bool = False) -> tuple[HostName, Said]:
+        """What a synced server answers to ``sql``, after a mark, in one round trip.
+
+        A server that is not synced is told nothing of it, so that ``sql`` may change something.
+        """
+        asked = (_ONLY_SYNCED + f"SELECT '{_MARK}';\n" + sql).encode()
         why: dict[HostName, str] = {}
         for host in sorted(self._hosts, key=lambda each: each != self._last_good):
             try:
-                said = self._ssh.run(host, _CLIENT, input=asked)
+                said = self._ssh.run(host, _CLIENT, input=asked, changes=changes)
             except Transient as problem:
                 why[host] = str(problem)
                 continue
-            if _SYNCED in said.text.splitlines():
+            if _MARK in said.text.splitlines():
                 self._last_good = host
                 return host, said
-            why[host] = said.complaint if said.code != 0 else "not synced"
+            why[host] = said.complaint
         raise NoSyncedNode(why)
 
 

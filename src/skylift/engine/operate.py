@@ -199,13 +199,20 @@ def hand_over(journal: Journal, asked: Asked, to: RunId) -> Run:
     ledger = Ledger(journal)
     require(ledger.run, Verb.ROLLBACK)
     if ledger.run.closed is None:
-        reason = f"taken back by run {to}"
+        reason = f"{_TAKEN_BACK}{to}"
         _say(journal, Verb.ROLLBACK, lambda _: RunAborting(reason, True, asked.actor, asked.at_ms))
     while ledger.catch_up().closed is None:
         ledger.write(RunClosed(Outcome.ABORTED, asked.at_ms))
     return ledger.run
 
 
+def taken_back_by(run: Run) -> RunId | None:
+    """The run that one was closed for, so that it be taken back; none if it was not."""
+    reason = run.abort.reason if run.abort and run.closed else ""
+    return RunId(reason.removeprefix(_TAKEN_BACK)) if reason.startswith(_TAKEN_BACK) else None
+
+
+_TAKEN_BACK = "taken back by run "
 _ASIDE = (
     Remedy(Fix.ACCEPT, "or put it aside with all that depends on it: skylift postpone STEP --reason WHY"),
 )

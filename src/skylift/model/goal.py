@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skylift.model.ids import ComponentName, Digest, RunId
+from skylift.model.backup import Backup
+from skylift.model.ids import ComponentName, Digest, RunId, StepId
 from skylift.model.release import Release
 
 
@@ -14,6 +16,11 @@ class Upgrade:
     """Every component of the record runs ``to`` (row 12: an upgrade changes the release)."""
 
     to: Release
+
+    @property
+    def again(self) -> str:
+        """The command that plans for it, to be pasted."""
+        return f"skylift plan --to {self.to} -o FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +42,45 @@ class Rollback:
     """The events of the run that had begun, in the words of the catalog's constraints: by them the window of
     each component is judged again, before and while the plan is applied."""
 
+    @property
+    def again(self) -> str:
+        """The command that plans for it, to be pasted."""
+        return take_back(self.run, self.components)
 
-Goal = Upgrade | Rollback
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A database that is put back to what a backup has, by the operator's own consent."""
+
+    backup: Backup
+    finished: int
+    """When it was finished, in seconds since 1970-01-01 UTC: what was written since is lost."""
+    rehearsed_by: StepId
+    """The step of the run that restored it on a scratch server, and found it whole."""
+    rows: tuple[str, ...]
+    """Of its table of versions, as they were then, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore(Rollback):
+    """A rollback of what no step leads back any more: databases are restored, and their components cold."""
+
+    kind: ClassVar[str] = "restore"
+
+    restored: tuple[Restored, ...]
+    rehearsed: tuple[StepId, ...]
+    """The rehearsals that the run has done: a backup without one is never restored."""
+
+    @property
+    def again(self) -> str:
+        """The command that plans for it, to be pasted."""
+        return take_back(self.run, self.components, restore=True)
+
+
+def take_back(run: RunId, components: Iterable[ComponentName] = (), *, restore: bool = False) -> str:
+    """The command that plans to take back a run, or these components of it."""
+    named = "".join(f" --component {name}" for name in components)
+    return f"skylift rollback {run}{named}{' --restore' if restore else ''} -o back.plan"
+
+
+Goal = Upgrade | Rollback | Restore

@@ -68,10 +68,12 @@ class Part:
     left: Left
     readiness: Step | None
     """None if all its code is new already, or if it cannot be asked."""
-    backups: tuple[Step, ...]
-    """Of each database that anything can damage."""
+    backups: tuple[tuple[Step, Step], ...]
+    """Of each database that anything can damage: what saves it, and what rehearses the restore."""
     before: tuple[VerbStep, ...]
     """Phases that run before any new code."""
+    restores: tuple[tuple[Step, Step], ...]
+    """Of each database that a backup takes the place of: what saves it as it is, and what restores it."""
     services: tuple[ServicePart, ...]
     """In the order they go; those with nothing left have no turns."""
     unpins: tuple[tuple[Turn, ...], ...]
@@ -170,14 +172,19 @@ class Draft:
     """Whether it goes back to the release that its components came from."""
 
     @property
+    def restores(self) -> bool:
+        """Whether databases are restored: then what is made before is gone, so witnesses are made after."""
+        return any(part.restores for part in self.parts)
+
+    @property
     def questions(self) -> tuple[Step, ...]:
         """What asks each service whether it is ready."""
         return tuple(p.readiness for p in self.parts if p.readiness)
 
     @property
-    def backups(self) -> tuple[Step, ...]:
-        """What saves each database."""
-        return tuple(step for p in self.parts for step in p.backups)
+    def backups(self) -> tuple[tuple[Step, Step], ...]:
+        """What saves each database, and what rehearses the restore."""
+        return tuple(pair for p in self.parts for pair in p.backups)
 
     @property
     def before(self) -> tuple[Step, ...]:
@@ -198,10 +205,10 @@ class Draft:
     def steps(self) -> tuple[Step, ...]:
         """All steps, in an order that their edges allow."""
         return (
-            self.create_witnesses,
+            *(() if self.restores else (self.create_witnesses,)),
             *self.stages.values(),
             *self.questions,
-            *self.backups,
+            *(step for pair in self.backups for step in pair),
             *self.before,
             *self._watched(step for p in self.parts for step in _control_plane(p)),
             *((self.look_at_witnesses,) if self.look_at_witnesses else ()),
@@ -209,6 +216,7 @@ class Draft:
             *(step for p in self.parts for _, step in p.after),
             *(step for p in self.parts for step in p.commands),
             *(p.verify for p in self.parts),
+            *((self.create_witnesses,) if self.restores else ()),
             self.verify_witnesses,
         )
 
@@ -234,11 +242,12 @@ def draft(found: Survey, record: Record, catalog: Catalog, label: str) -> Draft:
         raise ValueError(msg)
     hosts = {turn.host for part in parts for turn in part.turns if turn.steps_of("start")}
     ends = any(part.last_ways_back for part in parts)
+    restores = any(part.restores for part in parts)
     return Draft(
-        create_witnesses=maker.create_witnesses(),
+        create_witnesses=maker.create_witnesses(Stage.VERIFY if restores else Stage.PREPARE),
         stages={host: maker.stage(found.target, host) for host in sorted(hosts)},
         parts=parts,
-        looks=tuple(_looks(maker, parts)),
+        looks=() if restores else tuple(_looks(maker, parts)),
         look_at_witnesses=maker.look_at_witnesses(Stage.CONVERGE) if ends else None,
         verify_witnesses=maker.look_at_witnesses(Stage.VERIFY),
         batch=record.policy.batch,
@@ -288,6 +297,7 @@ def _part(maker: StepMaker, left: Left) -> Part:
         readiness=maker.readiness(left) if asked else None,
         backups=maker.backups(left) if up or left.phases else (),
         before=maker.phases(left, "expand") + maker.phases(left, "cold"),
+        restores=maker.restores(left),
         services=services,
         unpins=tuple(tuple(restart(maker, left, s, host) for host in s.hosts) for s in pinned),
         free=_pin(maker, left, "pin-free") if held and pinned else None,
@@ -315,6 +325,7 @@ def _pin(maker: StepMaker, left: Left, name: str) -> Step:
 def _control_plane(part: Part) -> tuple[Step, ...]:
     """Turns as they come; of a component that is stopped as a whole, first all stops, then its phases."""
     cold = [step for phase, step in part.before if phase.stage == "cold"]
+    cold += [step for pair in part.restores for step in pair]
     stops = [step for t in _as_they_stop(part) for step in t.until_stopped] if part.left.cold else []
     rest = [
         step for service in part.services for step in (*service.returns, *service.steps) if step not in stops

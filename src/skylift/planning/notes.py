@@ -77,6 +77,8 @@ def _component_notes(left: Left) -> Iterator[str]:
     yield from _closing_notes(left)
     for phase in (p.phase for p in left.phases if p.phase.stage == "expand" and p.phase.branch):
         yield f"{left.name}:{phase.name} runs while old code serves: {phase.beside_old} ({phase.source})"
+    if left.restored:
+        return
     if left.back:
         way = left.known.way_back
         yield f"{left.name} goes back, and its databases stay as they are: {way.because} ({way.source})"

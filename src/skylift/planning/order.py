@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import TypeVar
 
 from skylift.catalog.catalog import Catalog
+from skylift.planning import cold_order
 from skylift.planning.constraints import as_declared, between
 from skylift.planning.draft import Draft, Part
-from skylift.planning.plan import Edge, Stage, Step
-from skylift.planning.turns import Turn, because
+from skylift.planning.plan import Edge, Stage, Step, edge_between
+from skylift.planning.turns import because, steps_of
 
 T = TypeVar("T")
 Rule = Callable[[Draft, Catalog], Iterator[Edge]]
@@ -24,16 +25,18 @@ _GRENADE = "grenade, README: resources made before an upgrade are verified after
 
 def witnesses_first(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Witnesses are older than the first change that they judge."""
+    if draft.restores:
+        return
     unstaged = [p.readiness for p in draft.parts if p.readiness and p.left.bootstrap not in draft.stages]
-    for step in (*draft.stages.values(), *unstaged, *draft.backups):
-        yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
+    for step in (*draft.stages.values(), *unstaged, *(pair[0] for pair in draft.backups)):
+        yield edge_between(draft.create_witnesses, step, _OLDER, _GRENADE)
 
 
 def stages_in_batches(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Staging costs a host the CPU that its APIs serve with."""
     because = f"verifying every file takes a host's CPU: {_count(draft.batch, 'host')} at a time"
     for first, then in _chains(tuple(draft.stages.values()), draft.batch):
-        yield _edge(first, then, because, _BATCH)
+        yield edge_between(first, then, because, _BATCH)
 
 
 def readiness_after_stage(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -42,26 +45,35 @@ def readiness_after_stage(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         stage = draft.stages.get(part.left.bootstrap)
         if stage and part.readiness:
-            yield _edge(stage, part.readiness, "the check is the target artifact's own", source)
+            yield edge_between(stage, part.readiness, "the check is the target artifact's own", source)
 
 
 def one_command_at_a_time(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """The bootstrap host serves users, too."""
     because = "the host that runs it serves users, too: one such command at a time"
-    for steps in (draft.questions, draft.backups):
+    saves = tuple(step for pair in draft.backups for step in pair)
+    for steps in (draft.questions, saves):
         for first, then in pairwise(steps):
-            yield _edge(first, then, because, _OURS)
+            yield edge_between(first, then, because, _OURS)
+
+
+def rehearsed_after_saved(draft: Draft, _: Catalog) -> Iterator[Edge]:
+    """Only what was saved can be restored."""
+    for save, rehearse in draft.backups:
+        yield edge_between(save, rehearse, "a backup is worth what a restore of it gives", _OURS)
 
 
 def prepared_before_first_change(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """Everything that can say no says it before anything is changed."""
     asked = "a service that is not ready says so before anything is changed"
-    saved = "only a backup returns what a failed migration damages"
+    saved = "only a backup that is known to restore returns what a failed migration damages"
     for first in _first_changes(draft):
         for step in draft.questions:
-            yield _edge(step, first, asked, "oslo.upgradecheck: a failure means do not upgrade")
-        for step in draft.backups:
-            yield _edge(step, first, saved, "keystone, admin guide, Upgrading Keystone: make a backup first")
+            yield edge_between(step, first, asked, "oslo.upgradecheck: a failure means do not upgrade")
+        for _save, step in draft.backups:
+            yield edge_between(
+                step, first, saved, "keystone, admin guide, Upgrading Keystone: make a backup first"
+            )
 
 
 def stages_before_first_stop(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -69,7 +81,7 @@ def stages_before_first_stop(draft: Draft, _: Catalog) -> Iterator[Edge]:
     because = "a host that cannot get its artifact is found while every service still runs"
     for first in _first_turns(draft):
         for stage in draft.stages.values():
-            yield _edge(stage, first, because, _OURS)
+            yield edge_between(stage, first, because, _OURS)
 
 
 def schema_changes_one_by_one(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -78,15 +90,15 @@ def schema_changes_one_by_one(draft: Draft, _: Catalog) -> Iterator[Edge]:
     own = [[s for _, s in p.before if s.stage is Stage.CONTROL_PLANE] for p in draft.parts]
     for phases in (draft.before, *own, [s for p in draft.parts for _, s in p.after]):
         for first, then in pairwise(phases):
-            yield _edge(first, then, because, _TOI)
+            yield edge_between(first, then, because, _TOI)
 
 
 def schema_before_new_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What new code reads is there before it starts."""
     for part in draft.parts:
         for phase, step in part.before:
-            for start in _all(part.turns, "start"):
-                yield _edge(step, start, phase.because, phase.source)
+            for start in steps_of(part.turns, "start"):
+                yield edge_between(step, start, phase.because, phase.source)
 
 
 def schema_before_first_drain(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -94,7 +106,7 @@ def schema_before_first_drain(draft: Draft, _: Catalog) -> Iterator[Edge]:
     because = "schemas change while every API still has all its backends"
     for step in draft.before[-1:]:
         for first in _first_turns(draft):
-            yield _edge(step, first, because, _OURS)
+            yield edge_between(step, first, because, _OURS)
 
 
 def late_phases_before_turns(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -103,7 +115,7 @@ def late_phases_before_turns(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         for step in part.late[-1:]:
             for first in part.goings:
-                yield _edge(step, first, because, _OURS)
+                yield edge_between(step, first, because, _OURS)
 
 
 def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -111,10 +123,10 @@ def turn_in_order(draft: Draft, _: Catalog) -> Iterator[Edge]:
     restarts = [turn for part in draft.parts for turns in part.unpins for turn in turns]
     for turn in (*draft.turns, *restarts):
         for (before, first), (verb, then) in pairwise(turn.verbs):
-            yield _edge(first, then, because(verb, after=before), _OURS)
+            yield edge_between(first, then, because(verb, after=before), _OURS)
         for park in turn.parks:
             for then in turn.steps_of("still", "stop"):
-                yield _edge(park, then, because("park"), _OURS)
+                yield edge_between(park, then, because("park"), _OURS)
 
 
 def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -127,11 +139,11 @@ def batches(draft: Draft, _: Catalog) -> Iterator[Edge]:
                 for then in others[:width]:
                     age = "old" if draft.back else "new"
                     because = f"{turn.host} goes first and alone: it shows whether {age} {name} serves"
-                    yield _edge(turn.last, then.first, because, _OURS)
+                    yield edge_between(turn.last, then.first, because, _OURS)
             noun = "backend" if service.left.entry.balanced else "host"
             because = f"at most {_count(width, noun)} of {name} out at once"
             for before, after in _chains(others, width):
-                yield _edge(before.last, after.first, because, _BATCH)
+                yield edge_between(before.last, after.first, because, _BATCH)
 
 
 def returns_before_drains(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -140,58 +152,19 @@ def returns_before_drains(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         for service in part.services:
             for step in service.returns:
-                yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
+                yield from _after_witnesses(draft, step)
                 then = service.turns[0].first if service.turns else part.verify
-                yield _edge(step, then, because, _BATCH)
-
-
-def stopped_before_cold_phases(draft: Draft, _: Catalog) -> Iterator[Edge]:
-    """What cannot run beside its services waits until none runs."""
-    for part in draft.parts:
-        for phase, step in part.before:
-            for stop in _all(part.turns, "stop") if phase.stage == "cold" else ():
-                yield _edge(stop, step, phase.because, phase.source)
-
-
-def all_stop_before_any_starts(draft: Draft, _: Catalog) -> Iterator[Edge]:
-    """No new code serves beside old code where nothing proves that both may, or where they may not."""
-    for part in draft.parts:
-        if part.left.cold:
-            because = f"old and new code must not serve side by side: {part.left.why}"
-            yield from _all_stop_first(part.turns, because, _OURS)
-        for service in part.services:
-            if rule := service.left.together:
-                yield from _all_stop_first(service.turns, rule.because, rule.source)
-
-
-def _all_stop_first(turns: Sequence[Turn], because: str, source: str) -> Iterator[Edge]:
-    for stop in _all(turns, "stop"):
-        for start in _all(turns, "start"):
-            yield _edge(stop, start, because, source)
-
-
-def work_ends_before_a_whole_component_stops(draft: Draft, _: Catalog) -> Iterator[Edge]:
-    """Where all of a component stops: its APIs first, then what ends its work, then what that needs."""
-    for part in draft.parts if any(p.left.cold for p in draft.parts) else ():
-        idling = [turn for turn in part.turns if turn.idles and part.left.cold]
-        for turn in idling:
-            needed = "what is in hand ends only while the services work that have a part in it"
-            for other in part.turns:
-                for stop in other.steps_of("stop"):
-                    if other.drains:
-                        yield _edge(stop, turn.step("idle"), because("idle"), _OURS)
-                    elif not other.idles:
-                        yield _edge(turn.step("idle"), stop, needed, _OURS)
+                yield edge_between(step, then, because, _BATCH)
 
 
 def opened_after_all_else(draft: Draft, _: Catalog) -> Iterator[Edge]:
     """What an earlier plan left closed gets work again when it is whole, through an API that answers."""
     for part in draft.parts:
         for step in part.opens:
-            yield _edge(draft.create_witnesses, step, _OLDER, _GRENADE)
+            yield from _after_witnesses(draft, step)
             for turn in part.turns:
-                yield _edge(turn.last, step, because("open"), _OURS)
-            yield _edge(step, part.verify, "a verdict counts when nothing changes any more", _OURS)
+                yield edge_between(turn.last, step, because("open"), _OURS)
+            yield edge_between(step, part.verify, "a verdict counts when nothing changes any more", _OURS)
 
 
 def constraints(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
@@ -208,7 +181,7 @@ def services_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
             rule = between(catalog, first.left.name, then.left.name, back=draft.back)
             told = (rule.because, rule.source) if rule else (because, _OURS)
             for turn in first.last:
-                yield _edge(turn.last, then.turns[0].first, *told)
+                yield edge_between(turn.last, then.turns[0].first, *told)
 
 
 def components_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
@@ -219,7 +192,7 @@ def components_in_order(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
         told = (rule.because, rule.source) if rule else (because, _OURS)
         for end in before.ends:
             for first in after.firsts:
-                yield _edge(end, first, *told)
+                yield edge_between(end, first, *told)
 
 
 def looks_between(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -227,9 +200,9 @@ def looks_between(draft: Draft, _: Catalog) -> Iterator[Edge]:
     seen = "what is new by then has hurt no resource of users, or nothing more becomes new"
     for look in draft.looks:
         for turn in look.after:
-            yield _edge(turn.last, look.step, "a look tells of what has ended", _OURS)
+            yield edge_between(turn.last, look.step, "a look tells of what has ended", _OURS)
         for then in look.before:
-            yield _edge(look.step, then, seen, _GRENADE)
+            yield edge_between(look.step, then, seen, _GRENADE)
 
 
 def unpinned_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -241,13 +214,13 @@ def unpinned_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
         restarts = [turn for turns in part.unpins for turn in turns]
         for step in part.unpinning[:1]:
             for end in part.ends:
-                yield _edge(end, step, because, source)
+                yield edge_between(end, step, because, source)
         if part.free and restarts:
-            yield _edge(part.free, restarts[0].first, because, source)
+            yield edge_between(part.free, restarts[0].first, because, source)
         for first, then in pairwise(restarts):
-            yield _edge(first.last, then.first, "restarts come one at a time", _OURS)
+            yield edge_between(first.last, then.first, "restarts come one at a time", _OURS)
         if part.pin and restarts:
-            yield _edge(
+            yield edge_between(
                 restarts[-1].last, part.pin, "a pin is proved when everything has looked again", source
             )
 
@@ -258,9 +231,9 @@ def converge_after_old_code(draft: Draft, _: Catalog) -> Iterator[Edge]:
         for phase, step in part.after:
             for service in part.services:
                 for turn in service.last:
-                    yield _edge(turn.last, step, phase.because, phase.source)
+                    yield edge_between(turn.last, step, phase.because, phase.source)
             for end in _unpinned(part):
-                yield _edge(end, step, phase.because, phase.source)
+                yield edge_between(end, step, phase.because, phase.source)
 
 
 def converge_after_expand(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -268,7 +241,7 @@ def converge_after_expand(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         for _phase, first in part.before[-1:]:
             for phase, then in part.after[:1]:
-                yield _edge(first, then, "its migrations build on those of the expand", phase.source)
+                yield edge_between(first, then, "its migrations build on those of the expand", phase.source)
 
 
 def commands_when_all_is_new(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -278,9 +251,9 @@ def commands_when_all_is_new(draft: Draft, _: Catalog) -> Iterator[Edge]:
         for step in part.commands[:1]:
             told = whys[step.id.partition(":")[2]]
             for end in _ends(part):
-                yield _edge(end, step, *told)
+                yield edge_between(end, step, *told)
         for first, then in pairwise(part.commands):
-            yield _edge(first, then, *whys[then.id.partition(":")[2]])
+            yield edge_between(first, then, *whys[then.id.partition(":")[2]])
 
 
 def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -291,12 +264,14 @@ def no_return_comes_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
     for part in draft.parts:
         ends = part.ends or tuple(step for _, step in part.before[-1:])
         for step in (*ends, *part.returns):
-            yield _edge(step, draft.look_at_witnesses, because, _OURS)
-    yield _edge(draft.create_witnesses, draft.look_at_witnesses, "only what was made can be seen", _GRENADE)
+            yield edge_between(step, draft.look_at_witnesses, because, _OURS)
+    yield edge_between(
+        draft.create_witnesses, draft.look_at_witnesses, "only what was made can be seen", _GRENADE
+    )
     looked = "users' resources are seen intact while there still is a way back"
     for part in draft.parts:
         for step in part.last_ways_back:
-            yield _edge(draft.look_at_witnesses, step, looked, _GRENADE)
+            yield edge_between(draft.look_at_witnesses, step, looked, _GRENADE)
 
 
 def verify_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
@@ -304,14 +279,23 @@ def verify_last(draft: Draft, _: Catalog) -> Iterator[Edge]:
     because = "a verdict counts when nothing changes any more"
     for part in draft.parts:
         for step in part.commands[-1:] or _ends(part):
-            yield _edge(step, part.verify, because, _OURS)
-        yield _edge(part.verify, draft.verify_witnesses, because, _GRENADE)
+            yield edge_between(step, part.verify, because, _OURS)
+        yield edge_between(part.verify, draft.verify_witnesses, because, _GRENADE)
+        if draft.restores:
+            yield edge_between(
+                part.verify, draft.create_witnesses, "a restore takes away what was made before", _OURS
+            )
+    if draft.restores:
+        yield edge_between(
+            draft.create_witnesses, draft.verify_witnesses, "only what was made can be seen", _GRENADE
+        )
 
 
 RULES: tuple[Rule, ...] = (
     witnesses_first,
     stages_in_batches,
     readiness_after_stage,
+    rehearsed_after_saved,
     one_command_at_a_time,
     prepared_before_first_change,
     stages_before_first_stop,
@@ -322,9 +306,10 @@ RULES: tuple[Rule, ...] = (
     turn_in_order,
     batches,
     returns_before_drains,
-    stopped_before_cold_phases,
-    all_stop_before_any_starts,
-    work_ends_before_a_whole_component_stops,
+    cold_order.stopped_before_cold_phases,
+    cold_order.restored_while_nothing_runs,
+    cold_order.all_stop_before_any_starts,
+    cold_order.work_ends_before_a_whole_component_stops,
     opened_after_all_else,
     constraints,
     services_in_order,
@@ -363,11 +348,6 @@ def _first_turns(draft: Draft) -> tuple[Step, ...]:
     return next((part.firsts for part in draft.parts if part.turns), ())
 
 
-def _all(turns: Sequence[Turn], verb: str) -> tuple[Step, ...]:
-    """The steps of one verb in all turns that have it."""
-    return tuple(step for turn in turns for step in turn.steps_of(verb))
-
-
 def _unpinned(part: Part) -> tuple[Step, ...]:
     return part.unpinning[-1:]
 
@@ -387,5 +367,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _edge(before: Step, after: Step, because: str, source: str) -> Edge:
-    return Edge(before.id, after.id, because, source)
+def _after_witnesses(draft: Draft, step: Step) -> Iterator[Edge]:
+    if not draft.restores:
+        yield edge_between(draft.create_witnesses, step, _OLDER, _GRENADE)

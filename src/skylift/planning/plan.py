@@ -122,3 +122,8 @@ class Plan:
             if step.id == wanted:
                 return step
         raise KeyError(wanted)
+
+
+def edge_between(before: Step, after: Step, because: str, source: str) -> Edge:
+    """The edge from one step to another."""
+    return Edge(before.id, after.id, because, source)

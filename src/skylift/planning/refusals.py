@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from skylift.model.cloud import Cloud
+from skylift.model.goal import Goal, Upgrade, take_back
 from skylift.model.ids import ArtifactName, ComponentName, HostName, RunId, ServiceName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.release import Release
@@ -31,11 +34,11 @@ class NoArtifact(Refused):
 
     code = "plan.no-artifact"
 
-    def __init__(self, goal: Release) -> None:
+    def __init__(self, goal: Goal) -> None:
         super().__init__(
-            f"cannot plan to {goal}: the record declares no artifact of that release",
-            Remedy(Fix.REPAIR, f"add an artifact with release {goal} under 'artifacts' of the record"),
-            _PLAN_AGAIN,
+            f"cannot plan to {goal.to}: the record declares no artifact of that release",
+            Remedy(Fix.REPAIR, f"add an artifact with release {goal.to} under 'artifacts' of the record"),
+            _again(goal),
         )
 
 
@@ -44,12 +47,12 @@ class UnknownArtifact(Refused):
 
     code = "plan.unknown-artifact"
 
-    def __init__(self, service: ServiceName, host: HostName, path: str | None) -> None:
+    def __init__(self, service: ServiceName, host: HostName, path: str | None, goal: Goal) -> None:
         super().__init__(
             f"cannot plan: {service} on {host} runs {path or 'nothing'}, which the record does not declare",
             Remedy(Fix.REPAIR, f"see what runs: ssh {host} systemctl status '{service}*'"),
             Remedy(Fix.ACCEPT, "add that path under 'artifacts' of the record, with its release and digest"),
-            _PLAN_AGAIN,
+            _again(goal),
         )
 
 
@@ -70,15 +73,16 @@ class NotRead(Refused):
 
     code = "plan.unread"
 
-    def __init__(self, what: str, why: str, goal: Release) -> None:
+    def __init__(self, what: str, why: str, goal: Goal) -> None:
         staging = Remedy(
-            Fix.REPAIR, f"stage the artifact, which touches no service: skylift stage --to {goal}"
+            Fix.REPAIR, f"stage the artifact, which touches no service: skylift stage --to {goal.to}"
         )
-        looking = Remedy(Fix.REPAIR, f"see all that could not be read: skylift check --to {goal}")
+        look = f"check --to {goal.to}" if isinstance(goal, Upgrade) else "inspect"
+        looking = Remedy(Fix.REPAIR, f"see all that could not be read: skylift {look}")
         super().__init__(
             f"cannot plan: {what} could not be read: {why}",
             staging if what.startswith("migrations ") else looking,
-            Remedy(Fix.RETRY, f"then plan again: skylift plan --to {goal} -o FILE"),
+            _again(goal),
         )
 
 
@@ -142,25 +146,53 @@ class WayBackClosed(Refused):
 
     code = "rollback.closed"
 
-    def __init__(self, run: RunId, closed: Sequence[Closed], free: Sequence[ComponentName]) -> None:
+    def __init__(
+        self,
+        run: RunId,
+        closed: Sequence[Closed],
+        free: Sequence[ComponentName],
+        components: Sequence[ComponentName] = (),
+    ) -> None:
         why = "; ".join(
             f"{c.component}, since {c.step or 'what ends its way back'} has begun: {c.because} ({c.source})"
             for c in closed
         )
+        saved = [backup for c in closed for backup in c.backups]
         restore = (
             Remedy(
                 Fix.ROLL_BACK,
-                f"of {c.component} only a backup leads back, by its own procedure: "
-                f"{', '.join(c.backups) or f'run {run} made none'}. Whatever was written to it since "
-                "then is lost",
-            )
-            for c in closed
+                f"or give up what was written since, and restore {', '.join(saved)}: "
+                f"{take_back(run, components, restore=True)}",
+            ),
         )
-        part = Remedy(Fix.RETRY, f"take back what still can be: {_rollback(run, free)}")
+        part = Remedy(Fix.RETRY, f"take back what still can be: {take_back(run, free)}")
         super().__init__(
             f"cannot take back {why}",
             *((part,) if free else ()),
-            *restore,
+            *(restore if saved else ()),
+            Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
+        )
+
+
+class NoBackup(Refused):
+    """A database is to be restored, and there is no backup of it that is known to restore."""
+
+    code = "rollback.no-backup"
+
+    def __init__(
+        self,
+        run: RunId,
+        lacking: Sequence[tuple[ComponentName, str]],
+        *,
+        host: HostName,
+        folder: PurePosixPath,
+    ) -> None:
+        named = ", ".join(f"{database} of {component}" for component, database in lacking)
+        super().__init__(
+            f"cannot restore {named}: run {run} left no backup of it that was rehearsed and is still there",
+            Remedy(
+                Fix.REPAIR, f"see what lies there, and bring back what was moved: ssh {host} ls -l {folder}"
+            ),
             Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
         )
 
@@ -183,13 +215,15 @@ class OthersFirst(Refused):
 
     code = "rollback.others-first"
 
-    def __init__(self, run: RunId, pairs: Sequence[tuple[ComponentName, ComponentName]]) -> None:
+    def __init__(
+        self, run: RunId, pairs: Sequence[tuple[ComponentName, ComponentName]], *, restore: bool = False
+    ) -> None:
         why = "; ".join(f"{first} goes back after {then}, which is still new" for first, then in pairs)
         every = dict.fromkeys(name for pair in pairs for name in pair)
         super().__init__(
             f"cannot take back only this: {why}",
-            Remedy(Fix.RETRY, f"take them back together: {_rollback(run, tuple(every))}"),
-            Remedy(Fix.RETRY, f"or take back the whole run: {_rollback(run, ())}"),
+            Remedy(Fix.RETRY, f"take them back together: {take_back(run, tuple(every), restore=restore)}"),
+            Remedy(Fix.RETRY, f"or take back the whole run: {take_back(run, restore=restore)}"),
         )
 
 
@@ -206,6 +240,10 @@ class MovedOn(Refused):
         )
 
 
-def _rollback(run: RunId, components: Sequence[ComponentName]) -> str:
-    named = "".join(f" --component {name}" for name in components)
-    return f"skylift rollback {run}{named} -o back.plan"
+def _again(goal: Goal) -> Remedy:
+    return Remedy(Fix.RETRY, f"then plan again: {goal.again}")
+
+
+def not_read(cloud: Cloud, subject: str, goal: Goal) -> NotRead:
+    """That a plan for ``goal`` needs ``subject``, with why the inspection has not read it."""
+    return NotRead(subject, cloud.unread.get(subject, "the inspection did not look for it"), goal)

@@ -8,15 +8,14 @@ both releases may live side by side proves it again. What ends a way back is in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from skylift.actions.prepare import BackUpDatabase
+from skylift.actions.backups import RehearseRestore
 from skylift.catalog.catalog import Catalog
 from skylift.model.cloud import Cloud
-from skylift.model.goal import Rollback, Upgrade
-from skylift.model.ids import ComponentName, Digest, RunId, StepId
+from skylift.model.goal import Restore, Rollback, Upgrade, take_back
+from skylift.model.ids import ComponentName, Digest, RunId, ServiceName, StepId
 from skylift.model.record import Artifact, Record
 from skylift.model.release import Release
 from skylift.model.schema import beyond
@@ -27,6 +26,7 @@ from skylift.planning.order import edges
 from skylift.planning.parking import cannot_park
 from skylift.planning.plan import FORMAT, Plan
 from skylift.planning.refusals import Closed, MovedOn, NothingToTakeBack, OthersFirst, WayBackClosed
+from skylift.planning.restore import Saved, restore_goal, restore_notes, told_time
 from skylift.planning.survey import Left, Survey, survey
 from skylift.planning.upgrade import mark
 from skylift.planning.window import Window, begun_events, changed, windows
@@ -46,6 +46,8 @@ class Undone:
     """When each step that is done was done."""
     elsewhere: frozenset[str] = frozenset()
     """The events that other runs to the same release had begun, in the words of the catalog's constraints."""
+    saved: Mapping[str, Saved] = field(default_factory=dict)
+    """By database, the backups that the run made and rehearsed, as far as anybody looked."""
 
 
 def plan_rollback(
@@ -56,14 +58,17 @@ def plan_rollback(
     *,
     record_digest: Digest,
     components: Collection[ComponentName] = (),
+    restore: bool = False,
 ) -> Plan:
     """The steps that take a run back: ``components`` of it, or all that it changed.
 
     Each component goes back as a whole to the release that the run found it at, wherever it is new now, and
-    in the order opposite to that of its upgrade. Schemas stay as they are. The same input gives the same
+    in the order opposite to that of its upgrade. Schemas stay as they are, but for those of what has no
+    other way back any more: with ``restore``, its databases are restored. The same input gives the same
     plan.
 
     Raises:
+        NoBackup: something is to be restored, and its backup is missing or was not rehearsed.
         NothingToTakeBack: the run changed nothing of them, or was no upgrade.
         MovedOn: they are not what the run left behind, or the run found them at different releases.
         WayBackClosed: no step leads one of them back any more.
@@ -73,10 +78,16 @@ def plan_rollback(
     goal = rollback_goal(record, undone, catalog, components)
     found = survey(cloud, record, goal, catalog)
     _refuse_newer(cloud, record, undone, goal)
-    _refuse_closed(cloud, undone, catalog, found)
+    if closed := _closed_windows(cloud, undone, catalog, found):
+        if not restore:
+            raise _refusal(undone, catalog, closed, goal)
+        names = [window.component for window in closed]
+        goal = restore_goal(goal, undone.plan, undone.saved, record=record, components=names)
+        found = survey(cloud, record, goal, catalog)
     _refuse_alone(cloud, record, undone, catalog, goal=goal)
     facts = relied_on(facts_of(cloud, record), found.target.name, back=True)
-    known = mark(record_digest, dict(facts), (undone.run, *goal.components, *goal.begun))
+    restored = tuple(map(str, goal.restored)) if isinstance(goal, Restore) else ()
+    known = mark(record_digest, dict(facts), (undone.run, *goal.components, *goal.begun, *restored))
     label = f"{goal.reached}-back-to-{goal.to}-{known}"
     parts = draft(found, record, catalog, label) if any(not c.whole for c in found.components) else None
     plan = Plan(
@@ -91,8 +102,9 @@ def plan_rollback(
         steps=parts.steps if parts else (),
         edges=edges(parts, catalog) if parts else (),
     )
+    lost = restore_notes(goal, undone.saved) if isinstance(goal, Restore) else ()
     told = notes(found, parts, plan, catalog, cannot_park=cannot_park(record, catalog))
-    return replace(plan, notes=tuple(told))
+    return replace(plan, notes=(*lost, *told))
 
 
 def rollback_goal(
@@ -106,7 +118,7 @@ def rollback_goal(
     """
     goal = undone.plan.goal
     if not isinstance(goal, Upgrade):
-        rest = f"what is left of the run that it took back: skylift rollback {goal.run} -o back.plan"
+        rest = f"what is left of the run that it took back: {take_back(goal.run)}"
         raise NothingToTakeBack(
             undone.run, f"it went back itself; to go forward again, plan an upgrade; to take back {rest}"
         )
@@ -117,7 +129,7 @@ def rollback_goal(
     if not wanted:
         raise NothingToTakeBack(undone.run, "no service had begun to be upgraded")
     return Rollback(
-        to=_found_at(record, undone, wanted),
+        to=_found_at(record, undone, catalog, wanted),
         reached=goal.to,
         run=undone.run,
         plan=undone.digest,
@@ -126,20 +138,15 @@ def rollback_goal(
     )
 
 
-def _found_at(record: Record, undone: Undone, wanted: frozenset[ComponentName]) -> Release:
+def _found_at(record: Record, undone: Undone, catalog: Catalog, wanted: frozenset[ComponentName]) -> Release:
     """The release that the run found components at: the oldest that ran of each, and the same of all.
 
     Its artifact is the record's, so that a component whose own one was another would not get that back.
     """
     starts: dict[ComponentName, Artifact | None] = {}
     for name in sorted(wanted):
-        own = [service for service, owner in undone.plan.services.items() if owner == name]
-        paths = {
-            path
-            for fact, path in undone.plan.facts.items()
-            if fact.split(" ")[0] in {"artifact", "link"} and fact.split(" ")[1] in own and path != "nothing"
-        }
-        ran = [artifact for path in sorted(paths) if (artifact := record.artifact_at(path))]
+        paths = sorted(_started(record, undone.plan, catalog, name))
+        ran = [artifact for path in paths if (artifact := record.artifact_at(path))]
         starts[name] = min(ran, key=lambda artifact: artifact.release, default=None)
     first = next(iter(starts.values()))
     for name, artifact in starts.items():
@@ -147,9 +154,25 @@ def _found_at(record: Record, undone: Undone, wanted: frozenset[ComponentName]) 
             why = f"the record does not declare what {name} ran before it as its artifact of a release"
             raise MovedOn(undone.run, why, "declare that artifact in the record again, then plan again")
         if first is None or artifact.release != first.release:
-            alone = f"take it back by itself: skylift rollback {undone.run} --component {name} -o back.plan"
+            alone = f"take it back by itself: {take_back(undone.run, [name])}"
             raise MovedOn(undone.run, f"it found {name} at another release than the others", alone)
     return starts[min(starts)].release  # type: ignore[union-attr] # none of them is none by now
+
+
+def _started(record: Record, plan: Plan, catalog: Catalog, component: ComponentName) -> frozenset[str]:
+    """What a run found of a component: what its services ran, or would have run if they were started.
+
+    A service that the run's release does not have is not started, and its link is left from when it was.
+    """
+    known, found = catalog.components[component], set[str]()
+    for fact, path in plan.facts.items():
+        kind, name, *_ = (*fact.split(" "), "")
+        service = ServiceName(name)
+        if kind in {"artifact", "link"} and plan.services.get(service) == component:
+            entry = record.services.get(service)
+            stays = known.service(service).is_in(plan.goal.to) and (not entry or entry.is_in(plan.goal.to))
+            found |= {path} if kind == "artifact" or stays else set()
+    return frozenset(found - {"nothing"})
 
 
 def _refuse_newer(cloud: Cloud, record: Record, undone: Undone, goal: Rollback) -> None:
@@ -159,20 +182,25 @@ def _refuse_newer(cloud: Cloud, record: Record, undone: Undone, goal: Rollback) 
             raise MovedOn(undone.run, why, "take back the run that came after it first: skylift rollback")
 
 
-def _refuse_closed(cloud: Cloud, undone: Undone, catalog: Catalog, found: Survey) -> None:
+def _closed_windows(cloud: Cloud, undone: Undone, catalog: Catalog, found: Survey) -> list[Window]:
+    """The windows of what is to go back and has no steps that lead there any more."""
     passed = {
         left.name
         for left in found.components
         if not left.whole and (_is_past(cloud, left) or undone.elsewhere & set(left.known.way_back.ends))
     }
     going = {left.name for left in found.components if not left.whole}
-    seen = windows(undone.plan, catalog, undone.begun)
-    own = [w for w in seen if w.component in going and w.ended_by == w.component]
-    if closed := [w for w in own if w.closed_by or w.component in passed]:
-        shut = {window.component for window in closed}
-        open_ = (w.component for w in seen if w.changed and w.closed_by is None)
-        free = [name for name in open_ if name not in shut and not catalog.after(name) & shut]
-        raise WayBackClosed(undone.run, [_closed(undone, window) for window in closed], free)
+    own = [w for w in windows(undone.plan, catalog, undone.begun) if w.component in going]
+    return [w for w in own if w.component in passed or (w.closed_by and w.ended_by == w.component)]
+
+
+def _refusal(undone: Undone, catalog: Catalog, closed: Sequence[Window], goal: Rollback) -> WayBackClosed:
+    shut = {window.component for window in closed}
+    open_ = (
+        w.component for w in windows(undone.plan, catalog, undone.begun) if w.changed and not w.closed_by
+    )
+    free = [name for name in open_ if name not in shut and not catalog.after(name) & shut]
+    return WayBackClosed(undone.run, [_closed(undone, window) for window in closed], free, goal.components)
 
 
 def _is_past(cloud: Cloud, left: Left) -> bool:
@@ -202,10 +230,10 @@ def _closed(undone: Undone, window: Window) -> Closed:
         if fact.startswith("database ") and of.partition(":")[0] == window.component
     }
     saved = (
-        f"{action.host}:{action.file} of {_at(undone.ended_ms[step.id])}"
+        f"{action.backup} of {told_time(undone.ended_ms[step.id] / 1000)}"
         for step in undone.plan.steps
-        if isinstance(action := step.action, BackUpDatabase)
-        if action.database in own and step.id in undone.ended_ms
+        if isinstance(action := step.action, RehearseRestore)
+        if action.backup.database in own and step.id in undone.ended_ms
     )
     return Closed(window.component, window.closed_by, window.because, window.source, tuple(saved))
 
@@ -220,7 +248,7 @@ def _refuse_alone(cloud: Cloud, record: Record, undone: Undone, catalog: Catalog
         for other in sorted((catalog.after(name) & new) - own)
     ]
     if pairs:
-        raise OthersFirst(undone.run, pairs)
+        raise OthersFirst(undone.run, pairs, restore=isinstance(goal, Restore))
 
 
 def _releases(cloud: Cloud, record: Record) -> Iterator[tuple[ComponentName, Release]]:
@@ -228,7 +256,3 @@ def _releases(cloud: Cloud, record: Record) -> Iterator[tuple[ComponentName, Rel
     for (service, _), unit in cloud.units.items():
         if (artifact := record.artifact_at(unit.running)) and service in record.services:
             yield record.services[service].component, artifact.release
-
-
-def _at(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from skylift.catalog.component import KnownComponent, Phase
-from skylift.model.cloud import Revision
+from skylift.model.cloud import Cloud, Revision, migrations_subject
+from skylift.model.goal import Goal
 from skylift.model.ids import ArtifactName
+from skylift.model.record import Artifact, ComponentEntry
 from skylift.model.schema import SchemaHead, applied, branch_of, rows_after, unknown
-from skylift.planning.refusals import NotAdditive, SchemaUnknown
+from skylift.planning.refusals import NotAdditive, SchemaUnknown, not_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,29 @@ class Databases:
             SchemaHead(database, self.known.schema_in(self.named, database).table, found)
             for database, found in rows.items()
         )
+
+
+def databases_of(
+    cloud: Cloud, entry: ComponentEntry, known: KnownComponent, target: Artifact, *, goal: Goal
+) -> Databases:
+    """A component's databases as they were seen on the way to ``goal``.
+
+    Raises:
+        NotRead: one of them was not, or what ``target`` declares for it.
+    """
+    rows: dict[str, frozenset[str]] = {}
+    for database in entry.databases.values():
+        seen = cloud.schemas.get(database)
+        if seen is None:
+            raise not_read(cloud, f"schema {database}", goal)
+        rows[database] = seen.rows
+    revisions: dict[str, tuple[Revision, ...]] = {}
+    for schema in known.schemas:
+        declared = cloud.migrations.get((known.name, schema.name, target.name))
+        if declared is None:
+            raise not_read(cloud, migrations_subject(known.name, schema.name, target.name), goal)
+        revisions[schema.name] = declared
+    return Databases(known, target.name, entry.databases, rows, revisions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from skylift.actions.action import Action
 from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
+from skylift.actions.backups import BackUpDatabase, RehearseRestore, RestoreDatabase
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.lower_version import LowerVersion
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import ParkPool, UnparkPool
-from skylift.actions.prepare import BackUpDatabase, CheckReadiness, StageArtifact
+from skylift.actions.prepare import CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, Placed, VerifyComponent, VerifyWitnesses
 from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.run_command import RunCommand
@@ -25,6 +26,7 @@ from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.actions.verify_pin import VerifyPin
 from skylift.catalog.catalog import Catalog, filled
 from skylift.catalog.component import Phase
+from skylift.model.goal import Restored
 from skylift.model.ids import HostName, Seconds, StepId
 from skylift.model.record import Artifact, Record, Timeouts
 from skylift.model.schema import SchemaHead
@@ -71,9 +73,9 @@ class StepMaker:
             deadline=_deadline(self.record.policy.timeouts, action),
         )
 
-    def create_witnesses(self) -> Step:
+    def create_witnesses(self, stage: Stage = Stage.PREPARE) -> Step:
         """The step that makes what the run is judged by."""
-        return self.step("witnesses:create", Stage.PREPARE, CreateWitnesses(self.label))
+        return self.step("witnesses:create", stage, CreateWitnesses(self.label))
 
     def look_at_witnesses(self, stage: Stage, number: int = 0) -> Step:
         """The step that sees them intact: before what has no way back, or after all else.
@@ -93,17 +95,39 @@ class StepMaker:
         action = CheckReadiness(left.bootstrap, left.name, check)
         return self.step(f"readiness:{left.name}", Stage.PREPARE, action)
 
-    def backups(self, left: Left) -> tuple[Step, ...]:
-        """The steps that save its databases."""
+    def backups(self, left: Left) -> tuple[tuple[Step, Step], ...]:
+        """The steps that save its databases, each with the one that rehearses the restore."""
+        return tuple(self._backup(left, database) for database in left.entry.databases.values())
+
+    def _backup(self, left: Left, database: str) -> tuple[Step, Step]:
         folder, host = self.record.database.backups, self.record.hosts_in(self.record.database.role)[0].name
-        several = len(left.entry.databases) > 1
-        return tuple(
-            self.step(
-                f"backup:{database if several else left.name}",
-                Stage.PREPARE,
-                BackUpDatabase(host, database, folder, self.label),
-            )
-            for database in left.entry.databases.values()
+        subject = database if len(left.entry.databases) > 1 else left.name
+        dump = BackUpDatabase(host, database, folder, self.label)
+        return (
+            self.step(f"backup:{subject}", Stage.PREPARE, dump),
+            self.step(f"rehearse:{subject}", Stage.PREPARE, RehearseRestore(dump.backup)),
+        )
+
+    def restores(self, left: Left) -> tuple[tuple[Step, Step], ...]:
+        """The steps that put backups in the place of its databases, each with what saves these before."""
+        return tuple(self._restore(left, each) for each in left.restored)
+
+    def _restore(self, left: Left, restored: Restored) -> tuple[Step, Step]:
+        backup = restored.backup
+        suffix = f"-{backup.database}" if len(left.restored) > 1 else ""
+        down = Impact(Notice.DOWN, left.name)
+        save = BackUpDatabase(backup.host, backup.database, backup.folder, self.label)
+        restore = RestoreDatabase(
+            backup=backup,
+            finished=restored.finished,
+            head=next(head for head in left.heads if head.database == backup.database),
+            services=tuple(Placed(s.entry.unit, s.entry.link, s.hosts) for s in left.services),
+            kept=save.backup,
+        )
+        stage, name = Stage.CONTROL_PLANE, left.name
+        return (
+            self.step(f"{name}:save{suffix}", stage, save, down),
+            self.step(f"{name}:restore{suffix}", stage, restore, down),
         )
 
     def phases(

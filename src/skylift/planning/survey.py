@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import BeforeStart, KnownComponent, KnownService, Together
-from skylift.model.cloud import BackendState, Cloud, Revision, migrations_subject
-from skylift.model.goal import Goal, Rollback
+from skylift.model.cloud import BackendState, Cloud
+from skylift.model.goal import Goal, Restore, Restored, Rollback
 from skylift.model.ids import ComponentName, HostName, ServiceName
 from skylift.model.record import Artifact, ComponentEntry, Record, ServiceEntry
 from skylift.model.release import Release, hops
@@ -19,15 +19,16 @@ from skylift.planning.mode import Mode, mode_of
 from skylift.planning.refusals import (
     NoArtifact,
     NoPath,
-    NotRead,
     NotRolling,
     UnknownArtifact,
     UnknownComponent,
+    not_read,
 )
-from skylift.planning.schema import Databases, PhaseLeft, phases_left
+from skylift.planning.schema import PhaseLeft, databases_of, phases_left
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
 _TWO = 2
+_RESTORED = "its databases are restored, and nothing of it may live meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ class Left:
     """What they reported."""
     back: bool = False
     """Whether it goes back to the release that it came from."""
+    restored: tuple[Restored, ...] = ()
+    """Its databases that a backup takes the place of."""
 
     @property
     def name(self) -> ComponentName:
@@ -176,19 +179,19 @@ def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Survey
     """
     target, back = record.artifact_for(goal.to), isinstance(goal, Rollback)
     if target is None:
-        raise NoArtifact(goal.to)
+        raise NoArtifact(goal)
     for name in record.components:
         if name not in catalog.components:
             raise UnknownComponent(name)
     names = catalog.sequence(frozenset(goal.components if isinstance(goal, Rollback) else record.components))
     running = {
-        s.name: _running(cloud, record, catalog, entry=s, goal=goal.to)
+        s.name: _running(cloud, record, catalog, entry=s, goal=goal)
         for name in names
         for s in record.components[name].services.values()
     }
     source = _source(goal, (a for on in running.values() for a in on.values()))
     _refuse_no_path(*(goal.to, source) if back else (source, goal.to))
-    to = _Destination(target, source, back)
+    to = _Destination(target, source, goal)
     ordered = reversed(names) if back else names
     left = tuple(_left(cloud, record, catalog, (to, running), component=name) for name in ordered)
     return Survey(source, target, left, back)
@@ -208,11 +211,20 @@ class _Destination:
     artifact: Artifact
     source: Release
     """The oldest release that runs; on the way back, the one that the run led to, whatever still runs."""
-    back: bool
+    goal: Goal
+
+    @property
+    def back(self) -> bool:
+        return isinstance(self.goal, Rollback)
 
     @property
     def reached(self) -> Release | None:
         return self.source if self.back else None
+
+    def restored(self, entry: ComponentEntry) -> tuple[Restored, ...]:
+        """The databases of a component that are put back; all or none."""
+        every = self.goal.restored if isinstance(self.goal, Restore) else ()
+        return tuple(each for each in every if each.backup.database in entry.databases.values())
 
     def hop(self, running: Release) -> tuple[Release, Release]:
         """The two releases that live side by side, as an upgrade meets them: so they do on the way back."""
@@ -226,24 +238,24 @@ def _refuse_no_path(source: Release, goal: Release) -> None:
 
 
 def _running(
-    cloud: Cloud, record: Record, catalog: Catalog, *, entry: ServiceEntry, goal: Release
+    cloud: Cloud, record: Record, catalog: Catalog, *, entry: ServiceEntry, goal: Goal
 ) -> dict[HostName, Artifact | None]:
     """What each host runs; of a service that is stopped, what it would run if it were started.
 
     None where it does not run because of its release: it begins later than what ran there, or ended before.
     """
     known = catalog.components[entry.component].service(entry.name)
-    stays = known.is_in(goal) and entry.is_in(goal)
+    stays = _is_in(known, entry, goal.to)
     found: dict[HostName, Artifact | None] = {}
     for host in record.hosts_in(entry.role):
         unit = cloud.units.get((entry.name, host.name))
         if unit is None:
-            raise _not_read(cloud, f"unit {entry.name} {host.name}", goal)
+            raise not_read(cloud, f"unit {entry.name} {host.name}", goal)
         path = unit.running or (unit.linked if stays else None)
         artifact = record.artifact_at(path)
         begins = path is None and (known.since or entry.since)
         if artifact is None and (unit.running or (stays and not begins)):
-            raise UnknownArtifact(entry.name, host.name, path)
+            raise UnknownArtifact(entry.name, host.name, path, goal)
         found[host.name] = artifact
     return found
 
@@ -263,11 +275,12 @@ def _left(
     rosters = known.rosters(entry.databases, entry.services)
     for roster in rosters:
         if f"reports {roster.database}" in cloud.unread:
-            raise _not_read(cloud, f"reports {roster.database}", target.release)
+            raise not_read(cloud, f"reports {roster.database}", to.goal)
     own = {name: running[name] for name in entry.services}
     oldest = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
     hop = to.hop(oldest)
-    mode, why = mode_of(record, catalog, known, hop)
+    restored = to.restored(entry)
+    mode, why = (Mode.COLD, _RESTORED) if restored else mode_of(record, catalog, known, hop)
     together = {} if mode is Mode.COLD else known.together(*hop)
     services = tuple(
         _service(
@@ -277,16 +290,18 @@ def _left(
             (to, own[name], mode, together.get(name)),
             # An API is the last of its component on the way up, and among the first on the way back.
             api=hop[0],
+            all_stop=bool(restored),
         )
         for name in (reversed if to.back else tuple)(known.sequence(frozenset(own)))
     )
     services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
     old = sum(len(service.old) for service in services)
     everywhere = sum(1 for on in own.values() for artifact in on.values() if artifact)
-    databases = _databases(cloud, entry, known, target)
+    databases = databases_of(cloud, entry, known, target, goal=to.goal)
     # No schema goes back: what the run added stays, and code of the release before runs beside it.
     phases = () if to.back else phases_left(databases, old_code=old > 0, new_code=old < everywhere)
-    heads = {head.database: head for head in databases.heads(databases.rows)}
+    rows = {each.backup.database: frozenset(each.rows) for each in restored}
+    heads = {head.database: head for head in databases.heads({**databases.rows, **rows})}
     for phase in phases:
         heads |= {head.database: head for head in phase.heads}
     return Left(
@@ -304,6 +319,7 @@ def _left(
         rosters=rosters,
         reports=tuple(report for report in cloud.reports if report.component == known.name),
         back=to.back,
+        restored=restored,
     )
 
 
@@ -314,6 +330,7 @@ def _service(
     at: tuple[_Destination, dict[HostName, Artifact | None], Mode, Together | None],
     *,
     api: Release,
+    all_stop: bool,
 ) -> ServiceLeft:
     known, entry = of
     to, running, mode, together = at
@@ -323,7 +340,7 @@ def _service(
     if ends:
         old = [host for host in running if cloud.units[entry.name, host].running]
     else:
-        old = [host for host in running if not _settled(cloud, entry, host, target)]
+        old = [host for host in running if all_stop or not _settled(cloud, entry, host, target)]
     turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
     begins = frozenset(host for host in turns if _begins(cloud, of, host, to) and not ends)
     returns = tuple(host for host in sorted(out) if host not in turns and host in running and not ends)
@@ -362,22 +379,6 @@ def _settled(cloud: Cloud, entry: ServiceEntry, host: HostName, target: Artifact
     return unit.running == unit.linked == str(target.path)
 
 
-def _databases(cloud: Cloud, entry: ComponentEntry, known: KnownComponent, target: Artifact) -> Databases:
-    rows: dict[str, frozenset[str]] = {}
-    for database in entry.databases.values():
-        seen = cloud.schemas.get(database)
-        if seen is None:
-            raise _not_read(cloud, f"schema {database}", target.release)
-        rows[database] = seen.rows
-    revisions: dict[str, tuple[Revision, ...]] = {}
-    for schema in known.schemas:
-        declared = cloud.migrations.get((known.name, schema.name, target.name))
-        if declared is None:
-            raise _not_read(cloud, migrations_subject(known.name, schema.name, target.name), target.release)
-        revisions[schema.name] = declared
-    return Databases(known, target.name, entry.databases, rows, revisions)
-
-
 def _out(cloud: Cloud, entry: ServiceEntry) -> Iterator[HostName]:
     for backend in cloud.backends_of(entry.pool) if entry.balanced else ():
         if backend.state in _OUT:
@@ -401,7 +402,3 @@ def _batch(cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[Host
             f"see the pool's backends with 'skylift inspect', and bring two into use in pool {entry.pool}",
         )
     return min(record.policy.batch, usable - 1)
-
-
-def _not_read(cloud: Cloud, subject: str, goal: Release) -> NotRead:
-    return NotRead(subject, cloud.unread.get(subject, "the inspection did not look for it"), goal)

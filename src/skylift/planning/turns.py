@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from skylift.actions.action import Action
@@ -115,6 +116,11 @@ class Turn:
         return tuple(step for verb, step in self.verbs if verb in verbs)
 
 
+def steps_of(turns: Iterable[Turn], verb: str) -> tuple[Step, ...]:
+    """The steps of one verb in all turns that have it."""
+    return tuple(step for turn in turns for step in turn.steps_of(verb))
+
+
 def turn(maker: StepMaker, left: Left, service: ServiceLeft, host: HostName) -> Turn:
     """A service's turn on ``host``, to the artifact that the component goes to."""
     entry, path, runs = service.entry, left.target.path, service.running[host]
@@ -194,7 +200,7 @@ def _lowered(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     known, entry = left.known.roster, service.entry
     version = left.version(service.name)
     rosters = left.rows_of(service.name, host)
-    if not left.back or known is None or not known.floor or not rosters or version is None:
+    if not left.back or left.restored or known is None or not known.floor or not rosters or version is None:
         return ()
     return (("lower", LowerVersion(host, service.name, entry.unit, entry.link, rosters, version)),)
 

@@ -62,6 +62,14 @@ def begun_events(plan: Plan, begun: Collection[StepId]) -> tuple[str, ...]:
     return tuple(sorted({event for s in plan.steps if s.id in begun and (event := _event(plan, s))}))
 
 
+def owner_of(plan: Plan, event: str) -> ComponentName | None:
+    """The component that an event is of."""
+    verb, _, subject = event.partition(" ")
+    if verb == "start":
+        return plan.services.get(ServiceName(subject))
+    return ComponentName(subject.partition(":")[0])
+
+
 def _windows(plan: Plan, catalog: Catalog, begun: frozenset[StepId]) -> Iterator[Window]:
     turned = changed(plan, begun)
     ending = dict(_ending(plan, catalog))
@@ -70,9 +78,9 @@ def _windows(plan: Plan, catalog: Catalog, begun: frozenset[StepId]) -> Iterator
         # What was upgraded after it goes back before it, or stands in its way: if it is new at all.
         first = {owner: step for step, owner in reversed(ending.items())}
         own = (name, *sorted(catalog.after(name)))
-        barred = {name} | (catalog.after(name) & turned)
-        ended = (s for s, owner in ending.items() if owner in barred and s in begun)
-        closed_by = next(ended, None)
+        barred = (name, *(owner for owner in own[1:] if owner in turned))
+        # Its own comes first: it stays closed if what was upgraded after it is taken back by other means.
+        closed_by = next((s for o in barred for s in ending if ending[s] == o and s in begun), None)
         ended_by = ending[closed_by] if closed_by else name
         way_back = catalog.components[ended_by].way_back
         yield Window(

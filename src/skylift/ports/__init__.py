@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from skylift.ports.artifacts import Artifacts
+from skylift.ports.backups import Backups
 from skylift.ports.balancer import Balancer
 from skylift.ports.broker import Broker
 from skylift.ports.canaries import Canaries, CanarySeen
@@ -24,6 +25,7 @@ from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
 
 __all__ = [
     "Artifacts",
+    "Backups",
     "Balancer",
     "Broker",
     "Canaries",
@@ -60,6 +62,7 @@ class Ports:
     artifacts: Artifacts
     balancer: Balancer
     database: Database
+    backups: Backups
     broker: Broker
     vantage: Vantage
     intake: Intake

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Protocol
 
 from skylift.model.cloud import GaleraNode
-from skylift.model.ids import Epoch, HostName
+from skylift.model.ids import Epoch
 from skylift.model.roster import Roster, ServiceReport
 from skylift.model.work import InHand
-from skylift.ports.jobs import Command
 
 
 class Database(Protocol):
-    """The database cluster. Reads only, but for one number in a row; a dump is a job."""
+    """The database cluster. Reads only, but for one number in a row."""
 
     def rows(self, database: str, table: str = "alembic_version") -> frozenset[str]:
         """The rows of a database's table of versions; empty if the table is empty or absent."""
@@ -51,15 +49,4 @@ class Database(Protocol):
 
     def grants(self, user: str) -> tuple[str, ...]:
         """The user's grants as SQL, then server variables that migrations rely on as ``name=value``."""
-        ...
-
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        """When the newest whole dump of ``database`` in ``folder`` was finished; none if there is none."""
-        ...
-
-    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
-        """The command that dumps ``database`` consistently, compressed, with its checksum beside it.
-
-        The file is ``folder/database-label.sql.zst``; a partial one never bears that name. Pure.
-        """
         ...

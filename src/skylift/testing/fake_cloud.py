@@ -25,6 +25,7 @@ from skylift.testing.fake_roster import FakeRoster
 from skylift.testing.fake_schemas import FakeSchemas
 from skylift.testing.fake_stacks import FakeStacks
 from skylift.testing.fake_state import Deed, FailedRequest, FakeHost, FakeProbes, FakeUnit
+from skylift.testing.fake_stores import FakeStores
 from skylift.testing.fake_traffic import FakeTraffic
 from skylift.testing.fake_work import run_host, run_unit
 from skylift.testing.samples import NOW, ROWS
@@ -75,6 +76,7 @@ class FakeCloud:
         self.roster.pass_moment(at_once=True)
         self.builds = FakeBuilds(self)
         self.stacks = FakeStacks(self)
+        self.stores = FakeStores(self)
         self.nova = FakeNova(self)
         self.stuck: set[HostName] = set()
         """Hosts that do not reboot when they are told to."""

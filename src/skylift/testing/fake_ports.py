@@ -15,7 +15,7 @@ from skylift.testing.fake_broker import FakeBroker
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_compute import FakeCanaries, FakeCompute
 from skylift.testing.fake_intake import FakeIntake
-from skylift.testing.fake_services import FakeBalancer, FakeDatabase, FakeVantage
+from skylift.testing.fake_services import FakeBackups, FakeBalancer, FakeDatabase, FakeVantage
 from skylift.testing.fake_work import FETCH, NOT_FOUND, boot_id, start_job, stop_unit
 
 _TAIL_BYTES = 2**20
@@ -42,6 +42,7 @@ def ports_of(cloud: FakeCloud) -> Ports:
         artifacts=FakeArtifacts(cloud),
         balancer=FakeBalancer(cloud),
         database=FakeDatabase(cloud),
+        backups=FakeBackups(cloud),
         broker=FakeBroker(cloud),
         vantage=FakeVantage(cloud),
         intake=FakeIntake(cloud),

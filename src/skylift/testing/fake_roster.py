@@ -110,6 +110,14 @@ class FakeRoster:
         for table in (self._written, self._at_start):
             table |= {place: tuple(map(lowered, rows)) for place, rows in table.items()}
 
+    def restore(self, database: str, reports: tuple[ServiceReport, ...]) -> None:
+        """Let a database have the rows that it once had, and no others."""
+        for table in (self._written, self._at_start):
+            for place, rows in table.items():
+                ids = {row.id for row in rows if row.database == database}
+                then = tuple(row for row in reports if row.id in ids)
+                table[place] = (*(row for row in rows if row.database != database), *then)
+
     def starts(self, place: Place, release: Release) -> bool:
         """Let a service write what it writes at its start only; false if it refuses to be the oldest by far.
 

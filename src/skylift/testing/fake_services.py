@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from skylift.catalog.catalog import load
+from skylift.model.backup import Backup, Written
 from skylift.model.cloud import Backend, Endpoint, GaleraNode
 from skylift.model.ids import ComponentName, Epoch, HostName, PoolName, Seconds
 from skylift.model.marks import PROBE
@@ -18,7 +19,7 @@ from skylift.ports import Command, ProbeTally, WitnessSeen
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_state import FakeProbes
-from skylift.testing.fake_work import DUMP
+from skylift.testing.fake_work import DUMP, REHEARSE, RESTORE
 
 _WITNESSES = ("user", "project", "image", "resource provider")
 _MORE = {"neutron": "router", "cinder": "volume", "nova": "server", "heat": "stack"}
@@ -137,7 +138,21 @@ class FakeDatabase:
         granted = (f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{user}`@`%`" for names in own for name in names)
         return (*granted, "log_bin_trust_function_creators=1")
 
-    def newest_backup(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
+    def _reach(self) -> tuple[HostName, ...]:
+        names = [entry.name for entry in self.cloud.controllers]
+        up = tuple(n for n in names if self.cloud.is_up(n) and self.cloud.hosts[n].reachable)
+        if not up:
+            raise HostUnreachable(names[0], "no database server answers")
+        return up
+
+
+@dataclass(frozen=True, slots=True)
+class FakeBackups:
+    """Dumps on the fake hosts."""
+
+    cloud: FakeCloud
+
+    def newest(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
         self.cloud.reach(host)
         found = [
             at
@@ -146,15 +161,22 @@ class FakeDatabase:
         ]
         return max(found, default=None)
 
-    def dump_command(self, database: str, folder: PurePosixPath, label: str) -> Command:
-        return Command((DUMP, database, str(folder / f"{database}-{label}.sql.zst")))
+    def dump_command(self, backup: Backup) -> Command:
+        return Command((DUMP, backup.database, str(backup.file)))
 
-    def _reach(self) -> tuple[HostName, ...]:
-        names = [entry.name for entry in self.cloud.controllers]
-        up = tuple(n for n in names if self.cloud.is_up(n) and self.cloud.hosts[n].reachable)
-        if not up:
-            raise HostUnreachable(names[0], "no database server answers")
-        return up
+    def rehearse_command(self, backup: Backup) -> Command:
+        return Command((REHEARSE, backup.database, str(backup.file)))
+
+    def restore_command(self, backup: Backup, finished: Epoch) -> Command:
+        return Command((RESTORE, backup.database, str(backup.file), str(int(finished))))
+
+    def rehearsed(self, backup: Backup) -> Epoch | None:
+        self.cloud.reach(backup.host)
+        return self.cloud.stores.proved(backup)
+
+    def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
+        self.cloud.reach(backup.host)
+        return self.cloud.stores.written_since(backup, finished)
 
 
 @dataclass(frozen=True, slots=True)

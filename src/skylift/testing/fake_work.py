@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from skylift.model.cloud import UnitState
-from skylift.model.ids import ComponentName, Digest, Epoch, ServiceName, UnitName
+from skylift.model.ids import ComponentName, Digest, ServiceName, UnitName
 from skylift.ports import Command, Ended, Running
 from skylift.testing.fake_builds import NOVA_COMPUTE
 from skylift.testing.fake_state import GIB, Deed, FakeHost, FakeJob, FakeUnit
@@ -21,9 +21,9 @@ START_S = 3
 STAGE_S = 4
 
 FETCH, DUMP = "fetch-artifact", "dump-database"
+REHEARSE, RESTORE = "rehearse-restore", "restore-database"
 NOT_FOUND = 127
 _FETCH_NEEDS_BYTES = 2 * GIB
-_DUMP_NEEDS_BYTES = GIB // 2
 
 
 def start_job(cloud: FakeCloud, host: FakeHost, key: str, command: Command) -> None:
@@ -106,17 +106,23 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
             return Ended(1, "tar: write error: No space left on device")
         host.staged[PurePosixPath(words[0])] = Digest(words[1])
         return Ended(0, "all files agree with the manifest")
-    if program == DUMP:
-        if host.disk_free_bytes < _DUMP_NEEDS_BYTES:
-            return Ended(1, "zstd: error 70 : Write error : No space left on device")
-        cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
-        return Ended(0, words[1])
+    if program in {DUMP, REHEARSE, RESTORE}:
+        return _store(cloud, host, command)
     if program.endswith("-manage"):
         return _migrate(cloud, host, command)
     plain = {"true": Ended(0, ""), "false": Ended(1, "it could not be installed")}
     if program.endswith("-status"):
         return Ended(cloud.upgrade_check_code, "Upgrade Check Results")
     return plain.get(program) or Ended(NOT_FOUND, f"{program}: command not found")
+
+
+def _store(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
+    program, database, path, *finished = command.argv
+    if program == DUMP:
+        return cloud.stores.dump(host, database, PurePosixPath(path))
+    if program == REHEARSE:
+        return cloud.stores.rehearse(host, PurePosixPath(path))
+    return cloud.stores.restore(host, database, PurePosixPath(path), int(finished[0]))
 
 
 def _start(cloud: FakeCloud, host: FakeHost, name: UnitName) -> Ended:

@@ -52,6 +52,8 @@ OTHER_KINDS = frozenset(
         "check-readiness",
         "create-witnesses",
         "migrate-schema",
+        "rehearse-restore",
+        "restore-database",
         "run-command",
         "stage-artifact",
         "verify-component",
@@ -114,6 +116,10 @@ class PlanSeen:
     """The components that it is about: all of an upgrade, and those that go back."""
     begun: frozenset[str]
     """The events of the run that is taken back, as far as they had begun."""
+    restored: Mapping[str, Mapping[str, Any]]
+    """By database, the backup that takes its place, by the operator's consent."""
+    rehearsed: frozenset[str]
+    """The rehearsals that the run which is taken back has done."""
     api: str
     """The release of the APIs that turns meet: an API is the last to be upgraded, and goes back first."""
     services: Mapping[str, str]
@@ -126,6 +132,20 @@ class PlanSeen:
     """Per service and host, its steps by kind, where they do more than let a backend back."""
     restarts: Mapping[tuple[str, str], Mapping[str, StepSeen]]
     """Per service and host, the steps of the restart that unpins, by kind."""
+
+    def owner_of(self, database: str) -> str:
+        """The component that a database was seen to belong to; empty if it is nobody's."""
+        return self.facts.get(f"database {database}", "").partition(":")[0]
+
+    @property
+    def restoring(self) -> frozenset[str]:
+        """The components whose databases are restored: cold, and as they were."""
+        return frozenset(map(self.owner_of, self.restored))
+
+    @property
+    def may_be_down(self) -> frozenset[str]:
+        """The components that nobody need be answered by for a while, by the record or by consent."""
+        return frozenset(self.facts.get("policy outages", "").split()) | self.restoring
 
     def turns_of(self, component: str) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
         """The turns of one component's services."""
@@ -235,6 +255,8 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         goal, back = str(aim["to"]), is_back(document)
         begun = frozenset(str(event) for event in aim["begun"]) if back else frozenset[str]()
         going = frozenset(map(str, aim["components"] if back else services.values()))
+        restored = {str(each["backup"]["database"]): each for each in aim.get("restored", ())}
+        rehearsed = frozenset(map(str, aim.get("rehearsed", ())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the document is no plan: {error} is missing or malformed") from None
     return PlanSeen(
@@ -245,6 +267,8 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         back=back,
         going=going,
         begun=begun,
+        restored=restored,
+        rehearsed=rehearsed,
         api=goal if back else str(document["source"]),
         services=services,
         steps=steps,
@@ -257,7 +281,7 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
 
 def is_back(document: Mapping[str, Any]) -> bool:
     """Whether a plan takes back what a run changed."""
-    return bool(document["goal"].get("kind") == "rollback")
+    return document["goal"].get("kind") in {"rollback", "restore"}
 
 
 def _same_host(row: str, host: str) -> bool:

@@ -29,10 +29,9 @@ def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
 
 
 def outages_are_accepted(plan: PlanSeen) -> Iterator[str]:
-    """Nothing is taken down as a whole but what the record says may be."""
-    accepted = plan.facts.get("policy outages", "").split()
+    """Nothing is taken down as a whole but what the record says may be, and what is restored."""
     for step in plan.steps.values():
-        if step.impact["notice"] == _DOWN and step.impact["api"] not in accepted:
+        if step.impact["notice"] == _DOWN and step.impact["api"] not in plan.may_be_down:
             yield f"{step.id} takes {step.impact['api']} down, and policy.outages does not accept that"
 
 
@@ -59,8 +58,8 @@ def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:
 
 def _may_be_down(plan: PlanSeen, turns: Mapping[str, Turn]) -> bool:
     """Whether the plan says that nobody is answered, and the record accepts that."""
-    accepted = plan.facts.get("policy outages", "").split()
-    return all(drain.impact["notice"] == _DOWN and drain.component in accepted for drain, _ in turns.values())
+    down = plan.may_be_down
+    return all(drain.impact["notice"] == _DOWN and drain.component in down for drain, _ in turns.values())
 
 
 def _returning(plan: PlanSeen, pool: str, turns: Mapping[str, Turn]) -> Iterator[str]:

@@ -11,6 +11,10 @@ _STAGES = {"expand": ("expand", "control-plane"), "cold": ("control-plane",), "c
 """The stages of a plan in which a phase may run, by what the catalog says of the code beside it."""
 
 
+_HEADED = {"migrate-schema", "restore-database", "verify-component"}
+"""What names the rows of versions that it looks for."""
+
+
 def phases_are_known(plan: PlanSeen) -> Iterator[str]:
     """Each phase runs where the catalog has it, and one that takes the way back says so (row 94)."""
     for step in plan.of_kind("migrate-schema"):
@@ -85,18 +89,43 @@ def no_return_comes_last(plan: PlanSeen) -> Iterator[str]:
 
 
 def databases_are_saved(plan: PlanSeen) -> Iterator[str]:
-    """A backup of the very database ends before its schema is touched (row 88)."""
-    backups = plan.of_kind("back-up-database")
+    """A backup of the very database ends, and its restore is rehearsed, before anything touches it (row 88).
+
+    That is its schema, and new code, which writes what old code may not read.
+    """
+    backups, rehearsals = plan.of_kind("back-up-database"), plan.of_kind("rehearse-restore")
+    for step, database in _touching(plan):
+        own = [b for b in backups if b.action["database"] == database and plan.surely_before(b, step)]
+        tried = [r for r in rehearsals if plan.surely_before(r, step)]
+        if not own:
+            yield f"{step.id} changes database {database}, and no backup of it surely ends before"
+        elif not any(_rehearses(plan, rehearsal, backup) for rehearsal in tried for backup in own):
+            yield f"{step.id} changes database {database}, and no restore of it was surely rehearsed before"
+    for rehearsal in rehearsals:
+        if not any(_rehearses(plan, rehearsal, backup) for backup in backups):
+            yield f"{rehearsal.id} restores a backup that no step has surely made by then"
+
+
+def _touching(plan: PlanSeen) -> Iterator[tuple[StepSeen, str]]:
+    """The steps that a database must be saved before, each with which."""
     for step in plan.of_kind("migrate-schema"):
-        for database in (str(head["database"]) for head in step.action["heads"]):
-            own = [backup for backup in backups if backup.action["database"] == database]
-            if not any(plan.surely_before(backup, step) for backup in own):
-                yield f"{step.id} changes database {database}, and no backup of it surely ends before"
+        yield from ((step, str(head["database"])) for head in step.action["heads"])
+    owned = [(n.partition(" ")[2], of) for n, of in plan.facts.items() if n.startswith("database ")]
+    for (service, _), turn in plan.turns.items() if not plan.back else ():
+        start, component = turn.get("start-service"), plan.services.get(service, "")
+        if start:
+            yield from ((start, name) for name, of in owned if of.partition(":")[0] == component)
+
+
+def _rehearses(plan: PlanSeen, rehearsal: StepSeen, backup: StepSeen) -> bool:
+    """Whether a step restores, on a scratch server, the very file that another has surely written by then."""
+    same = all(backup.action[key] == value for key, value in rehearsal.action["backup"].items())
+    return same and plan.surely_before(backup, rehearsal)
 
 
 def databases_are_their_own(plan: PlanSeen) -> Iterator[str]:
     """A step looks for versions in the databases of its own component, and of its own schema."""
-    for step in (*plan.of_kind("migrate-schema"), *plan.of_kind("verify-component")):
+    for step in tuple(s for s in plan.steps.values() if s.kind in _HEADED):
         phase = plan.phase(step) if step.kind == "migrate-schema" else None
         for database in _heads(step):
             of = plan.facts.get(f"database {database}", "nobody")
@@ -119,7 +148,7 @@ def schemas_arrive(plan: PlanSeen) -> Iterator[str]:
             heads = [text for name, text in declared_heads if name.startswith(f"migrations {of} ")]
             if heads and rows not in heads:
                 yield f"{verify.id} is content with schema {rows}, but its artifact's head is {heads[0]}"
-            steps = plan.phases().get(verify.component, {}).values()
+            steps = [*plan.phases().get(verify.component, {}).values(), *plan.of_kind("restore-database")]
             ways = [step for step in steps if database in _heads(step) and _moves_schema(plan, step)]
             ends = [s for s in ways if not any(plan.surely_before(s, other) for other in ways)]
             reached = {_heads(s)[database] for s in ends} or {plan.facts.get(f"schema {database}", "unknown")}
@@ -155,11 +184,12 @@ def _pending(plan: PlanSeen, component: str, phase: PhaseKnown) -> frozenset[str
 
 def _heads(step: StepSeen) -> dict[str, str]:
     """By database, the rows of versions that the step looks for."""
-    return {str(head["database"]): " ".join(sorted(head["rows"])) for head in step.action["heads"]}
+    heads = step.action["heads"] if "heads" in step.action else [step.action["head"]]
+    return {str(head["database"]): " ".join(sorted(head["rows"])) for head in heads}
 
 
 def _moves_schema(plan: PlanSeen, step: StepSeen) -> bool:
-    phase = plan.phase(step)
+    phase = plan.phase(step) if step.kind == "migrate-schema" else None
     return phase is None or bool(phase.branch)
 
 

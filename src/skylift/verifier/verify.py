@@ -11,6 +11,7 @@ from skylift.verifier import (
     host_rules,
     parking_rules,
     pool_rules,
+    restore_rules,
     schema_rules,
     together_rules,
     whole_rules,
@@ -78,8 +79,16 @@ BACK_RULES: tuple[Rule, ...] = (
     back_rules.the_way_back_is_open,
     back_rules.nothing_newer_counts_on_it,
     back_rules.rows_tell_of_what_goes_back,
+    restore_rules.restores_are_consented,
+    restore_rules.components_are_restored_whole,
+    restore_rules.only_rehearsed_backups_are_restored,
+    restore_rules.nothing_lives_beside_a_restore,
+    restore_rules.what_is_replaced_is_kept,
 )
 """What holds where code becomes old again."""
+
+RESTORE_RULES: tuple[Rule, ...] = (restore_rules.witnesses_are_made_after_a_restore,)
+"""What holds in the place of what frames other plans, where databases are restored."""
 
 
 def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -95,7 +104,7 @@ def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> t
         here, there, back = str(plan["source"]), str(plan["goal"]["to"]), is_back(plan)
         known = knowledge_of(documents, (there, here) if back else (here, there))
         seen = read(plan, known.turned_round() if back else known)
-        rules = (*RULES, *(BACK_RULES if back else UPGRADE_RULES))
+        rules = (*RULES, *(BACK_RULES if back else UPGRADE_RULES), *(RESTORE_RULES if seen.restored else ()))
         told = (*(s for rule in rules for s in rule(seen)), *_of_events(seen))
         return tuple(dict.fromkeys(told))
     except Unreadable as unreadable:

@@ -6,7 +6,7 @@ import shlex
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from skylift.drivers.mariadb import DUMP
+from skylift.drivers.mariadb_dumps import DUMP
 from skylift.gate.lab.host import run
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ The cloud must be whole, and is whole again after each test.
 from __future__ import annotations
 
 from skylift.testing.contracts.on_cloud import (
+    BackupsContract,
     BalancerContract,
     BrokerContract,
     DatabaseContract,
@@ -29,6 +30,7 @@ from skylift.testing.contracts.scene import Scene
 
 __all__ = [
     "ArtifactsContract",
+    "BackupsContract",
     "BalancerContract",
     "BrokerContract",
     "CanariesContract",

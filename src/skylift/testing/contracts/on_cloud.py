@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 import pytest
 
 from skylift.catalog.catalog import load
+from skylift.model.backup import Backup
 from skylift.model.closing import closed_at, label_in
 from skylift.model.cloud import BackendState
-from skylift.model.ids import HostName, PoolName, Seconds
+from skylift.model.ids import Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Refused, Transient
 from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import EXAMPLES
@@ -109,18 +110,42 @@ class DatabaseContract:
         assert any(fact.startswith("log_bin_trust_function_creators=") for fact in facts)
         assert not any("IDENTIFIED" in fact for fact in facts)
 
-    def test_a_dump_is_found_once_it_is_whole_and_only_where_it_is(self, scene: Scene) -> None:
-        database, name = scene.ports.database, scene.database
-        folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
-        before = database.newest_backup(scene.host, folder, name)
 
-        ended = scene.run(database.dump_command(name, folder, "contract"))
+class BackupsContract:
+    """Files on a host of the database cluster."""
+
+    def test_a_dump_is_found_once_it_is_whole_and_only_where_it_is(self, scene: Scene) -> None:
+        backups, name = scene.ports.backups, scene.database
+        folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
+        before = backups.newest(scene.host, folder, name)
+
+        backup = Backup(scene.host, folder, name, "contract")
+
+        ended = scene.run(backups.dump_command(backup))
 
         assert before is None
         assert ended.code == 0
-        assert database.newest_backup(scene.host, folder, name) is not None
-        assert database.newest_backup(scene.host, folder, "no_such_database") is None
-        assert database.newest_backup(scene.host, folder / "elsewhere", name) is None
+        assert backups.newest(scene.host, folder, name) is not None
+        assert backups.newest(scene.host, folder, "no_such_database") is None
+        assert backups.newest(scene.host, folder / "elsewhere", name) is None
+
+    def test_only_a_dump_that_was_rehearsed_says_what_was_written_since(self, scene: Scene) -> None:
+        backups, name = scene.ports.backups, scene.database
+        folder = PurePosixPath("/var/tmp") / scene.key()  # noqa: S108 - on a host of the cloud, as a dump's place
+        backup = Backup(scene.host, folder, name, "contract")
+
+        missing = scene.run(backups.rehearse_command(backup))
+        scene.run(backups.dump_command(backup))
+        before = backups.rehearsed(backup)
+        rehearsed = scene.run(backups.rehearse_command(backup))
+        finished = backups.newest(scene.host, folder, name)
+
+        assert missing.code != 0
+        assert before is None
+        assert rehearsed.code == 0, rehearsed.tail
+        assert finished is not None
+        assert backups.rehearsed(backup) == Epoch(float(int(finished)))
+        assert all(w.created + w.changed + w.removed for w in backups.written_since(backup, finished))
 
 
 class BrokerContract:

@@ -1,0 +1,295 @@
+"""A database is dumped, restored on a scratch server, and put back, with the real programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+from tests.drivers.galera import Galera, galera
+from tests.drivers.loopback import HOST, Sshd
+from tests.drivers.test_rosters import TABLES
+
+from skylift.drivers.mariadb import MariadbDatabase
+from skylift.drivers.mariadb_dumps import MariadbBackups
+from skylift.drivers.ssh import Ssh
+from skylift.model.backup import Backup, Written
+from skylift.model.ids import Epoch
+from skylift.ports import Command
+
+SECRET = "gAAAAAtable-of-secrets"
+PLENTY = 3000
+LIMIT_S = 300
+BEGIN = "CREATE DATABASE `nova-1` CHARACTER SET utf8mb3;"
+MORE = f"""
+CREATE TABLE `odd ``name` (
+    id INT AUTO_INCREMENT PRIMARY KEY, bytes VARBINARY(40), told TEXT, made DOUBLE, at TIMESTAMP NULL
+) CHARACTER SET utf8mb4;
+INSERT INTO `odd ``name` (bytes, told, made, at) VALUES
+    (0x00FF0A5C27, 'a\\nline\\twith \\'quotes\\' and ü€', 0.1, '2026-01-01 00:00:00'),
+    (NULL, '', 1e300, NULL);
+CREATE TABLE plenty (id INT PRIMARY KEY, created_at DATETIME, updated_at DATETIME, filler CHAR(200));
+INSERT INTO plenty SELECT seq, '2020-01-01', NULL, REPEAT('x', 200) FROM seq_1_to_{PLENTY};
+CREATE TABLE secrets (told VARCHAR(99));
+INSERT INTO secrets VALUES ('{SECRET}');
+CREATE VIEW seen AS SELECT id FROM plenty WHERE id < 10;
+CREATE TRIGGER grows BEFORE INSERT ON plenty FOR EACH ROW SET NEW.filler = 'new';
+CREATE PROCEDURE asked() SELECT 1;
+"""  # noqa: S608 - a test's own words
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:
+    with galera(tmp_path_factory.mktemp("galera")) as found:
+        yield found
+
+
+@pytest.fixture
+def lines(server: Galera) -> Galera:
+    """Nova's tables, and what else may be in a schema: a view, a trigger, odd names, bytes, and nothing."""
+    nova = (TABLES / "nova.sql").read_text()
+    server.ask(f"DROP DATABASE IF EXISTS `nova-1`; {BEGIN}\nUSE `nova-1`;\n{nova}\n{MORE}")
+    return server
+
+
+@pytest.fixture
+def backups(server: Galera, ssh: Ssh, sshd: Sshd) -> Iterator[MariadbBackups]:
+    home = sshd.folder / ".my.cnf"
+    home.write_text(f"[client]\nsocket={server.socket}\n", encoding="ascii")
+    yield MariadbBackups(ssh, MariadbDatabase(ssh, [HOST]))
+    home.unlink()
+
+
+def backup_in(tmp_path: Path) -> Backup:
+    return Backup(HOST, PurePosixPath(tmp_path / "backups"), "nova-1", "plan7")
+
+
+def run(command: Command, server: Galera, *, first: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """As a job on the server's host; programs in the folder ``first`` take the place of others."""
+    path = f"{first or ''}:{os.environ['PATH']}:/usr/sbin:/sbin"
+    return subprocess.run(
+        command.argv,
+        env={"PATH": path, "HOME": str(server.folder)},
+        check=False,
+        timeout=LIMIT_S,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a backup lies that was rehearsed, once it was."""
+    return tmp_path_factory.mktemp("rehearsed")
+
+
+@pytest.fixture
+def backup(lines: Galera, backups: MariadbBackups, tmp_path: Path, rehearsed: Path) -> Backup:
+    """A backup that was rehearsed, in a folder of this test's own."""
+    first = backup_in(rehearsed)
+    if not Path(f"{first.file}.rehearsed").exists():
+        for command in (backups.dump_command(first), backups.rehearse_command(first)):
+            ended = run(command, lines)
+            assert ended.returncode == 0, ended.stdout
+    shutil.copytree(first.folder, tmp_path / "backups")
+    return backup_in(tmp_path)
+
+
+def finish(backup: Backup) -> Epoch:
+    """When it was finished."""
+    return Epoch(float(int(Path(backup.file).stat().st_mtime)))
+
+
+def scratch_servers(tmp_path: Path) -> list[str]:
+    """What of a scratch server is left: its process, or its folder."""
+    running = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
+    there = [str(path) for path in (tmp_path / "backups").glob(".*")]
+    return there + [line for line in running.splitlines() if "mariadbd" in line and str(tmp_path) in line]
+
+
+def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    """Issue 5, 2: checksummed, and the restore rehearsed before the run relies on it (row 88)."""
+    backup = backup_in(tmp_path)
+    dumped = run(backups.dump_command(backup), lines)
+    before = backups.rehearsed(backup)
+
+    ended = run(backups.rehearse_command(backup), lines)
+    again = run(backups.rehearse_command(backup), lines)
+    finished = backups.rehearsed(backup)
+
+    told = ended.stdout.splitlines()[-1]
+    assert before is None
+    assert (dumped.returncode, ended.returncode) == (0, 0), dumped.stdout + ended.stdout
+    assert "tables restored whole" in told
+    assert "found whole before" in again.stdout
+    assert finished == finish(backup)
+    assert scratch_servers(tmp_path) == []
+    found = sorted(path for path in (tmp_path / "backups").iterdir())
+    assert [path.suffix for path in found] == [".zst", ".rehearsed", ".sha256", ".tables"]
+    assert {path.stat().st_mode & 0o777 for path in found} == {0o600}
+    proofs = "".join(path.read_text() for path in found[1:])
+    assert f"rows\tplenty\t{PLENTY}" in proofs
+    assert SECRET not in proofs
+
+
+@pytest.mark.parametrize("harm", ["another row", "another value", "a table less", "a bit"])
+def test_a_backup_that_is_not_what_was_backed_up_is_not_vouched_for(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path, harm: str
+) -> None:
+    """Whoever damaged it made a new checksum, too, but for the last."""
+    backup = backup_in(tmp_path)
+    run(backups.dump_command(backup), lines)
+    file, text = Path(backup.file), unpacked(Path(backup.file))
+    spoilt = {
+        "another row": text.replace(SECRET.encode(), b"x'),('y", 1),
+        "another value": text.replace(b"'2020-01-01 00:00:00'", b"'2020-01-02 00:00:00'", 1),
+        "a table less": text.replace(b"CREATE TABLE `secrets`", b"CREATE TABLE `others`").replace(
+            b"`secrets`", b"`others`"
+        ),
+        "a bit": text + b"\n",
+    }[harm]
+    file.write_bytes(packed(spoilt))
+    if harm != "a bit":
+        sum_of = subprocess.run(["sha256sum", file.name], cwd=file.parent, check=True, capture_output=True)
+        Path(f"{file}.sha256").write_bytes(sum_of.stdout)
+
+    ended = run(backups.rehearse_command(backup), lines)
+
+    assert ended.returncode != 0, ended.stdout
+    assert ended.stdout.splitlines()[-1].startswith("could not ")
+    assert not Path(f"{file}.rehearsed").exists()
+    assert scratch_servers(tmp_path) == []
+
+
+def test_a_rehearsal_does_not_begin_where_it_could_fill_the_disk_of_the_database(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    backup, df = backup_in(tmp_path), tmp_path / "df"
+    run(backups.dump_command(backup), lines)
+    df.write_text("#!/bin/sh\nprintf 'Avail\\n 511M\\n'\n", encoding="ascii")
+    df.chmod(0o755)
+
+    ended = run(backups.rehearse_command(backup), lines, first=tmp_path)
+
+    assert ended.returncode != 0
+    assert "could not rehearse a restore of nova-1: in " in ended.stdout
+    assert "MiB (511M are free there)" in ended.stdout
+    assert scratch_servers(tmp_path) == []
+
+
+def test_a_rehearsal_that_is_killed_leaves_no_server_and_is_begun_again(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    """As its unit is: every process of it at once; the folder is taken by the next attempt."""
+    backup = backup_in(tmp_path)
+    run(backups.dump_command(backup), lines)
+    stale = tmp_path / "backups" / ".scratch-nova-1"
+    stale.mkdir()
+    (stale / "data").write_text("of a server that died")
+
+    ended = run(backups.rehearse_command(backup), lines)
+
+    assert ended.returncode == 0, ended.stdout
+    assert scratch_servers(tmp_path) == []
+
+
+def test_a_table_that_is_written_to_meanwhile_is_held_against_the_dump_alone(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    """Services report every few seconds: that must fail no rehearsal, and hide no harm elsewhere."""
+    backup, slow = backup_in(tmp_path), tmp_path / "mariadb-dump"
+    real = shutil.which("mariadb-dump")
+    words = "UPDATE plenty SET created_at = NOW() WHERE id = 7"
+    ask = f"mariadb --socket={lines.socket} -e '{words}' nova-1"
+    slow.write_text(f'#!/bin/sh\n{real} "$@"\nHOME={lines.folder} {ask}\n', encoding="ascii")
+    slow.chmod(0o755)
+    dumped = run(backups.dump_command(backup), lines, first=tmp_path)
+
+    ended = run(backups.rehearse_command(backup), lines)
+
+    still = Path(f"{backup.file}.tables").read_text()
+    assert (dumped.returncode, ended.returncode) == (0, 0), dumped.stdout + ended.stdout
+    assert "table\tplenty" in still
+    assert "sum\tplenty" not in still
+    assert "sum\tsecrets" in still
+
+
+def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
+    lines: Galera, backups: MariadbBackups, backup: Backup
+) -> None:
+    """Issue 5, 2: the list of what would be lost since, by table."""
+    finished = finish(backup)
+    before = content(lines)
+    lines.ask(
+        "USE `nova-1`; INSERT INTO plenty VALUES (9001, UTC_TIMESTAMP() + INTERVAL 1 HOUR, NULL, 'new');"
+        "UPDATE plenty SET updated_at = UTC_TIMESTAMP() + INTERVAL 1 HOUR WHERE id IN (1, 2);"
+        "DELETE FROM plenty WHERE id = 3; INSERT INTO secrets VALUES ('one more');"
+        "DROP TABLE `odd ``name`; CREATE TABLE newer (id INT); DROP VIEW seen;"
+    )
+
+    told = backups.written_since(backup, finished)
+    ended = run(backups.restore_command(backup, finished), lines)
+
+    assert [w for w in told if w.table in {"plenty", "secrets"}] == [
+        Written("plenty", created=1, changed=2, removed=1),
+        Written("secrets", created=1, changed=0, removed=0),
+    ]
+    assert ended.returncode == 0, ended.stdout
+    assert content(lines) == before
+    assert "utf8mb3" in lines.ask("SHOW CREATE DATABASE `nova-1`;")
+    assert backups.written_since(backup, finished) == ()
+
+
+def test_a_restore_that_was_cut_short_is_begun_again(
+    lines: Galera, backups: MariadbBackups, backup: Backup
+) -> None:
+    finished = finish(backup)
+    before = content(lines)
+    lines.ask("DROP DATABASE `nova-1`;")
+
+    ended = run(backups.restore_command(backup, finished), lines)
+
+    assert ended.returncode == 0, ended.stdout
+    assert content(lines) == before
+
+
+@pytest.mark.parametrize("why", ["never rehearsed", "of another time", "damaged", "not synced"])
+def test_a_restore_changes_nothing_unless_the_backup_is_the_one_that_was_proved(
+    lines: Galera, backups: MariadbBackups, backup: Backup, why: str
+) -> None:
+    finished = finish(backup)
+    lines.ask("INSERT INTO `nova-1`.secrets VALUES ('one more');")
+    before = content(lines)
+    if why == "never rehearsed":
+        Path(f"{backup.file}.rehearsed").unlink()
+    if why == "damaged":
+        Path(backup.file).write_bytes(Path(backup.file).read_bytes()[:-1])
+        os.utime(backup.file, (finished, finished))
+    lines.be_synced(synced=why != "not synced")
+
+    ended = run(backups.restore_command(backup, Epoch(finished + 60 * (why == "of another time"))), lines)
+
+    lines.be_synced(synced=True)
+    assert ended.returncode != 0
+    assert content(lines) == before
+
+
+def content(server: Galera) -> bytes:
+    """All that is in the schema, as its own dump has it."""
+    words = ["mariadb-dump", "--no-defaults", f"--socket={server.socket}", "--skip-dump-date"]
+    words += ["--routines", "--triggers", "--order-by-primary", "nova-1"]
+    return subprocess.run(words, check=True, capture_output=True, timeout=LIMIT_S).stdout
+
+
+def unpacked(file: Path) -> bytes:
+    return subprocess.run(["zstd", "-dc", file], check=True, capture_output=True).stdout
+
+
+def packed(text: bytes) -> bytes:
+    return subprocess.run(["zstd", "-c"], input=text, check=True, capture_output=True).stdout
