@@ -185,6 +185,7 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
     if run.closed is not None:
         with suppress(Problem):
             site.ports.vantage.destroy_witnesses(label)
+    site.runs.rested(folder.id, run.length)
     return run
 
 

@@ -22,7 +22,7 @@ from skylift.model.problem import Problem
 def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Tell what of RUN (or the newest) was not told, since its process died or nobody took it."""
     folder = desk.runs.find(run)
-    with open_site(desk.record) as site, hold(site, folder.id), open_journal(folder) as journal:
+    with open_site(desk.record, desk.runs) as site, hold(site, folder.id), open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
         with bench_of() as bench:
             tell_what_is_left(site, folder, plan, journal, bench=bench)
