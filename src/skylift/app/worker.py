@@ -30,7 +30,7 @@ class RunQueue(Protocol):
     """What spreads the driving of runs over the workers that serve a store."""
 
     def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
-        """Let one of the workers of ``cloud`` drive ``run``, in so many seconds; told twice, it is told once."""
+        """Let a worker of ``cloud`` drive ``run``, in so many seconds; said twice, it is said once."""
         ...
 
     def serve(self, clouds: tuple[str, ...], look: Callable[[str], None], drive: Drive) -> None:

@@ -64,24 +64,25 @@ class _Post:
 
     def served(self, record: Path, cloud: str) -> Served:
         """How the cloud of ``record`` is reached, and its runs."""
+        looked, alone = store_at(self._reference, cloud, _end), threading.Lock()
 
         @contextmanager
         def store() -> Iterator[RunStore]:
-            found = store_at(self._reference, cloud, _end)
-            found.make()
-            try:
-                yield found
-            finally:
-                found.close()
+            # One connection for all looks, one look at a time: a new one each time would cost more than it.
+            with alone:
+                looked.make()
+                yield looked
 
         @contextmanager
         def site() -> Iterator[Site]:
-            with store() as kept, open_site(record, Runs(Runs.beside(record).home, kept)) as found:
-                self._held.add(kept)
-                try:
+            kept = store_at(self._reference, cloud, _end)
+            self._held.add(kept)
+            try:
+                with open_site(record, Runs(Runs.beside(record).home, kept)) as found:
                     yield found
-                finally:
-                    self._held.discard(kept)
+            finally:
+                self._held.discard(kept)
+                kept.close()
 
         return Served(store, site)
 

@@ -9,8 +9,8 @@ has tables of its own, in a schema of its own: nothing in them is worth migratin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 import procrastinate
@@ -45,11 +45,17 @@ class ProcrastinateQueue:
         database = Database(reference)
         self._where = database.where
         self._schema = "skylift_queue_" + version("procrastinate").replace(".", "_")
-        self._conninfo = database.conninfo_in(self._schema)
+        self.conninfo = database.conninfo_in(self._schema)
         # A worker's connector is asynchronous, and cannot be used by jobs, which run in threads.
         self._out = procrastinate.App(
-            connector=procrastinate.SyncPsycopgConnector(conninfo=self._conninfo, min_size=1, max_size=2)
+            connector=procrastinate.SyncPsycopgConnector(conninfo=self.conninfo, min_size=1, max_size=2)
         )
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """The queue can be waked for as long as the block runs."""
+        with self._out.open():
+            yield
 
     def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
         """As the queue of every store.
@@ -78,7 +84,7 @@ class ProcrastinateQueue:
         """As the queue of every store; to be called in the main thread, and once."""
         try:
             self._make_tables()
-            with self._out.open(), self._worker(clouds, look, drive).open() as worker:
+            with self.opened(), self._worker(clouds, look, drive).open() as worker:
                 worker.run_worker(
                     queues=list(clouds),
                     concurrency=2 * len(clouds),  # for a drive and a look of each
@@ -100,7 +106,7 @@ class ProcrastinateQueue:
         drive: Callable[[str, RunId], None],
     ) -> procrastinate.App:
         app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(conninfo=self._conninfo, min_size=1, max_size=4)
+            connector=procrastinate.PsycopgConnector(conninfo=self.conninfo, min_size=1, max_size=4)
         )
 
         # Not a coroutine: it would stop the worker's heart for as long as it drives.
@@ -132,7 +138,7 @@ class ProcrastinateQueue:
                 await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
 
     def _make_tables(self) -> None:
-        with psycopg.connect(self._conninfo) as connection:
+        with psycopg.connect(self.conninfo) as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ALONE,))
             if connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone() == (None,):
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self._schema)))
