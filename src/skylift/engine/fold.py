@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -134,7 +135,7 @@ class Run:
     pause: Pause | None = None
     abort: Abort | None = None
     closed: Outcome | None = None
-    since_resume: frozenset[StepId] = frozenset()
+    since_resume: AbstractSet[StepId] = frozenset()
     """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
     last_ms: int = 0
     """When the last event was written."""
@@ -180,11 +181,16 @@ def fold(events: Iterable[Event]) -> Run:
     """
     run: Run | None = None
     for event in events:
-        run = after(run, event)
+        # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
+        run = after(run, event) if run else replace(after(None, event), steps=_Growing(), since_resume=set())
     if run is None:
         msg = "an empty journal tells of no run"
         raise ValueError(msg)
-    return run
+    return replace(run, steps=dict(run.steps), since_resume=frozenset(run.since_resume))
+
+
+class _Growing(dict[StepId, StepRun]):
+    """The steps of a run that is being folded; ``since_resume`` is a ``set`` then."""
 
 
 def after(run: Run | None, event: Event) -> Run:
@@ -227,7 +233,8 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):
             again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
-            return replace(run, pause=None, steps={**run.steps, **again}, since_resume=frozenset())
+            nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
+            return replace(_with(run, again), pause=None, since_resume=nothing)
         case RunAborting(reason, leave, actor, _):
             return replace(run, pause=None, abort=Abort(reason, leave, actor))
         case RunClosed(outcome, _):
@@ -245,27 +252,30 @@ def _moved(run: Run, event: _OfStep) -> Run:
             free = before is None or before.phase is Phase.WAITING or lapsed
             _must(free, f"{step} was started while it was open")
             _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
-            return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True))
+            return _with(run, {step: StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True)})
         case StepDone(step, attempt, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
-            done = _with(run, step, replace(running, phase=Phase.DONE, ended_ms=at_ms))
-            return replace(done, since_resume=run.since_resume | {step})
+            done = _with(run, {step: replace(running, phase=Phase.DONE, ended_ms=at_ms)})
+            if isinstance(done.since_resume, set):
+                done.since_resume.add(step)
+                return done
+            return replace(done, since_resume=done.since_resume | {step})
         case StepFailed(step, attempt, problem, ended, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} failed as attempt {attempt}, which did not run")
             failed = replace(running, phase=Phase.FAILED, ended_ms=at_ms, problem=problem, job_ended=ended)
-            return _with(run, step, failed)
+            return _with(run, {step: failed})
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
             begun = before.begun
             waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
-            return _with(run, step, waiting)
+            return _with(run, {step: waiting})
         case StepSkipped(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
+            return _with(run, {step: _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms)})
         case StepPostponed(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.POSTPONED, reason, actor=actor, at_ms=at_ms))
+            return _with(run, {step: _aside(run, step, Phase.POSTPONED, reason, actor=actor, at_ms=at_ms)})
 
 
 def next_attempt(before: StepRun) -> int:
@@ -290,8 +300,11 @@ def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
     return found
 
 
-def _with(run: Run, step: StepId, state: StepRun) -> Run:
-    return replace(run, steps={**run.steps, step: state})
+def _with(run: Run, changed: Mapping[StepId, StepRun]) -> Run:
+    if isinstance(run.steps, _Growing):
+        run.steps.update(changed)
+        return run
+    return replace(run, steps={**run.steps, **changed})
 
 
 def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion
