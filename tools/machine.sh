@@ -13,6 +13,7 @@ need zstd zstd
 need haproxy haproxy
 need mariadbd mariadb-server-core
 need mariadb mariadb-client-core
+command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 
 [ -z "$missing" ] && exit 0

@@ -26,7 +26,7 @@ from skylift.ports.watched import watched
 from skylift.testing.cloud_server import remote_clock, remote_ports
 from skylift.testing.samples import sample_record
 
-LASTS_S = 3.0
+LASTS_S = 2.5
 """For how long a lease lasts here."""
 LOOK_EVERY_S = 0.02
 
