@@ -98,11 +98,15 @@ def page_of_the_record() -> list[str]:
         "",
         "At the top stand `skylift: 1` (the version of this format) and `name` (of the cloud).",
         "Paths of files on the operator's machine are relative to the record's own folder.",
-        "Sections are required, but for `policy`, `maintenance`, `gates`, `notify` and `signers`.",
+        "Sections are required, but for `policy`, `maintenance`, `gates`, `notify`, `signers` and `store`.",
         "",
         "## signers",
         "",
         texts_below(record.Record)["signers"],
+        "",
+        "## store",
+        "",
+        texts_below(record.Record)["store"],
     ]
     for title, of, skip in RECORD:
         lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_fields(of, skip=skip)]

@@ -18,7 +18,7 @@ def page_of_the_journal() -> list[str]:
     lines = [
         "# The journal",
         "",
-        "The only memory of a run: a SQLite file beside its plan.",
+        "The only memory of a run: a SQLite file beside its plan, or rows of a PostgreSQL database.",
         f"Format {FORMAT}; a reader refuses any other.",
         "It is append-only; each row is chained to the one before by SHA-256, and sealed if there is a key.",
         "What the cloud can tell is not in it: it is observed again.",
@@ -36,6 +36,7 @@ def page_of_the_audit_trail() -> list[str]:
         "# The audit trail",
         "",
         "Every verb that may change something, in `.skylift/audit`: a SQLite file beside the runs.",
+        "With a store that machines share it is there.",
         "It is append-only; each row is chained to the one before by SHA-256, and sealed if there is a key.",
         "A verb has two entries: one before it does anything, and one when it has ended.",
         "`skylift verify` judges it.",

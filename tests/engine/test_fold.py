@@ -149,3 +149,27 @@ def test_a_step_that_cannot_be_is_no_value(
 ) -> None:
     with pytest.raises(AssertionError):
         StepRun(phase, attempt, 1, 1, ended, problem)
+
+
+@pytest.mark.parametrize("last", range(1, 10))
+def test_a_run_that_is_folded_at_once_is_the_one_that_grew_event_by_event(last: int) -> None:
+    events: tuple[Event, ...] = (
+        OPENED,
+        StepStarted(A, 1, 2000),
+        failed(ended=True),
+        StepRetried(A, 2, "rey@console", 4000),
+        StepStarted(A, 2, 5000),
+        StepDone(A, 2, 6000),
+        StepStarted(B, 1, 7000),
+        RunResumed("rey@console", 8000),
+        StepDone(B, 1, 9000),
+        RunClosed(Outcome.COMPLETED, 9000),
+    )[: last + 1]
+    grew = after(None, events[0])
+    for event in events[1:]:
+        grew = after(grew, event)
+
+    at_once = fold(events)
+
+    assert at_once == grew
+    assert (type(at_once.steps), type(at_once.since_resume)) == (dict, frozenset)

@@ -14,8 +14,8 @@ import pytest
 
 from skylift.actions.registry import KINDS
 from skylift.drivers.chain_file import read_rows
+from skylift.drivers.chain_journal import JOURNAL as KIND
 from skylift.drivers.ed25519 import holds
-from skylift.drivers.sqlite_journal import JOURNAL as KIND
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
 from skylift.engine.journal import EVENTS, JournalFormat, MovesAsked, StepWaits

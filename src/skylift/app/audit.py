@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from skylift.app.runs import Runs
-from skylift.app.wiring import asked, head_of, open_audit
+from skylift.app.wiring import asked, heads_of, open_audit
 from skylift.engine.journal import JournalDamaged, Overtaken
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.ids import RunId
@@ -29,10 +29,10 @@ class AuditDamaged(Refused):
 
     code = "audit.damaged"
 
-    def __init__(self, where: object, why: str) -> None:
+    def __init__(self, anew: str, why: str) -> None:
         super().__init__(
             f"nothing can be added to the audit trail: {why}",
-            Remedy(Fix.REPAIR, f"keep it as evidence, and begin another one: mv {where} {where}.damaged"),
+            Remedy(Fix.REPAIR, f"keep it as evidence, and begin another one: {anew}"),
             Remedy(Fix.REPAIR, "see what else is not as it was written: skylift verify"),
         )
 
@@ -104,7 +104,7 @@ def last_heads(deeds: tuple[Deed, ...]) -> dict[RunId, Head]:
 
 def _write(runs: Runs, verb: str, said: Mapping[str, str], outcome: str) -> None:
     runs.make_home()
-    now = {folder.id: Head(*found) for folder in runs.known() if (found := head_of(folder.journal))}
+    now = {run: Head(*found) for run, found in heads_of(runs).items()}
     try:
         with open_audit(runs) as trail:
             while True:
@@ -119,4 +119,14 @@ def _write(runs: Runs, verb: str, said: Mapping[str, str], outcome: str) -> None
                     continue
                 return
     except (JournalDamaged, Malformed) as damaged:
-        raise AuditDamaged(runs.audit, str(damaged)) from None
+        raise AuditDamaged(_begin_anew(runs), str(damaged)) from None
+
+
+def _begin_anew(runs: Runs) -> str:
+    if runs.store is None:
+        return f"mv {runs.audit} {runs.audit}.damaged"
+    aside = "; ".join(
+        f"{change} SET name = 'audit.damaged' WHERE name = 'audit'"
+        for change in ("UPDATE skylift.head", "UPDATE skylift.entry")
+    )
+    return f'psql {runs.store.where} -c "{aside}"'

@@ -78,11 +78,12 @@ def apply(
     approval: Approval,
     seal: bytes | None = None,
     at: Epoch | None = None,
+    detached: bool = False,
 ) -> Run:
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
     Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
-    before it looks at the cloud.
+    before it looks at the cloud. ``detached``, it is opened and left to workers.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -114,7 +115,7 @@ def apply(
 
     _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()
-    start = Start(text, seal, gates, approved)
+    start = Start(text, seal, gates, approved, detached)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 
@@ -149,6 +150,8 @@ class Start:
     gates: Gates = field(default_factory=Gates)
     approved: tuple[StepId, ...] = ()
     """The points of no return that may be passed."""
+    detached: bool = False
+    """Whether it is left to workers once it is opened."""
 
 
 def begin(
@@ -177,9 +180,11 @@ def begin(
                 asked=asked,
                 gates=start.gates,
             )
-            _work(site, plan, journal, folder=folder, bench=bench)
+            if start.detached:
+                return fold(journal.events())
+            work_on(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return _to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -199,10 +204,10 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
         say(journal, asked_by(site))
         try:
             with hold(site, folder.id):
-                _work(site, plan, journal, folder=folder, bench=bench)
+                work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-        return _to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, folder=folder, bench=bench)
 
 
 def asked_by(site: Site) -> Asked:
@@ -217,7 +222,7 @@ def free_for(site: Site, run: RunId) -> None:
         raise RunHeld(holder)
 
 
-def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     """Look once more, now that others may take the cloud, and drive what was asked for until just now.
 
     Whoever says a word while we hold the cloud leaves it to us; so a word that came after our last look
@@ -228,9 +233,10 @@ def _to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, ben
         try:
             with hold(site, folder.id):
                 resume(journal, asked_by(site))
-                _work(site, plan, journal, folder=folder, bench=bench)
+                work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
+    site.runs.rested(folder.id, run.length)
     return run
 
 
@@ -257,7 +263,7 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     return plan
 
 
-def _work(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
+def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)

@@ -187,6 +187,7 @@ def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder,
     if run.closed is not None:
         with suppress(Problem):
             site.ports.vantage.destroy_witnesses(label)
+    site.runs.rested(folder.id, run.length)
     return run
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from skylift.app.bench import Bench
 from skylift.app.herald import Herald, Post
-from skylift.app.outbox import OutboxFile, Settled
+from skylift.app.outbox import Settled, outbox_of
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
 from skylift.app.story import Story, users_before, window_awaited
@@ -32,7 +32,7 @@ class Teller:
         post = Post(
             entries=site.record.notify,
             send=site.send,
-            outbox=OutboxFile(site.runs.outbox),
+            outbox=outbox_of(site.runs),
             clock=site.clock,
             remark=bench.remark,
             complete=self._complete,
@@ -113,7 +113,7 @@ def untold(
 ) -> Untold:
     """Compare what the journal has with what is settled; ``entries`` are the record's."""
     run = fold(events)
-    newest = {(s.key, s.to): s for s in OutboxFile(runs.outbox).settled() if s.run == run.id}
+    newest = {(s.key, s.to): s for s in outbox_of(runs).settled() if s.run == run.id}
     left = tuple(
         (to, what)
         for what in Story(subject).goes_on(events)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from skylift.app.runs import Runs, RunStore
 from skylift.model import codec
 from skylift.model.codec import canonical, encode
 
@@ -49,7 +50,7 @@ class Outbox(Protocol):
         """Keep it; when this returns, a power cut can no longer take it away.
 
         Raises:
-            OSError: it could not be kept.
+            OSError, StoreUnreachable, StoreRefuses: it could not be kept.
         """
         ...
 
@@ -75,6 +76,24 @@ class OutboxFile:
             file.write(b"\n" + canonical(encode(settled)).rstrip(b"\n"))
             file.flush()
             os.fsync(file.fileno())
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOutbox:
+    """An outbox in a store: whoever takes a run over tells nobody again what was told."""
+
+    store: RunStore
+
+    def settled(self) -> tuple[Settled, ...]:
+        return tuple(_read(self.store.told()))
+
+    def settle(self, settled: Settled) -> None:
+        self.store.tell(canonical(encode(settled)).rstrip(b"\n"))
+
+
+def outbox_of(runs: Runs) -> Outbox:
+    """The outbox of a cloud's runs, where they are."""
+    return OutboxFile(runs.outbox) if runs.store is None else SharedOutbox(runs.store)
 
 
 def _read(lines: Iterable[bytes]) -> Iterator[Settled]:

@@ -41,6 +41,7 @@ from skylift.model.record import (
 )
 from skylift.model.release import Release
 from skylift.model.seal import PublicKey
+from skylift.model.store_reference import why_not
 from skylift.planning.plan import Stage
 
 FORMAT = 1
@@ -93,9 +94,17 @@ def read_record(top: Section) -> Record:
         notify=read_notify(top.section("notify", optional=True)),
         maintenance=read_maintenance(top.section("maintenance", optional=True)),
         signers=_signers(top.section("signers", optional=True)),
+        store=_store(top),
     )
     top.close()
     return record
+
+
+def _store(top: Section) -> str:
+    named = top.text("store", default="")
+    if named and (why := why_not(named)):
+        top.wrong("store", why, "name it so: postgresql://USER@HOST/DATABASE")
+    return named
 
 
 def _ssh(section: Section) -> SshAccess:

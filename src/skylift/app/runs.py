@@ -1,18 +1,26 @@
-"""Where runs are kept: a folder beside the record, one folder per run.
+"""Where runs are kept: a folder beside the record, one folder per run; or a store that machines share.
 
-``.skylift/runs/RUN/plan`` is the approved plan, byte for byte; ``journal`` is its only memory.
+``.skylift/runs/RUN/plan`` is the approved plan, byte for byte; ``journal`` is its only memory. With a store,
+plan, journal, lease and audit trail are there, and the folder has copies of what never changes.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from skylift.engine.chain import Chain, Kind
+from skylift.engine.journal import Journal
+from skylift.engine.problems import Holder
 from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import RunId
 from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.seal import Signer
 
 _NAMED = 5
 """How many runs a problem names."""
@@ -24,15 +32,106 @@ class RunUnknown(Refused):
 
     code = "run.unknown"
 
-    def __init__(self, wanted: str | None, home: Path, known: Iterable[RunId] = ()) -> None:
+    def __init__(
+        self, wanted: str | None, home: Path, known: Iterable[RunId] = (), *, store: str | None = None
+    ) -> None:
         what = f"run {wanted} is not known" if wanted else "there is no run yet"
         newest = sorted(known, reverse=True)[:_NAMED]
         name = Remedy(Fix.RETRY, f"name one that is there, the newest first: {', '.join(newest)}")
         super().__init__(
-            f"{what}: {home} has none",
+            f"{what}: {store or home} has none",
             *((name,) if newest else ()),
+            Remedy(Fix.REPAIR, "or name the store they are in: skylift --store URL status"),
             Remedy(Fix.RETRY, "name the record the run was made from: skylift --cloud PATH status"),
         )
+
+
+class RunStore(Protocol):
+    """All that is kept of one cloud's runs where every machine that has its record can reach it.
+
+    Every call raises ``StoreUnreachable`` or ``StoreRefuses`` if it is not answered.
+    """
+
+    @property
+    def where(self) -> str:
+        """How it is named in words to an operator."""
+        ...
+
+    def make(self) -> None:
+        """Make what it is kept in; no effect if it is there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; it is made again when the store is asked next."""
+        ...
+
+    def known(self) -> tuple[RunId, ...]:
+        """Every run that was opened, oldest first."""
+        ...
+
+    def restless(self) -> tuple[RunId, ...]:
+        """The runs whose journal has grown since somebody last saw them at rest."""
+        ...
+
+    def rested(self, run: RunId, events: int) -> None:
+        """Keep that the run was at rest when its journal had so many events."""
+        ...
+
+    def add(self, run: RunId, plan: bytes, seal: bytes | None) -> None:
+        """Keep the plan of a new run, and the seal on it.
+
+        Raises:
+            FileExistsError: the run is there already.
+        """
+        ...
+
+    def plan_of(self, run: RunId) -> tuple[bytes, bytes | None]:
+        """The plan of a run that is known, and the seal on it, if there is one."""
+        ...
+
+    def journal(self, run: RunId, signer: Signer | None) -> Journal:
+        """The journal of a run, verified row by row."""
+        ...
+
+    def chain(self, name: str, kind: Kind, signer: Signer | None) -> Chain:
+        """The chain of this name, verified row by row: ``run/RUN`` of a run's journal."""
+        ...
+
+    def heads(self) -> dict[RunId, tuple[int, str]]:
+        """How many events each journal has, and the chain of the last one in hexadecimal."""
+        ...
+
+    def hold(self, holder: Holder) -> AbstractContextManager[None]:
+        """Be the only one who works on the cloud; whoever is taken over writes nothing any more.
+
+        Raises:
+            RunHeld: another process works on it; the problem names it.
+        """
+        ...
+
+    def holder(self) -> Holder | None:
+        """Who holds the cloud right now; none if nobody does."""
+        ...
+
+    def look(self) -> None:
+        """See that what is done to the cloud now is still this process's to do; asks nobody.
+
+        Raises:
+            LeaseLost, LeaseUnsure: it is not, or may not be.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Let others take the cloud in a moment, if it is held; whoever calls this ends now."""
+        ...
+
+    def tell(self, body: bytes) -> None:
+        """Keep one line more of who was told what."""
+        ...
+
+    def told(self) -> tuple[bytes, ...]:
+        """All of these lines, oldest first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +140,8 @@ class RunFolder:
 
     id: RunId
     path: Path
+    store: RunStore | None = None
+    """Where its journal is; none if it is in the folder."""
 
     @property
     def plan(self) -> Path:
@@ -73,6 +174,8 @@ class Runs:
     """All runs of one cloud. ``home`` is created with mode 0700 and kept out of version control."""
 
     home: Path
+    store: RunStore | None = None
+    """Where they are, if not in ``home``: that has copies of their plans, and what probes measured."""
 
     @classmethod
     def beside(cls, record: Path) -> Runs:
@@ -90,7 +193,9 @@ class Runs:
         return self.home / "told"
 
     def make_home(self) -> None:
-        """Make the folder that holds them; no effect if it is there."""
+        """Make what holds them; no effect if it is there."""
+        if self.store is not None:
+            self.store.make()
         self.home.mkdir(mode=0o700, exist_ok=True)
         (self.home / ".gitignore").write_text("*\n")
         (self.home / "runs").mkdir(mode=0o700, exist_ok=True)
@@ -103,17 +208,22 @@ class Runs:
         """
         folder = self._folder(run)
         self.make_home()
+        if self.store is not None:
+            self.store.add(run, plan, seal)
         folder.path.mkdir(mode=0o700)
-        for file, text in ((folder.plan, plan), (folder.seal, seal)):
-            if text is not None:
-                file.touch(mode=0o600)
-                file.write_bytes(text)
+        _write(folder, plan, seal)
         return folder
 
     def known(self) -> tuple[RunFolder, ...]:
         """Every run whose plan was written whole, oldest first."""
-        found = (self._folder(RunId(p.parent.name)) for p in (self.home / "runs").glob("*/journal"))
-        return tuple(sorted(found, key=lambda folder: folder.id))
+        if self.store is None:
+            found = (self._folder(RunId(p.parent.name)) for p in (self.home / "runs").glob("*/journal"))
+            return tuple(sorted(found, key=lambda folder: folder.id))
+        folders = tuple(self._folder(run) for run in self.store.known())
+        for folder in folders:
+            if not folder.plan.exists():
+                self._copy(folder)
+        return folders
 
     def find(self, wanted: str | None) -> RunFolder:
         """The run with this id, or the newest.
@@ -124,11 +234,38 @@ class Runs:
         known = self.known()
         chosen = [f for f in known if f.id == wanted] if wanted else known[-1:]
         if not chosen:
-            raise RunUnknown(wanted, self.home / "runs", [folder.id for folder in known])
+            store = self.store.where if self.store else None
+            raise RunUnknown(wanted, self.home / "runs", [folder.id for folder in known], store=store)
+        if self.store is not None:
+            self._copy(chosen[0])
         return chosen[0]
+
+    def rested(self, run: RunId, events: int) -> None:
+        """Let workers leave the run alone until its journal has more events than these."""
+        if self.store is not None:
+            self.store.rested(run, events)
+
+    def _copy(self, folder: RunFolder) -> None:
+        """What the store has of the run's plan: its own copy is nobody's word."""
+        assert self.store is not None, "there is nothing to copy from"  # noqa: S101 - see its callers
+        self.make_home()
+        folder.path.mkdir(mode=0o700, exist_ok=True)
+        _write(folder, *self.store.plan_of(folder.id))
 
     def _folder(self, run: RunId) -> RunFolder:
         if not _FORM.fullmatch(run):
             msg = f"{run!r} cannot name a run"
             raise ValueError(msg)
-        return RunFolder(run, self.home / "runs" / run)
+        return RunFolder(run, self.home / "runs" / run, self.store)
+
+
+def _write(folder: RunFolder, plan: bytes, seal: bytes | None) -> None:
+    """Each whole or not at all: another process may read it meanwhile."""
+    for file, text in ((folder.plan, plan), (folder.seal, seal)):
+        if text is None:
+            file.unlink(missing_ok=True)
+        elif not file.exists() or file.read_bytes() != text:
+            new = file.with_name(f"{file.name}.{os.getpid()}")
+            new.touch(mode=0o600)
+            new.write_bytes(text)
+            new.replace(file)

@@ -11,7 +11,8 @@ from skylift.app.audit import last_heads, read_deed
 from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import author
 from skylift.app.runs import RunFolder, Runs
-from skylift.app.wiring import Row, audit_rows, holds, journal_rows
+from skylift.app.wiring import audit_rows, holds, journal_rows
+from skylift.engine.chain import Row
 from skylift.engine.fold import fold
 from skylift.engine.journal import Event, RunOpened, StageApproved, decode_event
 from skylift.fleet.mandate import digest_of_mandate

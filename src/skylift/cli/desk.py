@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,24 @@ from skylift.model.goal import Upgrade
 from skylift.model.release import Release
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Desk:
     """The operator's side of one call."""
 
     record: Path
+    store: str | None = None
+    """Where the runs are, if the operator says so."""
 
-    @property
+    @cached_property
     def runs(self) -> Runs:
-        """The runs of the record's cloud."""
-        return Runs.beside(self.record)
+        """The runs of the record's cloud; the same ones all along, for a lease in a store is theirs.
+
+        Raises:
+            StoreReference, StoreExtra: the store cannot be used.
+        """
+        from skylift.app.wiring import runs_of  # noqa: PLC0415 - a plan is looked at without SSH
+
+        return runs_of(self.record, self.store)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")

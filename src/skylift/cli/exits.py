@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from skylift.engine.store_problems import LeaseLost
 from skylift.model.problem import Problem, Refused
 
 
@@ -20,8 +21,12 @@ class Exit(IntEnum):
     """Refused before anything was changed: a check, a changed plan, drift, another run."""
     PAUSED = 4
     """The run rests: paused, or before an approval, or with something postponed; ``skylift status`` says."""
+    TAKEN_OVER = 75
+    """Another process has taken the run over, and goes on with it; a worker is to be started again."""
 
 
 def exit_for(problem: Problem) -> Exit:
     """What a problem that ended a command means for its caller."""
+    if isinstance(problem, LeaseLost):
+        return Exit.TAKEN_OVER
     return Exit.BLOCKED if isinstance(problem, Refused) else Exit.FAILED

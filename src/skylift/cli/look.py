@@ -36,14 +36,14 @@ def inspect(desk: Desk, *, of_fleet: bool, output: Path | None, as_json: bool) -
         raise click.UsageError("-o goes with --fleet")
     if of_fleet:
         return _fleet(desk, output, as_json=as_json)
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock())
     answer(inspect_view.lines(cloud, site.record), inspect_view.document(cloud, site.record), as_json=as_json)
     return Exit.FAILED if cloud.unread else Exit.OK
 
 
 def _fleet(desk: Desk, output: Path | None, *, as_json: bool) -> Exit:
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         fleet, policy = read_fleet(site), site.record.maintenance.limits
     document = document_of(fleet, policy)
     answer(inspect_view.fleet_lines(fleet), document, as_json=as_json)
@@ -59,7 +59,7 @@ def _fleet(desk: Desk, output: Path | None, *, as_json: bool) -> Exit:
 @pass_desk
 def check(desk: Desk, *, goal: Upgrade, as_json: bool) -> Exit:
     """Ask whether the cloud may be upgraded: every check runs, each complaint has its remedies."""
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
     findings = check_all(cloud, site.record, goal, site.catalog)
     answer(findings_view.lines(findings, goal.to), findings_view.document(findings, goal.to), as_json=as_json)

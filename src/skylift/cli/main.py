@@ -37,6 +37,7 @@ VERBS = {
     "report": "cli.outcome",
     "notify": "cli.notify",
     "verify": "cli.verify",
+    "worker": "cli.worker",
     "lab": "cli.lab",
 }
 """Each verb and the module that has it, in the order an operator meets them."""
@@ -70,14 +71,21 @@ class _Verbs(click.Group):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The record of the cloud; also SKYLIFT_CLOUD.",
 )
+@click.option(
+    "--store",
+    envvar="SKYLIFT_STORE",
+    metavar="URL",
+    help="Where the runs are, if several machines share them: postgresql://USER@HOST/DATABASE, without a "
+    "password; also SKYLIFT_STORE, and 'store' in the record.",
+)
 @click.pass_context
-def skylift(ctx: click.Context, record: Path) -> None:
+def skylift(ctx: click.Context, record: Path, store: str | None) -> None:
     """Upgrade OpenStack clouds without taking them down.
 
     A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume,
     retry and abort changes a service.
     """
-    ctx.obj = Desk(record=record)
+    ctx.obj = Desk(record=record, store=store)
 
 
 def main() -> None:

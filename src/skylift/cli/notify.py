@@ -27,7 +27,7 @@ from skylift.model.problem import Problem
 def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Tell what of RUN (or the newest) was not told, since its process died or nobody took it."""
     folder = desk.runs.find(run)
-    with open_site(desk.record) as site, hold(site, folder.id), open_journal(folder) as journal:
+    with open_site(desk.record, desk.runs) as site, hold(site, folder.id), open_journal(folder) as journal:
         if folder.of_fleet:
             subject: Subject = Maintaining(approved_mandate(folder, journal))
         else:

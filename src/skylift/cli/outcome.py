@@ -111,7 +111,7 @@ def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool)
     if folder is not None and folder.of_fleet:
         raise click.UsageError("the newest run is over a fleet, and its hosts are judged by 'skylift report'")
     plan = read_plan(folder.plan.read_bytes()) if folder else None
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         wanted = goal or (plan.goal if plan else None)
         if wanted is None:
             raise click.UsageError("name the goal: --to RELEASE")
@@ -144,11 +144,11 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     if folder.of_fleet:
         if html is not None:
             raise click.UsageError("the report of a run over a fleet is text or --json")
-        with open_site(desk.record) as site:
+        with open_site(desk.record, desk.runs) as site:
             found = fleet_report(site, folder, remark)
         answer(fleet_report_view.lines(found), fleet_report_view.document(found), as_json=as_json)
         return Exit.OK if found.whole else Exit.FAILED
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         told = account(site, folder, remark)
         due = next_update(site.record.policy, told.plan, told.run)
     left = _untold(desk, standing(desk.runs, folder))

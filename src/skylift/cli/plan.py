@@ -115,7 +115,7 @@ def tell_proposal(
     desk: Desk, make: Callable[[Site], Proposal], output: Path | None, *, as_json: bool
 ) -> Exit:
     """Show a plan below what speaks against it, and write it with a seal if nothing blocks it."""
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         if output is not None:
             trusted(site.signer, site.record.signers)
         proposal = make(site)
@@ -155,7 +155,7 @@ def _maintenance(
     desk: Desk, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool
 ) -> tuple[FleetProposal, bytes, bytes | None]:
     """The plan for the cloud as it is, its file, and the seal on that."""
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         trusted(site.signer, site.record.signers)
         proposal = propose_maintenance(site, purpose, hosts, frontier=frontier)
         mandate = proposal.mandate

@@ -67,10 +67,13 @@ _EXITS = {
     flag_value=Approval.HOLD.value,
     help="Begin, and wait before what is not approved yet: 'skylift approve'.",
 )
+@click.option("--detach", is_flag=True, help="Open the run and leave it to the workers of the store.")
 @click.option("--at", help="When to begin, such as 2026-12-05T01:00, by the clock of policy.time_zone.")
 @json_option
 @pass_desk
-def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_json: bool) -> Exit:
+def apply(
+    desk: Desk, file: Path, *, approval: str | None, at: str | None, detach: bool, as_json: bool
+) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
 
     Steps start only while a window of the policy is open, and if they can end before it closes.
@@ -79,22 +82,28 @@ def apply(desk: Desk, file: Path, *, approval: str | None, at: str | None, as_js
     """
     text, beside = file.read_bytes(), seal_of(file)
     seal = beside.read_bytes() if beside.exists() else None
+    if detach and desk.runs.store is None:
+        raise click.UsageError("--detach leaves a run to workers, which share a store: name it with --store")
     if is_mandate(text):
-        if at is not None:
-            raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
+        if at is not None or detach:
+            raise click.UsageError(
+                "--at and --detach are for upgrades; a run over a fleet keeps to policy.windows"
+            )
         said = Approval(approval) if approval else Approval.NONE
         return _apply_mandate(desk, text, seal, said, as_json=as_json)
-    with open_site(desk.record) as site:
+    with open_site(desk.record, desk.runs) as site:
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
         begins = _moment(at, Windows(site.record.policy)) if at else None
         with bench_of() as bench:
-            run = run_plan(site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins)
-            taken_back = _take_back(site, run, bench)
+            run = run_plan(
+                site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins, detached=detach
+            )
+            taken_back = None if detach else _take_back(site, run, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     _tell(plan, run, None, as_json=as_json)
-    return _EXITS[run.standing]
+    return Exit.OK if detach else _EXITS[run.standing]
 
 
 def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
@@ -117,7 +126,7 @@ def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
 
 
 def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, as_json: bool) -> Exit:
-    with open_site(desk.record) as site, bench_of() as bench:
+    with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         run = apply_mandate(site, run_id(site, "run"), text, bench, approval=approval, seal=seal)
     return _tell_of_fleet(desk, run, as_json=as_json)
 
@@ -140,7 +149,7 @@ def resume(desk: Desk, run: str | None, *, forward: bool, as_json: bool) -> Exit
     """
     folder = desk.runs.find(run)
     if not (forward or folder.of_fleet):
-        with open_site(desk.record) as site, bench_of() as bench:
+        with open_site(desk.record, desk.runs) as site, bench_of() as bench:
             taken_back = _take_back(site, standing(site.runs, folder).run, bench)
         if taken_back is not None:
             return _tell_of_way_back(desk, taken_back, as_json=as_json)
@@ -192,11 +201,11 @@ def _go_on(
 ) -> Exit:
     folder = desk.runs.find(run)
     if folder.of_fleet:
-        with open_site(desk.record) as site, bench_of() as bench:
+        with open_site(desk.record, desk.runs) as site, bench_of() as bench:
             ended = go_on_with_fleet(site, folder, bench, say)
         return _tell_of_fleet(desk, ended, as_json=as_json, exits=exits)
     plan = read_plan(folder.plan.read_bytes())
-    with open_site(desk.record) as site, bench_of() as bench:
+    with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         ended = go_on(site, folder, bench, say)
         taken_back = _take_back(site, ended, bench)
     if taken_back is not None:

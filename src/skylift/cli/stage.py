@@ -24,7 +24,7 @@ from skylift.planning.text import write_plan
 @pass_desk
 def stage(desk: Desk, *, goal: Upgrade, as_json: bool) -> Exit:
     """Fetch the goal's artifact to every host and verify each file of it there. No service is touched."""
-    with open_site(desk.record) as site, bench_of() as bench:
+    with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         artifact = site.record.artifact_for(goal.to)
         if artifact is None:
             raise ArtifactUndeclared(f"of release {goal.to}")

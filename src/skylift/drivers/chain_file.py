@@ -1,21 +1,17 @@
-"""Rows in one SQLite file, each chained to the one before it by its hash, and sealed by who wrote it.
+"""A chain in one SQLite file.
 
-The chain tells a changed, lost or swapped row, and the head kept beside it tells a lost end. Whoever may
-write the file can forge the whole of it, but not the seals: those need the key of somebody the record names.
 A row, its seal and the head are one transaction, so a death leaves all or nothing of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
+from skylift.engine.chain import Kind, Row
 from skylift.engine.journal import JournalDamaged, JournalFormat, JournalUnwritable, Overtaken
-from skylift.engine.problems import SignerNeeded
-from skylift.model.seal import PublicKey, Seal, Signer
+from skylift.model.seal import Signer
 
 _COLUMNS = (
     "row INTEGER PRIMARY KEY, body BLOB NOT NULL, chain BLOB NOT NULL, key TEXT NOT NULL, mark TEXT NOT NULL"
@@ -24,34 +20,6 @@ _SCHEMA = (
     f"CREATE TABLE entry ({_COLUMNS})",
     "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), rows INTEGER NOT NULL, chain BLOB NOT NULL)",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row as it was written."""
-
-    body: bytes
-    chain: bytes
-    """The SHA-256 of the row before, and of ``body``."""
-    seal: Seal | None
-
-    @property
-    def said(self) -> bytes:
-        """What its seal is on: all up to here."""
-        return b"skylift chain\n" + self.chain
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What is kept in a file: its name starts the chain, so that no row of one kind fits into another."""
-
-    name: str
-    version: int
-
-    @property
-    def genesis(self) -> bytes:
-        """What the first row is chained to."""
-        return hashlib.sha256(f"skylift {self.name} {self.version}".encode()).digest()
 
 
 class ChainFile:
@@ -84,44 +52,29 @@ class ChainFile:
             raise JournalDamaged(str(path), f"SQLite says: {error}") from error
 
     def append(self, body: bytes, *, after: int) -> None:
-        """Add a row as the next one of ``after``; when this returns, a power cut cannot take it away.
-
-        Raises:
-            Overtaken: there are more rows than that by now.
-            SignerNeeded: its rows are sealed, and there is no key to seal this one with.
-            JournalUnwritable: it was not added.
-        """
-        if self._signer is None and self._rows and self._rows[-1].seal is not None:
-            raise SignerNeeded(str(self._path))
-        before = self._rows[-1].chain if self._rows else self._kind.genesis
-        row = Row(body, _link(before, body), None)
-        seal = self._signer.seal(row.said) if self._signer else None
-        key, mark = (seal.key, seal.mark) if seal else ("", "")
+        before = self._kind.end_of(self._rows)
+        row = self._kind.next_row(self._rows, body, self._signer, str(self._path))
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if self._db.execute("SELECT rows, chain FROM head").fetchone() != (after, before):
                 self._db.execute("ROLLBACK")
                 raise Overtaken
-            self._db.execute(
-                "INSERT INTO entry VALUES (?, ?, ?, ?, ?)", (after + 1, body, row.chain, key, mark)
-            )
+            self._db.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", (after + 1, *row.stored))
             self._db.execute("UPDATE head SET rows = ?, chain = ?", (after + 1, row.chain))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise JournalUnwritable(str(self._path), str(error)) from error
-        self._rows = (*self._rows, Row(body, row.chain, seal))
+        self._rows = (*self._rows, row)
 
     def rows(self) -> tuple[Row, ...]:
-        """All rows there are by now."""
         if self._version != (version := self._others()):
             self._rows = _read(self._db, str(self._path), self._kind, self._rows)
             self._version = version
         return self._rows
 
     def close(self) -> None:
-        """Let go of the file; no effect on a closed one."""
         if self._open:
             self._open = False
             self._db.close()
@@ -207,25 +160,11 @@ def _read(db: sqlite3.Connection, where: str, kind: Kind, known: tuple[Row, ...]
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version != kind.version:
         raise JournalFormat(where, version)
-    rows, first = list(known), len(known) + 1
     db.execute("BEGIN")
     # A row with a number that no row can have is read, too, so that it is refused.
     stored = db.execute(
-        "SELECT row, body, chain, key, mark FROM entry WHERE row >= ? OR row < 1 ORDER BY row", (first,)
+        "SELECT row, body, chain, key, mark FROM entry WHERE row > ? OR row < 1 ORDER BY row", (len(known),)
     ).fetchall()
     heads = db.execute("SELECT rows, chain FROM head").fetchall()
     db.execute("COMMIT")
-    for expected, (row, body, chain, key, mark) in enumerate(stored, start=first):
-        if row != expected:
-            raise JournalDamaged(where, f"row {expected} is missing")
-        before = rows[-1].chain if rows else kind.genesis
-        if not isinstance(body, bytes) or _link(before, body) != chain:
-            raise JournalDamaged(where, f"row {row} is not what was written")
-        rows.append(Row(body, chain, Seal(PublicKey(str(key)), str(mark)) if key or mark else None))
-    if heads != [(len(rows), rows[-1].chain if rows else kind.genesis)]:
-        raise JournalDamaged(where, f"it should not end with row {len(rows)}")
-    return tuple(rows)
-
-
-def _link(before: bytes, body: bytes) -> bytes:
-    return hashlib.sha256(before + body).digest()
+    return kind.checked(known, stored, heads, where)

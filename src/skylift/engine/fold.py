@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -137,7 +138,7 @@ class Run:
     pause: Pause | None = None
     abort: Abort | None = None
     closed: Outcome | None = None
-    since_resume: frozenset[StepId] = frozenset()
+    since_resume: AbstractSet[StepId] = frozenset()
     """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
     excused: frozenset[StepId] = frozenset()
     """The steps that had failed when the run was last resumed: whoever let it go on knows of them."""
@@ -185,11 +186,16 @@ def fold(events: Iterable[Event]) -> Run:
     """
     run: Run | None = None
     for event in events:
-        run = after(run, event)
+        # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
+        run = after(run, event) if run else replace(after(None, event), steps=_Growing(), since_resume=set())
     if run is None:
         msg = "an empty journal tells of no run"
         raise ValueError(msg)
-    return run
+    return replace(run, steps=dict(run.steps), since_resume=frozenset(run.since_resume))
+
+
+class _Growing(dict[StepId, StepRun]):
+    """The steps of a run that is being folded; ``since_resume`` is a ``set`` then."""
 
 
 def after(run: Run | None, event: Event) -> Run:
@@ -236,11 +242,12 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):
             again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
+            nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
             return replace(
-                run,
+                _with(run, again),
+                waits=run.waits,
                 pause=None,
-                steps={**run.steps, **again},
-                since_resume=frozenset(),
+                since_resume=nothing,
                 excused=run.within(Phase.FAILED),
             )
         case RunAborting(reason, leave, actor, _):
@@ -260,27 +267,30 @@ def _moved(run: Run, event: _OfStep) -> Run:
             free = before is None or before.phase is Phase.WAITING or lapsed
             _must(free, f"{step} was started while it was open")
             _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
-            return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True))
+            return _with(run, {step: StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True)})
         case StepDone(step, attempt, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
-            done = _with(run, step, replace(running, phase=Phase.DONE, ended_ms=at_ms))
-            return replace(done, since_resume=run.since_resume | {step})
+            done = _with(run, {step: replace(running, phase=Phase.DONE, ended_ms=at_ms)})
+            if isinstance(done.since_resume, set):
+                done.since_resume.add(step)
+                return done
+            return replace(done, since_resume=done.since_resume | {step})
         case StepFailed(step, attempt, problem, ended, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} failed as attempt {attempt}, which did not run")
             failed = replace(running, phase=Phase.FAILED, ended_ms=at_ms, problem=problem, job_ended=ended)
-            return _with(run, step, failed)
+            return _with(run, {step: failed})
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
             begun = before.begun
             waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
-            return replace(_with(run, step, waiting), excused=run.excused - {step})
+            return replace(_with(run, {step: waiting}), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
+            return _with(run, {step: _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms)})
         case StepPostponed(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.POSTPONED, reason, actor=actor, at_ms=at_ms))
+            return _with(run, {step: _aside(run, step, Phase.POSTPONED, reason, actor=actor, at_ms=at_ms)})
 
 
 def next_attempt(before: StepRun) -> int:
@@ -305,9 +315,15 @@ def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
     return found
 
 
-def _with(run: Run, step: StepId, state: StepRun) -> Run:
-    waits = {s: told for s, told in run.waits.items() if s != step}
-    return replace(run, steps={**run.steps, step: state}, waits=waits)
+def _with(run: Run, changed: Mapping[StepId, StepRun]) -> Run:
+    """A step that is somewhere else by now waits for nobody any more."""
+    waits = run.waits
+    if not waits.keys().isdisjoint(changed):
+        waits = {step: told for step, told in waits.items() if step not in changed}
+    if isinstance(run.steps, _Growing):
+        run.steps.update(changed)
+        return run if waits is run.waits else replace(run, waits=waits)
+    return replace(run, steps={**run.steps, **changed}, waits=waits)
 
 
 def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion

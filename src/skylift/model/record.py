@@ -286,6 +286,9 @@ class Record:
     signers: Mapping[str, PublicKey] = field(default_factory=dict)
     """The people whose seals are trusted, each with the public half of an ed25519 key as ssh-keygen writes
     it. If there are any, plans, journals and the audit trail must be sealed by one of them."""
+    store: str = ""
+    """Where its runs are, if several machines share them: a URL without a password; empty if they are in the
+    folder beside the record."""
 
     def hosts_in(self, role: str) -> tuple[HostEntry, ...]:
         """The hosts with ``role``, by name: the first is the role's bootstrap host."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from skylift.engine.journal import Event, Journal
 from skylift.ports import Ports
+from skylift.ports.watched import watched
 
 
 class Killed(BaseException):
@@ -51,29 +49,6 @@ class FusedJournal:
         self._journal.close()
 
 
-class _Fused:
-    """A port whose calls are touches; binding a key is none."""
-
-    def __init__(self, port: object, name: str, fuse: Fuse) -> None:
-        self._port = port
-        self._name = name
-        self._fuse = fuse
-
-    def __getattr__(self, called: str) -> Callable[..., Any]:
-        call = getattr(self._port, called)
-
-        def touched(*args: Any, **kwargs: Any) -> Any:
-            if called == "under":
-                return _Fused(call(*args), self._name, self._fuse)
-            self._fuse.touch(f"{self._name}.{called}")
-            return call(*args, **kwargs)
-
-        return touched
-
-
 def fused(ports: Ports, fuse: Fuse) -> Ports:
     """The same ports, with every call a touch."""
-    ends: dict[str, Any] = {
-        name: _Fused(getattr(ports, name), name, fuse) for name in Ports.__dataclass_fields__
-    }
-    return Ports(**ends)
+    return watched(ports, fuse.touch)

@@ -26,6 +26,7 @@ from skylift.testing.contracts.on_hosts import (
     JobsContract,
     ServicesContract,
 )
+from skylift.testing.contracts.on_journals import JournalContract
 from skylift.testing.contracts.scene import Scene
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "HostsContract",
     "IntakeContract",
     "JobsContract",
+    "JournalContract",
     "RosterContract",
     "Scene",
     "ServicesContract",

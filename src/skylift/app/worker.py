@@ -1,0 +1,95 @@
+"""A worker: it drives the runs that nobody drives, of every cloud whose record it has.
+
+What is to be driven is told by the journals alone: a run whose journal has grown since somebody last saw it
+at rest, while nobody holds its cloud. So a dead process is taken over, and an operator's word obeyed, by
+one look that is repeated. The queue between the looks and the workers holds hints: one that is lost, told
+twice or told late does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from skylift.app.runs import RunStore
+from skylift.app.site import Site
+from skylift.engine.problems import RunHeld
+from skylift.model.ids import RunId
+from skylift.model.problem import Problem
+
+AGAIN_S = 30
+"""A run that could not be driven is tried again after so long: its cause needs somebody."""
+
+Drive = Callable[[str, RunId], None]
+"""Given a cloud and a run of it, drives that to rest."""
+
+
+class RunQueue(Protocol):
+    """What spreads the driving of runs over the workers that serve a store."""
+
+    def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
+        """Let a worker of ``cloud`` drive ``run``, in so many seconds; said twice, it is said once."""
+        ...
+
+    def serve(self, clouds: tuple[str, ...], look: Callable[[str], None], drive: Drive) -> None:
+        """Drive what is waked, and ``look`` at each cloud every few seconds, until the store is gone.
+
+        Raises:
+            StoreUnreachable: it is gone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One cloud that a worker serves."""
+
+    store: Callable[[], AbstractContextManager[RunStore]]
+    """Its runs."""
+    site: Callable[[], AbstractContextManager[Site]]
+    """The cloud, within reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Serves clouds, by name, until it is ended; any number of them may serve the same ones."""
+
+    clouds: Mapping[str, Served]
+    queue: RunQueue
+    take_up: Callable[[Site, RunId], object]
+    """Drives one run to rest, if it is not."""
+    told: Callable[[str, Problem], None]
+    """Told of which run could not be driven, and why."""
+
+    def serve(self) -> None:
+        """Serve until the store is gone.
+
+        Raises:
+            StoreUnreachable: it is gone.
+        """
+        self.queue.serve(tuple(self.clouds), self.look, self.drive)
+
+    def look(self, cloud: str) -> None:
+        """Wake whoever drives each run of ``cloud`` that is to be driven, and that nobody drives."""
+        with self.clouds[cloud].store() as store:
+            waiting = store.restless()
+            if waiting and store.holder() is None:
+                for run in waiting:
+                    self.queue.wake(cloud, run)
+
+    def drive(self, cloud: str, run: RunId) -> None:
+        """Drive ``run`` to rest; whatever keeps that from being done is told, and it is tried again later."""
+        done = False
+        try:
+            with self.clouds[cloud].site() as site:
+                self.take_up(site, run)
+            done = True
+        except RunHeld:
+            done = True  # it is driven, or will be looked at again
+        except Problem as problem:
+            self.told(f"{run} of {cloud}", problem)
+        finally:
+            if not done:
+                self.queue.wake(cloud, run, after_s=AGAIN_S)

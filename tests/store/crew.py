@@ -1,0 +1,140 @@
+"""Workers on a fake cloud, and whoever starts them again: as a supervisor does, whatever their exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.store.worker_process import LASTS_S, bench, record, site_of
+
+from skylift.app.approvals import Approval
+from skylift.app.conduct import apply
+from skylift.app.propose import propose
+from skylift.app.runs import Runs
+from skylift.app.site import Site
+from skylift.drivers.chain_journal import ChainJournal
+from skylift.drivers.postgres_store import PostgresStore
+from skylift.engine.fold import Run, fold
+from skylift.engine.journal import Event
+from skylift.engine.problems import Holder
+from skylift.engine.store_problems import StoreUnreachable
+from skylift.model.goal import Upgrade
+from skylift.model.ids import RunId
+from skylift.model.release import Release
+from skylift.testing.cloud_server import served
+from skylift.testing.fake_cloud import FakeCloud
+
+GOAL = Upgrade(Release(2024, 1))
+RUN = RunId("20260101-000000-run-0001")
+SPEED = 60
+"""Seconds of the cloud in one of ours."""
+LIMIT_S = 150
+_LOOK_EVERY_S = 0.05
+
+
+def new_cloud() -> FakeCloud:
+    cloud = FakeCloud(record())
+    cloud.stage(GOAL.to)
+    return cloud
+
+
+@dataclass
+class Crew:
+    """So many workers of one cloud, an operator's desk, and the cloud itself."""
+
+    cloud: FakeCloud
+    alone: threading.Lock
+    store: PostgresStore
+    site: Site
+    start: Callable[[int], subprocess.Popen[bytes]]
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+    """How workers ended that were started again."""
+    _journal: ChainJournal | None = None
+
+    def begin(self, workers: int) -> None:
+        """Open a run of an upgrade, and leave it to ``workers``."""
+        text = propose(self.site, GOAL).text
+        apply(self.site, RUN, text, bench(), approval=Approval.ALL, detached=True)
+        self.workers = [self.start(number) for number in range(workers)]
+
+    def supervise(self) -> None:
+        """Start again whoever has ended."""
+        for number, worker in enumerate(self.workers):
+            code = worker.poll()
+            if code is not None:
+                self.ended.append(code)
+                self.workers[number] = self.start(number)
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for something, within a limit, and supervise meanwhile."""
+        never, late = threading.Event(), time.monotonic() + LIMIT_S
+        while time.monotonic() < late:
+            if holds():
+                return
+            self.supervise()
+            never.wait(_LOOK_EVERY_S)
+        raise AssertionError(f"{what} did not happen within {LIMIT_S} s: {len(self.events())} events")
+
+    def events(self) -> tuple[Event, ...]:
+        if self._journal is None:
+            self._journal = self.store.journal(RUN, None)
+        return self._journal.events()
+
+    def run(self) -> Run:
+        return fold(self.events())
+
+    def holder(self) -> Holder | None:
+        """None also while the store is away."""
+        try:
+            return self.store.holder()
+        except StoreUnreachable:
+            return None
+
+    def driver(self) -> subprocess.Popen[bytes]:
+        """Whoever drives the run, as soon as anybody does."""
+        self.until(lambda: self.holder() is not None, "a drive")
+        holder = self.holder()
+        found = [w for w in self.workers if holder is not None and w.pid == holder.pid]
+        return found[0] if found else self.driver()
+
+    def taken_over_from(self, dead: subprocess.Popen[bytes]) -> bool:
+        holder = self.holder()
+        return holder is not None and holder.pid != dead.pid
+
+    def reaches(self, events: int) -> None:
+        """Wait until the run is so far."""
+        self.until(lambda: len(self.events()) >= events, f"event {events}")
+
+    def completes(self) -> None:
+        self.until(lambda: self.run().closed is not None, "the end of the run")
+
+
+@contextmanager
+def crew_at(folder: Path, reference: str, cloud_name: str) -> Iterator[Crew]:
+    """A crew without workers yet; those that live at the end are killed, one by one."""
+    cloud, socket = new_cloud(), folder / "cloud"
+    store = PostgresStore(reference, cloud_name, lasts_s=LASTS_S)
+    store.make()
+    with served(cloud, socket, speed=SPEED) as alone, (folder / "said").open("wb") as said:
+
+        def start(number: int) -> subprocess.Popen[bytes]:
+            home = folder / f"machine{number}"
+            argv = [sys.executable, "-m", "tests.store.worker_process", str(socket), reference, cloud_name]
+            return subprocess.Popen([*argv, str(home)], stderr=said)
+
+        site = site_of(Runs(folder / "desk", store), socket, "rey@console")
+        crew = Crew(cloud, alone, store, site, start)
+        try:
+            yield crew
+        finally:
+            for worker in crew.workers:
+                worker.kill()
+                worker.wait()
+            store.close()

@@ -1,0 +1,289 @@
+"""The journal in PostgreSQL: the same promises as in SQLite, and a fence around whoever held the cloud."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.sql import SQL
+from tests.store.conftest import Processes
+
+from skylift.drivers.ed25519 import KeyFile
+from skylift.drivers.postgres_lease import Token
+from skylift.drivers.postgres_store import PostgresStore
+from skylift.engine.journal import JournalDamaged, JournalFormat, Overtaken, RunResumed
+from skylift.engine.problems import Holder, RunHeld, SignerNeeded
+from skylift.engine.store_problems import (
+    LeaseLost,
+    LeaseUnsure,
+    StoreFormat,
+    StoreReference,
+    StoreRefuses,
+    StoreUnreachable,
+)
+from skylift.model.ids import RunId
+from skylift.testing.contracts.on_journals import ONE_OF_EACH, JournalContract, OpenJournal
+from skylift.testing.keys import key_file
+from skylift.testing.postgres_server import PASSWORD, Server
+
+RUN = RunId("r1")
+REY = Holder(pid=4711, host="console", user="rey", since_ms=1_764_000_000_000, run=RUN)
+ANN = Holder(pid=17, host="laptop", user="ann", since_ms=1_764_000_000_001, run=RUN)
+LAST = len(ONE_OF_EACH)
+
+
+class TestPostgresJournal(JournalContract):
+    @pytest.fixture
+    def open_journal(self, processes: Processes, store: PostgresStore) -> OpenJournal:
+        store.make()
+        return lambda: processes.another().journal(RUN, None)
+
+
+def written(store: PostgresStore) -> None:
+    journal = store.journal(RUN, None)
+    for number, event in enumerate(ONE_OF_EACH):
+        journal.append(event, after=number)
+
+
+def asked(server: Server, statement: str, *given: object) -> list[tuple[object, ...]]:
+    """Done to the database by somebody who may."""
+    with psycopg.connect(server.reference, autocommit=True) as connection:
+        done = connection.execute(SQL(statement), given)
+        return done.fetchall() if done.description else []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("UPDATE entry SET body = body || '\\x20' WHERE cloud = %s AND row = 9", "row 9"),
+        ("UPDATE entry SET chain = '\\x00' WHERE cloud = %s AND row = 3", "row 3"),
+        ("DELETE FROM entry WHERE cloud = %s AND row = 1", "row 1 is missing"),
+        ("DELETE FROM entry WHERE cloud = %s AND row = 5", "row 5 is missing"),
+        ("DELETE FROM entry WHERE cloud = %s AND row = 15", f"should not end with row {LAST - 1}"),
+        ("DELETE FROM head WHERE cloud = %s", f"should not end with row {LAST}"),
+        (
+            "INSERT INTO entry SELECT cloud, name, row + 15, body, chain, key, mark FROM entry"  # noqa: ISC004
+            " WHERE cloud = %s AND row = 1",
+            f"row {LAST + 1}",
+        ),
+        ("UPDATE entry SET row = -2 WHERE cloud = %s AND row = 2", "row 1 is missing"),
+    ],
+)
+def test_a_changed_row_is_refused_and_named(
+    processes: Processes, server: Server, store: PostgresStore, change: str, named: str
+) -> None:
+    written(store)
+    asked(server, change.replace("entry", "skylift.entry").replace("head ", "skylift.head "), processes.cloud)
+
+    with pytest.raises(JournalDamaged, match=named):
+        processes.another().journal(RUN, None)
+
+
+def test_a_journal_of_another_format_is_refused(
+    processes: Processes, server: Server, store: PostgresStore
+) -> None:
+    written(store)
+    asked(server, "UPDATE skylift.head SET version = 3 WHERE cloud = %s", processes.cloud)
+
+    with pytest.raises(JournalFormat, match="its format is 3"):
+        processes.another().journal(RUN, None)
+
+
+def test_of_many_who_append_at_once_each_place_has_one(processes: Processes, store: PostgresStore) -> None:
+    def append(name: str) -> None:
+        journal = processes.another().journal(RUN, None)
+        for _ in range(20):
+            while True:
+                try:
+                    journal.append(RunResumed(name, 0), after=len(journal.events()))
+                except Overtaken:
+                    continue
+                break
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(append, "abcd"))
+    written_by = [event.actor for event in store.journal(RUN, None).events() if isinstance(event, RunResumed)]
+
+    assert sorted(written_by) == sorted("abcd" * 20)
+
+
+def test_rows_are_sealed_and_nothing_unsealed_follows_them(
+    processes: Processes, store: PostgresStore, tmp_path: Path
+) -> None:
+    signer = KeyFile(key_file(tmp_path / "key", 1))
+    journal = store.journal(RUN, signer)
+    journal.append(ONE_OF_EACH[0], after=0)
+
+    with pytest.raises(SignerNeeded, match="run/r1"):
+        processes.another().journal(RUN, None).append(ONE_OF_EACH[1], after=1)
+
+    assert processes.another().journal(RUN, signer).events() == ONE_OF_EACH[:1]
+
+
+class TestLease:
+    def test_a_second_holder_is_refused_and_told_who_holds_it(
+        self, processes: Processes, store: PostgresStore
+    ) -> None:
+        with store.hold(REY), pytest.raises(RunHeld) as caught, processes.another().hold(ANN):
+            pass
+
+        assert caught.value.holder == REY
+
+    def test_one_given_back_can_be_taken_again(self, processes: Processes, store: PostgresStore) -> None:
+        with store.hold(REY):
+            held_by = processes.another().holder()
+
+        with processes.another().hold(ANN):
+            then = store.holder()
+
+        assert (held_by, then, store.holder()) == (REY, ANN, None)
+
+    def test_two_clouds_of_a_store_are_held_apart(self, processes: Processes, store: PostgresStore) -> None:
+        with store.hold(REY), processes.another(cloud="quite another").hold(ANN):
+            assert store.holder() == REY
+
+    def test_it_lasts_while_its_process_lives(self, processes: Processes, server: Server) -> None:
+        store = processes.another(lasts_s=0.6)
+        store.make()
+
+        with store.hold(REY):
+            asked(server, "SELECT pg_sleep(1.2)")
+            with pytest.raises(RunHeld), processes.another().hold(ANN):
+                pass
+            store.look()
+
+    def test_whoever_was_taken_over_writes_nothing_and_touches_nothing(
+        self, processes: Processes, server: Server, store: PostgresStore, cloud: str
+    ) -> None:
+        journal = store.journal(RUN, None)
+        journal.append(ONE_OF_EACH[0], after=0)
+        with store.hold(REY):
+            asked(server, "UPDATE skylift.lease SET until = '-infinity' WHERE cloud = %s", cloud)
+            with processes.another().hold(ANN):
+                with pytest.raises(LeaseLost, match="ann with process 17 on laptop"):
+                    journal.append(ONE_OF_EACH[1], after=1)
+                with pytest.raises(LeaseLost):
+                    store.add(RunId("r2"), b"", None)
+                with pytest.raises(LeaseLost):
+                    store.look()
+                still = store.holder()
+
+        assert still == ANN
+        assert processes.another().journal(RUN, None).events() == ONE_OF_EACH[:1]
+
+    def test_a_write_that_began_first_ends_before_anybody_takes_over(
+        self, processes: Processes, server: Server, store: PostgresStore, cloud: str
+    ) -> None:
+        """The look at the lease locks it: between it and the end of the write nobody can get in."""
+        with store.hold(REY):
+            asked(server, "UPDATE skylift.lease SET until = '-infinity' WHERE cloud = %s", cloud)
+            with store._database.transaction() as connection:  # noqa: SLF001 - a write, held open half way
+                store._token.require(connection)  # noqa: SLF001
+                impatient = processes.another()
+                impatient._database.conninfo += " options='-c lock_timeout=200'"  # noqa: SLF001
+                with pytest.raises(StoreUnreachable, match="lock timeout"), impatient.hold(ANN):
+                    pass
+
+    def test_an_operators_word_needs_no_lease(self, processes: Processes, store: PostgresStore) -> None:
+        with store.hold(REY):
+            processes.another().journal(RUN, None).append(ONE_OF_EACH[0], after=0)
+
+            assert store.journal(RUN, None).events() == ONE_OF_EACH[:1]
+
+    def test_what_the_store_has_not_confirmed_in_time_may_be_anothers(self) -> None:
+        token = Token("a cloud")
+        token._begin(1, 0.0)  # noqa: SLF001 - a lease that was sure until this machine was started
+
+        with pytest.raises(LeaseUnsure):
+            token.look()
+
+
+class TestReference:
+    @pytest.mark.parametrize(
+        ("reference", "why"),
+        [
+            ("postgresql://rey:geheim@db/skylift", "password"),
+            ("postgresql://rey@db/skylift?password=geheim", "password"),
+            ("mysql://db/skylift", "postgresql://"),
+            ("postgresql://rey@db", "names no database"),
+            ("postgresql://rey@[db/skylift", "no URL"),
+            ("postgresql://rey@db/skylift?colour=blue", "cannot read it"),
+        ],
+    )
+    def test_one_that_cannot_be_used_is_refused_and_never_told(self, reference: str, why: str) -> None:
+        with pytest.raises(StoreReference, match=why) as caught:
+            PostgresStore(reference, "a cloud")
+
+        assert "geheim" not in str(caught.value)
+
+    def test_its_password_comes_from_the_passfile_and_is_kept_nowhere_else(
+        self, server: Server, store: PostgresStore
+    ) -> None:
+        asked(server, "SELECT 1")
+
+        assert stat.S_IMODE(server.passfile.stat().st_mode) == 0o600
+        assert PASSWORD not in store._database.conninfo  # noqa: SLF001 - what might be logged
+        with pytest.raises(StoreUnreachable) as caught:
+            PostgresStore(
+                f"postgresql://nobody@/postgres?host={server.folder}", "a cloud"
+            ).known()  # it has no connection to close
+        assert PASSWORD not in str(caught.value)
+
+
+def test_a_store_that_is_not_there_is_a_problem_that_waiting_may_help(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnreachable, match="could not reach the store postgresql:///nowhere"):
+        PostgresStore(f"postgresql:///nowhere?host={tmp_path}", "a cloud").known()
+
+
+def test_a_database_without_tables_has_no_runs_and_is_left_as_it_is(
+    processes: Processes, server: Server
+) -> None:
+    asked(server, "CREATE DATABASE bare")
+    bare = processes.another(reference=server.reference.replace("/postgres?", "/bare?"))
+
+    assert (bare.known(), bare.restless(), bare.holder()) == ((), (), None)
+    with psycopg.connect(server.reference.replace("/postgres?", "/bare?")) as connection:
+        assert connection.execute("SELECT to_regnamespace('skylift')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize(("version", "who"), [(2, "older"), (0, "newer")])
+def test_tables_of_another_version_are_refused_by_name(
+    processes: Processes, server: Server, version: int, who: str
+) -> None:
+    asked(server, f"CREATE DATABASE version{version}")
+    reference = server.reference.replace("/postgres?", f"/version{version}?")
+    processes.another(reference=reference).make()
+    with psycopg.connect(reference) as connection:
+        connection.execute("UPDATE skylift.store SET version = %s", (version,))
+
+    with pytest.raises(StoreFormat, match=f"version {version}, and this Skylift, which is {who}"):
+        processes.another(reference=reference).known()
+
+
+def test_a_store_that_takes_nothing_says_why(processes: Processes, store: PostgresStore) -> None:
+    read_only = processes.another()
+    read_only._database.conninfo = store._database.conninfo.replace(  # noqa: SLF001 - as on a standby
+        "-c synchronous_commit=on", "-c default_transaction_read_only=on"
+    )
+
+    with pytest.raises(StoreRefuses, match="read-only transaction"):
+        read_only.journal(RUN, None).append(ONE_OF_EACH[0], after=0)
+
+
+def test_the_connection_is_made_again_after_a_loss(server: Server, store: PostgresStore) -> None:
+    journal = store.journal(RUN, None)
+    journal.append(ONE_OF_EACH[0], after=0)
+    asked(
+        server,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND application_name = 'skylift'",
+    )
+
+    with pytest.raises(StoreUnreachable, match="terminating connection"):
+        journal.append(ONE_OF_EACH[1], after=1)
+    journal.append(ONE_OF_EACH[1], after=len(journal.events()))
+
+    assert journal.events() == ONE_OF_EACH[:2]

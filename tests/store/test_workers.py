@@ -1,0 +1,168 @@
+"""Issue 5, 3: workers that die, that stand still, and that lose the store. Real processes, a real PostgreSQL.
+
+What was done is judged from the cloud's own log: everything once, and the cloud as after a run that nobody
+disturbed.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.crash.worlds import deeds, shape
+from tests.store.conftest import Processes
+from tests.store.crew import GOAL, RUN, Crew, crew_at, new_cloud
+from tests.store.worker_process import bench, record
+
+from skylift.app.approvals import Approval
+from skylift.app.audit import read_deed
+from skylift.app.conduct import apply
+from skylift.app.propose import propose
+from skylift.app.runs import Runs
+from skylift.app.site import Site
+from skylift.app.verify import verify
+from skylift.app.wiring import audit_rows
+from skylift.catalog.catalog import load
+from skylift.drivers.procrastinate_queue import ProcrastinateQueue
+from skylift.engine.fold import Standing
+from skylift.engine.journal import StepStarted
+from skylift.engine.operate import Asked, pause, resume
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
+from skylift.testing.postgres_server import Server
+
+SEED = 7
+KILLS = 3
+TAKEN_OVER = 75
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> FakeCloud:
+    """The same cloud after the same run in one process, with nothing in its way."""
+    cloud = new_cloud()
+    home = Runs(tmp_path_factory.mktemp("undisturbed") / "home")
+    site = Site(record(), load(), ports_of(cloud), home, lambda: cloud.now, "rey@console")
+    waits = bench()
+    own = type(waits)(lambda: cloud.pass_time(1), waits.asked_to_stop, waits.view, waits.remark)
+    run = apply(site, RUN, propose(site, GOAL).text, own, approval=Approval.ALL)
+    assert run.standing is Standing.COMPLETED
+    return cloud
+
+
+@pytest.fixture
+def crew(processes: Processes, tmp_path: Path) -> Iterator[Crew]:
+    with crew_at(tmp_path, processes.reference, processes.cloud) as crew:
+        yield crew
+
+
+def assert_all_was_done_once(crew: Crew, undisturbed: FakeCloud) -> None:
+    crew.completes()
+    with crew.alone:
+        assert crew.run().standing is Standing.COMPLETED
+        assert shape(crew.cloud) == shape(undisturbed)
+        assert deeds(crew.cloud) == deeds(undisturbed)
+        assert max(deeds(crew.cloud).values()) == 1
+        assert crew.cloud.failed == []
+
+
+def test_a_driver_that_is_killed_at_any_moment_is_taken_over(crew: Crew, undisturbed: FakeCloud) -> None:
+    """``kill -9`` at moments from a seed, each time of whoever drives, without a human in between."""
+    chance = random.Random(SEED)
+    moments = sorted(chance.sample(range(5, 185), KILLS))
+    crew.begin(workers=2)
+
+    for moment in moments:
+        crew.reaches(moment)
+        threading.Event().wait(chance.random() / 10)
+        dead = crew.driver()
+        dead.kill()
+        crew.until(lambda dead=dead: crew.taken_over_from(dead), f"the take-over after event {moment}")  # type: ignore[misc]
+
+    assert_all_was_done_once(crew, undisturbed)
+    assert crew.ended.count(-signal.SIGKILL) == KILLS
+    proofs = verify(crew.site.runs, crew.site.runs.find(RUN), {})
+    assert all(proof.holds for proof in proofs), proofs
+    drives = [d for row in audit_rows(crew.site.runs) if (d := read_deed(row.body)).verb == "take up"]
+    assert [d.outcome for d in drives].count("begun") > KILLS
+
+
+def test_one_that_was_stopped_wakes_up_to_nothing(crew: Crew, undisturbed: FakeCloud, tmp_path: Path) -> None:
+    """``SIGSTOP``, until another has taken over and gone on; then ``SIGCONT``."""
+    crew.begin(workers=2)
+    crew.reaches(40)
+    stopped = crew.driver()
+    stopped.send_signal(signal.SIGSTOP)
+    crew.until(lambda: crew.taken_over_from(stopped), "the take-over")
+    crew.reaches(len(crew.events()) + 10)
+
+    stopped.send_signal(signal.SIGCONT)
+
+    assert stopped.wait(timeout=30) == TAKEN_OVER
+    assert_all_was_done_once(crew, undisturbed)
+    assert f"{stopped.pid}: this worker ends" in (tmp_path / "said").read_text()
+
+
+def test_a_hint_that_waits_beside_a_dead_driver_bars_nothing(
+    crew: Crew, undisturbed: FakeCloud, processes: Processes
+) -> None:
+    """The queue's case of a waiting twin: a run is waked again while it is driven, and its driver dies."""
+    crew.begin(workers=1)
+    crew.reaches(30)
+    queue = ProcrastinateQueue(processes.reference)
+    with queue.opened():
+        queue.wake(processes.cloud, RUN, after_s=1)
+        queue.wake(processes.cloud, RUN)
+
+    crew.driver().kill()
+
+    assert_all_was_done_once(crew, undisturbed)
+    crew.until(lambda: hints(processes) == [], "an empty queue")
+
+
+def hints(processes: Processes) -> list[object]:
+    """What is left in the queue for whoever drives; the dead one's too, until it is struck out."""
+    with psycopg.connect(ProcrastinateQueue(processes.reference).conninfo) as connection:
+        return list(
+            connection.execute(
+                "SELECT id FROM procrastinate_jobs WHERE queue_name = %s AND task_name = 'drive'",
+                (processes.cloud,),
+            )
+        )
+
+
+def test_a_store_that_crashes_and_comes_back_costs_time_and_nothing_else(
+    crew: Crew, undisturbed: FakeCloud, server: Server
+) -> None:
+    crew.begin(workers=2)
+    crew.reaches(60)
+    driver = crew.driver()
+
+    server.stop(signal.SIGQUIT)
+    assert driver.wait(timeout=30) == 1
+    server.start()
+    crew.store.close()
+
+    assert_all_was_done_once(crew, undisturbed)
+    assert 0 not in crew.ended
+
+
+def test_what_an_operator_said_holds_for_whoever_takes_over(crew: Crew, undisturbed: FakeCloud) -> None:
+    crew.begin(workers=2)
+    crew.reaches(50)
+    journal = crew.store.journal(RUN, None)
+    pause(journal, Asked("ann@laptop", crew.site.clock()))
+    said = len(journal.events())
+    crew.driver().kill()
+    crew.until(lambda: not crew.store.restless(), "rest")
+    started = [e for e in crew.events()[said:] if isinstance(e, StepStarted)]
+    then = crew.run().standing
+
+    resume(crew.store.journal(RUN, None), Asked("ann@laptop", crew.site.clock()))
+
+    assert (started, then) == ([], Standing.PAUSED)
+    assert_all_was_done_once(crew, undisturbed)
