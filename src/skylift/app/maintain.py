@@ -212,6 +212,7 @@ def _execution(
     limits = FleetLimits(
         maintenance=of,
         unreachable=site.record.policy.timeouts.unreachable,
+        command=site.record.policy.timeouts.command,
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(
