@@ -36,7 +36,7 @@ from skylift.cli.main import VERBS
 from skylift.cli.main import skylift as command
 from skylift.fleet import document, fleet
 from skylift.fleet import plan as fleet_plan
-from skylift.model import fleet_policy, maintenance, record
+from skylift.model import automation, fleet_policy, maintenance, record
 from skylift.model.gate import GateEntry
 from skylift.model.notification import NotifyEntry
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
@@ -77,7 +77,8 @@ RECORD = (
     ("vantage", record.VantageEntry, ""),
     ("gates.NAME", GateEntry, ""),
     ("notify.NAME", NotifyEntry, ""),
-    ("maintenance", maintenance.Maintenance, "limits"),
+    ("maintenance", maintenance.Maintenance, "limits automation"),
+    ("maintenance.automation.NAME", automation.AutomationEntry, ""),
     ("maintenance.limits", fleet_policy.FleetPolicy, "windows only in_place projects network consent"),
     ("maintenance.limits.consent", fleet_policy.Consent, "post_copy"),
     ("policy", record.Policy, ""),

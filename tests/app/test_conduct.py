@@ -258,7 +258,7 @@ def test_a_step_that_the_plan_does_not_have_cannot_be_spoken_of(desk: Desk) -> N
     folder, wrong = desk.site.runs.find(None), StepId("keystone:dain@ctl1")
 
     with pytest.raises(StepUnknown, match="no step keystone:dain@ctl1"):
-        tell(folder, lambda j, o: skip(j, o, desk.asked_now, wrong, reason="no"), step=wrong)
+        tell(folder, lambda j, o: skip(j, o, desk.asked_now, wrong, reason="no"), steps=(wrong,))
 
 
 def abort_now(journal: Journal, asked: Asked) -> Run:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.app.maintained import CMP, RUN, SiteOf, bench_of, boots, folder, planned, site_of
+from tests.app.maintained import CMP, RUN, SiteOf, at_desk, bench_of, boots, folder, planned, site_of
 
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.control import tell
@@ -21,7 +22,7 @@ from skylift.cli.views import fleet_run as run_view
 from skylift.cli.views import turning as turning_view
 from skylift.drivers.ed25519 import KeyFile
 from skylift.engine.fold import Run, Standing
-from skylift.engine.operate import Asked, abort, approve
+from skylift.engine.operate import Asked, abort, approve, resume
 from skylift.engine.problems import NothingToApprove, SecondPersonNeeded
 from skylift.fleet.mandate import digest_of_mandate
 from skylift.fleet.reasons import turning
@@ -29,6 +30,7 @@ from skylift.model.ids import Seconds, StepId
 from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
 from skylift.model.record import Policy
 from skylift.planning.plan import Stage
+from skylift.testing.fake_services import FakeVantage
 from skylift.testing.keys import key_file
 
 
@@ -175,6 +177,38 @@ def test_what_was_not_told_is_named_and_told_afterwards(at: SiteOf) -> None:
     assert len(before.failed) == 5
     assert post.occasions == ["opened", "users-before", "stage-begun", "completed", "users-after"]
     assert untold(at.site.runs, at.site.record.notify, subject, seen.events).lines == []
+
+
+@dataclass(frozen=True, slots=True)
+class LateWord(FakeVantage):
+    """Somebody says something while the probes end, which is when the loop over the hosts is over."""
+
+    say: Callable[[], None]
+
+    def stop_probes(self, label: str) -> None:
+        FakeVantage.stop_probes(self, label)
+        self.say()
+
+
+def test_a_word_that_comes_after_the_last_look_is_not_left_to_nobody(at: SiteOf) -> None:
+    """Whoever said it was told that a process works on the run: that one, which was about to end."""
+
+    def stop() -> None:
+        at.asked = bool(at.cloud.roster.closed)
+
+    def say() -> None:
+        if not at.said:
+            at.said, at.meanwhile, at.asked = True, (lambda: None), False
+            with open_journal(folder(at)) as journal:
+                resume(journal, at_desk(at))
+
+    at.meanwhile = stop
+    at.site = replace(at.site, ports=replace(at.site.ports, vantage=LateWord(at.cloud, say)))
+
+    run = apply_mandate(at.site, RUN, planned(at), bench_of(at))
+
+    assert at.said
+    assert run.standing is Standing.COMPLETED
 
 
 def test_a_step_of_a_host_says_why_it_is_where_it_is(at: SiteOf) -> None:

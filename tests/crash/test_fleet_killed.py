@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.crash.worlds import Snapshots
 
 from skylift.app.host_turns import turns_of
 from skylift.app.propose_fleet import propose_maintenance
+from skylift.engine.automation import pairs_of
 from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
@@ -23,10 +25,12 @@ from skylift.engine.operate import Asked, open_run, resume
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate
+from skylift.model.automation import AutomationEntry
 from skylift.model.ids import HostName, RunId, Seconds
 from skylift.ports import Ports
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
+from skylift.testing.fake_work import AUTOMATION
 from skylift.testing.fuse import Fuse, FusedJournal, Killed, fused
 from skylift.testing.memory_journal import MemoryJournal
 
@@ -37,10 +41,22 @@ EVERY = 12
 CHANGES = ("moves-asked", "compute.migrate", "jobs.start", "intake.", "canaries.place", "canaries.remove")
 
 
+BESIDE = replace(
+    QUICK,
+    automation={
+        "masakari": AutomationEntry(
+            HostName("ctl1"),
+            *((AUTOMATION, verb, "masakari") for verb in ("paused", "pause", "give-back")),
+        )
+    },
+)
+
+
 @pytest.fixture
 def at(tmp_path: Path) -> SiteOf:
-    """Three compute hosts, two instances on each of two."""
-    made = site_of(tmp_path, computes=3)
+    """Three compute hosts, two instances on each of two; and something that would work against a run."""
+    made = site_of(tmp_path, computes=3, maintenance=BESIDE)
+    made.cloud.automation = {"masakari": False}
     for n, guest in itertools.product((1, 2), "ab"):
         made.cloud.nova.boot(f"vm{n}{guest}", f"cmp{n}")
     return made
@@ -60,11 +76,11 @@ def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, 
     else:
         open_run(journal, RUN, cloud="whole", plan=digest_of_mandate(mandate), approved=(), asked=asked)
     turns = turns_of(at.site, mandate, (RUN,))
-    live = LiveFleet(ports, turns, labels=(RUN,), of=QUICK)
+    live = LiveFleet(ports, turns, labels=(RUN,), of=BESIDE)
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)
     conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)
-    limits = FleetLimits(maintenance=QUICK, unreachable=Seconds(60))
+    limits = FleetLimits(maintenance=BESIDE, unreachable=Seconds(60), command=Seconds(60))
     execution = FleetExecution(journal, ports, turns, conductor=conductor, cloud=live, limits=limits)
     around = Surroundings(clock=lambda: cloud.now, pause=lambda: cloud.pass_time(1))
     return drive_fleet(execution, around, every=Seconds(1))
@@ -79,6 +95,8 @@ def is_as_it_should_be(cloud: FakeCloud, run: Run, journal: Journal, where: str)
     assert run.standing is Standing.COMPLETED, where
     assert {h: cloud.hosts[h].boots for h in CMP} == dict.fromkeys(CMP, 2), where
     assert set(jobs.values()) == {1}, where
+    assert cloud.automation == {"masakari": False}, f"{where}: what was paused is not given back"
+    assert not any(pair.is_owed(run) for pair in pairs_of(run)), where
     assert cloud.roster.closed == {}, where
     assert [s.id for s in nova.servers.values() if s.ours and not s.deleted] == [], where
     users = [s for s in nova.servers.values() if not s.ours]

@@ -33,7 +33,7 @@ PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN
     )
 )
 REHEARSAL_PLAN, RESTORE_PLAN = PLANS[-2:]
-OF_FLEETS = {"reboot-host", "try-host", "remove-canary"}
+OF_FLEETS = {"reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"}
 """Actions on empty compute hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",

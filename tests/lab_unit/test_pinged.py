@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab.pinged import away
+from tests.lab.pinged import Away, away, counts
 
 SAID = """\
 PING 10.78.11.1 (10.78.11.1) 56(84) bytes of data.
@@ -22,3 +22,11 @@ def test_a_guest_that_never_answered_was_away_all_the_time() -> None:
     found = away("PING 10.78.11.1 (10.78.11.1) 56(84) bytes of data.\n")
 
     assert (found.pings, found.longest_s) == (0, float("inf"))
+
+
+def test_a_guest_that_began_anew_counts_lower_than_before() -> None:
+    found = counts("7\n10\ncurl: (28) Connection timed out after 2000 milliseconds\n13\n2\n5\n")
+
+    assert found == (7, 10, 13, 2, 5)
+    assert Away(5, 0, 0.2, found).anew == [(13, 2)]
+    assert Away(5, 0, 0.2, counts("7\n7\n8")).anew == []

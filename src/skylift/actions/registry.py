@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from skylift.actions.action import Action
+from skylift.actions.automation import GiveAutomationBack, PauseAutomation
 from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
@@ -40,10 +41,12 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             DisableUnit,
             DrainBackend,
             EnableUnit,
+            GiveAutomationBack,
             LowerVersion,
             MigrateSchema,
             OpenService,
             ParkPool,
+            PauseAutomation,
             RebootHost,
             RehearseRestore,
             RestoreDatabase,

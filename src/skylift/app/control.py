@@ -5,13 +5,14 @@ Told to the journal alone, so it works while no host can be reached; whoever run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from skylift.app.conduct import approved_plan
 from skylift.app.fleet_account import account_of
 from skylift.app.mandates import approved_mandate
 from skylift.app.runs import RunFolder
 from skylift.app.wiring import open_journal
+from skylift.engine.automation import gives_back
 from skylift.engine.decide import Order
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
@@ -34,8 +35,8 @@ class StepUnknown(Refused):
         )
 
 
-def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, step: StepId | None = None) -> Run:
-    """Say a word to the run in ``folder``, about ``step`` if one is named.
+def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, steps: Collection[StepId] = ()) -> Run:
+    """Say a word to the run in ``folder``, about ``steps`` if any are named.
 
     Raises:
         StepUnknown: the plan has no such step.
@@ -44,10 +45,10 @@ def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, step: StepI
     """
     with open_journal(folder) as journal:
         if folder.of_fleet:
-            known_step(account_of(approved_mandate(folder, journal), journal.events(), None).steps, step)
+            known_steps(account_of(approved_mandate(folder, journal), journal.events(), None).steps, steps)
             return say(journal, NO_ORDER)
         plan = approved_plan(folder, journal)
-        known_step((known.id for known in plan.steps), step)
+        known_steps((known.id for known in plan.steps), steps)
         return say(journal, Order.of(plan))
 
 
@@ -58,16 +59,21 @@ class FleetOrder(Order):
         """The stages as they were gated: no step of a host is a point of no return."""
         return dict.fromkeys(run.gated, ())
 
+    def guards(self, step: StepId) -> bool:
+        """Whether a step gives back what the run has paused."""
+        return gives_back(step)
+
 
 NO_ORDER = FleetOrder((), {}, (), {}, {})
 
 
-def known_step(steps: Iterable[StepId], step: StepId | None) -> None:
-    """See that ``step`` is among these, if one is named.
+def known_steps(steps: Iterable[StepId], named: Iterable[StepId]) -> None:
+    """See that every step that was ``named`` is among these.
 
     Raises:
         StepUnknown: it is not.
     """
     known = list(steps)
-    if step is not None and step not in known:
-        raise StepUnknown(step, known)
+    for step in named:
+        if step not in known:
+            raise StepUnknown(step, known)

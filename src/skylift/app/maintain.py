@@ -105,7 +105,9 @@ def apply_mandate(
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
             open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked, gates=gates)
-            return _work(site, mandate, journal, folder=folder, bench=bench)
+            rested = _work(site, mandate, journal, folder=folder, bench=bench)
+    with open_journal(folder) as journal:
+        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -123,9 +125,26 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
         say(journal, asked_by(site))
         try:
             with hold(site, folder.id):
-                return _work(site, mandate, journal, folder=folder, bench=bench)
+                rested = _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
+        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
+
+
+def _to_rest(
+    site: Site, mandate: Mandate, journal: Journal, rested: Run, *, folder: RunFolder, bench: Bench
+) -> Run:
+    """Drive what was asked for since the last look; as in ``conduct``.
+
+    Whoever says a word while we hold the cloud leaves it to us, and the probes take a minute to end.
+    """
+    while (run := fold(journal.events())).length > rested.length and not (run.closed or run.pause):
+        try:
+            with hold(site, folder.id):
+                rested = _work(site, mandate, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return carried_out(journal, held, folder.id)
+    return run
 
 
 def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
@@ -213,6 +232,7 @@ def _execution(
     limits = FleetLimits(
         maintenance=of,
         unreachable=site.record.policy.timeouts.unreachable,
+        command=site.record.policy.timeouts.command,
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(

@@ -15,7 +15,7 @@ from skylift.fleet.document import document_of, fleet_of, plan_document
 from skylift.fleet.estimator import prior
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.interval import Interval, interval
-from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, plan_command
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, plan_command, zones_of
 from skylift.fleet.plan import FORMAT, FleetPlan
 from skylift.fleet.planner import plan_fleet
 from skylift.model.codec import Malformed
@@ -115,6 +115,7 @@ def propose_maintenance(
         policy,
         digest_of_fleet(fleet, policy),
         proposal.document,
+        zones_of(fleet, policy),
     )
     return replace(proposal, mandate=mandate)
 

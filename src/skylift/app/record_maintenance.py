@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from skylift.app.yaml_section import Section
+from skylift.model.automation import AutomationEntry
 from skylift.model.fleet_policy import RANGES, Consent, FleetPolicy, Network
 from skylift.model.ids import HostName, Seconds
 from skylift.model.maintenance import Maintenance
@@ -31,9 +32,26 @@ def read_maintenance(section: Section) -> Maintenance:
         settle=_seconds(section, "settle", usual.settle),
         look=_seconds(section, "look", usual.look),
         limits=_limits(section.section("limits", optional=True)),
+        automation=_automation(section.section("automation", optional=True)),
     )
     section.close()
     return found
+
+
+def _automation(section: Section) -> dict[str, AutomationEntry]:
+    found = {name: _paused(section.section(name)) for name in section.names(form=_NAME)}
+    section.close()
+    return found
+
+
+def _paused(section: Section) -> AutomationEntry:
+    host = section.text("host", form=_NAME, means="the name of a host of this record")
+    words = {
+        key: section.texts(key, form=r".+", means="a word of a command")
+        for key in ("paused", "pause", "give_back")
+    }
+    section.close()
+    return AutomationEntry(HostName(host), **words)
 
 
 def _limits(section: Section) -> FleetPolicy:

@@ -40,6 +40,7 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
     _times(sheet, record)
     _sizes(sheet, record)
     _vantage(sheet, record)
+    _automation(sheet, record)
     _private(sheet, "ssh.key", Path(record.ssh.key))
     _private(sheet, "vantage.clouds_yaml", Path(record.vantage.clouds_yaml))
     for gate, entry in record.gates.items():
@@ -209,6 +210,13 @@ def _vantage(sheet: Sheet, record: Record) -> None:
     if record.hosts[host].roles & serving:
         told = f"{host} is part of the control plane, so it cannot see what users see"
         sheet.wrong("vantage.host", told, "name a host outside of it, with a role of its own")
+
+
+def _automation(sheet: Sheet, record: Record) -> None:
+    for name, entry in record.maintenance.automation.items():
+        if entry.host not in record.hosts:
+            near = f"one of: {meant(entry.host, record.hosts)}"
+            sheet.wrong(f"maintenance.automation.{name}.host", f"there is no host {entry.host}", near)
 
 
 def _private(sheet: Sheet, at: str, file: Path) -> None:

@@ -33,6 +33,7 @@ _PAUSED = {
     Why.LOSS_BUDGET: "because users lost too much",
     Why.GATE: "by a gate",
     Why.FAILURES: "because more hosts failed than may",
+    Why.AUTOMATION: "because other automation could not be seen to be paused",
 }
 
 

@@ -9,11 +9,22 @@ import click
 from skylift.app.account import standing
 from skylift.app.control import tell
 from skylift.app.fleet_account import fleet_account
+from skylift.app.fleet_words import steps_of
 from skylift.app.plan_seal import trusted
 from skylift.app.record_file import load_record
+from skylift.app.runs import RunFolder
 from skylift.app.wiring import asked, signer
 from skylift.cli.audited import Audited
-from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, run_option
+from skylift.cli.desk import (
+    Desk,
+    answer,
+    host_option,
+    json_option,
+    pass_desk,
+    reason_option,
+    run_option,
+    zone_option,
+)
 from skylift.cli.exits import Exit
 from skylift.cli.views import fleet_run as fleet_run_view
 from skylift.cli.views import run as run_view
@@ -22,7 +33,8 @@ from skylift.engine.decide import Order
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked
-from skylift.model.ids import StepId
+from skylift.engine.verbs import Verb
+from skylift.model.ids import HostName, StepId
 from skylift.model.seal import name_of
 from skylift.planning.plan import Stage
 
@@ -55,50 +67,97 @@ def approve(desk: Desk, stage: str, *, run: str | None, as_json: bool) -> Exit:
 
 
 @click.command("skip", cls=Audited)
-@click.argument("step")
+@click.argument("step", required=False)
+@host_option
+@zone_option
 @reason_option
 @run_option
 @json_option
 @pass_desk
-def skip(desk: Desk, step: str, *, reason: str, run: str | None, as_json: bool) -> Exit:
+def skip(
+    desk: Desk,
+    step: str | None,
+    *,
+    hosts: tuple[str, ...],
+    zones: tuple[str, ...],
+    reason: str,
+    run: str | None,
+    as_json: bool,
+) -> Exit:
     """Leave STEP undone and let what depends on it go on: you answer for it, with a reason.
 
     It may still run on its host if it failed by running out of time: see to that first.
     """
-    which = StepId(step)
+    folder = desk.runs.find(run)
+    which = steps_meant(desk, folder, Verb.SKIP, step, hosts=hosts, zones=zones)
 
     def say(journal: Journal, order: Order) -> Run:
-        return operate.skip(journal, order, asked(), which, reason=reason)
+        return [operate.skip(journal, order, asked(), one, reason=reason) for one in which][-1]
 
-    return _tell(desk, run, say, which, as_json=as_json)
+    return _tell(desk, folder.id, say, which, as_json=as_json)
 
 
 @click.command("postpone", cls=Audited)
-@click.argument("step")
+@click.argument("step", required=False)
+@host_option
+@zone_option
 @reason_option
 @run_option
 @json_option
 @pass_desk
-def postpone(desk: Desk, step: str, *, reason: str, run: str | None, as_json: bool) -> Exit:
+def postpone(
+    desk: Desk,
+    step: str | None,
+    *,
+    hosts: tuple[str, ...],
+    zones: tuple[str, ...],
+    reason: str,
+    run: str | None,
+    as_json: bool,
+) -> Exit:
     """Put STEP aside with all that depends on it, so that the rest goes on; retry takes it back."""
-    which = StepId(step)
+    folder = desk.runs.find(run)
+    which = steps_meant(desk, folder, Verb.POSTPONE, step, hosts=hosts, zones=zones)
 
     def say(journal: Journal, order: Order) -> Run:
-        return operate.postpone(journal, order, asked(), which, reason=reason)
+        return [operate.postpone(journal, order, asked(), one, reason=reason) for one in which][-1]
 
-    return _tell(desk, run, say, which, as_json=as_json)
+    return _tell(desk, folder.id, say, which, as_json=as_json)
+
+
+def steps_meant(
+    desk: Desk,
+    folder: RunFolder,
+    verb: Verb,
+    step: str | None,
+    *,
+    hosts: tuple[str, ...],
+    zones: tuple[str, ...],
+) -> tuple[StepId, ...]:
+    """The steps that a word is about: one that is named, or those of hosts and zones.
+
+    Raises:
+        HostNotPlanned, StepRefuses: as for ``fleet_words.steps_of``.
+    """
+    if step and not (hosts or zones):
+        return (StepId(step),)
+    if step or not (hosts or zones):
+        raise click.UsageError("name a step, or hosts and zones with --host and --zone")
+    if not folder.of_fleet:
+        raise click.UsageError("--host and --zone are for runs over compute hosts: name a step")
+    return steps_of(fleet_account(desk.runs, folder), verb, tuple(map(HostName, hosts)), zones)
 
 
 def _tell(
     desk: Desk,
     run: str | None,
     say: Callable[[Journal, Order], Run],
-    step: StepId | None = None,
+    steps: tuple[StepId, ...] = (),
     *,
     as_json: bool,
 ) -> Exit:
     folder = desk.runs.find(run)
-    tell(folder, say, step=step)
+    tell(folder, say, steps=steps)
     if folder.of_fleet:
         found = fleet_account(desk.runs, folder)
         answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)

@@ -39,6 +39,16 @@ class Desk:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
 run_option = click.option("--run", "run", help="The run; without it, the newest.")
+host_option = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="HOST",
+    help="In a run over hosts, instead of STEP: this host; may be given again.",
+)
+zone_option = click.option(
+    "--zone", "zones", multiple=True, metavar="ZONE", help="Likewise: every host of this zone."
+)
 reason_option = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 pass_desk = click.make_pass_decorator(Desk)
 

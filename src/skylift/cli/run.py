@@ -15,7 +15,7 @@ from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
-from skylift.app.control import known_step
+from skylift.app.control import known_steps
 from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate
 from skylift.app.maintain import go_on as go_on_with_fleet
@@ -25,7 +25,18 @@ from skylift.app.windows import Windows
 from skylift.app.wiring import open_site, worker_on
 from skylift.cli.audited import Audited
 from skylift.cli.bench import bench_of, run_id
-from skylift.cli.desk import Desk, answer, json_option, pass_desk, reason_option, remark, run_option
+from skylift.cli.control import steps_meant
+from skylift.cli.desk import (
+    Desk,
+    answer,
+    host_option,
+    json_option,
+    pass_desk,
+    reason_option,
+    remark,
+    run_option,
+    zone_option,
+)
 from skylift.cli.exits import Exit
 from skylift.cli.plan import seal_of
 from skylift.cli.views import fleet_run as fleet_run_view
@@ -38,6 +49,7 @@ from skylift.engine.operate import abort as say_abort
 from skylift.engine.operate import resume as say_resume
 from skylift.engine.operate import retry as say_retry
 from skylift.engine.problems import Holder
+from skylift.engine.verbs import Verb
 from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import Epoch, StepId
 from skylift.planning.plan import Plan
@@ -158,21 +170,37 @@ def resume(desk: Desk, run: str | None, *, forward: bool, as_json: bool) -> Exit
 
 @click.command("retry", cls=Audited)
 @click.argument("step", required=False)
+@host_option
+@zone_option
 @run_option
 @json_option
 @pass_desk
-def retry(desk: Desk, step: str | None, *, run: str | None, as_json: bool) -> Exit:
+def retry(
+    desk: Desk,
+    step: str | None,
+    *,
+    hosts: tuple[str, ...],
+    zones: tuple[str, ...],
+    run: str | None,
+    as_json: bool,
+) -> Exit:
     """Try STEP again after a repair, or every failed step, and let the run go on.
 
     A step that was postponed is taken back by its name.
     """
-    which = StepId(step) if step else None
     folder = desk.runs.find(run)
+    which: tuple[StepId, ...] = ()
+    if step or hosts or zones:
+        which = steps_meant(desk, folder, Verb.RETRY, step, hosts=hosts, zones=zones)
     if folder.of_fleet:
-        known_step(fleet_account(desk.runs, folder).steps, which)
+        known_steps(fleet_account(desk.runs, folder).steps, which)
     else:
-        known_step((known.id for known in read_plan(folder.plan.read_bytes()).steps), which)
-    return _go_on(desk, run, lambda journal, asked: say_retry(journal, asked, which), as_json=as_json)
+        known_steps((known.id for known in read_plan(folder.plan.read_bytes()).steps), which)
+
+    def say(journal: Journal, asked: Asked) -> Run:
+        return [say_retry(journal, asked, one) for one in which or (None,)][-1]
+
+    return _go_on(desk, folder.id, say, as_json=as_json)
 
 
 @click.command("abort", cls=Audited)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from skylift.engine.automation import pairs_of
 from skylift.engine.fleet_problems import HostGivenUp
 from skylift.engine.fold import Phase
 from skylift.engine.host_turn import HostTurn
@@ -54,8 +55,9 @@ class FleetEnds:
         run, at_ms = self._ledger.run, milliseconds(now)
         if run.closed is not None:
             return
+        owed = any(pair.is_owed(run) for pair in pairs_of(run))
         if run.abort is not None:
-            taken = any(seen.ours for seen in looked.sight.hosts.values())
+            taken = owed or any(seen.ours for seen in looked.sight.hosts.values())
             going = any(moves.asked_for(seen) for seen in looked.migrations)
             if not run.within(Phase.RUNNING) and (run.abort.leave or not (taken or going)):
                 self._ledger.write(RunClosed(Outcome.ABORTED, at_ms))
@@ -63,7 +65,7 @@ class FleetEnds:
         passed = all(
             turn.stage(run) is Stage.DONE or turn.emptying in run.passed for turn in self._turns.values()
         )
-        if passed and self._conductor.over and run.steps.keys() == run.passed:
+        if passed and not owed and self._conductor.over and run.steps.keys() == run.passed:
             self._ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
 
 

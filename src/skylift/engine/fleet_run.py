@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from skylift.engine.automation import PausedAutomation
 from skylift.engine.fleet_ends import FleetEnds, start
 from skylift.engine.fleet_problems import FleetFailing
 from skylift.engine.fold import Phase, Run
@@ -36,7 +37,7 @@ from skylift.fleet.conductor import Conductor
 from skylift.fleet.sight import Action, Close, Migrate, Stage, Work
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.maintenance import Maintenance
-from skylift.model.problem import Problem
+from skylift.model.problem import Problem, Refused
 from skylift.ports import Ports
 
 
@@ -50,6 +51,8 @@ class FleetLimits:
 
     maintenance: Maintenance
     unreachable: Seconds
+    command: Seconds
+    """Until a command of the record has ended that pauses automation, or lets it go on."""
     may_take: Callable[[int, Epoch], bool] = _at_any_time
     """Whether what takes so many seconds may start now: not if the window closes before it can end."""
 
@@ -80,6 +83,9 @@ class FleetExecution:
         self._stays = WhoStays(self.ledger, ports, events)
         self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance.patience)
         self._ends = FleetEnds(self.ledger, turns, conductor, cloud)
+        self._automation = PausedAutomation(
+            self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command
+        )
         self._left_over = LeftOver(ports, turns, str(self.ledger.run.id), earlier)
 
     @property
@@ -90,7 +96,7 @@ class FleetExecution:
     @property
     def left(self) -> Mapping[StepId, str]:
         """What is left of each step under way, as last seen."""
-        found = dict(self._work.left)
+        found = self._work.left | self._automation.left
         if self.looked is not None:
             for host, turn in self._turns.items():
                 if turn.emptying in self.run.within(Phase.RUNNING):
@@ -99,7 +105,8 @@ class FleetExecution:
 
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
-        return self.run.closed is not None or (self.looked is not None and self.conductor.over)
+        still = self._automation.pending or self._automation.owes()
+        return self.run.closed is not None or (self.looked is not None and self.conductor.over and not still)
 
     def tick(self, now: Epoch) -> Run:
         """Obey, push the work on hosts, look, and ask for what the conductor wants next.
@@ -121,6 +128,9 @@ class FleetExecution:
         self._moves.watch(looked, self.cloud, now)
         self._in_the_way.look(self._turns, looked, self.conductor, now)
         actions = self._approved(self.conductor.next(looked.sight))
+        # Until all of it is paused nothing begins, which is no end; at an end it is given back.
+        if self.conductor.over and not self._automation.pending:
+            self._automation.give_back(now)
         self._ends.give_up(actions, looked, self._in_the_way, now)
         if self._write(actions, now):
             for action in actions:
@@ -141,10 +151,14 @@ class FleetExecution:
 
     def _obey(self, run: Run, now: Epoch) -> None:
         """What operators said since the last look, and what the journal knows of hosts that failed."""
-        host_s = self.conductor.policy.host_s
-        self.conductor.begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(
-            host_s, now
-        )
+        host_s, turns = self.conductor.policy.host_s, self._turns.values()
+        begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(host_s, now)
+        left = any(turn.stage(run) is not Stage.DONE and not turn.trouble(run) for turn in turns)
+        try:
+            self.conductor.begins = self._automation.hold(now, wanted=begins and left) and begins
+        except Refused as silent:
+            self.conductor.begins = False
+            self.pause(Why.AUTOMATION, now, silent)
         for host, turn in self._turns.items():
             trouble = turn.trouble(run)
             if run.abort and turn.stage(run) is Stage.DUE:

@@ -44,6 +44,7 @@ class Why(Enum):
     LOSS_BUDGET = "loss budget"
     GATE = "gate"
     FAILURES = "failed hosts"
+    AUTOMATION = "automation"
 
 
 class Outcome(Enum):

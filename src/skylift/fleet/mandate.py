@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -54,6 +55,8 @@ class Mandate:
     """Of the fleet that it was planned for."""
     plan: Mapping[str, Any]
     """The plan's document."""
+    zones: Mapping[str, tuple[HostName, ...]] = field(default_factory=dict)
+    """The hosts that were asked for, by zone; none in a mandate that was written before there was this."""
 
     @property
     def hosts(self) -> tuple[HostName, ...]:
@@ -62,7 +65,10 @@ class Mandate:
 
     @property
     def left_out(self) -> tuple[HostName, ...]:
-        """Hosts that it does not touch, as somebody has to settle something first."""
+        """Hosts that were asked for and that it does not touch, as something is to be settled first."""
+        if self.zones:
+            planned = set(self.hosts)
+            return tuple(h for hosts in self.zones.values() for h in hosts if h not in planned)
         return tuple(map(HostName, (*self.plan["held"], *self.plan["stranded"])))
 
     @property
@@ -75,6 +81,14 @@ class Mandate:
 def digest_of_fleet(fleet: Fleet, policy: FleetPolicy) -> Digest:
     """Of a fleet and its policy as a document: the same for the same, whoever reads it when."""
     return _digest(document_of(fleet, policy))
+
+
+def zones_of(fleet: Fleet, policy: FleetPolicy) -> dict[str, tuple[HostName, ...]]:
+    """The hosts that are to be worked on, by zone."""
+    found: defaultdict[str, list[HostName]] = defaultdict(list)
+    for name in policy.only or fleet.hosts:
+        found[fleet.hosts[name].zone].append(name)
+    return {zone: tuple(hosts) for zone, hosts in sorted(found.items())}
 
 
 def digest_of_mandate(mandate: Mandate) -> Digest:
@@ -122,6 +136,7 @@ def read_mandate(text: bytes) -> Mandate:
         policy=decode(FleetPolicy, said["policy"]),
         fleet=Digest(said["fleet"]),
         plan=said["plan"],
+        zones={zone: tuple(map(HostName, hosts)) for zone, hosts in said.get("zones", {}).items()},
     )
 
 
@@ -134,6 +149,7 @@ def _document(mandate: Mandate) -> dict[str, Any]:
         "policy": encode(mandate.policy),
         "fleet": mandate.fleet,
         "plan": dict(mandate.plan),
+        **({"zones": {z: list(hosts) for z, hosts in mandate.zones.items()}} if mandate.zones else {}),
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from skylift.model.automation import AutomationEntry
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import Seconds
 
@@ -35,3 +37,5 @@ class Maintenance:
     look: Seconds = Seconds(10)
     """How often a run looks at the hosts, instances and migrations."""
     limits: FleetPolicy = field(default_factory=FleetPolicy)
+    automation: Mapping[str, AutomationEntry] = field(default_factory=dict)
+    """What would work against a run, by name: paused while hosts are worked on, and given back afterwards."""

@@ -82,6 +82,8 @@ class FakeCloud:
         """Hosts that do not reboot when they are told to."""
         self.blind = 0
         """How many of Nova's next answers miss."""
+        self.automation: dict[str, bool] = {}
+        """What works beside a run, and whether it is paused; one that is not in it cannot be asked."""
         self.surveys: Counter[str] = Counter()
         """How often all of Nova was read, and how often its groups."""
 

@@ -16,7 +16,7 @@ from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_compute import FakeCanaries, FakeCompute
 from skylift.testing.fake_intake import FakeIntake
 from skylift.testing.fake_services import FakeBackups, FakeBalancer, FakeDatabase, FakeVantage
-from skylift.testing.fake_work import FETCH, NOT_FOUND, boot_id, start_job, stop_unit
+from skylift.testing.fake_work import AUTOMATION, FETCH, NOT_FOUND, boot_id, start_job, stop_unit
 
 _TAIL_BYTES = 2**20
 _OK = 200
@@ -70,6 +70,8 @@ class FakeHosts:
 
     def ask(self, host: HostName, argv: Sequence[str], *, user: str = "root") -> Answer:
         self.cloud.reach(host)
+        if argv[0] == AUTOMATION and argv[-1] in self.cloud.automation:
+            return Answer(0 if self.cloud.automation[argv[-1]] else 1, "")
         if any(word.endswith("-status") for word in argv):
             return Answer(self.cloud.upgrade_check_code, "Upgrade Check Results")
         if argv[-1] in {"doctor", "list_unset_machine_type"} or argv[0] == "true":

@@ -23,6 +23,8 @@ STAGE_S = 4
 FETCH, DUMP = "fetch-artifact", "dump-database"
 REHEARSE, RESTORE = "rehearse-restore", "restore-database"
 NOT_FOUND = 127
+AUTOMATION = "automation"
+"""The program of a cloud that pauses what works beside a run: ``automation paused|pause|give-back NAME``."""
 _FETCH_NEEDS_BYTES = 2 * GIB
 
 
@@ -110,9 +112,19 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
         return _store(cloud, host, command)
     if program.endswith("-manage"):
         return _migrate(cloud, host, command)
-    plain = {"true": Ended(0, ""), "false": Ended(1, "it could not be installed")}
+    return _plain(cloud, command)
+
+
+def _plain(cloud: FakeCloud, command: Command) -> Ended:
+    program, *words = command.argv
+    if program == AUTOMATION:
+        verb, name = words
+        if name not in cloud.automation:
+            return Ended(1, f"{name} does not answer")
+        cloud.automation[name] = verb == "pause"
     if program.endswith("-status"):
         return Ended(cloud.upgrade_check_code, "Upgrade Check Results")
+    plain = {"true": Ended(0, ""), AUTOMATION: Ended(0, ""), "false": Ended(1, "it could not be installed")}
     return plain.get(program) or Ended(NOT_FOUND, f"{program}: command not found")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
+from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
@@ -24,6 +25,7 @@ def lines(of: FleetAccount) -> list[str]:
         f"run {run.id} of {mandate.cloud}, {mandate.purpose.value}: {_standing(of)}",
         f"  {done} in {_span(run.last_ms - run.opened_ms)}, {of.asked.total()} moves asked for",
         *_some(f"  under way: {step}{_waits(run, step)}" for step in sorted(run.within(Phase.RUNNING))),
+        *(f"  paused by this run: {name}" for name in _paused(run)),
         *_pause(of),
         *_left(of),
         *_next(of),
@@ -43,6 +45,7 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "under_way": list(of.under_way),
         "left": dict(of.left),
         "steps": {step: encode(at) for step, at in run.steps.items()},
+        "automation": _paused(run),
         "gated": [stage.value for stage in run.gated],
         "waits": dict(run.waits),
         "moves": dict(of.asked),
@@ -50,6 +53,10 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "abort": encode(run.abort),
         "allowed": [verb.value for verb in allowed(run)],
     }
+
+
+def _paused(run: Run) -> list[str]:
+    return sorted({pair.name for pair in pairs_of(run) if pair.is_owed(run)})
 
 
 def _waits(run: Run, step: StepId) -> str:

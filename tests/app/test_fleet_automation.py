@@ -1,0 +1,238 @@
+"""What works against a run over hosts is paused for as long as it lasts, and given back on every way out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.app.maintained import (
+    CMP,
+    QUICK,
+    RUN,
+    SiteOf,
+    at_desk,
+    bench_of,
+    boots,
+    folder,
+    planned,
+    ran,
+    site_of,
+)
+
+from skylift.app.control import StepUnknown, tell
+from skylift.app.fleet_account import fleet_account
+from skylift.app.maintain import apply_mandate, go_on
+from skylift.app.wiring import open_journal
+from skylift.cli.views import fleet_run as run_view
+from skylift.engine.automation import pairs_of
+from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.journal import Why
+from skylift.engine.operate import abort, pause, retry, skip
+from skylift.engine.problems import StepRefuses
+from skylift.model.automation import AutomationEntry
+from skylift.model.ids import HostName, Seconds, StepId
+from skylift.model.record import Timeouts
+from skylift.testing.fake_work import AUTOMATION
+
+NAMES = ("masakari", "watcher")
+PAUSE, BACK = StepId("pause-1:masakari"), StepId("give-back-1:masakari")
+
+
+def entry(name: str) -> AutomationEntry:
+    said = {verb: (AUTOMATION, verb, name) for verb in ("paused", "pause", "give-back")}
+    return AutomationEntry(HostName("ctl1"), said["paused"], said["pause"], said["give-back"])
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> SiteOf:
+    """Three compute hosts, an instance on each of two, and two that would work against a run."""
+    made = site_of(
+        tmp_path,
+        computes=3,
+        maintenance=replace(QUICK, automation={name: entry(name) for name in NAMES}),
+    )
+    made.cloud.automation = dict.fromkeys(NAMES, False)
+    for n in (1, 2):
+        made.cloud.nova.boot(f"vm{n}", f"cmp{n}")
+    return made
+
+
+def in_time(at: SiteOf, limit_s: int) -> None:
+    policy = replace(at.site.record.policy, timeouts=Timeouts(command=Seconds(limit_s)))
+    at.site = replace(at.site, record=replace(at.site.record, policy=policy))
+
+
+def phases(run: Run) -> dict[str, Phase]:
+    return {step: at.phase for step, at in run.steps.items() if ":" in step}
+
+
+def owed(at: SiteOf) -> list[str]:
+    with open_journal(folder(at)) as journal:
+        run = fold(journal.events())
+    return [pair.name for pair in pairs_of(run) if pair.is_owed(run)]
+
+
+def test_all_is_paused_before_a_host_is_closed_and_goes_on_when_the_last_is_open(at: SiteOf) -> None:
+    beside: list[str] = []
+
+    def look() -> None:
+        if at.cloud.roster.closed:
+            beside.extend(name for name, paused in at.cloud.automation.items() if not paused)
+
+    at.meanwhile = look
+
+    run = ran(at)
+
+    assert run.standing is Standing.COMPLETED
+    assert beside == []
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
+    steps = list(run.steps)
+    assert steps.index(PAUSE) < steps.index(StepId("empty@cmp3")) < steps.index(BACK)
+
+
+def test_what_others_had_paused_stays_as_it_is(at: SiteOf) -> None:
+    at.cloud.automation["watcher"] = True
+
+    run = ran(at)
+
+    assert run.standing is Standing.COMPLETED
+    assert at.cloud.automation == {"masakari": False, "watcher": True}
+    assert {step for step in run.steps if "watcher" in step} == set()
+
+
+def test_a_run_that_rests_keeps_nothing_and_takes_it_anew(at: SiteOf) -> None:
+    def say() -> None:
+        if at.cloud.roster.closed and not at.said:
+            at.said = True
+            with open_journal(folder(at)) as journal:
+                pause(journal, at_desk(at))
+
+    at.meanwhile = say
+    first = ran(at)
+    between = dict(at.cloud.automation)
+    run = go_on(at.site, folder(at), bench_of(at))
+
+    assert first.standing is Standing.PAUSED
+    assert between == dict.fromkeys(NAMES, False)
+    assert run.standing is Standing.COMPLETED
+    assert {"pause-1:masakari", "give-back-1:masakari", "pause-2:masakari", "give-back-2:masakari"} <= set(
+        run.steps
+    )
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
+
+
+def test_an_aborted_run_gives_back_what_it_paused(at: SiteOf) -> None:
+    def say() -> None:
+        if at.cloud.roster.closed and not at.said:
+            at.said = True
+            with open_journal(folder(at)) as journal:
+                abort(journal, at_desk(at), reason="not tonight", leave=False)
+
+    at.meanwhile = say
+
+    run = ran(at)
+
+    assert run.standing is Standing.ABORTED
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
+
+
+class DiedError(Exception):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("when", range(0, 40, 5))
+def test_after_kill_9_whoever_goes_on_gives_it_back(at: SiteOf, when: int) -> None:
+    """Also if she gives the run up; and what it was is told by status until then."""
+    text, begun = planned(at), at.cloud.now
+
+    def die() -> None:
+        if at.cloud.now - begun > when:
+            raise DiedError
+
+    at.meanwhile = die
+    with pytest.raises(DiedError):
+        apply_mandate(at.site, RUN, text, bench_of(at))
+    at.meanwhile = lambda: None
+    taken = [name for name, paused in at.cloud.automation.items() if paused]
+    told = "\n".join(run_view.lines(fleet_account(at.site.runs, folder(at))))
+    if when % 2:
+        at.cloud.automation["masakari"] = False  # somebody let it go on meanwhile
+
+    run = go_on(at.site, folder(at), bench_of(at))
+
+    assert all(f"paused by this run: {name}" in told for name in taken)
+    assert run.standing is Standing.COMPLETED
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
+    assert owed(at) == []
+
+
+def test_what_cannot_be_asked_pauses_the_run_before_any_host(at: SiteOf) -> None:
+    in_time(at, 30)
+    del at.cloud.automation["watcher"]
+
+    run = ran(at)
+
+    assert run.pause is not None
+    assert run.pause.why is Why.AUTOMATION
+    assert run.pause.problem is not None
+    assert "it could not be told whether watcher is paused" in run.pause.problem.sentence
+    assert set(boots(at).values()) == {1}
+    assert at.cloud.automation == {"masakari": False}
+
+
+def fails(at: SiteOf, verb: str) -> None:
+    """The operator's command of this verb ends badly."""
+    whole = entry("masakari")
+    broken = replace(whole, pause=("false",)) if verb == "pause" else replace(whole, give_back=("false",))
+    automation = {"masakari": broken, "watcher": entry("watcher")}
+    record = replace(at.site.record, maintenance=replace(QUICK, automation=automation))
+    at.site = replace(at.site, record=record)
+
+
+def test_what_cannot_be_paused_halts_the_run_and_nothing_stays_paused(at: SiteOf) -> None:
+    fails(at, "pause")
+
+    run = ran(at)
+
+    assert run.standing is Standing.HALTED
+    assert run.within(Phase.FAILED) == {PAUSE}
+    assert set(boots(at).values()) == {1}
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
+
+    again = go_on(at.site, folder(at), bench_of(at), retry)
+    tell(folder(at), lambda journal, order: skip(journal, order, at_desk(at), newest(again), reason="off"))
+    ended = go_on(at.site, folder(at), bench_of(at))
+
+    assert again.standing is Standing.HALTED
+    assert ended.standing is Standing.COMPLETED
+    assert set(boots(at).values()) == {2}
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
+
+
+def newest(run: Run) -> StepId:
+    (failed,) = run.within(Phase.FAILED)
+    return failed
+
+
+def test_what_cannot_be_given_back_keeps_a_run_open_and_is_named_with_the_command(at: SiteOf) -> None:
+    fails(at, "give_back")
+
+    run = ran(at)
+
+    assert run.standing is Standing.HALTED
+    assert run.within(Phase.FAILED) == {BACK}
+    assert set(boots(at).values()) == {2}, "every host is through"
+    assert "paused by this run: masakari" in "\n".join(
+        run_view.lines(fleet_account(at.site.runs, folder(at)))
+    )
+    with pytest.raises(StepRefuses):
+        tell(folder(at), lambda journal, order: skip(journal, order, at_desk(at), BACK, reason="so what"))
+    with pytest.raises(StepUnknown):
+        tell(folder(at), lambda journal, _: fold(journal.events()), steps=(StepId("give-back-7:masakari"),))
+
+    at.cloud.automation["masakari"] = False  # by hand, as the remedy says
+    ended = go_on(at.site, folder(at), bench_of(at), retry)
+
+    assert ended.standing is Standing.COMPLETED
+    assert CMP[2] in fleet_account(at.site.runs, folder(at)).done
