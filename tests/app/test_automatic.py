@@ -70,7 +70,7 @@ def take_back(desk: Desk, shown: list[Plan] | None = None, run: RunId = BACK) ->
     def show(proposal: Proposal) -> None:
         plans.append(proposal.plan)
 
-    return take_back_by_itself(desk.site, desk.site.runs.find(RUN), run, desk.bench, show)
+    return take_back_by_itself(desk.site, desk.site.runs.find(RUN), run, desk.bench, show=show)
 
 
 def releases(desk: Desk) -> set[str]:
@@ -174,7 +174,7 @@ def test_a_process_that_dies_before_the_way_back_begins_leaves_it_due(desk: Desk
         raise Killed
 
     with pytest.raises(Killed):
-        take_back_by_itself(desk.site, desk.site.runs.find(RUN), BACK, desk.bench, dies)
+        take_back_by_itself(desk.site, desk.site.runs.find(RUN), BACK, desk.bench, show=dies)
 
     assert due(desk)
     assert take_back(desk, shown, AGAIN) is not None

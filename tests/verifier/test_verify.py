@@ -158,10 +158,6 @@ def expand_without_backup(plan: Document) -> None:
     drop_edges(plan, into="rehearse:keystone", out_of="backup:keystone")
 
 
-def never_rehearsed(plan: Document) -> None:
-    drop_step(plan, "rehearse:keystone")
-
-
 def rehearsed_too_late(plan: Document) -> None:
     drop_edges(plan, into="keystone:expand", out_of="rehearse:keystone")
     drop_edges(plan, into="backup:glance", out_of="rehearse:keystone")
@@ -329,7 +325,6 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (contract_hidden, "keystone:contract removes what old code uses and is not marked"),
     (contract_in_the_wrong_stage, "keystone:contract has no way back and is in stage verify"),
     (expand_without_backup, "keystone:expand changes database keystone, and no backup of it"),
-    (never_rehearsed, "keystone:expand changes database keystone, and no restore of it was surely rehearsed"),
     (rehearsed_too_late, "keystone:expand changes database keystone, and no restore of it was surely"),
     (
         rehearsed_before_it_is_made,

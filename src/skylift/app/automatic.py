@@ -47,7 +47,7 @@ def is_due(site: Site, folder: RunFolder) -> bool:
 
 
 def take_back_by_itself(
-    site: Site, folder: RunFolder, run: RunId, bench: Bench, show: Callable[[Proposal], None]
+    site: Site, folder: RunFolder, run: RunId, bench: Bench, *, show: Callable[[Proposal], None]
 ) -> Run | None:
     """Take the run in ``folder`` back as a whole by a new ``run``, after its plan was shown.
 

@@ -128,7 +128,7 @@ def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
         for line in plan_view.lines(proposal.plan):
             remark(line)
 
-    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show)
+    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=show)
 
 
 def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:

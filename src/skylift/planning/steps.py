@@ -97,38 +97,11 @@ class StepMaker:
 
     def backups(self, left: Left) -> tuple[tuple[Step, Step], ...]:
         """The steps that save its databases, each with the one that rehearses the restore."""
-        return tuple(self._backup(left, database) for database in left.entry.databases.values())
-
-    def _backup(self, left: Left, database: str) -> tuple[Step, Step]:
-        folder, host = self.record.database.backups, self.record.hosts_in(self.record.database.role)[0].name
-        subject = database if len(left.entry.databases) > 1 else left.name
-        dump = BackUpDatabase(host, database, folder, self.label)
-        return (
-            self.step(f"backup:{subject}", Stage.PREPARE, dump),
-            self.step(f"rehearse:{subject}", Stage.PREPARE, RehearseRestore(dump.backup)),
-        )
+        return tuple(_backup(self, left, database) for database in left.entry.databases.values())
 
     def restores(self, left: Left) -> tuple[tuple[Step, Step], ...]:
         """The steps that put backups in the place of its databases, each with what saves these before."""
-        return tuple(self._restore(left, each) for each in left.restored)
-
-    def _restore(self, left: Left, restored: Restored) -> tuple[Step, Step]:
-        backup = restored.backup
-        suffix = f"-{backup.database}" if len(left.restored) > 1 else ""
-        down = Impact(Notice.DOWN, left.name)
-        save = BackUpDatabase(backup.host, backup.database, backup.folder, self.label)
-        restore = RestoreDatabase(
-            backup=backup,
-            finished=restored.finished,
-            head=next(head for head in left.heads if head.database == backup.database),
-            services=tuple(Placed(s.entry.unit, s.entry.link, s.hosts) for s in left.services),
-            kept=save.backup,
-        )
-        stage, name = Stage.CONTROL_PLANE, left.name
-        return (
-            self.step(f"{name}:save{suffix}", stage, save, down),
-            self.step(f"{name}:restore{suffix}", stage, restore, down),
-        )
+        return tuple(_restore(self, left, each) for each in left.restored)
 
     def phases(
         self, left: Left, stage: Literal["expand", "cold", "converge"]
@@ -191,6 +164,35 @@ class StepMaker:
         """The step that lets the balancers use a backend again that something left out."""
         action = UndrainBackend(service.entry.pool, host)
         return self.step(f"{service.name}:undrain@{host}", Stage.CONTROL_PLANE, action)
+
+
+def _backup(maker: StepMaker, left: Left, database: str) -> tuple[Step, Step]:
+    folder, host = maker.record.database.backups, maker.record.hosts_in(maker.record.database.role)[0].name
+    subject = database if len(left.entry.databases) > 1 else left.name
+    dump = BackUpDatabase(host, database, folder, maker.label)
+    return (
+        maker.step(f"backup:{subject}", Stage.PREPARE, dump),
+        maker.step(f"rehearse:{subject}", Stage.PREPARE, RehearseRestore(dump.backup)),
+    )
+
+
+def _restore(maker: StepMaker, left: Left, restored: Restored) -> tuple[Step, Step]:
+    backup = restored.backup
+    suffix = f"-{backup.database}" if len(left.restored) > 1 else ""
+    down = Impact(Notice.DOWN, left.name)
+    save = BackUpDatabase(backup.host, backup.database, backup.folder, maker.label)
+    restore = RestoreDatabase(
+        backup=backup,
+        finished=restored.finished,
+        head=next(head for head in left.heads if head.database == backup.database),
+        services=tuple(Placed(s.entry.unit, s.entry.link, s.hosts) for s in left.services),
+        kept=save.backup,
+    )
+    stage, name = Stage.CONTROL_PLANE, left.name
+    return (
+        maker.step(f"{name}:save{suffix}", stage, save, down),
+        maker.step(f"{name}:restore{suffix}", stage, restore, down),
+    )
 
 
 def _command(

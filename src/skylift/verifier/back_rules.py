@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from skylift.verifier.document import TURN, PlanSeen
+from skylift.verifier.document import TURN, PlanSeen, restoring
 
 LOWER = "lower-version"
 _ONLY_FORWARD = {
@@ -21,7 +21,7 @@ _UPGRADE, _RUN = "upgrade", "run"
 def wanted_to_start(plan: PlanSeen, service: str, host: str) -> AbstractSet[str]:
     """What a service that goes back needs to start beside rows of its name that tell of newer ones."""
     known = plan.known.components.get(plan.services.get(service, ""))
-    restored = plan.services.get(service) in plan.restoring  # so are the rows, then
+    restored = plan.services.get(service) in restoring(plan)  # so are the rows, then
     if not plan.back or restored or known is None or plan.goal not in known.floored.get(service, {}):
         return frozenset()
     return {LOWER} if plan.rows(service, host) or service in known.at_start else frozenset()
@@ -55,7 +55,7 @@ def only_what_is_named_goes_back(plan: PlanSeen) -> Iterator[str]:
 
 def the_way_back_is_open(plan: PlanSeen) -> Iterator[str]:
     """Nothing had begun, by the run's journal and by the databases, that ends a component's way back."""
-    for component in sorted({plan.services.get(service, "") for service, _ in plan.turns} - plan.restoring):
+    for component in sorted({plan.services.get(service, "") for service, _ in plan.turns} - restoring(plan)):
         known = plan.known.components.get(component)
         ends = known.way_back_ends if known else ()
         for event in ends:

@@ -133,20 +133,6 @@ class PlanSeen:
     restarts: Mapping[tuple[str, str], Mapping[str, StepSeen]]
     """Per service and host, the steps of the restart that unpins, by kind."""
 
-    def owner_of(self, database: str) -> str:
-        """The component that a database was seen to belong to; empty if it is nobody's."""
-        return self.facts.get(f"database {database}", "").partition(":")[0]
-
-    @property
-    def restoring(self) -> frozenset[str]:
-        """The components whose databases are restored: cold, and as they were."""
-        return frozenset(map(self.owner_of, self.restored))
-
-    @property
-    def may_be_down(self) -> frozenset[str]:
-        """The components that nobody need be answered by for a while, by the record or by consent."""
-        return frozenset(self.facts.get("policy outages", "").split()) | self.restoring
-
     def turns_of(self, component: str) -> Mapping[tuple[str, str], Mapping[str, StepSeen]]:
         """The turns of one component's services."""
         return {key: turn for key, turn in self.turns.items() if self.services.get(key[0]) == component}
@@ -211,6 +197,21 @@ class PlanSeen:
     def phase(self, step: StepSeen) -> PhaseKnown | None:
         """What the catalog says of the phase that a step runs; none if it does not know it."""
         return self.known.phase(f"{step.action['component']}:{step.action['phase']}")
+
+
+def owner_of(plan: PlanSeen, database: str) -> str:
+    """The component that a database was seen to belong to; empty if it is nobody's."""
+    return plan.facts.get(f"database {database}", "").partition(":")[0]
+
+
+def restoring(plan: PlanSeen) -> frozenset[str]:
+    """The components whose databases are restored: cold, and as they were."""
+    return frozenset(owner_of(plan, database) for database in plan.restored)
+
+
+def may_be_down(plan: PlanSeen) -> frozenset[str]:
+    """The components that nobody need be answered by for a while, by the record or by consent."""
+    return frozenset(plan.facts.get("policy outages", "").split()) | restoring(plan)
 
 
 def shape_violations(document: Mapping[str, Any]) -> Iterator[str]:

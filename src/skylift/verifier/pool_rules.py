@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from skylift.verifier.document import PlanSeen, StepSeen
+from skylift.verifier.document import PlanSeen, StepSeen, may_be_down
 from skylift.verifier.spans import most_at_once
 
 Turn = tuple[StepSeen, StepSeen]
@@ -31,7 +31,7 @@ def enough_backends_serve(plan: PlanSeen) -> Iterator[str]:
 def outages_are_accepted(plan: PlanSeen) -> Iterator[str]:
     """Nothing is taken down as a whole but what the record says may be, and what is restored."""
     for step in plan.steps.values():
-        if step.impact["notice"] == _DOWN and step.impact["api"] not in plan.may_be_down:
+        if step.impact["notice"] == _DOWN and step.impact["api"] not in may_be_down(plan):
             yield f"{step.id} takes {step.impact['api']} down, and policy.outages does not accept that"
 
 
@@ -58,7 +58,7 @@ def _by_pool(plan: PlanSeen) -> Mapping[str, Mapping[str, Turn]]:
 
 def _may_be_down(plan: PlanSeen, turns: Mapping[str, Turn]) -> bool:
     """Whether the plan says that nobody is answered, and the record accepts that."""
-    down = plan.may_be_down
+    down = may_be_down(plan)
     return all(drain.impact["notice"] == _DOWN and drain.component in down for drain, _ in turns.values())
 
 

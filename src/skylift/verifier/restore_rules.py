@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from skylift.verifier.document import PlanSeen, StepSeen
+from skylift.verifier.document import PlanSeen, StepSeen, owner_of, restoring
 
 
 def restores_are_consented(plan: PlanSeen) -> Iterator[str]:
@@ -31,8 +31,8 @@ def components_are_restored_whole(plan: PlanSeen) -> Iterator[str]:
     for database in sorted(set(plan.restored) - done):
         yield f"database {database} is to be restored, and no step does it"
     for name in sorted(name.partition(" ")[2] for name in plan.facts if name.startswith("database ")):
-        if plan.owner_of(name) in plan.restoring and name not in plan.restored:
-            yield f"{plan.owner_of(name)} is restored but for {name}, and its databases belong together"
+        if owner_of(plan, name) in restoring(plan) and name not in plan.restored:
+            yield f"{owner_of(plan, name)} is restored but for {name}, and its databases belong together"
 
 
 def only_rehearsed_backups_are_restored(plan: PlanSeen) -> Iterator[str]:
@@ -45,7 +45,7 @@ def only_rehearsed_backups_are_restored(plan: PlanSeen) -> Iterator[str]:
 def nothing_lives_beside_a_restore(plan: PlanSeen) -> Iterator[str]:
     """Every service of the component has stopped on every host before, and starts on any only after."""
     for step in plan.of_kind("restore-database"):
-        component = plan.owner_of(_database(step))
+        component = owner_of(plan, _database(step))
         if component != step.component:
             yield f"{step.id} restores a database of {component or 'nobody'}"
         turns = plan.turns_of(component)

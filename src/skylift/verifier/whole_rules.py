@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skylift.verifier.document import STAGES, TURN, PlanSeen, StepSeen
+from skylift.verifier.document import STAGES, TURN, PlanSeen, StepSeen, restoring
 
 
 def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
@@ -24,7 +24,7 @@ def nothing_is_forgotten(plan: PlanSeen) -> Iterator[str]:
                 continue
             if not settled and (service, host) not in plan.turns:
                 yield f"{service} on {host} runs {runs}, and no step switches it to {goal}"
-            restored = plan.services.get(service) in plan.restoring  # nothing of it may live meanwhile
+            restored = plan.services.get(service) in restoring(plan)  # nothing of it may live meanwhile
             if settled and not restored and (service, host) in plan.turns:
                 yield f"{service} on {host} runs {goal} already and is restarted all the same"
 
