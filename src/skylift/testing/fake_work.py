@@ -111,6 +111,9 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
             return Ended(1, "zstd: error 70 : Write error : No space left on device")
         cloud.backups[host.name, PurePosixPath(words[1])] = Epoch(cloud.now)
         return Ended(0, words[1])
+    if (heads := cloud.leads_to.get(command.argv)) is not None:
+        cloud.rows |= {head.database: head.rows for head in heads}
+        return Ended(0, f"{' '.join(command.argv)}: done")
     if program.endswith("-manage"):
         return _migrate(cloud, host, command)
     plain = {"true": Ended(0, ""), "false": Ended(1, "it could not be installed")}
