@@ -10,7 +10,8 @@ from tests.simulation import flawed_plans as plans
 from skylift.checks.finding import Level
 from skylift.engine.execute import Execution
 from skylift.testing.simulation.kinds import FaultKind
-from skylift.testing.simulation.play import Findings, Product
+from skylift.testing.simulation.play import Product
+from skylift.testing.simulation.scene import Findings
 
 KILLED = (FaultKind.KILL_AFTER_EFFECT,)
 

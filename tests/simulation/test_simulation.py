@@ -121,7 +121,7 @@ def test_a_kind_of_fault_that_never_befalls_fails_the_command() -> None:
     for _ in range(ENOUGH):
         table.add(ran)
 
-    seen = {kind for kind, _ in ran.befell}
+    seen = {fault.kind for fault in ran.befell}
     assert seen
     assert set(table.missing) == set(FaultKind) - seen
     assert table.verdict == f"simulate: {ENOUGH} seeds, {len(seen)} fault kinds, 0 violations"

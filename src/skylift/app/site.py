@@ -25,6 +25,11 @@ def _nowhere(_entry: NotifyEntry, _notification: Notification) -> str | None:
     return "nobody here sends notifications"
 
 
+def digest_of_record(record: Record) -> Digest:
+    """Of what a record says; comments and order in its file do not change it."""
+    return Digest(f"sha256:{hashlib.sha256(canonical(encode(record))).hexdigest()}")
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One cloud, within reach."""
@@ -45,5 +50,5 @@ class Site:
 
     @property
     def digest(self) -> Digest:
-        """Of what the record says; comments and order in its file do not change it."""
-        return Digest(f"sha256:{hashlib.sha256(canonical(encode(self.record))).hexdigest()}")
+        """Of what the record says."""
+        return digest_of_record(self.record)

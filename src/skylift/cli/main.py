@@ -22,6 +22,7 @@ VERBS = {
     "check": "cli.look",
     "plan": "cli.plan",
     "why": "cli.plan",
+    "simulate": "cli.simulate",
     "audit-order": "cli.audit",
     "apply": "cli.run",
     "pause": "cli.control",

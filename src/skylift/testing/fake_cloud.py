@@ -16,6 +16,7 @@ from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Uncertain
 from skylift.model.record import Artifact, Record, ServiceEntry
 from skylift.model.release import Release
+from skylift.model.schema import SchemaHead
 from skylift.model.work import InHand
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
@@ -51,6 +52,8 @@ class FakeCloud:
         self.died = UnitState.FAILED
         """What a unit is whose service ended so: activating if systemd is told to start it for ever."""
         self.upgrade_check_code = 0
+        self.leads_to: dict[tuple[str, ...], tuple[SchemaHead, ...]] = {}
+        """Commands that end well here whatever they would do elsewhere, with the schemas that they leave."""
         self.queues: list[QueueSeen] = []
         """Queues of the message bus that somebody should know of."""
         self.in_hand: list[InHand] = []

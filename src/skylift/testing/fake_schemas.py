@@ -38,6 +38,10 @@ class FakeSchemas:
             if there.name == schema and release == until:
                 self._cloud.rows[database] = heads(self._declared[of])
 
+    def declare(self, declared: Mapping[Of, tuple[Revision, ...]]) -> None:
+        """Let releases declare these and nothing else; databases stay where they are."""
+        self._declared = dict(declared)
+
     def declared(self, of: Of) -> tuple[Revision, ...]:
         """The migrations of one release."""
         return self._declared.get(of, ())

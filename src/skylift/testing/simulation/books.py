@@ -11,6 +11,7 @@ from skylift.engine.journal import (
     Event,
     MovesAsked,
     Outcome,
+    Reported,
     RunAborting,
     RunClosed,
     RunOpened,
@@ -69,6 +70,13 @@ class Books:
         self._events: list[Event] = []
         """As they were appended."""
         self.checks: Counter[str] = Counter()
+
+    @property
+    def failures(self) -> tuple[tuple[str, Reported], ...]:
+        """What failed or stopped the run, in its order: the step, or nothing, and the problem."""
+        failed = ((e.step, e.problem) for e in self._events if isinstance(e, StepFailed))
+        paused = (("", e.problem) for e in self._events if isinstance(e, RunPaused) and e.problem)
+        return (*failed, *paused)
 
     @property
     def length(self) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from skylift.engine.fold import Phase
+from skylift.model.ids import StepId
+from skylift.testing.samples import NOW
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.wire import Call, Moment, Subject
 from skylift.testing.simulation.world import World
@@ -55,6 +57,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Befell:
+    """A fault that befell a run."""
+
+    kind: FaultKind
+    phase: str
+    step: StepId
+    """The step that was at work, if one was: its own if it is a step's fault."""
+    at_s: int
+    """After how many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Due:
     at: int
     kind: FaultKind
@@ -75,8 +89,8 @@ class Injector:
         self._busy = False
         self.first: FaultKind | None = None
         """The kind that goes by the seed's number."""
-        self.befell: Counter[tuple[FaultKind, str]] = Counter()
-        """How often each kind did, by the phase of the run."""
+        self.befell: list[Befell] = []
+        """What befell, in its order."""
 
     def deal(self, steps: int, kinds: tuple[FaultKind, ...]) -> None:
         """Choose what befalls a run of so many steps, of what can; the first kind goes by the seed.
@@ -115,7 +129,8 @@ class Injector:
 
     def _befall(self, due: _Due, rule: Rule, subject: Subject) -> None:
         world = self._world
-        self.befell[due.kind, phase_of(world)] += 1
+        at_s = round(world.cloud.now - NOW)
+        self.befell.append(Befell(due.kind, phase_of(world), _at_work(world, subject), at_s))
         world.note(f"fault: {due.kind.value}{_told(subject)}")
         self._busy = True
         try:
@@ -133,6 +148,13 @@ def phase_of(world: World) -> str:
     begun = world.run.steps
     stages = [step.stage.value for step in world.plan.steps if step.id in begun]
     return stages[-1] if stages else "opening"
+
+
+def _at_work(world: World, subject: Subject) -> StepId:
+    if isinstance(subject, Call) and subject.key:
+        return subject.step
+    running = world.run.within(Phase.RUNNING) if world.run else frozenset[StepId]()
+    return min(running, default=StepId(""))
 
 
 def _told(subject: Subject) -> str:

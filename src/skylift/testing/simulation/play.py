@@ -13,7 +13,7 @@ from skylift.app.loss_budget import LossGuard, with_announced
 from skylift.drainbench.clouds import Chance
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
-from skylift.engine.journal import Journal
+from skylift.engine.journal import Journal, Reported
 from skylift.engine.operate import Gates, open_run
 from skylift.engine.problems import Holder
 from skylift.model.problem import Problem
@@ -25,8 +25,9 @@ from skylift.testing.fake_builds import NOVA_COMPUTE
 from skylift.testing.fake_stacks import HEAT_API, HEAT_ENGINE
 from skylift.testing.fuse import Killed
 from skylift.testing.plans import RUN
+from skylift.testing.samples import NOW
 from skylift.testing.simulation import hurts, mishaps
-from skylift.testing.simulation.injector import Injector
+from skylift.testing.simulation.injector import Befell, Injector
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.operator_model import Operator, Word
 from skylift.testing.simulation.scene import Findings, Scene
@@ -102,7 +103,14 @@ class Ran:
     processes: int
     first: FaultKind | None
     """The kind of fault that was dealt by the seed's number, whether or not it befell."""
-    befell: Counter[tuple[FaultKind, str]]
+    befell: tuple[Befell, ...]
+    failures: tuple[tuple[str, Reported], ...]
+    """What failed or stopped it: the step, or nothing, and the problem."""
+    lost: Counter[str]
+    """Requests of users that failed, by pool."""
+    works_lost: tuple[str, ...]
+    """Servers and stacks that users asked for and did not get."""
+    lasted_s: int
     checks: Counter[str]
     broken: tuple[tuple[int, Violation], ...]
     digest: str
@@ -111,7 +119,7 @@ class Ran:
     def __str__(self) -> str:
         told = (
             f"seed {self.seed}: {self.site}, {self.outcome}, {self.events} events, {self.touches} touches, "
-            f"{self.processes} processes, {sum(self.befell.values())} faults, {self.digest[:16]}"
+            f"{self.processes} processes, {len(self.befell)} faults, {self.digest[:16]}"
         )
         wrong = (f"  after {at} touches: {v.rule}: {v.sentence}" for at, v in self.broken[:5])
         return "\n".join((told, *wrong))
@@ -327,7 +335,11 @@ class _Play:
             touches=world.touches,
             processes=world.processes,
             first=self._injector.first,
-            befell=self._injector.befell,
+            befell=tuple(self._injector.befell),
+            failures=self._watch.books.failures if self._watch.books else (),
+            lost=Counter(request.pool for request in world.cloud.failed),
+            works_lost=self._watch.users.works_lost,
+            lasted_s=round(world.cloud.now - NOW),
             checks=self._watch.counts(),
             broken=tuple(self._watch.broken),
             digest=world.digest,

@@ -35,7 +35,7 @@ class Table:
         """One more seed."""
         self.seeds += 1
         self.sites[ran.site, ran.outcome] += 1
-        self.befell += ran.befell
+        self.befell.update((fault.kind, fault.phase) for fault in ran.befell)
         self.firsts.update([ran.first] if ran.first else [])
         self.checks += ran.checks
         self.events += ran.events

@@ -45,6 +45,11 @@ class Users:
         """Works that were lost and judged."""
         self.checks: Counter[str] = Counter()
 
+    @property
+    def works_lost(self) -> tuple[str, ...]:
+        """Servers and stacks that users asked for and did not get."""
+        return tuple(self._works_lost())
+
     def spare(self, befalls: Callable[[], None]) -> None:
         """Let a fault befall the cloud: what users lose in this moment, they lose by it."""
         try:
