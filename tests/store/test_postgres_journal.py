@@ -26,8 +26,8 @@ from skylift.engine.store_problems import (
 )
 from skylift.model.ids import RunId
 from skylift.testing.contracts.on_journals import ONE_OF_EACH, JournalContract, OpenJournal
+from skylift.testing.crew.postgres_server import PASSWORD, Server
 from skylift.testing.keys import key_file
-from skylift.testing.postgres_server import PASSWORD, Server
 
 RUN = RunId("r1")
 REY = Holder(pid=4711, host="console", user="rey", since_ms=1_764_000_000_000, run=RUN)
