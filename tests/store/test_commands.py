@@ -66,7 +66,7 @@ def machine(folder: Path, cloud: str, store: str) -> Machine:
 @pytest.fixture
 def machines(tmp_path: Path, processes: Processes, store: PostgresStore) -> tuple[Machine, Machine]:
     """Two, and a run that a third one began."""
-    store.add(RUN, write_plan(PLAN), None)
+    store.shelf.add(RUN, write_plan(PLAN), None)
     journal, asked = store.journal(RUN, None), Asked("rey@console", Epoch(0))
     open_run(journal, RUN, cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
     journal.append(StepStarted(FIRST, 1, 1), after=1)
@@ -93,7 +93,7 @@ def test_what_is_said_on_one_machine_is_seen_on_the_other(
 def test_who_holds_the_cloud_is_told_on_every_machine(
     machines: tuple[Machine, Machine], store: PostgresStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with store.hold(Holder(4711, "console", "rey", 0, RUN)):
+    with store.lease.hold(Holder(4711, "console", "rey", 0, RUN)):
         told = machines[1].asks(capsys, "status")
 
     assert "4711" in json.dumps(told)
@@ -205,13 +205,13 @@ class TestWorker:
             try:
                 with psycopg.connect(processes.reference, autocommit=True) as connection:
                     for _ in range(300):
-                        if not store.restless():
+                        if not store.shelf.restless():
                             break
                         connection.execute("SELECT pg_sleep(0.1)")
             finally:
                 worker.kill()
 
-        assert store.restless() == ()
+        assert store.shelf.restless() == ()
         assert len(store.journal(RUN, None).events()) == 3
         assert fold(store.journal(RUN, None).events()).closed is None
 

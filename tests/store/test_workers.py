@@ -158,7 +158,7 @@ def test_what_an_operator_said_holds_for_whoever_takes_over(crew: Crew, undistur
     pause(journal, Asked("ann@laptop", crew.site.clock()))
     said = len(journal.events())
     crew.driver().kill()
-    crew.until(lambda: not crew.store.restless(), "rest")
+    crew.until(lambda: not crew.store.shelf.restless(), "rest")
     started = [e for e in crew.events()[said:] if isinstance(e, StepStarted)]
     then = crew.run().standing
 

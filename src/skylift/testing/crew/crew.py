@@ -98,7 +98,7 @@ class Crew:
     def holder(self) -> Holder | None:
         """None also while the store is away."""
         try:
-            return self.store.holder()
+            return self.store.lease.holder()
         except StoreUnreachable:
             return None
 

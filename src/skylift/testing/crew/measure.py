@@ -164,7 +164,7 @@ def journal_table(server: Server, step_ms: float) -> Iterator[str]:
         own, _ = appended(SqliteJournal(Path(folder) / "journal"), server)
         yield f"| SQLite | {own:.2f} | | {200 * own / step_ms:.0f} % |"
     store = PostgresStore(server.reference, "journal")
-    with store.hold(HOLDER):
+    with store.lease.hold(HOLDER):
         own, theirs = appended(store.journal(RUN, None), server)
     store.close()
     yield f"| PostgreSQL, fenced | {own:.2f} | {theirs:.2f} | {200 * own / step_ms:.0f} % |"

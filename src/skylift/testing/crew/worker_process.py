@@ -37,7 +37,7 @@ def record() -> Record:
 def site_of(home: Path, store: RunStore, socket: Path, actor: str) -> Site:
     """The cloud that is served at ``socket``, its runs in ``store``."""
     declared, line = record(), Line(socket)
-    ports = watched(remote_ports(line), lambda _call: store.look())
+    ports = watched(remote_ports(line), lambda _call: store.lease.look())
     return Site(declared, load(), ports, Runs(home, store), lambda: remote_clock(line), actor)
 
 
