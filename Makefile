@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain simulate simulate-fleet docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain bench-scale simulate simulate-fleet docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,11 @@ figures: ## measure both again and write their tables into the README (root)
 
 bench-drain: $(READY) ## plan whole fleets of 100 to 10,000 hosts, beside three other ways, and write the page
 	$(BIN)/python -m skylift.drainbench.run --page docs/reference/bench-drain.md
+
+HOSTS ?= 10000
+
+bench-scale: $(READY) ## what sharing runs costs: take-over, steps and CPU of 1, 2 and 4 workers, resume; writes the page
+	$(BIN)/python -m skylift.testing.crew.measure --hosts $(HOSTS) --page docs/reference/scale.md
 
 SEEDS ?= 10000
 FIRST ?= 0

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from skylift.drivers.postgres_store import PostgresStore
-from skylift.testing.postgres_server import Server, postgres_server
+from skylift.testing.crew.postgres_server import Server, postgres_server
 
 
 @pytest.fixture(scope="session")

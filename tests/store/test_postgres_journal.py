@@ -26,8 +26,8 @@ from skylift.engine.store_problems import (
 )
 from skylift.model.ids import RunId
 from skylift.testing.contracts.on_journals import ONE_OF_EACH, JournalContract, OpenJournal
+from skylift.testing.crew.postgres_server import PASSWORD, Server
 from skylift.testing.keys import key_file
-from skylift.testing.postgres_server import PASSWORD, Server
 
 RUN = RunId("r1")
 REY = Holder(pid=4711, host="console", user="rey", since_ms=1_764_000_000_000, run=RUN)
@@ -127,49 +127,49 @@ class TestLease:
     def test_a_second_holder_is_refused_and_told_who_holds_it(
         self, processes: Processes, store: PostgresStore
     ) -> None:
-        with store.hold(REY), pytest.raises(RunHeld) as caught, processes.another().hold(ANN):
+        with store.lease.hold(REY), pytest.raises(RunHeld) as caught, processes.another().lease.hold(ANN):
             pass
 
         assert caught.value.holder == REY
 
     def test_one_given_back_can_be_taken_again(self, processes: Processes, store: PostgresStore) -> None:
-        with store.hold(REY):
-            held_by = processes.another().holder()
+        with store.lease.hold(REY):
+            held_by = processes.another().lease.holder()
 
-        with processes.another().hold(ANN):
-            then = store.holder()
+        with processes.another().lease.hold(ANN):
+            then = store.lease.holder()
 
-        assert (held_by, then, store.holder()) == (REY, ANN, None)
+        assert (held_by, then, store.lease.holder()) == (REY, ANN, None)
 
     def test_two_clouds_of_a_store_are_held_apart(self, processes: Processes, store: PostgresStore) -> None:
-        with store.hold(REY), processes.another(cloud="quite another").hold(ANN):
-            assert store.holder() == REY
+        with store.lease.hold(REY), processes.another(cloud="quite another").lease.hold(ANN):
+            assert store.lease.holder() == REY
 
     def test_it_lasts_while_its_process_lives(self, processes: Processes, server: Server) -> None:
         store = processes.another(lasts_s=0.6)
         store.make()
 
-        with store.hold(REY):
+        with store.lease.hold(REY):
             asked(server, "SELECT pg_sleep(1.2)")
-            with pytest.raises(RunHeld), processes.another().hold(ANN):
+            with pytest.raises(RunHeld), processes.another().lease.hold(ANN):
                 pass
-            store.look()
+            store.lease.look()
 
     def test_whoever_was_taken_over_writes_nothing_and_touches_nothing(
         self, processes: Processes, server: Server, store: PostgresStore, cloud: str
     ) -> None:
         journal = store.journal(RUN, None)
         journal.append(ONE_OF_EACH[0], after=0)
-        with store.hold(REY):
+        with store.lease.hold(REY):
             asked(server, "UPDATE skylift.lease SET until = '-infinity' WHERE cloud = %s", cloud)
-            with processes.another().hold(ANN):
+            with processes.another().lease.hold(ANN):
                 with pytest.raises(LeaseLost, match="ann with process 17 on laptop"):
                     journal.append(ONE_OF_EACH[1], after=1)
                 with pytest.raises(LeaseLost):
-                    store.add(RunId("r2"), b"", None)
+                    store.shelf.add(RunId("r2"), b"", None)
                 with pytest.raises(LeaseLost):
-                    store.look()
-                still = store.holder()
+                    store.lease.look()
+                still = store.lease.holder()
 
         assert still == ANN
         assert processes.another().journal(RUN, None).events() == ONE_OF_EACH[:1]
@@ -178,24 +178,24 @@ class TestLease:
         self, processes: Processes, server: Server, store: PostgresStore, cloud: str
     ) -> None:
         """The look at the lease locks it: between it and the end of the write nobody can get in."""
-        with store.hold(REY):
+        with store.lease.hold(REY):
             asked(server, "UPDATE skylift.lease SET until = '-infinity' WHERE cloud = %s", cloud)
             with store._database.transaction() as connection:  # noqa: SLF001 - a write, held open half way
                 store._token.require(connection)  # noqa: SLF001
                 impatient = processes.another()
                 impatient._database.conninfo += " options='-c lock_timeout=200'"  # noqa: SLF001
-                with pytest.raises(StoreUnreachable, match="lock timeout"), impatient.hold(ANN):
+                with pytest.raises(StoreUnreachable, match="lock timeout"), impatient.lease.hold(ANN):
                     pass
 
     def test_an_operators_word_needs_no_lease(self, processes: Processes, store: PostgresStore) -> None:
-        with store.hold(REY):
+        with store.lease.hold(REY):
             processes.another().journal(RUN, None).append(ONE_OF_EACH[0], after=0)
 
             assert store.journal(RUN, None).events() == ONE_OF_EACH[:1]
 
     def test_what_the_store_has_not_confirmed_in_time_may_be_anothers(self) -> None:
         token = Token("a cloud")
-        token._begin(1, 0.0)  # noqa: SLF001 - a lease that was sure until this machine was started
+        token.begin(1, 0.0)  # a lease that was sure until this machine was started
 
         with pytest.raises(LeaseUnsure):
             token.look()
@@ -227,15 +227,13 @@ class TestReference:
         assert stat.S_IMODE(server.passfile.stat().st_mode) == 0o600
         assert PASSWORD not in store._database.conninfo  # noqa: SLF001 - what might be logged
         with pytest.raises(StoreUnreachable) as caught:
-            PostgresStore(
-                f"postgresql://nobody@/postgres?host={server.folder}", "a cloud"
-            ).known()  # it has no connection to close
+            PostgresStore(f"postgresql://nobody@/postgres?host={server.folder}", "a cloud").shelf.known()
         assert PASSWORD not in str(caught.value)
 
 
 def test_a_store_that_is_not_there_is_a_problem_that_waiting_may_help(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreachable, match="could not reach the store postgresql:///nowhere"):
-        PostgresStore(f"postgresql:///nowhere?host={tmp_path}", "a cloud").known()
+        PostgresStore(f"postgresql:///nowhere?host={tmp_path}", "a cloud").shelf.known()
 
 
 def test_a_database_without_tables_has_no_runs_and_is_left_as_it_is(
@@ -244,7 +242,7 @@ def test_a_database_without_tables_has_no_runs_and_is_left_as_it_is(
     asked(server, "CREATE DATABASE bare")
     bare = processes.another(reference=server.reference.replace("/postgres?", "/bare?"))
 
-    assert (bare.known(), bare.restless(), bare.holder()) == ((), (), None)
+    assert (bare.shelf.known(), bare.shelf.restless(), bare.lease.holder()) == ((), (), None)
     with psycopg.connect(server.reference.replace("/postgres?", "/bare?")) as connection:
         assert connection.execute("SELECT to_regnamespace('skylift')").fetchone() == (None,)
 
@@ -260,7 +258,7 @@ def test_tables_of_another_version_are_refused_by_name(
         connection.execute("UPDATE skylift.store SET version = %s", (version,))
 
     with pytest.raises(StoreFormat, match=f"version {version}, and this Skylift, which is {who}"):
-        processes.another(reference=reference).known()
+        processes.another(reference=reference).shelf.known()
 
 
 def test_a_store_that_takes_nothing_says_why(processes: Processes, store: PostgresStore) -> None:

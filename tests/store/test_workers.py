@@ -16,8 +16,6 @@ import psycopg
 import pytest
 from tests.crash.worlds import deeds, shape
 from tests.store.conftest import Processes
-from tests.store.crew import GOAL, RUN, Crew, crew_at, new_cloud
-from tests.store.worker_process import bench, record
 
 from skylift.app.approvals import Approval
 from skylift.app.audit import read_deed
@@ -32,9 +30,11 @@ from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import Standing
 from skylift.engine.journal import StepStarted
 from skylift.engine.operate import Asked, pause, resume
+from skylift.testing.crew.crew import GOAL, RUN, Crew, crew_at, new_cloud
+from skylift.testing.crew.postgres_server import Server
+from skylift.testing.crew.worker_process import bench, record
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
-from skylift.testing.postgres_server import Server
 
 SEED = 7
 KILLS = 3
@@ -158,7 +158,7 @@ def test_what_an_operator_said_holds_for_whoever_takes_over(crew: Crew, undistur
     pause(journal, Asked("ann@laptop", crew.site.clock()))
     said = len(journal.events())
     crew.driver().kill()
-    crew.until(lambda: not crew.store.restless(), "rest")
+    crew.until(lambda: not crew.store.shelf.restless(), "rest")
     started = [e for e in crew.events()[said:] if isinstance(e, StepStarted)]
     then = crew.run().standing
 

@@ -46,24 +46,8 @@ class RunUnknown(Refused):
         )
 
 
-class RunStore(Protocol):
-    """All that is kept of one cloud's runs where every machine that has its record can reach it.
-
-    Every call raises ``StoreUnreachable`` or ``StoreRefuses`` if it is not answered.
-    """
-
-    @property
-    def where(self) -> str:
-        """How it is named in words to an operator."""
-        ...
-
-    def make(self) -> None:
-        """Make what it is kept in; no effect if it is there."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the connection; it is made again when the store is asked next."""
-        ...
+class Shelf(Protocol):
+    """Which runs there are, with their plans."""
 
     def known(self) -> tuple[RunId, ...]:
         """Every run that was opened, oldest first."""
@@ -89,23 +73,15 @@ class RunStore(Protocol):
         """The plan of a run that is known, and the seal on it, if there is one."""
         ...
 
-    def journal(self, run: RunId, signer: Signer | None) -> Journal:
-        """The journal of a run, verified row by row."""
-        ...
 
-    def chain(self, name: str, kind: Kind, signer: Signer | None) -> Chain:
-        """The chain of this name, verified row by row: ``run/RUN`` of a run's journal."""
-        ...
-
-    def heads(self) -> dict[RunId, tuple[int, str]]:
-        """How many events each journal has, and the chain of the last one in hexadecimal."""
-        ...
+class Lease(Protocol):
+    """Who may work on the cloud: one process at a time, and whoever is taken over writes nothing more."""
 
     def hold(self, holder: Holder) -> AbstractContextManager[None]:
-        """Be the only one who works on the cloud; whoever is taken over writes nothing any more.
+        """Be the only one for as long as the block runs.
 
         Raises:
-            RunHeld: another process works on it; the problem names it.
+            RunHeld: another process works on the cloud; the problem names it.
         """
         ...
 
@@ -123,6 +99,48 @@ class RunStore(Protocol):
 
     def leave(self) -> None:
         """Let others take the cloud in a moment, if it is held; whoever calls this ends now."""
+        ...
+
+
+class RunStore(Protocol):
+    """All that is kept of one cloud's runs where every machine that has its record can reach it.
+
+    Every call, of its parts too, raises ``StoreUnreachable`` or ``StoreRefuses`` if it is not answered.
+    """
+
+    @property
+    def where(self) -> str:
+        """How it is named in words to an operator."""
+        ...
+
+    @property
+    def shelf(self) -> Shelf:
+        """Which runs there are."""
+        ...
+
+    @property
+    def lease(self) -> Lease:
+        """Who may work on the cloud."""
+        ...
+
+    def make(self) -> None:
+        """Make what it is kept in; no effect if it is there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; it is made again when the store is asked next."""
+        ...
+
+    def journal(self, run: RunId, signer: Signer | None) -> Journal:
+        """The journal of a run, verified row by row."""
+        ...
+
+    def chain(self, name: str, kind: Kind, signer: Signer | None) -> Chain:
+        """The chain of this name, verified row by row: ``run/RUN`` of a run's journal."""
+        ...
+
+    def heads(self) -> dict[RunId, tuple[int, str]]:
+        """How many events each journal has, and the chain of the last one in hexadecimal."""
         ...
 
     def tell(self, body: bytes) -> None:
@@ -209,7 +227,7 @@ class Runs:
         folder = self._folder(run)
         self.make_home()
         if self.store is not None:
-            self.store.add(run, plan, seal)
+            self.store.shelf.add(run, plan, seal)
         folder.path.mkdir(mode=0o700)
         _write(folder, plan, seal)
         return folder
@@ -219,7 +237,7 @@ class Runs:
         if self.store is None:
             found = (self._folder(RunId(p.parent.name)) for p in (self.home / "runs").glob("*/journal"))
             return tuple(sorted(found, key=lambda folder: folder.id))
-        folders = tuple(self._folder(run) for run in self.store.known())
+        folders = tuple(self._folder(run) for run in self.store.shelf.known())
         for folder in folders:
             if not folder.plan.exists():
                 self._copy(folder)
@@ -243,14 +261,14 @@ class Runs:
     def rested(self, run: RunId, events: int) -> None:
         """Let workers leave the run alone until its journal has more events than these."""
         if self.store is not None:
-            self.store.rested(run, events)
+            self.store.shelf.rested(run, events)
 
     def _copy(self, folder: RunFolder) -> None:
         """What the store has of the run's plan: its own copy is nobody's word."""
         assert self.store is not None, "there is nothing to copy from"  # noqa: S101 - see its callers
         self.make_home()
         folder.path.mkdir(mode=0o700, exist_ok=True)
-        _write(folder, *self.store.plan_of(folder.id))
+        _write(folder, *self.store.shelf.plan_of(folder.id))
 
     def _folder(self, run: RunId) -> RunFolder:
         if not _FORM.fullmatch(run):

@@ -156,7 +156,7 @@ def open_site(record: Path, runs: Runs | None = None) -> Iterator[Site]:
         yield Site(
             record=declared,
             catalog=load_catalog(declared.catalog),
-            ports=ports if store is None else watched(ports, lambda _call: store.look()),
+            ports=ports if store is None else watched(ports, lambda _call: store.lease.look()),
             runs=kept,
             clock=clock.now,
             actor=actor(),
@@ -259,12 +259,12 @@ def hold(site: Site, run: RunId) -> Iterator[None]:
     site.runs.make_home()
     user, _, host = site.actor.partition("@")
     holder, store = Holder(os.getpid(), host, user, milliseconds(site.clock()), run), site.runs.store
-    with lease(site.runs.home, holder) if store is None else store.hold(holder):
+    with lease(site.runs.home, holder) if store is None else store.lease.hold(holder):
         yield
 
 
 def worker_on(runs: Runs) -> Holder | None:
     """Who works on the cloud right now, if anyone does."""
     if runs.store is not None:
-        return runs.store.holder()
+        return runs.store.lease.holder()
     return holder_of(runs.home) if runs.home.exists() else None

@@ -19,7 +19,7 @@ from skylift.engine.problems import RunHeld
 from skylift.model.ids import RunId
 from skylift.model.problem import Problem
 
-AGAIN_S = 30
+AGAIN_S = 60
 """A run that could not be driven is tried again after so long: its cause needs somebody."""
 
 Drive = Callable[[str, RunId], None]
@@ -74,8 +74,8 @@ class Worker:
     def look(self, cloud: str) -> None:
         """Wake whoever drives each run of ``cloud`` that is to be driven, and that nobody drives."""
         with self.clouds[cloud].store() as store:
-            waiting = store.restless()
-            if waiting and store.holder() is None:
+            waiting = store.shelf.restless()
+            if waiting and store.lease.holder() is None:
                 for run in waiting:
                     self.queue.wake(cloud, run)
 

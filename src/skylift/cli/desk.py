@@ -36,6 +36,12 @@ class Desk:
 
         return runs_of(self.record, self.store)
 
+    def close(self) -> None:
+        """Let go of the store, if there was one."""
+        runs: Runs | None = self.__dict__.get("runs")
+        if runs is not None and runs.store is not None:
+            runs.store.close()
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
 run_option = click.option("--run", "run", help="The run; without it, the newest.")

@@ -86,7 +86,8 @@ def skylift(ctx: click.Context, record: Path, store: str | None) -> None:
     A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume,
     retry and abort changes a service.
     """
-    ctx.obj = Desk(record=record, store=store)
+    desk = ctx.obj = Desk(record=record, store=store)
+    ctx.call_on_close(desk.close)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -93,7 +93,8 @@ class _Post:
         def leave(_number: int, _frame: FrameType | None) -> None:
             # What is under way on hosts goes on, and the probes go on measuring: as after a kill.
             for store in tuple(self._held):
-                store.leave()
+                with suppress(Problem):
+                    store.lease.leave()
             os._exit(Exit.OK)
 
         for number in (signal.SIGTERM, signal.SIGINT):

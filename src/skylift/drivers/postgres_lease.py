@@ -35,7 +35,7 @@ class Token:
     def __init__(self, cloud: str, ends: Callable[[Problem], None] = goes_on) -> None:
         self.cloud = cloud
         self._ends = ends
-        self._epoch: int | None = None
+        self.epoch: int | None = None
         self._sure_until = 0.0
         self._taken_by: str | None = None
 
@@ -47,13 +47,13 @@ class Token:
         Raises:
             LeaseLost: another has.
         """
-        if self._epoch is None:
+        if self.epoch is None:
             return
         row = connection.execute(
             "SELECT epoch, holder FROM skylift.lease WHERE cloud = %s FOR SHARE", (self.cloud,)
         ).fetchone()
-        if row is None or row[0] != self._epoch:
-            raise self._lose(str(_holder(row[1])) if row else "another process")
+        if row is None or row[0] != self.epoch:
+            raise self.lose(str(_holder(row[1])) if row else "another process")
 
     def look(self) -> None:
         """See, without asking the store, that no other process can have taken the cloud over by now.
@@ -62,33 +62,36 @@ class Token:
             LeaseLost: another has.
             LeaseUnsure: another may have.
         """
-        if self._epoch is None:
+        if self.epoch is None:
             return
         if self._taken_by is not None:
             raise LeaseLost(self._taken_by)
         if _since_boot() > self._sure_until:
             raise LeaseUnsure
 
-    def _begin(self, epoch: int, sure_until: float) -> None:
-        self._taken_by, self._sure_until, self._epoch = None, sure_until, epoch
+    def begin(self, epoch: int, sure_until: float) -> None:
+        """The cloud is held from now on, and sure to be for so long."""
+        self._taken_by, self._sure_until, self.epoch = None, sure_until, epoch
 
-    def _end(self) -> None:
-        self._epoch = None
+    def renew(self, sure_until: float) -> None:
+        """It is sure to be held for longer."""
+        self._sure_until = sure_until
 
-    def _lose(self, by: str) -> LeaseLost:
+    def stop(self) -> int | None:
+        """Let nothing more be done: the number of what was held, if anything was."""
+        self._sure_until = 0.0
+        return self.epoch
+
+    def end(self) -> None:
+        """The cloud is not held any more."""
+        self.epoch = None
+
+    def lose(self, by: str) -> LeaseLost:
+        """Another process holds it: the problem to be raised."""
         self._taken_by = by
         problem = LeaseLost(by)
         self._ends(problem)
         return problem
-
-    def leave(self, database: Database) -> None:
-        """Touch nothing more, and let others take the cloud in a moment; whoever calls this ends now.
-
-        No effect if it is not held. ``database`` must be in nobody else's hands.
-        """
-        if self._epoch is not None:
-            self._sure_until = 0.0
-            _end_lease(database, self.cloud, self._epoch, in_s=_LEAVING_S)
 
 
 def _since_boot() -> float:
@@ -96,44 +99,71 @@ def _since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@contextmanager
-def lease(database: Database, token: Token, holder: Holder, *, lasts_s: float = LASTS_S) -> Iterator[None]:
-    """Hold the cloud of ``token`` for as long as the block runs, however long that is.
+class PostgresLease:
+    """The lease on the cloud of ``token``; one that nobody renews ends after ``lasts_s``."""
 
-    If the process dies, or stands still for ``lasts_s``, anybody else may take it.
+    def __init__(self, database: Database, token: Token, *, lasts_s: float = LASTS_S) -> None:
+        self._database = database
+        self._token = token
+        self._lasts_s = lasts_s
 
-    Raises:
-        RunHeld: another process holds it; the problem names it.
-    """
-    asked = _since_boot()
-    told = codec.canonical(codec.encode(holder))
-    with database.transaction() as connection:
-        row = connection.execute(
-            "INSERT INTO skylift.lease AS held VALUES (%s, 1, %s, clock_timestamp() + %s * interval '1 s')"
-            " ON CONFLICT (cloud) DO UPDATE SET epoch = held.epoch + 1, holder = excluded.holder,"
-            " until = excluded.until WHERE held.until <= clock_timestamp() RETURNING epoch",
-            (token.cloud, told, lasts_s),
-        ).fetchone()
-    if row is None:
-        raise RunHeld(holder_of(database, token.cloud))
-    epoch, over = int(row[0]), threading.Event()
-    token._begin(epoch, asked + lasts_s * (1 - _MARGIN))  # noqa: SLF001 - a token is this module's own
-    keeper = threading.Thread(
-        target=_keep,
-        args=(Database(database.reference), token, epoch, lasts_s),
-        kwargs={"over": over},
-        daemon=True,
-    )
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
-        token._end()  # noqa: SLF001
-        # Out of reach it ends by itself.
-        with suppress(StoreUnreachable, StoreRefuses):
-            _end_lease(database, token.cloud, epoch)
+    @contextmanager
+    def hold(self, holder: Holder) -> Iterator[None]:
+        """Hold the cloud for as long as the block runs, however long that is.
+
+        If the process dies, or stands still for longer than a lease lasts, anybody else may take it.
+
+        Raises:
+            RunHeld: another process holds it; the problem names it.
+        """
+        token, asked = self._token, _since_boot()
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "INSERT INTO skylift.lease AS held"
+                " VALUES (%s, 1, %s, clock_timestamp() + %s * interval '1 s')"
+                " ON CONFLICT (cloud) DO UPDATE SET epoch = held.epoch + 1, holder = excluded.holder,"
+                " until = excluded.until WHERE held.until <= clock_timestamp() RETURNING epoch",
+                (token.cloud, codec.canonical(codec.encode(holder)), self._lasts_s),
+            ).fetchone()
+        if row is None:
+            raise RunHeld(self.holder())
+        epoch, over = int(row[0]), threading.Event()
+        token.begin(epoch, asked + self._lasts_s * (1 - _MARGIN))
+        own = Database(self._database.reference)
+        keeper = threading.Thread(target=_keep, args=(own, token, self._lasts_s, over), daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+            token.end()
+            # Out of reach it ends by itself.
+            with suppress(StoreUnreachable, StoreRefuses):
+                _end_lease(self._database, token.cloud, epoch)
+
+    def holder(self) -> Holder | None:
+        """Who holds the cloud right now; none if nobody does."""
+        if not self._database.has_tables():
+            return None
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT holder FROM skylift.lease WHERE cloud = %s AND until > clock_timestamp()",
+                (self._token.cloud,),
+            ).fetchone()
+        return _holder(row[0]) if row else None
+
+    def look(self) -> None:
+        """See that what is done to the cloud now is still this process's to do; as ``Token.look``."""
+        self._token.look()
+
+    def leave(self) -> None:
+        """Touch nothing more, and let others take the cloud in a moment; whoever calls this ends now.
+
+        No effect if it is not held. Connects anew, for another thread may be in the middle of something.
+        """
+        if (epoch := self._token.stop()) is not None:
+            _end_lease(Database(self._database.reference), self._token.cloud, epoch, in_s=_LEAVING_S)
 
 
 def _end_lease(database: Database, cloud: str, epoch: int, *, in_s: float = 0) -> None:
@@ -155,7 +185,7 @@ def holder_of(database: Database, cloud: str) -> Holder | None:
     return _holder(row[0]) if row else None
 
 
-def _keep(database: Database, token: Token, epoch: int, lasts_s: float, *, over: threading.Event) -> None:
+def _keep(database: Database, token: Token, lasts_s: float, over: threading.Event) -> None:
     """Renew until the block is over, or the cloud is another's."""
     every = lasts_s / _RENEWALS
     wait = every
@@ -166,7 +196,7 @@ def _keep(database: Database, token: Token, epoch: int, lasts_s: float, *, over:
                 kept = connection.execute(
                     "UPDATE skylift.lease SET until = clock_timestamp() + %s * interval '1 s'"
                     " WHERE cloud = %s AND epoch = %s",
-                    (lasts_s, token.cloud, epoch),
+                    (lasts_s, token.cloud, token.epoch),
                 ).rowcount
         except (StoreUnreachable, StoreRefuses):
             # Nothing new is begun once it may have ended; until then, and after, the store is asked again.
@@ -174,9 +204,9 @@ def _keep(database: Database, token: Token, epoch: int, lasts_s: float, *, over:
             continue
         wait = every
         if kept != 1:
-            token._lose("another process")  # noqa: SLF001
+            token.lose("another process")
             break
-        token._sure_until = asked + lasts_s * (1 - _MARGIN)  # noqa: SLF001
+        token.renew(asked + lasts_s * (1 - _MARGIN))
     database.close()
 
 

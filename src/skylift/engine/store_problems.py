@@ -65,8 +65,8 @@ class StoreReference(Refused):
             Remedy(Fix.REPAIR, "name it so: skylift --store postgresql://USER@HOST/DATABASE"),
             Remedy(
                 Fix.REPAIR,
-                "keep the password in a file of mode 0600, a line of HOST:PORT:DATABASE:USER:PASSWORD, "
-                "and name that: export PGPASSFILE=PATH",
+                "keep the password in a line of ~/.pgpass, a file of mode 0600: "
+                "HOST:PORT:DATABASE:USER:PASSWORD",
             ),
         )
 

@@ -6,17 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from tests.store.worker_process import LASTS_S, bench, record, site_of
+from typing import IO
 
 from skylift.app.approvals import Approval
 from skylift.app.conduct import apply
 from skylift.app.propose import propose
-from skylift.app.runs import Runs
 from skylift.app.site import Site
 from skylift.drivers.chain_journal import ChainJournal
 from skylift.drivers.postgres_store import PostgresStore
@@ -27,18 +25,22 @@ from skylift.engine.store_problems import StoreUnreachable
 from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId
 from skylift.model.release import Release
-from skylift.testing.cloud_server import served
+from skylift.testing.crew.cloud_server import served
+from skylift.testing.crew.worker_process import bench, record, site_of
 from skylift.testing.fake_cloud import FakeCloud
 
 GOAL = Upgrade(Release(2024, 1))
 RUN = RunId("20260101-000000-run-0001")
 SPEED = 60
 """Seconds of the cloud in one of ours."""
+LASTS_S = 2.5
+"""For how long a lease lasts, if nothing else is said."""
 LIMIT_S = 150
 _LOOK_EVERY_S = 0.05
 
 
 def new_cloud() -> FakeCloud:
+    """One at 2023.1, with 2024.1 staged on it."""
     cloud = FakeCloud(record())
     cloud.stage(GOAL.to)
     return cloud
@@ -80,20 +82,23 @@ class Crew:
                 return
             self.supervise()
             never.wait(_LOOK_EVERY_S)
-        raise AssertionError(f"{what} did not happen within {LIMIT_S} s: {len(self.events())} events")
+        msg = f"{what} did not happen within {LIMIT_S} s: {len(self.events())} events"
+        raise AssertionError(msg)
 
     def events(self) -> tuple[Event, ...]:
+        """The run's, by now."""
         if self._journal is None:
             self._journal = self.store.journal(RUN, None)
         return self._journal.events()
 
     def run(self) -> Run:
+        """How it stands."""
         return fold(self.events())
 
     def holder(self) -> Holder | None:
         """None also while the store is away."""
         try:
-            return self.store.holder()
+            return self.store.lease.holder()
         except StoreUnreachable:
             return None
 
@@ -105,6 +110,7 @@ class Crew:
         return found[0] if found else self.driver()
 
     def taken_over_from(self, dead: subprocess.Popen[bytes]) -> bool:
+        """Whether another drives it."""
         holder = self.holder()
         return holder is not None and holder.pid != dead.pid
 
@@ -113,23 +119,22 @@ class Crew:
         self.until(lambda: len(self.events()) >= events, f"event {events}")
 
     def completes(self) -> None:
+        """Wait until the run has ended."""
         self.until(lambda: self.run().closed is not None, "the end of the run")
 
 
 @contextmanager
-def crew_at(folder: Path, reference: str, cloud_name: str) -> Iterator[Crew]:
+def crew_at(folder: Path, reference: str, name: str, *, lasts_s: float = LASTS_S) -> Iterator[Crew]:
     """A crew without workers yet; those that live at the end are killed, one by one."""
     cloud, socket = new_cloud(), folder / "cloud"
-    store = PostgresStore(reference, cloud_name, lasts_s=LASTS_S)
+    store = PostgresStore(reference, name, lasts_s=lasts_s)
     store.make()
     with served(cloud, socket, speed=SPEED) as alone, (folder / "said").open("wb") as said:
 
         def start(number: int) -> subprocess.Popen[bytes]:
-            home = folder / f"machine{number}"
-            argv = [sys.executable, "-m", "tests.store.worker_process", str(socket), reference, cloud_name]
-            return subprocess.Popen([*argv, str(home)], stderr=said)
+            return started(folder / f"machine{number}", reference, {name: socket}, said, lasts_s=lasts_s)
 
-        site = site_of(Runs(folder / "desk", store), socket, "rey@console")
+        site = site_of(folder / "desk", store, socket, "rey@console")
         crew = Crew(cloud, alone, store, site, start)
         try:
             yield crew
@@ -138,3 +143,11 @@ def crew_at(folder: Path, reference: str, cloud_name: str) -> Iterator[Crew]:
                 worker.kill()
                 worker.wait()
             store.close()
+
+
+def started(
+    home: Path, reference: str, clouds: Mapping[str, Path], said: IO[bytes], *, lasts_s: float
+) -> subprocess.Popen[bytes]:
+    """A worker process that serves ``clouds``, each at its socket."""
+    argv = [sys.executable, "-m", "skylift.testing.crew.worker_process", reference, str(home), str(lasts_s)]
+    return subprocess.Popen([*argv, *(f"{c}={socket}" for c, socket in clouds.items())], stderr=said)

@@ -84,14 +84,19 @@ def _done(
         return False, (type(problem), problem.args, problem.__dict__)
 
 
-class _Line:
+class Line:
     """A way to the cloud, for the threads of one process: each has its own."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._own = threading.local()
 
-    def ask(self, port: str, key: str, called: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def ask(self, port: str, key: str, called: str, *, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a port there: the one ``under`` a key, if there is one.
+
+        Raises:
+            Problem: as the port does.
+        """
         if not hasattr(self._own, "line"):
             self._own.line = Client(str(self._socket), "AF_UNIX")
         self._own.line.send((port, key, called, args, kwargs))
@@ -105,7 +110,7 @@ class _Line:
 
 
 class _Remote:
-    def __init__(self, line: _Line, port: str, key: str = "") -> None:
+    def __init__(self, line: Line, port: str, key: str = "") -> None:
         self._line = line
         self._port = port
         self._key = key
@@ -113,16 +118,15 @@ class _Remote:
     def __getattr__(self, called: str) -> Any:
         if called == "under":
             return lambda key: _Remote(self._line, self._port, key)
-        return lambda *args, **kwargs: self._line.ask(self._port, self._key, called, args, kwargs)
+        return lambda *args, **kwargs: self._line.ask(self._port, self._key, called, args=args, kwargs=kwargs)
 
 
-def remote_ports(socket: Path) -> Ports:
-    """The ports of the cloud that is served at ``socket``."""
-    line = _Line(socket)
+def remote_ports(line: Line) -> Ports:
+    """The ports of the cloud at the other end."""
     ends: dict[str, Any] = {name: _Remote(line, name) for name in Ports.__dataclass_fields__}
     return Ports(**ends)
 
 
-def remote_clock(socket: Path) -> Epoch:
+def remote_clock(line: Line) -> Epoch:
     """What time it is there."""
-    return Epoch(_Line(socket).ask("clock", "", "", (), {}))
+    return Epoch(line.ask("clock", "", "", args=(), kwargs={}))

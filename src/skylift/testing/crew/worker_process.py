@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from skylift.app.bench import Bench
-from skylift.app.runs import Runs
+from skylift.app.runs import Runs, RunStore
 from skylift.app.site import Site
 from skylift.app.take_up import take_up
 from skylift.app.worker import Served, Worker
@@ -23,27 +23,26 @@ from skylift.model.ids import Seconds
 from skylift.model.problem import Problem
 from skylift.model.record import Policy, Record
 from skylift.ports.watched import watched
-from skylift.testing.cloud_server import remote_clock, remote_ports
+from skylift.testing.crew.cloud_server import Line, remote_clock, remote_ports
 from skylift.testing.samples import sample_record
 
-LASTS_S = 2.5
-"""For how long a lease lasts here."""
 LOOK_EVERY_S = 0.02
 
 
 def record() -> Record:
+    """Of every cloud here."""
     return sample_record(policy=Policy(baseline=Seconds(10)))
 
 
-def site_of(runs: Runs, socket: Path, actor: str) -> Site:
-    kept = record()
-    store = runs.store
-    assert store is not None
-    ports = watched(remote_ports(socket), lambda _call: store.look())
-    return Site(kept, load(), ports, runs, lambda: remote_clock(socket), actor)
+def site_of(home: Path, store: RunStore, socket: Path, actor: str) -> Site:
+    """The cloud that is served at ``socket``, its runs in ``store``."""
+    declared, line = record(), Line(socket)
+    ports = watched(remote_ports(line), lambda _call: store.lease.look())
+    return Site(declared, load(), ports, Runs(home, store), lambda: remote_clock(line), actor)
 
 
 def bench() -> Bench:
+    """One that shows nothing and is never asked to stop."""
     never = threading.Event()
 
     def pause() -> None:
@@ -53,37 +52,48 @@ def bench() -> Bench:
 
 
 def told(line: str) -> None:
+    """Say it with the process that says it."""
     sys.stderr.write(f"{os.getpid()}: {line}\n")
     sys.stderr.flush()
 
 
 def ends(problem: Problem) -> None:
+    """As the product's worker does."""
     could_not("this worker ends", problem)
     os._exit(exit_for(problem))
 
 
 def could_not(what: str, problem: Problem) -> None:
+    """Tell a problem."""
     for line in (what, *problem_view.lines(problem)):
         told(line)
 
 
-def main() -> None:
-    socket, reference, cloud, home = sys.argv[1:]
+def served(reference: str, home: Path, cloud: str, socket: Path, lasts_s: float) -> Served:
+    """One cloud, as a worker is given it."""
     looked = PostgresStore(reference, cloud, ends=ends)
 
     @contextmanager
-    def store() -> Iterator[PostgresStore]:
+    def store() -> Iterator[RunStore]:
         yield looked
 
     @contextmanager
     def site() -> Iterator[Site]:
-        kept = PostgresStore(reference, cloud, lasts_s=LASTS_S, ends=ends)
-        yield site_of(Runs(Path(home), kept), Path(socket), f"worker-{os.getpid()}@test")
+        kept = PostgresStore(reference, cloud, lasts_s=lasts_s, ends=ends)
+        yield site_of(home / cloud, kept, socket, f"worker-{os.getpid()}@test")
         kept.close()
 
-    served = {cloud: Served(store, site)}
+    return Served(store, site)
+
+
+def main() -> None:
+    """Serve: REFERENCE HOME LEASE-SECONDS CLOUD=SOCKET …."""
+    reference, home, lasts_s, *named = sys.argv[1:]
+    Path(home).mkdir(exist_ok=True)
+    at = {cloud: Path(socket) for cloud, _, socket in (word.partition("=") for word in named)}
+    clouds = {c: served(reference, Path(home), c, socket, float(lasts_s)) for c, socket in at.items()}
     Worker(
-        served, ProcrastinateQueue(reference), lambda at, run: take_up(at, run, bench()), could_not
+        clouds, ProcrastinateQueue(reference), lambda site, run: take_up(site, run, bench()), could_not
     ).serve()
 
 
