@@ -48,7 +48,7 @@ def twin_scene(text: bytes, record: Record) -> tuple[Plan, Scene]:
     """
     plan = verified(text, record.catalog)
     if plan.record != (here := digest_of_record(record)):
-        raise OtherRecord(plan.record, here)
+        raise OtherRecord(plan.record, here, plan.goal.again)
     return plan, scene_from(plan, record, load(record.catalog))
 
 
