@@ -45,7 +45,8 @@ def at(tmp_path: Path) -> SiteOf:
     return made
 
 
-def said(at: SiteOf, verb: Verb, step: StepId, journal: Journal, order: Order) -> Run:
+def said(at: SiteOf, what: tuple[Verb, StepId], journal: Journal, order: Order) -> Run:
+    verb, step = what
     word = {Verb.SKIP: skip, Verb.POSTPONE: postpone}[verb]
     return word(journal, order, at_desk(at), step, reason="month's end")
 
@@ -58,7 +59,7 @@ def once(at: SiteOf, verb: Verb, *hosts: str) -> None:
             at.said = True
             meant = [host for host in CMP if host in hosts]
             for step in steps_of(fleet_account(at.site.runs, folder(at)), verb, meant, ()):
-                tell(folder(at), partial(said, at, verb, step))
+                tell(folder(at), partial(said, at, (verb, step)))
 
     at.meanwhile = say
 

@@ -81,7 +81,7 @@ class FleetExecution:
         events = journal.events()
         self._moves = WatchedMoves(ports, events, limits.maintenance.move)
         self._stays = WhoStays(self.ledger, ports, events)
-        self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance.patience)
+        self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance)
         self._ends = FleetEnds(self.ledger, turns, conductor, cloud)
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command

@@ -12,7 +12,8 @@ from skylift.engine.ledger import Ledger
 from skylift.engine.live_fleet import Looked
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.fleet.conductor import Conductor
-from skylift.model.ids import Epoch, HostName, Seconds
+from skylift.model.ids import Epoch, HostName
+from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Fix, Remedy
 from skylift.ports import MigrationSeen
 
@@ -29,8 +30,8 @@ class Obstacle:
 class InTheWay:
     """Writes down what a host waits for, and gives the host up when that lasts too long."""
 
-    def __init__(self, ledger: Ledger, moves: WatchedMoves, patience: Seconds) -> None:
-        self._ledger, self._moves, self._patience = ledger, moves, patience
+    def __init__(self, ledger: Ledger, moves: WatchedMoves, of: Maintenance) -> None:
+        self._ledger, self._moves, self._of = ledger, moves, of
         self._since: dict[tuple[HostName, str], Epoch] = {}
         self._given_up: dict[HostName, Obstacle] = {}
 
@@ -46,13 +47,15 @@ class InTheWay:
         self._since = {key: since.get(key, now) for key in sorted(keys)}
         for host, obstacles in found.items():
             step = turns[host].emptying
-            told = "; ".join(sorted(obstacle.what for obstacle in obstacles))
+            # What goes again at once, as servers of the probes do, is not worth a word.
+            lasting = (o.what for o in obstacles if now - self._since[host, o.what] >= self._of.settle)
+            told = "; ".join(sorted(lasting))
             if told != self._ledger.run.waits.get(step, ""):
                 self._ledger.write(StepWaits(step, told, milliseconds(now)))
             for obstacle in obstacles:
-                if now - self._since[host, obstacle.what] > self._patience:
+                if now - self._since[host, obstacle.what] > self._of.patience:
                     self._given_up[host] = obstacle
-                    conductor.give_up(host, f"{obstacle.what} did not end within {self._patience} s")
+                    conductor.give_up(host, f"{obstacle.what} did not end within {self._of.patience} s")
 
     def on(self, host: HostName, looked: Looked) -> Iterator[Obstacle]:
         """What is in the way of one host now."""
@@ -62,8 +65,8 @@ class InTheWay:
                 yield _migration(seen, ours=ours)
         for name, where in looked.passing.items():
             if where == host:
-                remove = f"if nobody works with it any more: openstack server delete {name}"
-                what = f"the server {name}, which is Skylift's and of no run that is known here,"
+                remove = f"if no run works with it any more: openstack server delete {name}"
+                what = f"the server {name}, which is Skylift's and should go by itself,"
                 yield Obstacle(what, (Remedy(Fix.REPAIR, remove),))
 
     def remedies(self, host: HostName) -> tuple[Remedy, ...]:

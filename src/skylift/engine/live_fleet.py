@@ -182,7 +182,7 @@ class LiveFleet:
             elif host in on:
                 instance = self._instance(server, host, now, moves=going is not None)
                 on[host][instance.id] = instance
-        hosts = {host: self._host(host, service, run, now) for host, service in self._services(seen)}
+        hosts = {host: self._host(host, service, run, now) for host, service in _services(self.fleet, seen)}
         gone = {name: HostSeen(up=False) for name in self.fleet.hosts if name not in hosts}
         calls = {i: _call(m, on) for i, m in moving.items() if i in on[m.source]}
         moment = round(now * 1000) - run.opened_ms
@@ -202,11 +202,6 @@ class LiveFleet:
             else:
                 self._idle.pop(one.id, None)
             yield one
-
-    def _services(self, seen: Changes) -> Iterator[tuple[HostName, Document]]:
-        for service in seen.services:
-            if service["host"] in self.fleet.hosts:
-                yield HostName(service["host"]), service
 
     def _host(self, host: HostName, service: Document, run: Run, now: Epoch) -> HostSeen:
         turn = self._turns.get(host)
@@ -249,3 +244,10 @@ def _call(seen: MigrationSeen, on: Mapping[HostName, object]) -> Migrate:
     return Migrate(
         InstanceId(seen.instance), seen.source, target or seen.source, Way.LIVE if seen.live else Way.COLD
     )
+
+
+def _services(fleet: Fleet, seen: Changes) -> Iterator[tuple[HostName, Document]]:
+    """What is told of nova-compute on each host of the fleet."""
+    for service in seen.services:
+        if service["host"] in fleet.hosts:
+            yield HostName(service["host"]), service
