@@ -158,7 +158,7 @@ vantage:
 #   windows: []                 # times of the week at which steps may start; at any time without it
 #   freezes: []                 # days on which none starts, such as [2026-12-20/2027-01-06]
 #   time_zone: UTC              # whose clock both go by
-#   rollback: ask               # or automatic: an upgrade that costs users too much is taken back by itself
+#   rollback: ask               # or automatic, which takes an upgrade back that costs users too much
 #   every: never                # or week, month, quarter, half-year to be told when it is due again
 #   approvals: []               # stages that wait for an approval of their own, such as control-plane
 #   second_person: false        # whoever made a plan may not approve it
