@@ -71,11 +71,11 @@ def simulate(
         raise NoTwin
     kinds = tuple(_KINDS[name] for name in dict.fromkeys(faults)) or tuple(FaultKind)
     if seed is not None:
-        (ran,) = rehearsal.nights(text, record, (seed,), kinds, 1)
+        (ran,) = rehearsal.nights(text, record, (seed,), kinds=kinds, jobs=1)
         answer(rehearsal.story(ran), rehearsal.document_of(ran), as_json=as_json)
         return Exit.FAILED if ran.broken else Exit.OK
     found = rehearsal.Rehearsal(*rehearsal.twin_scene(text, record))
-    for ran in rehearsal.nights(text, record, range(first, first + seeds), kinds, jobs):
+    for ran in rehearsal.nights(text, record, range(first, first + seeds), kinds=kinds, jobs=jobs):
         found.add(ran)
         if found.table.seeds % _TOLD_EVERY == 0:
             remark(f"{found.table.seeds} of {seeds} nights")

@@ -211,7 +211,7 @@ class _Play:
         """As ``skylift apply`` does: not before the facts of the plan hold again."""
         world = self._world
         self._injector.meet(Moment.PLANNED)
-        while changes := self._drifted():
+        while changes := _drifted(world, self._product):
             world.note(f"refused: drifted: {changes[0].name}")
             world.repair()
             if world.chance.below(2):
@@ -220,13 +220,6 @@ class _Play:
         if any(ailment.kind is FaultKind.DRIFT for ailment in world.ailments):
             self._watch.breaks("drift", "a plan is applied to a cloud that is no longer what it was made for")
         self._watch.begin()
-
-    def _drifted(self) -> tuple[Drift, ...]:
-        """What of the plan's facts is no longer so, or cannot be seen."""
-        world = self._world
-        cloud = world.scene.seen(world.cloud, world.scene.goal, tuple(world.silent))
-        found = self._product.drift(planned(world), facts_of(cloud, world.cloud.record))
-        return tuple(drifted for drifted in found if drifted.name not in world.scene.apart)
 
     def _open(self, journal: Journal) -> object:
         """Half of the operators approve all at once, the others stage by stage."""
@@ -345,3 +338,10 @@ class _Play:
             digest=world.digest,
             story=tuple(world.story),
         )
+
+
+def _drifted(world: World, product: Product) -> tuple[Drift, ...]:
+    """What of the plan's facts is no longer so, or cannot be seen."""
+    cloud = world.scene.seen(world.cloud, world.scene.goal, tuple(world.silent))
+    found = product.drift(planned(world), facts_of(cloud, world.cloud.record))
+    return tuple(drifted for drifted in found if drifted.name not in world.scene.apart)

@@ -53,7 +53,7 @@ def twin_scene(text: bytes, record: Record) -> tuple[Plan, Scene]:
 
 
 def nights(
-    text: bytes, record: Record, seeds: Sequence[int], kinds: tuple[FaultKind, ...], jobs: int
+    text: bytes, record: Record, seeds: Sequence[int], *, kinds: tuple[FaultKind, ...], jobs: int
 ) -> Iterator[Ran]:
     """One run for each seed, in the order of the seeds, whoever plays them."""
     if jobs <= 1 or len(seeds) <= 1:

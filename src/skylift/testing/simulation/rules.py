@@ -30,7 +30,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "order": "No step starts before all that it waits for is done, or while it runs.",
         "paused": "Nothing starts in a paused run.",
         "plan": "Checks let the plan of a healthy cloud pass.",
-        "reload": "What is folded from the disk is what was folded event by event.",
+        "reload": "What a new process reads from the disk is what was written, event by event.",
         "remedy": "Whatever fails or is refused says what to do.",
         "users": "No request fails but for those that a fault itself makes fail.",
         "work": "No server and no stack is lost that users asked for, but for those that a fault cuts.",
