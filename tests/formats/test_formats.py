@@ -29,10 +29,10 @@ PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN
     HERE / f"plan-2{of}.plan"
     for of in (
         *("", "-parking", "-roster", "-closing", "-first-and-last", "-together", "-way-back"),
-        *("-rehearsal", "-restore"),
+        *("-rehearsal", "-restore", "-before-start"),
     )
 )
-REHEARSAL_PLAN, RESTORE_PLAN = PLANS[-2:]
+REHEARSAL_PLAN, RESTORE_PLAN, READY_PLAN = PLANS[-3:]
 OF_FLEETS = {"reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"}
 """Actions on empty compute hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 WRITTEN = {
@@ -45,6 +45,7 @@ WRITTEN = {
     BACK_PLAN: "44bae55b0bdc4bd90971b3875a6056d64925ad6f2bee5eccf950838da773bfa6",
     REHEARSAL_PLAN: "0646cfc3675f6898d8ae15b5e527586ecf8fe998f98fb31c714fe9f68c81ffe5",
     RESTORE_PLAN: "0c8605d22c65b53211acad05dd5f535242f32eb2cb31f7311e1e7c796cda6279",
+    READY_PLAN: "16381b4b560b6fb32a645e4724fee1e911c842335bfc8d8c1d445c98430dd114",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
     FLEET_JOURNAL: "64eeec4eae553d6d9d5a7e08de513b3acc25df1c27efd4d49aa59f1509aae8c4",
