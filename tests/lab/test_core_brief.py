@@ -12,8 +12,7 @@ from tests.lab.ordeal import Death
 from skylift.gate.lab.host import Lab
 from skylift.model.ids import StepId
 
-# Of the matrix until it was seen to pass as it is; then of every change.
-pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 DEATHS = (
     Death(StepId("neutron:expand"), "at work", "ctl1"),
