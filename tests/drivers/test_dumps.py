@@ -40,6 +40,8 @@ CREATE TRIGGER grows BEFORE INSERT ON plenty FOR EACH ROW SET NEW.filler = 'new'
 CREATE PROCEDURE asked() SELECT 1;
 """  # noqa: S608 - a test's own words
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:

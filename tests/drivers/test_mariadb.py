@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path, PurePosixPath
 
@@ -85,13 +86,22 @@ def test_a_dump_lies_whole_in_its_folder_with_its_checksum(ssh: Ssh, tmp_path: P
     assert newest == Epoch(float(int((folder / "keystone-plan7.sql.zst").stat().st_mtime)))
 
 
-def test_a_dump_that_is_there_is_not_made_again(ssh: Ssh, tmp_path: Path) -> None:
+def test_a_dump_of_an_earlier_run_of_the_same_plan_is_replaced_and_only_by_a_whole_one(
+    ssh: Ssh, tmp_path: Path
+) -> None:
+    """What was written between the two runs would be lost with a restore."""
     dump(tmp_path, ssh, tmp_path / "backups")
+    file = tmp_path / "backups" / "keystone-plan7.sql.zst"
+    os.utime(file, (1, 1))
 
-    ended = dump(tmp_path, ssh, tmp_path / "backups", CUT="yes")
+    cut = dump(tmp_path, ssh, tmp_path / "backups", CUT="yes")
+    kept = file.stat().st_mtime
+    whole = dump(tmp_path, ssh, tmp_path / "backups")
 
-    assert ended.returncode == 0
-    assert "already and whole" in ended.stdout
+    assert cut.returncode != 0
+    assert kept == 1
+    assert whole.returncode == 0
+    assert file.stat().st_mtime > 1
 
 
 def test_a_dump_that_was_cut_off_never_bears_the_name_of_one(ssh: Ssh, tmp_path: Path) -> None:

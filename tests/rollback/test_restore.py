@@ -193,6 +193,7 @@ def test_an_upgrade_after_a_restore_can_go_back_by_steps_again(desk: Desk) -> No
     assert plan.goal.components == ("keystone", "glance", "placement")
 
 
+@pytest.mark.timeout(1800)
 def test_a_restore_that_is_killed_anywhere_ends_like_one_that_was_not(desk: Desk) -> None:
     """What if we die here: before every touch of journal and cloud, resumed by the same calls."""
     plan, cloud, journal = read_plan(back(desk, "placement")), desk.cloud, MemoryJournal()

@@ -63,19 +63,16 @@ synced() {
 }
 """
 
-# The dump is read back: only its own last line tells that nothing was cut off. What a table has is counted
-# before and after: a table that stood still all the while must be so in the dump. The rest, such as what
-# services report every few seconds, is only held against the dump itself.
+# One of that name is replaced: the same plan may have been begun before, and what was written since must not
+# be lost with a restore. The dump is read back: only its own last line tells that nothing was cut off. What a
+# table has is counted before and after: one that stood still all the while must be so in the dump. The rest,
+# such as what services report every few seconds, is only held against the dump itself.
 DUMP = (
     _BEGIN  # noqa: S608 - a script; the database's name is one of the record's, which holds no quote
     + r"""
 doing="make the folder of backups"
 install -d -m 0700 -- "$folder"
 cd -- "$folder"
-if [ -f "$name" ] && [ -f "$name.tables" ] && sha256sum --quiet -c -- "$name.sha256"; then
-    echo "$folder/$name is there already and whole"
-    exit 0
-fi
 synced "dump $database"
 mkdir -p -- "$scratch"
 count mariadb >"$scratch/before"
