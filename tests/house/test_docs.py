@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 from tools import reference
+from tools.told import paragraphs
 
 from skylift.actions.registry import KINDS
 from skylift.cli.exits import Exit
@@ -252,3 +253,16 @@ def test_every_heading_of_a_page_is_its_only_one() -> None:
     ]
 
     assert many == []
+
+
+def test_a_list_in_a_docstring_is_a_list_on_its_page() -> None:
+    told = paragraphs("""What it is:
+
+    * one, which goes
+      on here;
+    * two.
+
+    And no more.
+    """)
+
+    assert told == ["What it is:", "- one, which goes on here;\n- two.", "And no more."]

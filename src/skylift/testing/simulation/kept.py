@@ -72,6 +72,8 @@ def _today() -> str:
 
 def _commit() -> str:
     """Of the source that was played; with a plus if that is not all of it."""
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src"], check=False).returncode
     return head.stdout.strip() + ("+" if changed else "")

@@ -42,7 +42,9 @@ from skylift.verifier.fleet.seen import Violation
 MOST_PROCESSES = 90
 """A run that needs more of them has no way out."""
 LONGEST_S = 6000
-"""A process that is at it for longer has no way out either."""
+"""A process that is at it for longer has no way out either; or for longer than ``_DEADLINES``."""
+_DEADLINES = 4
+"""Of the longest step: some steps may be late one after the other."""
 _SETTLES_S = 150
 _IDLE = 20
 """After so many looks at which nothing changed, the next ones come less often."""
@@ -296,10 +298,9 @@ class _Play:
         self._injector.meet(Moment.IDLE)
         if len(self._watch.broken) >= MOST:
             raise Killed
-        if world.cloud.now - self._began > LONGEST_S:
-            self._watch.breaks(
-                "ends", f"one process has waited for {LONGEST_S} s, and for nothing that comes"
-            )
+        longest = max(LONGEST_S, _DEADLINES * max(step.deadline for step in planned(world).steps))
+        if world.cloud.now - self._began > longest:
+            self._watch.breaks("ends", f"one process has waited for {longest} s, and for nothing that comes")
             raise Killed
         length = world.run.length if world.run else 0
         self._idle = self._idle + 1 if length == self._length else 0

@@ -16,7 +16,8 @@ RULES: Mapping[str, str] = MappingProxyType(
         "closed": "A run is closed as complete with every step done or skipped, or as aborted if given up.",
         "contract": "Nothing is removed from a schema while a process lives that may use it.",
         "drift": "A plan is applied only if the facts that it relies on hold.",
-        "ends": "Every run comes to an end: within 90 processes, each of them within 6,000 s.",
+        "ends": "Every run comes to an end: within 90 processes, each of them within 6,000 s "
+        "or four times the longest deadline.",
         "event first": "Every change is asked for by a step of which the disk says that it runs.",
         "fold": "No event contradicts those before it.",
         "given back": "In the end nothing that the run took is out, closed or held, but for what is named.",
