@@ -187,6 +187,26 @@ class TestLease:
                 with pytest.raises(StoreUnreachable, match="lock timeout"), impatient.lease.hold(ANN):
                     pass
 
+    def test_one_that_stands_still_in_the_middle_of_a_write_is_taken_over_all_the_same(
+        self, processes: Processes, server: Server, store: PostgresStore
+    ) -> None:
+        """It holds the lease's row; the server ends the write for it, and nothing of that is kept."""
+        hasty = store._database.conninfo.replace("session_timeout=5s", "session_timeout=200ms")  # noqa: SLF001
+        store._database.conninfo = hasty  # noqa: SLF001 - a long wait in small
+        store.close()
+        with store.lease.hold(REY):
+            asked(server, "UPDATE skylift.lease SET until = '-infinity' WHERE cloud = %s", processes.cloud)
+            with (  # noqa: PT012 - the whole of a write
+                pytest.raises(StoreUnreachable),
+                store._database.transaction() as connection,  # noqa: SLF001
+            ):
+                store._token.require(connection)  # noqa: SLF001 - as an append begins
+                with processes.another().lease.hold(ANN):
+                    held_by = processes.another().lease.holder()
+                connection.execute("DELETE FROM skylift.lease")
+
+        assert held_by == ANN
+
     def test_an_operators_word_needs_no_lease(self, processes: Processes, store: PostgresStore) -> None:
         with store.lease.hold(REY):
             processes.another().journal(RUN, None).append(ONE_OF_EACH[0], after=0)

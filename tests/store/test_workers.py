@@ -32,10 +32,12 @@ from skylift.engine.journal import StepStarted
 from skylift.engine.operate import Asked, pause, resume
 from skylift.testing.crew.crew import GOAL, RUN, Crew, crew_at, new_cloud
 from skylift.testing.crew.postgres_server import Server
-from skylift.testing.crew.worker_process import bench, record
+from skylift.testing.crew.worker import bench, record
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 
+pytestmark = pytest.mark.timeout(900)
+"""On a machine that is busy with other work; else each takes some seconds."""
 SEED = 7
 KILLS = 3
 TAKEN_OVER = 75

@@ -30,7 +30,8 @@ _LIMITS = {
     "application_name": "skylift",
 }
 """So that a dead network is an answer within seconds; the reference may say otherwise."""
-_OPTIONS = "-c synchronous_commit=on -c lock_timeout=10s"
+_OPTIONS = "-c synchronous_commit=on -c lock_timeout=10s -c idle_in_transaction_session_timeout=5s"
+"""A process that is stopped in the middle of a write holds the lease's row: the server ends that for it."""
 
 _TABLES = """
 CREATE SCHEMA skylift;

@@ -25,7 +25,7 @@ class PostgresChain:
     """
 
     def __init__(
-        self, database: Database, token: Token, name: str, kind: Kind, signer: Signer | None
+        self, database: Database, token: Token, *, name: str, kind: Kind, signer: Signer | None
     ) -> None:
         self._database = database
         self._token = token

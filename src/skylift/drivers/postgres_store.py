@@ -58,7 +58,7 @@ class PostgresStore:
 
     def chain(self, name: str, kind: Kind, signer: Signer | None) -> PostgresChain:
         """The chain of this name: ``run/RUN`` of a run's journal."""
-        return PostgresChain(self._database, self._token, name, kind, signer)
+        return PostgresChain(self._database, self._token, name=name, kind=kind, signer=signer)
 
     def heads(self) -> dict[RunId, tuple[int, str]]:
         """How many events each journal has, and the chain of the last one in hexadecimal."""

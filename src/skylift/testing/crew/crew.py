@@ -26,7 +26,7 @@ from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId
 from skylift.model.release import Release
 from skylift.testing.crew.cloud_server import served
-from skylift.testing.crew.worker_process import bench, record, site_of
+from skylift.testing.crew.worker import bench, record, site_of
 from skylift.testing.fake_cloud import FakeCloud
 
 GOAL = Upgrade(Release(2024, 1))
@@ -35,7 +35,7 @@ SPEED = 60
 """Seconds of the cloud in one of ours."""
 LASTS_S = 2.5
 """For how long a lease lasts, if nothing else is said."""
-LIMIT_S = 150
+LIMIT_S = 240
 _LOOK_EVERY_S = 0.05
 
 
@@ -149,5 +149,5 @@ def started(
     home: Path, reference: str, clouds: Mapping[str, Path], said: IO[bytes], *, lasts_s: float
 ) -> subprocess.Popen[bytes]:
     """A worker process that serves ``clouds``, each at its socket."""
-    argv = [sys.executable, "-m", "skylift.testing.crew.worker_process", reference, str(home), str(lasts_s)]
+    argv = [sys.executable, "-m", "skylift.testing.crew.worker", reference, str(home), str(lasts_s)]
     return subprocess.Popen([*argv, *(f"{c}={socket}" for c, socket in clouds.items())], stderr=said)

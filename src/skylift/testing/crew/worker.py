@@ -69,7 +69,7 @@ def could_not(what: str, problem: Problem) -> None:
         told(line)
 
 
-def served(reference: str, home: Path, cloud: str, socket: Path, lasts_s: float) -> Served:
+def served(reference: str, home: Path, cloud: str, socket: Path, *, lasts_s: float) -> Served:
     """One cloud, as a worker is given it."""
     looked = PostgresStore(reference, cloud, ends=ends)
 
@@ -91,7 +91,7 @@ def main() -> None:
     reference, home, lasts_s, *named = sys.argv[1:]
     Path(home).mkdir(exist_ok=True)
     at = {cloud: Path(socket) for cloud, _, socket in (word.partition("=") for word in named)}
-    clouds = {c: served(reference, Path(home), c, socket, float(lasts_s)) for c, socket in at.items()}
+    clouds = {c: served(reference, Path(home), c, socket, lasts_s=float(lasts_s)) for c, socket in at.items()}
     Worker(
         clouds, ProcrastinateQueue(reference), lambda site, run: take_up(site, run, bench()), could_not
     ).serve()
