@@ -51,6 +51,7 @@ def go(
     folder: Path,
     goal: str,
     deaths: Iterable[Death] = (),
+    *,
     without: Iterable[str] = (),
     **policy: int,
 ) -> Hop:

@@ -25,7 +25,7 @@ WITHOUT = ("cinder", "heat", "horizon")
 @pytest.fixture(scope="module")
 def hop(brief_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Hop:
     folder = tmp_path_factory.mktemp("hop")
-    return go(brief_lab, folder, "2025.1", DEATHS, WITHOUT, baseline=30, batch=2)
+    return go(brief_lab, folder, "2025.1", DEATHS, without=WITHOUT, baseline=30, batch=2)
 
 
 class TestKilledThreeTimes(HopClaims):

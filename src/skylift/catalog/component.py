@@ -107,7 +107,10 @@ class KnownService:
         return self.close and (self.openable is None or api <= self.openable)
 
     def due_before_start(self, start: Release, goal: Release) -> BeforeStart | None:
-        """What is to be run on its host before ``goal`` starts there after ``start``; none if nothing is."""
+        """What is to be run on its host before ``goal`` starts there after ``start``; none if nothing is.
+
+        Nothing is due on a way back, which leads to the older release.
+        """
         due = self.before_start
         return due if due and start < due.since <= goal else None
 

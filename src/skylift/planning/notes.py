@@ -163,7 +163,8 @@ def _together_notes(left: Left) -> Iterator[str]:
 
 def _before_start_notes(left: Left) -> Iterator[str]:
     for service in left.services:
-        if service.turns and (due := left.before_start(service.known)):
+        due = service.known.due_before_start(left.leaves, left.target.release)
+        if service.turns and due:
             yield (
                 f"before {service.name} of {left.target.release} starts on a host, a step there serves to "
                 f"{due.name}: {due.because} ({due.source})"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skylift.catalog.catalog import Catalog
-from skylift.catalog.component import BeforeStart, KnownComponent, KnownService, Together
+from skylift.catalog.component import KnownComponent, KnownService, Together
 from skylift.model.cloud import BackendState, Cloud
 from skylift.model.goal import Goal, Restore, Restored, Rollback
 from skylift.model.ids import ComponentName, HostName, ServiceName
@@ -138,10 +138,6 @@ class Left:
         """The lowest version that the target's ``service`` writes; none if it is not known."""
         roster = self.known.roster
         return roster.version(service, self.target.release) if roster else None
-
-    def before_start(self, service: KnownService) -> BeforeStart | None:
-        """What makes a host of ``service`` ready for the target's start; none if nothing is needed."""
-        return None if self.back else service.due_before_start(self.leaves, self.target.release)
 
     def rosters_of(self, service: ServiceName, host: HostName) -> tuple[Roster, ...]:
         """Where ``service`` on ``host`` was seen to report: nothing else says that it ever will."""
@@ -302,8 +298,7 @@ def _left(
     phases = () if to.back else phases_left(databases, old_code=old > 0, new_code=old < everywhere)
     rows = {each.backup.database: frozenset(each.rows) for each in restored}
     heads = {head.database: head for head in databases.heads({**databases.rows, **rows})}
-    for phase in phases:
-        heads |= {head.database: head for head in phase.heads}
+    heads |= {head.database: head for phase in phases for head in phase.heads}
     return Left(
         entry=entry,
         known=known,

@@ -188,7 +188,7 @@ def _started(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
 def _before_start(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     """What the new release's start would do to users if its host were left as the old one leaves it."""
     left, service, host = of
-    if (due := left.before_start(service.known)) is None:
+    if (due := service.known.due_before_start(left.leaves, left.target.release)) is None:
         return ()
     command = Command(filled(due.argv, left.target.path), "root")
     return (("before-start", RunBeforeStart(host, service.name, due.name, command, due.because)),)
