@@ -45,7 +45,12 @@ def page_of_the_simulation() -> list[str]:
         "",
         "## Faults",
         "",
-        *table(("fault", "what it is"), ((k.value, says.get(k.name, "")) for k in FaultKind)),
+        "`skylift simulate PLAN --faults NAME` takes those of some names only.",
+        "",
+        *table(
+            ("name", "fault", "what it is"),
+            ((f"`{k.word}`", k.value, says.get(k.name, "")) for k in FaultKind),
+        ),
         "",
         "## Invariants",
         "",

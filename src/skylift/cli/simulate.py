@@ -15,7 +15,7 @@ from skylift.model.problem import Fix, Refused, Remedy
 from skylift.testing.simulation import rehearsal
 from skylift.testing.simulation.kinds import FaultKind
 
-_KINDS = {rehearsal.slug(kind): kind for kind in FaultKind}
+_KINDS = {kind.word: kind for kind in FaultKind}
 _TOLD_EVERY = 50
 
 

@@ -75,3 +75,8 @@ class FaultKind(Enum):
     POSTPONE = "operator postpones a step"
     RETRY = "operator retries at a wrong moment"
     APPROVE = "operator approves at a wrong moment"
+
+    @property
+    def word(self) -> str:
+        """How an operator names it on the command line."""
+        return self.name.lower().replace("_", "-")

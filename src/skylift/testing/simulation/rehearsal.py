@@ -34,11 +34,6 @@ _WORST = 5
 """How many nights are told one by one."""
 
 
-def slug(kind: FaultKind) -> str:
-    """How a kind of fault is named on the command line."""
-    return kind.name.lower().replace("_", "-")
-
-
 def twin_scene(text: bytes, record: Record) -> tuple[Plan, Scene]:
     """The plan in a file's bytes, and its twin.
 
@@ -190,7 +185,7 @@ def document_of(ran: Ran) -> dict[str, Any]:
         "outcome": ran.outcome,
         "lasted_s": ran.lasted_s,
         "befell": [
-            {"kind": slug(f.kind), "phase": f.phase, "step": f.step, "at_s": f.at_s} for f in ran.befell
+            {"kind": f.kind.word, "phase": f.phase, "step": f.step, "at_s": f.at_s} for f in ran.befell
         ],
         "stopped": [{"step": step, "problem": problem} for step, problem in ran.failures],
         "requests_lost": dict(sorted(ran.lost.items())),
