@@ -25,5 +25,13 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
+# The tests start a server of their own; Debian's package would start another one for good.
+case "$missing" in
+*postgresql*)
+  mkdir -p /etc/postgresql-common
+  [ -e /etc/postgresql-common/createcluster.conf ] ||
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  ;;
+esac
 # shellcheck disable=SC2086 # a list of package names
 apt-get install -qq -y --no-install-recommends $missing

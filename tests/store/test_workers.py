@@ -26,6 +26,7 @@ from skylift.app.site import Site
 from skylift.app.verify import verify
 from skylift.app.wiring import audit_rows
 from skylift.catalog.catalog import load
+from skylift.cli.exits import Exit
 from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import Standing
 from skylift.engine.journal import StepStarted
@@ -40,7 +41,8 @@ pytestmark = pytest.mark.timeout(900)
 """On a machine that is busy with other work; else each takes some seconds."""
 SEED = 7
 KILLS = 3
-TAKEN_OVER = 75
+ENDS = {Exit.TAKEN_OVER, Exit.FAILED}
+"""Of one that wakes up: the second if the server had to end a write that it was stopped in."""
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def test_one_that_was_stopped_wakes_up_to_nothing(crew: Crew, undisturbed: FakeC
 
     stopped.send_signal(signal.SIGCONT)
 
-    assert stopped.wait(timeout=30) == TAKEN_OVER
+    assert stopped.wait(timeout=60) in ENDS
     assert_all_was_done_once(crew, undisturbed)
     assert f"{stopped.pid}: this worker ends" in (tmp_path / "said").read_text()
 

@@ -130,6 +130,9 @@ vantage:
 # signers:
 #   rey: ssh-ed25519 AAAA...
 
+# Where the runs are, if several machines share them: see docs/how-to/run-on-several-machines.md
+# store: postgresql://skylift@db.example.org/skylift
+
 # How compute hosts are emptied, rebooted and given a new hypervisor: see docs/how-to/reboot-a-fleet.md
 # maintenance:
 #   hypervisor: []              # a command, such as [apt-get, -y, install, qemu-system-x86]

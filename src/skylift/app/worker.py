@@ -17,10 +17,12 @@ from skylift.app.runs import RunStore
 from skylift.app.site import Site
 from skylift.engine.problems import RunHeld
 from skylift.model.ids import RunId
-from skylift.model.problem import Problem
+from skylift.model.problem import Problem, Transient
 
+SOON_S = 5
+"""A run that could not be driven for now is tried again after so long."""
 AGAIN_S = 60
-"""A run that could not be driven is tried again after so long: its cause needs somebody."""
+"""Likewise, if the cause needs somebody."""
 
 Drive = Callable[[str, RunId], None]
 """Given a cloud and a run of it, drives that to rest."""
@@ -81,15 +83,17 @@ class Worker:
 
     def drive(self, cloud: str, run: RunId) -> None:
         """Drive ``run`` to rest; whatever keeps that from being done is told, and it is tried again later."""
-        done = False
+        again: int | None = AGAIN_S
         try:
             with self.clouds[cloud].site() as site:
                 self.take_up(site, run)
-            done = True
+            again = None
         except RunHeld:
-            done = True  # it is driven, or will be looked at again
+            again = None  # it is driven, or will be looked at again
         except Problem as problem:
+            again = SOON_S if isinstance(problem, Transient) else AGAIN_S
             self.told(f"{run} of {cloud}", problem)
         finally:
-            if not done:
-                self.queue.wake(cloud, run, after_s=AGAIN_S)
+            # After a bug, too, which is not caught here: it must not come again at every look.
+            if again is not None:
+                self.queue.wake(cloud, run, after_s=again)

@@ -102,9 +102,4 @@ class PostgresChain:
         if not heads and not stored and not self._rows:
             return ()
         found = [(rows, chain) for rows, chain, _ in heads]
-        return self._kind.checked(self._rows, [_of(row) for row in stored], found, self.where)
-
-
-def _of(row: tuple[object, ...]) -> tuple[int, object, object, object, object]:
-    number, body, chain, key, mark = row
-    return int(str(number)), body, chain, key, mark
+        return self._kind.checked(self._rows, stored, found, self.where)

@@ -75,15 +75,16 @@ class Kind:
         Raises:
             JournalDamaged: it is not; the problem names the row.
         """
-        rows = list(known)
+        rows, before = list(known), self.end_of(known)
         for expected, (row, body, chain, key, mark) in enumerate(stored, start=len(known) + 1):
             if row != expected:
                 raise JournalDamaged(where, f"row {expected} is missing")
-            link = _link(self.end_of(rows), body) if isinstance(body, bytes) else None
+            link = _link(before, body) if isinstance(body, bytes) else None
             if not isinstance(body, bytes) or link is None or link != chain:
                 raise JournalDamaged(where, f"row {row} is not what was written")
             rows.append(Row(body, link, Seal(PublicKey(str(key)), str(mark)) if key or mark else None))
-        if list(heads) != [(len(rows), self.end_of(rows))]:
+            before = link
+        if list(heads) != [(len(rows), before)]:
             raise JournalDamaged(where, f"it should not end with row {len(rows)}")
         return tuple(rows)
 

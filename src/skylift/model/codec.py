@@ -94,6 +94,8 @@ def decode(
 
 
 def _decode(wanted: Any, document: Any, at: str, form: _Form) -> Any:
+    if wanted is str or wanted is int:  # most of what there is, and the rest takes its time
+        return _expect(type(document) is wanted, document, at, wanted.__name__)
     origin, args = typing.get_origin(wanted), typing.get_args(wanted)
     if origin in (Union, types.UnionType):
         return _decode_union(args, document, at, form)
@@ -116,8 +118,7 @@ def _decode(wanted: Any, document: Any, at: str, form: _Form) -> Any:
 
 
 def _decode_plain(wanted: Any, document: Any, at: str, form: _Form) -> Any:
-    while hasattr(wanted, "__supertype__"):  # a NewType
-        wanted = wanted.__supertype__
+    wanted = _behind(wanted)
     if wanted is float:
         return float(_expect(isinstance(document, int | float), document, at, "a number"))
     if wanted in (str, int, bool, types.NoneType):
@@ -149,11 +150,12 @@ def _decode_dataclass(wanted: Any, document: Any, at: str, form: _Form) -> Any:
     if isinstance(getattr(chosen, "kind", None), str):
         _expect(given.pop("kind", None) == chosen.kind, document, at, f"kind {chosen.kind}")
     hints = _hints(chosen)
-    names = [f.name for f in dataclasses.fields(chosen)]
-    may_lack = {f.name for f in dataclasses.fields(chosen) if form.defaults and _has_default(f)}
-    wrong = sorted((set(given) ^ set(names)) - (may_lack - set(given)))
-    _expect(not wrong, document, at, f"exactly the keys {', '.join(names)}; look at {', '.join(wrong)}")
-    return chosen(**{n: _decode(hints[n], given[n], f"{at}.{n}", form) for n in names if n in given})
+    if given.keys() != hints.keys():
+        fields = dataclasses.fields(chosen)
+        may_lack = {f.name for f in fields if form.defaults and _has_default(f)}
+        wrong = sorted((given.keys() ^ hints.keys()) - (may_lack - given.keys()))
+        _expect(not wrong, document, at, f"exactly the keys {', '.join(hints)}; look at {', '.join(wrong)}")
+    return chosen(**{n: _decode(hints[n], given[n], f"{at}.{n}", form) for n in hints if n in given})
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:
@@ -195,4 +197,13 @@ def _refuse_floats(document: object) -> None:
 
 @cache
 def _hints(wanted: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(wanted)
+    """The fields of a dataclass, in their order, each with its type."""
+    hints = typing.get_type_hints(wanted)
+    return {field.name: _behind(hints[field.name]) for field in dataclasses.fields(wanted)}
+
+
+def _behind(wanted: Any) -> Any:
+    """What a NewType stands for; any other type as it is."""
+    while hasattr(wanted, "__supertype__"):
+        wanted = wanted.__supertype__
+    return wanted

@@ -1,0 +1,109 @@
+"""What a worker makes of one look, and of a run that could not be driven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.app.desk import RUN, desk_at
+
+from skylift.app.runs import RunStore
+from skylift.app.site import Site
+from skylift.app.worker import AGAIN_S, SOON_S, Served, Worker
+from skylift.engine.problems import Holder, RunHeld
+from skylift.model.ids import RunId
+from skylift.model.problem import Problem, Refused, Transient
+
+REY = Holder(1, "console", "rey", 0, RUN)
+
+
+class Hints:
+    """A queue that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.waked: list[tuple[str, RunId, int]] = []
+
+    def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
+        self.waked.append((cloud, run, after_s))
+
+    def serve(self, clouds: tuple[str, ...], look: object, drive: object) -> None:
+        """Nobody serves here."""
+
+
+class Waiting:
+    """A store with runs that nobody saw at rest, and perhaps a holder."""
+
+    def __init__(self, holder: Holder | None) -> None:
+        self.shelf = self.lease = self
+        self._holder = holder
+
+    def restless(self) -> tuple[RunId, ...]:
+        return (RUN,)
+
+    def holder(self) -> Holder | None:
+        return self._holder
+
+
+def worker(tmp_path: Path, came: BaseException | None = None, holder: Holder | None = None) -> Worker:
+    @contextmanager
+    def store() -> Iterator[RunStore]:
+        yield Waiting(holder)  # type: ignore[misc]  # as much of one as a look asks
+
+    @contextmanager
+    def site() -> Iterator[Site]:
+        yield desk_at(tmp_path).site
+
+    def take_up(_site: Site, _run: RunId) -> None:
+        if came is not None:
+            raise came
+
+    told: list[Problem] = []
+    return Worker(
+        {"east": Served(store, site)}, Hints(), take_up, lambda _what, problem: told.append(problem)
+    )
+
+
+def waked(worker: Worker) -> list[tuple[str, RunId, int]]:
+    assert isinstance(worker.queue, Hints)
+    return worker.queue.waked
+
+
+@pytest.mark.parametrize(("holder", "hints"), [(None, [("east", RUN, 0)]), (REY, [])])
+def test_a_run_is_waked_only_while_nobody_holds_its_cloud(
+    tmp_path: Path, holder: Holder | None, hints: list[object]
+) -> None:
+    looking = worker(tmp_path, holder=holder)
+
+    looking.look("east")
+
+    assert waked(looking) == hints
+
+
+@pytest.mark.parametrize(
+    ("came", "again"),
+    [
+        (None, []),
+        (RunHeld(REY), []),
+        (Transient("could not reach ctl1: it is down"), [("east", RUN, SOON_S)]),
+        (Refused("the record has mistakes"), [("east", RUN, AGAIN_S)]),
+    ],
+)
+def test_a_run_that_could_not_be_driven_is_tried_again_when_that_may_help(
+    tmp_path: Path, came: Problem | None, again: list[object]
+) -> None:
+    driving = worker(tmp_path, came)
+
+    driving.drive("east", RUN)
+
+    assert waked(driving) == again
+
+
+def test_a_bug_is_not_caught_and_does_not_come_again_at_every_look(tmp_path: Path) -> None:
+    driving = worker(tmp_path, ZeroDivisionError())
+
+    with pytest.raises(ZeroDivisionError):
+        driving.drive("east", RUN)
+
+    assert waked(driving) == [("east", RUN, AGAIN_S)]
