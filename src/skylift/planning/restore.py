@@ -1,4 +1,4 @@
-"""What no step leads back any more: which backups do, and what the operator gives up by them (ADR 34)."""
+"""What no step leads back any more: which backups do, and what the operator gives up by them (ADR 35)."""
 
 from __future__ import annotations
 
