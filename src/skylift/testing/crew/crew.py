@@ -127,7 +127,8 @@ class Crew:
 def crew_at(folder: Path, reference: str, name: str, *, lasts_s: float = LASTS_S) -> Iterator[Crew]:
     """A crew without workers yet; those that live at the end are killed, one by one."""
     cloud, socket = new_cloud(), folder / "cloud"
-    store = PostgresStore(reference, name, lasts_s=lasts_s)
+    # The desk holds the cloud while it looks, which takes long on a busy machine.
+    store = PostgresStore(reference, name)
     store.make()
     with served(cloud, socket, speed=SPEED) as alone, (folder / "said").open("wb") as said:
 
