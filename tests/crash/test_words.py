@@ -48,7 +48,7 @@ class Operator:
 
     def look(self, run: Run) -> None:
         """What she says while it runs, from another terminal."""
-        if run.standing is Standing.RUNNING and not run.steps.keys() & {LOOK} and len(run.steps) >= 7:
+        if run.standing is Standing.RUNNING and not run.steps.keys() & {LOOK} and len(run.steps) >= 6:
             pause(self.journal, self.asked)
         if self.gives_up and OUT in run.within(Phase.DONE) and run.standing is Standing.RUNNING:
             abort(self.journal, self.asked, reason="the window closes", leave=False)

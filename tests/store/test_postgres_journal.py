@@ -62,10 +62,10 @@ def asked(server: Server, statement: str, *given: object) -> list[tuple[object, 
         ("UPDATE entry SET chain = '\\x00' WHERE cloud = %s AND row = 3", "row 3"),
         ("DELETE FROM entry WHERE cloud = %s AND row = 1", "row 1 is missing"),
         ("DELETE FROM entry WHERE cloud = %s AND row = 5", "row 5 is missing"),
-        ("DELETE FROM entry WHERE cloud = %s AND row = 15", f"should not end with row {LAST - 1}"),
+        ("DELETE FROM entry WHERE cloud = %s AND row = 16", f"should not end with row {LAST - 1}"),
         ("DELETE FROM head WHERE cloud = %s", f"should not end with row {LAST}"),
         (
-            "INSERT INTO entry SELECT cloud, name, row + 15, body, chain, key, mark FROM entry"  # noqa: ISC004
+            "INSERT INTO entry SELECT cloud, name, row + 16, body, chain, key, mark FROM entry"  # noqa: ISC004
             " WHERE cloud = %s AND row = 1",
             f"row {LAST + 1}",
         ),

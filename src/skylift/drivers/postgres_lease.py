@@ -176,15 +176,6 @@ def _end_lease(database: Database, cloud: str, epoch: int, *, in_s: float = 0) -
         )
 
 
-def holder_of(database: Database, cloud: str) -> Holder | None:
-    """Who holds the cloud right now; none if nobody does."""
-    with database.transaction() as connection:
-        row = connection.execute(
-            "SELECT holder FROM skylift.lease WHERE cloud = %s AND until > clock_timestamp()", (cloud,)
-        ).fetchone()
-    return _holder(row[0]) if row else None
-
-
 def _keep(database: Database, token: Token, lasts_s: float, over: threading.Event) -> None:
     """Renew until the block is over, or the cloud is another's."""
     every = lasts_s / _RENEWALS

@@ -127,7 +127,12 @@ def _plain(cloud: FakeCloud, command: Command) -> Ended:
         cloud.automation[name] = verb == "pause"
     if program.endswith("-status"):
         return Ended(cloud.upgrade_check_code, "Upgrade Check Results")
-    plain = {"true": Ended(0, ""), AUTOMATION: Ended(0, ""), "false": Ended(1, "it could not be installed")}
+    plain = {
+        "true": Ended(0, ""),
+        AUTOMATION: Ended(0, ""),
+        "ovs-ofctl": Ended(0, ""),
+        "false": Ended(1, "it could not be installed"),
+    }
     return plain.get(program) or Ended(NOT_FOUND, f"{program}: command not found")
 
 

@@ -28,6 +28,7 @@ from skylift.engine.journal import (
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepWaits,
     Why,
 )
 from skylift.model.ids import Digest, HostName, RunId, StepId
@@ -52,6 +53,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     StepDone(_STEP, 2, 7),
     StepSkipped(_STEP, "done by hand", "rey@console", 8),
     StepPostponed(_STEP, "ctl1 waits for a disk", "rey@console", 9),
+    StepWaits(_STEP, "vm1 is on its way", 9),
     MovesAsked((AskedOf("vm1", HostName("cmp1"), HostName("cmp2"), "live"),), 9),
     StageApproved(Stage.VERIFY, (_STEP,), "ann", "ann@laptop", 9),
     RunAborting("the window closes", False, "rey@console", 10),
