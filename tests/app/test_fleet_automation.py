@@ -27,8 +27,8 @@ from skylift.app.wiring import open_journal
 from skylift.cli.views import fleet_run as run_view
 from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.journal import Why
-from skylift.engine.operate import abort, pause, retry, skip
+from skylift.engine.journal import Journal, Why
+from skylift.engine.operate import Asked, abort, pause, postpone, resume, retry, skip
 from skylift.engine.problems import StepRefuses
 from skylift.model.automation import AutomationEntry
 from skylift.model.ids import HostName, Seconds, StepId
@@ -141,6 +141,42 @@ class DiedError(Exception):
     """The process is gone."""
 
 
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_a_pause_that_was_undone_before_its_end_was_written_down_is_made_anew(
+    at: SiteOf, *, gives_up: bool
+) -> None:
+    """Its command has ended, so that under its key nobody runs it again."""
+    text, beside = planned(at), list[str]()
+
+    def die() -> None:
+        if at.cloud.automation["masakari"]:
+            raise DiedError
+
+    at.meanwhile = die
+    with pytest.raises(DiedError):
+        apply_mandate(at.site, RUN, text, bench_of(at))
+    with open_journal(folder(at)) as journal:
+        assert PAUSE in fold(journal.events()).within(Phase.RUNNING)
+    at.cloud.automation["masakari"] = False
+    began = at.cloud.now
+
+    def look() -> None:
+        if at.cloud.roster.closed:
+            beside.extend(name for name, paused in at.cloud.automation.items() if not paused)
+
+    def say(journal: Journal, asked: Asked) -> Run:
+        return abort(journal, asked, reason="no", leave=False) if gives_up else resume(journal, asked)
+
+    at.meanwhile = look
+    run = go_on(at.site, folder(at), bench_of(at), say)
+
+    assert run.standing is (Standing.ABORTED if gives_up else Standing.COMPLETED)
+    assert (StepId("pause-2:masakari") in run.steps) is not gives_up
+    assert beside == []
+    assert at.cloud.now - began < 1000, "nobody waited for the whole deadline"
+    assert (at.cloud.automation, owed(at)) == (dict.fromkeys(NAMES, False), [])
+
+
 @pytest.mark.parametrize("when", range(0, 40, 5))
 def test_after_kill_9_whoever_goes_on_gives_it_back(at: SiteOf, when: int) -> None:
     """Also if she gives the run up; and what it was is told by status until then."""
@@ -156,9 +192,7 @@ def test_after_kill_9_whoever_goes_on_gives_it_back(at: SiteOf, when: int) -> No
     at.meanwhile = lambda: None
     taken = [name for name, paused in at.cloud.automation.items() if paused]
     told = "\n".join(run_view.lines(fleet_account(at.site.runs, folder(at))))
-    with open_journal(folder(at)) as journal:
-        paused = PAUSE in fold(journal.events()).within(Phase.DONE)
-    if when % 2 and paused:
+    if when % 2:
         at.cloud.automation["masakari"] = False  # somebody let it go on meanwhile
 
     run = go_on(at.site, folder(at), bench_of(at))
@@ -217,6 +251,29 @@ def newest(run: Run) -> StepId:
     return failed
 
 
+def test_a_pause_that_is_tried_again_holds_before_any_host_is_closed(at: SiteOf) -> None:
+    """Also if nobody can say for a while whether it is paused, just when the next pair is to begin."""
+    whole = at.site
+    fails(at, "pause")
+    assert ran(at).standing is Standing.HALTED
+    at.site = whole
+    silent, beside = at.cloud.automation.pop("masakari"), list[str]()
+    began = at.cloud.now
+
+    def look() -> None:
+        if at.cloud.now - began > 5:
+            at.cloud.automation.setdefault("masakari", silent)
+        if at.cloud.roster.closed and not at.cloud.automation.get("masakari"):
+            beside.append("masakari")
+
+    at.meanwhile = look
+    ended = go_on(at.site, folder(at), bench_of(at), retry)
+
+    assert ended.standing is Standing.COMPLETED
+    assert beside == []
+    assert StepId("pause-2:masakari") in ended.within(Phase.DONE)
+
+
 def test_what_cannot_be_given_back_keeps_a_run_open_and_is_named_with_the_command(at: SiteOf) -> None:
     fails(at, "give_back")
 
@@ -233,8 +290,12 @@ def test_what_cannot_be_given_back_keeps_a_run_open_and_is_named_with_the_comman
     with pytest.raises(StepUnknown):
         tell(folder(at), lambda journal, _: fold(journal.events()), steps=(StepId("give-back-7:masakari"),))
 
+    tell(folder(at), lambda journal, order: postpone(journal, order, at_desk(at), BACK, reason="Ann is away"))
+    still = go_on(at.site, folder(at), bench_of(at))
+    assert (still.within(Phase.POSTPONED), owed(at)) == (frozenset({BACK}), ["masakari"])
+
     at.cloud.automation["masakari"] = False  # by hand, as the remedy says
-    ended = go_on(at.site, folder(at), bench_of(at), retry)
+    ended = go_on(at.site, folder(at), bench_of(at), lambda journal, asked: retry(journal, asked, BACK))
 
     assert ended.standing is Standing.COMPLETED
     assert CMP[2] in fleet_account(at.site.runs, folder(at)).done

@@ -8,11 +8,13 @@ taken anew when the run goes on, by the next pair. So what a killed process has 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skylift.actions.action import Action, Done, Pending
 from skylift.actions.automation import GiveAutomationBack, PauseAutomation, is_paused
-from skylift.engine.fold import ASIDE, Phase, Run
+from skylift.actions.job import observe_job
+from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Reported, StepDone, StepFailed, StepSkipped, StepStarted, milliseconds
 from skylift.engine.ledger import Ledger
 from skylift.engine.problems import StepOverdue
@@ -23,6 +25,8 @@ from skylift.model.problem import Problem, Refused, Transient, Uncertain
 from skylift.ports import Ports
 
 _PAUSE, _BACK = "pause", "give-back"
+_STUCK = {Phase.FAILED, Phase.POSTPONED}
+"""What waits for an operator's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class PausedAutomation:
         self._ledger, self._ports, self._entries, self._limit = ledger, ports, entries, limit
         self._others: set[str] = set()
         """What others had paused before."""
-        self._seen: set[StepId] = set()
-        """What this process has seen to be paused."""
+        self._own: set[StepId] = set()
+        """What this process has begun or watched, or seen to be paused; all else may have been undone."""
         self._silent: dict[str, Epoch] = {}
         self.pending = False
         """Whether something is on its way to be paused, so that the run only waits for that."""
@@ -100,13 +104,13 @@ class PausedAutomation:
         for pair, entry in self._owed():
             at = self._ledger.run.steps[pair.pause]
             if at.phase is Phase.RUNNING:
-                self._push(pair.pause, PauseAutomation(pair.name, entry), now)
-            elif self._phase(pair.back) is not Phase.FAILED:
+                self._pause(pair, entry, now)
+            elif self._phase(pair.back) not in _STUCK:
                 self._push(pair.back, GiveAutomationBack(pair.name, entry), now)
 
     def owes(self) -> bool:
         """Whether anything is yet to be given back that needs no operator for it."""
-        return any(self._phase(pair.back) is not Phase.FAILED for pair, _ in self._owed())
+        return any(self._phase(pair.back) not in _STUCK for pair, _ in self._owed())
 
     def _owed(self) -> Iterator[tuple[Pair, AutomationEntry]]:
         entries = dict(self._entries)
@@ -118,13 +122,18 @@ class PausedAutomation:
         at = self._ledger.run.steps.get(step)
         return at.phase if at else None
 
+    def _lent(self, step: StepId) -> Ports:
+        """The ports under the key of a step's newest attempt."""
+        return self._ports.under(f"{self._ledger.run.id}.{step}.{self._ledger.run.steps[step].attempt}")
+
     def _held(self, name: str, entry: AutomationEntry, last: Pair | None, now: Epoch) -> bool:
         if last is None:
             return self._begun(name, entry, Pair(name, 1), now)
         following = Pair(name, last.number + 1)
         pause, back = self._phase(last.pause), self._phase(last.back)
-        if pause in ASIDE:
-            return True
+        aside = self._ledger.run.steps[last.pause].aside
+        if aside is not None and aside.actor:
+            return True  # an operator's word; what the run itself puts aside is followed by another pair
         if back is Phase.RUNNING:
             self._push(last.back, GiveAutomationBack(name, entry), now)
             return False
@@ -133,18 +142,32 @@ class PausedAutomation:
             again = StepSkipped(last.pause, f"begun anew as {following.pause}", "", milliseconds(now))
             ready = pause is not Phase.WAITING or self._ledger.write(again)
             return ready and self._begun(name, entry, following, now)
-        if pause is Phase.DONE:
-            return self._lasts(name, entry, last, now)
-        self._push(last.pause, PauseAutomation(name, entry), now)
-        return self._phase(last.pause) is Phase.DONE
+        if pause is not Phase.DONE:
+            self._pause(last, entry, now)
+        return self._phase(last.pause) is Phase.DONE and self._lasts(name, entry, last, now)
+
+    def _pause(self, pair: Pair, entry: AutomationEntry, now: Epoch) -> None:
+        """Push it, unless its command has ended well for a process that is gone.
+
+        Under its key that is never run again: the step is over, and whether it lasts is asked then.
+        """
+        at = self._ledger.run.steps[pair.pause]
+        if at.phase is Phase.RUNNING and pair.pause not in self._own:
+            with suppress(Problem):  # the push meets it, too, and says so
+                if isinstance(observe_job(self._lent(pair.pause), entry.host, pair.pause), Done):
+                    self.left.pop(pair.pause, None)
+                    self._ledger.record(StepDone(pair.pause, at.attempt, milliseconds(now)))
+                    return
+                self._own.add(pair.pause)
+        self._push(pair.pause, PauseAutomation(pair.name, entry), now)
 
     def _lasts(self, name: str, entry: AutomationEntry, last: Pair, now: Epoch) -> bool:
         """Whether what is paused still is: by a process that is gone, so somebody may have let it go on."""
-        if last.pause in self._ledger.run.since_resume | self._seen:
+        if last.pause in self._own:
             return True
         paused = self._asked(name, entry, now)
         if paused:
-            self._seen.add(last.pause)
+            self._own.add(last.pause)
         elif paused is False:
             return self._begun(name, entry, Pair(name, last.number + 1), now)
         return bool(paused)
@@ -177,8 +200,9 @@ class PausedAutomation:
         if at is None or at.phase is Phase.WAITING:
             if not self._ledger.write(StepStarted(step, at.attempt if at else 1, at_ms)):
                 return
+            self._own.add(step)
             at = self._ledger.run.steps[step]
-        came = push(action, self._ports.under(f"{self._ledger.run.id}.{step}.{at.attempt}"))
+        came = push(action, self._lent(step))
         match came:
             case Done():
                 self.left.pop(step, None)

@@ -141,7 +141,7 @@ class Run:
     since_resume: AbstractSet[StepId] = frozenset()
     """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
     excused: frozenset[StepId] = frozenset()
-    """The steps that had failed when the run was last resumed: whoever let it go on knows of them."""
+    """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -248,7 +248,7 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
                 waits=run.waits,
                 pause=None,
                 since_resume=nothing,
-                excused=run.within(Phase.FAILED),
+                excused=run.within(Phase.FAILED) if run.pause else run.excused,
             )
         case RunAborting(reason, leave, actor, _):
             return replace(run, pause=None, abort=Abort(reason, leave, actor))
