@@ -170,6 +170,55 @@ def test_a_record_that_holds_a_password_is_a_mistake(tmp_path: Path) -> None:
     assert "geheim" not in str(caught.value)
 
 
+def test_the_remedy_for_a_damaged_trail_begins_another_one_for_that_cloud_alone(
+    machines: tuple[Machine, Machine], processes: Processes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines[0].types("pause")
+    with psycopg.connect(processes.reference) as connection:
+        connection.execute("UPDATE skylift.entry SET body = '{}' WHERE name = 'audit' AND row = 1")
+        connection.execute(
+            "INSERT INTO skylift.head SELECT 'other', name, version, rows, chain FROM skylift.head"
+            " WHERE cloud = %s AND name = 'audit'",
+            (processes.cloud,),
+        )
+    capsys.readouterr()
+
+    refused = machines[0].types("resume")
+    said = capsys.readouterr().err
+    command = next(line for line in said.splitlines() if "psql " in line).partition(' -c "')[2].rstrip('"')
+    with psycopg.connect(processes.reference, autocommit=True) as connection:
+        connection.execute(command.encode())
+        trails = connection.execute("SELECT cloud FROM skylift.head WHERE name = 'audit'").fetchall()
+
+    assert refused == Exit.BLOCKED
+    assert (processes.cloud,) not in trails
+    assert ("other",) in trails
+    machines[0].types("pause")
+    assert "audit.damaged" not in capsys.readouterr().err
+
+
+def test_a_record_with_a_mistake_does_not_lead_to_runs_beside_it(
+    machines: tuple[Machine, Machine], capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = machines[0].record
+    record.write_text(record.read_text() + "polcy: {}\n")
+
+    assert machines[0].types("status") == Exit.BLOCKED
+    assert "polcy" in capsys.readouterr().err
+
+
+def test_a_worker_serves_each_cloud_once_from_the_store_that_its_record_names(
+    machines: tuple[Machine, Machine], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = machine(tmp_path / "c", "west", "x").record
+    alone.write_text(alone.read_text().replace("store: x\n", ""))
+
+    assert call(["worker", str(machines[0].record), str(alone)]) == Exit.USAGE
+    assert "name one store" in capsys.readouterr().err
+    assert call(["worker", *(str(m.record) for m in machines)]) == Exit.USAGE
+    assert "of the same cloud" in capsys.readouterr().err
+
+
 def test_detach_needs_workers_and_so_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alone = machine(tmp_path / "a", "lab", "")
     (tmp_path / "up.plan").write_bytes(write_plan(PLAN))

@@ -227,6 +227,7 @@ class TestReference:
         [
             ("postgresql://rey:geheim@db/skylift", "password"),
             ("postgresql://rey@db/skylift?password=geheim", "password"),
+            ("postgresql://rey@db/skylift#?password=geheim", "password"),
             ("mysql://db/skylift", "postgresql://"),
             ("postgresql://rey@db", "names no database"),
             ("postgresql://rey@[db/skylift", "no URL"),

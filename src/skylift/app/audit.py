@@ -126,7 +126,8 @@ def _begin_anew(runs: Runs) -> str:
     if runs.store is None:
         return f"mv {runs.audit} {runs.audit}.damaged"
     aside = "; ".join(
-        f"{change} SET name = 'audit.damaged' WHERE name = 'audit'"
-        for change in ("UPDATE skylift.head", "UPDATE skylift.entry")
+        f"UPDATE skylift.{table} SET name = 'audit.' || extract(epoch FROM now())::bigint "  # noqa: S608 - our own words, and a cloud's name
+        f"WHERE name = 'audit' AND cloud = '{runs.store.cloud}'"
+        for table in ("head", "entry")
     )
-    return f'psql {runs.store.where} -c "{aside}"'
+    return f'psql {runs.store.where} -c "BEGIN; {aside}; COMMIT"'

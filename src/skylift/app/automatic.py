@@ -26,6 +26,8 @@ from skylift.model.ids import RunId
 from skylift.model.problem import Refused
 from skylift.planning.text import PlanFormat, digest_of, read_plan
 
+AUTOMATIC = "automatic"
+"""What ``policy.rollback`` is where a run is taken back by itself."""
 _LOST = LossBudgetSpent.code
 _NOT_VALID = frozenset({WitnessHurt.code, NotUpgraded.code})
 """What a step fails with that looks whether users' resources and components are as they should be."""
@@ -36,7 +38,7 @@ def is_due(site: Site, folder: RunFolder) -> bool:
 
     It is an upgrade that rests because the loss budget was spent, or a validation failed; once at most.
     """
-    if site.record.policy.rollback != "automatic" or folder.of_fleet:
+    if site.record.policy.rollback != AUTOMATIC or folder.of_fleet:
         return False
     with open_journal(folder) as journal:
         plan, run = approved_plan(folder, journal), fold(journal.events())

@@ -83,7 +83,8 @@ def apply(
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
     Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
-    before it looks at the cloud. ``detached``, it is opened and left to workers.
+    before it looks at the cloud. ``detached``, it is opened at once and left to workers, which wait for a
+    window.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -113,16 +114,24 @@ def apply(
         if isinstance(goal, Rollback):
             take_over(site, goal, asked_by(site), run)
 
-    _await_start(site, plan, run, bench=bench, at=at)
+    if detached:
+        Windows(site.record.policy).require(Order.of(plan), _nothing_yet(plan), site.clock())
+    else:
+        _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()
     start = Start(text, seal, gates, approved, detached)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 
+def _nothing_yet(plan: Plan) -> Run:
+    """A run of a plan as it is before it is opened."""
+    return Run(RunId(""), plan.cloud, Digest(""), frozenset(), "", 0)
+
+
 def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch | None) -> None:
     """Wait until ``at``, and until a window is open for the first step that there is."""
     windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
-    begun = Run(RunId(""), plan.cloud, Digest(""), frozenset(), "", 0)
+    begun = _nothing_yet(plan)
     windows.require(order, begun, now)
     first = decide(order, begun, at_once=site.record.policy.at_once)
     wanted = max(now, at or now)
@@ -325,10 +334,10 @@ def _drive(
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
         ):
-            if not isinstance(plan.goal, Restore):
-                around = replace(around, guard=guard)
-            # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
-            return drive(execution, replace(around, gate=GateGuard(gates, site.ask, asking)))
+            if isinstance(plan.goal, Restore):
+                # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
+                return drive(execution, around)
+            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from skylift.app.record_references import check_references
@@ -27,6 +28,17 @@ class RecordInvalid(Refused):
         )
         self.file = file
         self.mistakes = mistakes
+
+
+def names_a_store(path: Path) -> bool:
+    """Whether a record that cannot be read has a line that begins as the one that names a store."""
+    try:
+        return (
+            re.search(r"^store\s*:", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+            is not None
+        )
+    except OSError:
+        return False
 
 
 def load_record(path: Path) -> Record:

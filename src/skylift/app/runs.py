@@ -114,6 +114,11 @@ class RunStore(Protocol):
         ...
 
     @property
+    def cloud(self) -> str:
+        """Whose runs these are."""
+        ...
+
+    @property
     def shelf(self) -> Shelf:
         """Which runs there are."""
         ...

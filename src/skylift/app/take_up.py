@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from skylift.app import maintain
 from skylift.app.audit import audited
 from skylift.app.bench import Bench
 from skylift.app.conduct import approved_plan, asked_by, carried_out, to_rest, work_on
@@ -23,6 +22,9 @@ VERB = "take up"
 def take_up(site: Site, run: RunId, bench: Bench) -> Run:
     """Drive ``run`` to rest, unless it rests: until then a pause stays one, and nothing new is started.
 
+    A run over compute hosts is left to its operator, with a remark: what it met is hers to excuse, and no
+    test has seen a worker drive one.
+
     Raises:
         RunUnknown: it is not known.
         SignerUnknown: nobody whom the record trusts works here.
@@ -31,22 +33,22 @@ def take_up(site: Site, run: RunId, bench: Bench) -> Run:
     """
     folder = site.runs.find(run)
     trusted(site.signer, site.record.signers)
-    if (seen := _at_rest(site, folder)) is not None:
+    if folder.of_fleet:
+        with open_journal(folder) as journal:
+            seen = fold(journal.events())
+        if seen.closed is None:
+            bench.remark(f"run {run} works on compute hosts, and only you let it go on: skylift resume {run}")
+        site.runs.rested(run, seen.length)
+        return seen
+    with open_journal(folder) as journal:
+        plan, seen = approved_plan(folder, journal), fold(journal.events())
+    if decide(Order.of(plan), seen, at_once=site.record.policy.at_once).over:
         site.runs.rested(run, seen.length)
         return seen
     with audited(site.runs, VERB, {"run": run}) as ended:
-        came = _fleet(site, folder, bench) if folder.of_fleet else _upgrade(site, folder, bench)
+        came = _upgrade(site, folder, bench)
         ended(0)
     return came
-
-
-def _at_rest(site: Site, folder: RunFolder) -> Run | None:
-    with open_journal(folder) as journal:
-        run = fold(journal.events())
-        if folder.of_fleet:
-            return run if run.closed or run.pause else None
-        order = Order.of(approved_plan(folder, journal))
-        return run if decide(order, run, at_once=site.record.policy.at_once).over else None
 
 
 def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
@@ -60,7 +62,3 @@ def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
         return to_rest(site, plan, journal, folder=folder, bench=bench)
-
-
-def _fleet(site: Site, folder: RunFolder, bench: Bench) -> Run:
-    return maintain.go_on(site, folder, bench)

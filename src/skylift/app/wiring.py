@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from skylift.app.record_file import load_record
+from skylift.app.record_file import load_record, names_a_store
 from skylift.app.runs import RunFolder, Runs, RunStore
 from skylift.app.site import Site
 from skylift.app.worker import RunQueue
@@ -40,7 +40,7 @@ from skylift.engine.chain import Chain, Kind, Row
 from skylift.engine.journal import Journal, milliseconds
 from skylift.engine.operate import Asked
 from skylift.engine.problems import Holder
-from skylift.engine.store_problems import StoreExtra
+from skylift.engine.store_problems import StoreExtra, goes_on
 from skylift.model.ids import HostName, RunId
 from skylift.model.problem import Problem
 from skylift.model.record import Record
@@ -88,11 +88,7 @@ def _named(record: Record, role: str) -> tuple[HostName, ...]:
     return tuple(host.name for host in record.hosts_in(role))
 
 
-def _goes_on(_problem: Problem) -> None:
-    """Whoever is no worker is told by the problem alone."""
-
-
-def store_at(reference: str, cloud: str, ends: Callable[[Problem], None] = _goes_on) -> RunStore:
+def store_at(reference: str, cloud: str, ends: Callable[[Problem], None] = goes_on) -> RunStore:
     """The store that ``reference`` names, of one cloud's runs.
 
     ``ends`` is called with the problem once the store is gone, or a lease in it is lost.
@@ -132,8 +128,8 @@ def runs_of(record: Path, store: str | None = None) -> Runs:
     try:
         declared = load_record(record)
     except Problem:
-        # How a run beside it stands is told without the record, too.
-        if store:
+        # How a run beside it stands is told without the record, too; but not if it may be kept elsewhere.
+        if store or names_a_store(record):
             raise
         return beside
     named = store or declared.store

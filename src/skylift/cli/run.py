@@ -11,7 +11,7 @@ import click
 
 from skylift.app.account import standing
 from skylift.app.approvals import Approval
-from skylift.app.automatic import is_due, take_back_by_itself
+from skylift.app.automatic import AUTOMATIC, is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
@@ -103,7 +103,13 @@ def apply(
             )
         said = Approval(approval) if approval else Approval.NONE
         return _apply_mandate(desk, text, seal, said, as_json=as_json)
+    if detach and at is not None:
+        raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
     with open_site(desk.record, desk.runs) as site:
+        if detach and site.record.policy.rollback == AUTOMATIC:
+            raise click.UsageError(
+                "workers take no run back by themselves, and policy.rollback is automatic: leave out --detach"
+            )
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
         begins = _moment(at, Windows(site.record.policy)) if at else None
@@ -240,6 +246,10 @@ def _go_on(
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     holder = worker_on(desk.runs)
     by = holder if holder is not None and holder.run == ended.id else None
+    if by is not None and desk.runs.store is not None:
+        remark(
+            "if that process is dead, its lease ends within 15 s: then a worker, or skylift resume, goes on"
+        )
     _tell(plan, ended, by, as_json=as_json)
     return Exit.OK if by else exits[ended.standing]
 

@@ -43,19 +43,24 @@ def worker(desk: Desk, records: tuple[Path, ...]) -> Exit:
     """
     paths = records or (desk.record,)
     named = {path: load_record(path) for path in paths}
-    stores = {desk.store or record.store for record in named.values()} - {""}
-    if len(stores) != 1:
+    stores = {desk.store or record.store for record in named.values()}
+    if len(stores) != 1 or "" in stores:
         raise click.UsageError("name one store, with --store or as 'store' in each record")
+    if len({record.name for record in named.values()}) != len(named):
+        raise click.UsageError("two of these records are of the same cloud: name each cloud once")
     (reference,) = stores
-    queue, post = queue_at(reference), _Post(reference)
-    clouds = {record.name: post.served(path, record.name) for path, record in named.items()}
-    with post.left_in_order():
+    queue, in_hand = queue_at(reference), _InHand(reference)
+    clouds = {record.name: in_hand.served(path, record.name) for path, record in named.items()}
+    for served in clouds.values():
+        with served.store():
+            pass  # a store that is not ours, or that we may not make, is told before anything is served
+    with in_hand.left_in_order():
         remark(f"serves {', '.join(sorted(clouds))}")
         Worker(clouds, queue, lambda site, run: take_up(site, run, _bench(site, run)), _tell).serve()
     return Exit.OK
 
 
-class _Post:
+class _InHand:
     """What a worker has in hand, so that it can be handed over when it is told to end."""
 
     def __init__(self, reference: str) -> None:

@@ -12,7 +12,13 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from skylift.engine.store_problems import StoreFormat, StoreReference, StoreRefuses, StoreUnreachable
+from skylift.engine.store_problems import (
+    StoreFormat,
+    StoreReference,
+    StoreRefuses,
+    StoreUnreachable,
+    goes_on,
+)
 from skylift.model.problem import Problem
 from skylift.model.store_reference import told, why_not
 
@@ -59,10 +65,6 @@ _ALONE = 0x5B_17F7
 """Of the advisory lock under which tables are made."""
 
 
-def goes_on(_problem: Problem) -> None:
-    """Whoever is no worker is told by the problem alone."""
-
-
 class Database:
     """The database that ``reference`` names; connected when it is first asked, and again after a loss.
 
@@ -79,7 +81,7 @@ class Database:
         self.ends = ends
         self.where = told(reference)
         try:
-            given = {key: str(told) for key, told in conninfo_to_dict(reference).items()}
+            given = {key: str(value) for key, value in conninfo_to_dict(reference).items()}
         except psycopg.Error:
             raise StoreReference("PostgreSQL cannot read it") from None
         self._given = {**_LIMITS, **given, "options": f"{given.get('options', '')} {_OPTIONS}".strip()}

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from skylift.drivers.postgres import Connection, Database, goes_on
+from skylift.drivers.postgres import Connection, Database
 from skylift.engine.problems import Holder, RunHeld
-from skylift.engine.store_problems import LeaseLost, LeaseUnsure, StoreRefuses, StoreUnreachable
+from skylift.engine.store_problems import LeaseLost, LeaseUnsure, StoreRefuses, StoreUnreachable, goes_on
 from skylift.model import codec
 from skylift.model.problem import Problem
 
@@ -167,10 +167,13 @@ class PostgresLease:
 
 
 def _end_lease(database: Database, cloud: str, epoch: int, *, in_s: float = 0) -> None:
-    """Let others take the cloud in so many seconds; no effect if one has."""
+    """Let others take the cloud in so many seconds, and nobody renew it or write by this number any more.
+
+    No effect if another has taken it.
+    """
     with database.transaction() as connection:
         connection.execute(
-            "UPDATE skylift.lease SET until = clock_timestamp() + %s * interval '1 s'"
+            "UPDATE skylift.lease SET epoch = epoch + 1, until = clock_timestamp() + %s * interval '1 s'"
             " WHERE cloud = %s AND epoch = %s",
             (in_s, cloud, epoch),
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skylift.drivers.chain_journal import JOURNAL, ChainJournal
-from skylift.drivers.postgres import Database, goes_on
+from skylift.drivers.postgres import Database
 from skylift.drivers.postgres_chain import PostgresChain
 from skylift.drivers.postgres_lease import LASTS_S, PostgresLease, Token
 from skylift.drivers.postgres_shelf import PostgresShelf
 from skylift.engine.chain import Kind
+from skylift.engine.store_problems import goes_on
 from skylift.model.ids import RunId
 from skylift.model.problem import Problem
 from skylift.model.seal import Signer
@@ -42,6 +43,11 @@ class PostgresStore:
     def where(self) -> str:
         """How it is named in words to an operator."""
         return self._database.where
+
+    @property
+    def cloud(self) -> str:
+        """Whose runs these are."""
+        return self._token.cloud
 
     def make(self) -> None:
         """Make what it is kept in; no effect if it is there."""

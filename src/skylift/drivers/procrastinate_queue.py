@@ -21,7 +21,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from skylift.drivers.postgres import Database
-from skylift.engine.store_problems import StoreUnreachable
+from skylift.engine.store_problems import StoreRefuses, StoreUnreachable
 from skylift.model.ids import RunId
 
 LOOKS = "* * * * * */2"
@@ -66,14 +66,15 @@ class ProcrastinateQueue:
         task = self._out.configure_task(
             "drive",
             queue=cloud,
-            queueing_lock=f"{cloud}/{run}",
+            # What waits for later is no hint for now, and must not keep one away.
+            queueing_lock=f"{cloud}/{run}" + ("/later" if after_s else ""),
             schedule_in={"seconds": after_s} if after_s else None,
         )
         try:
             with suppress(exceptions.AlreadyEnqueued):
                 task.defer(cloud=cloud, run=run)
         except exceptions.ConnectorException as gone:
-            raise StoreUnreachable(self._where, str(gone)) from None
+            raise StoreUnreachable(self._where, _why(gone)) from None
 
     def serve(
         self,
@@ -95,7 +96,9 @@ class ProcrastinateQueue:
                     install_signal_handlers=False,
                 )
         except (exceptions.ConnectorException, psycopg.OperationalError) as gone:
-            raise StoreUnreachable(self._where, str(gone)) from None
+            raise StoreUnreachable(self._where, _why(gone)) from None
+        except psycopg.Error as refused:
+            raise StoreRefuses(self._where, _why(refused)) from None
         # A worker that lost its connection returns as if all were well.
         raise StoreUnreachable(self._where, "the connection was lost")
 
@@ -143,3 +146,9 @@ class ProcrastinateQueue:
             if connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone() == (None,):
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self._schema)))
                 connection.execute(SchemaManager.get_schema())
+
+
+def _why(error: Exception) -> str:
+    """The first line of what PostgreSQL said, which Procrastinate keeps as a cause."""
+    told = str(error.__cause__ or error).strip().splitlines()
+    return told[0] if told else "it gave no reason"

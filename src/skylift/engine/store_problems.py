@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skylift.model.problem import Fix, Refused, Remedy, Transient
+from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 
 _AGAIN = "then let the run go on, if no worker has done so: skylift resume"
 
@@ -105,3 +105,7 @@ class LeaseUnsure(Transient):
             "could not touch the cloud: the store has not confirmed for too long that it is ours",
             Remedy(Fix.REPAIR, "see whether the store answers: skylift status"),
         )
+
+
+def goes_on(_problem: Problem) -> None:
+    """Whoever is no worker is told by the problem alone."""

@@ -11,7 +11,9 @@ def why_not(reference: str) -> str | None:
     """What is wrong with a reference; none if it names a PostgreSQL database and holds no secret."""
     try:
         url = urlsplit(reference)
-        held = url.password is not None or _SECRETS & parse_qs(url.query, keep_blank_values=True).keys()
+        # PostgreSQL reads what a browser would take for a fragment.
+        options = parse_qs(f"{url.query}&{url.fragment.lstrip('?')}", keep_blank_values=True)
+        held = url.password is not None or _SECRETS & options.keys()
     except ValueError:
         return "it is no URL"
     if url.scheme not in {"postgresql", "postgres"}:
