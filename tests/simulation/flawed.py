@@ -79,5 +79,9 @@ FLAWS: dict[str, Flaw] = {
     "names no way out": Flaw("remedy", _engine(engines.SaysNothing), (FaultKind.JOB_FAILS_ONCE,)),
     "plans turns without a wait": Flaw("users", Product(plan=plans.turns_at_once)),
     "plans to stop what builds": Flaw("work", Product(plan=plans.stops_what_builds), site="nova"),
+    "plans to switch engines one by one": Flaw(
+        "work", Product(plan=plans.starts_before_all_have_stopped), site="heat"
+    ),
+    "plans to stop what makes stacks": Flaw("work", Product(plan=plans.waits_for_no_stack), site="heat"),
     "wakes up and writes on": Flaw("writer", Product(journal=engines.WakesUpLater, store=engines.in_memory)),
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
+from skylift.actions.await_ended import AwaitEnded
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService, Placed
 from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prove import VerifyComponent
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
 from skylift.model.ids import StepId
@@ -66,6 +68,25 @@ def opens_what_others_closed(plan: Plan) -> Plan:
 def stops_what_builds(plan: Plan) -> Plan:
     """No host is closed to new work, and nobody waits for what is in hand."""
     return without(plan, lambda step: isinstance(step.action, CloseService | AwaitIdle | OpenService))
+
+
+def starts_before_all_have_stopped(plan: Plan) -> Plan:
+    """An engine starts as soon as its own host has none, whatever the other hosts run."""
+    hosts = {s.id: s.action.host for s in plan.steps if isinstance(s.action, StopService | StartService)}
+
+    def of_another(before: Step, after: Step) -> bool:
+        both = isinstance(before.action, StopService) and isinstance(after.action, StartService)
+        return both and hosts[before.id] != hosts[after.id] and before.id.startswith("heat-engine:")
+
+    loose = parted(plan, of_another)
+    last = StepId(f"heat-engine:stop@{max(hosts.values())}")
+    held = replace(plan.edges[0], before=StepId(f"heat-engine:healthy@{min(hosts.values())}"), after=last)
+    return replace(loose, edges=(*loose.edges, held))
+
+
+def waits_for_no_stack(plan: Plan) -> Plan:
+    """Nobody waits for what users asked for, and nobody keeps them from asking."""
+    return without(plan, lambda step: isinstance(step.action, AwaitEnded | ParkPool | UnparkPool))
 
 
 def _instead(

@@ -19,6 +19,9 @@ from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.model.goal import Upgrade
+from skylift.model.ids import ComponentName
+from skylift.model.record import Policy
+from skylift.model.release import Release
 from skylift.planning.facts import drift, facts_of
 from skylift.planning.plan import Plan
 from skylift.planning.text import write_plan
@@ -28,9 +31,10 @@ from skylift.testing.samples import R2024_1
 from skylift.testing.simulation.from_plan import scene_from
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.play import Product, play_scene
-from skylift.testing.simulation.rehearsal import Rehearsal
+from skylift.testing.simulation.rehearsal import NoTwin, Rehearsal, twin_scene
 from skylift.testing.simulation.scene import Scene
 from skylift.testing.simulation.site import SITES, scene_of
+from skylift.testing.whole_clouds import Shape, whole_cloud
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "rehearse-a-plan.md"
 TARGET = """\
@@ -111,6 +115,18 @@ def test_a_plan_of_another_record_is_refused(folder: Path, capfd: pytest.Capture
 
     assert call(["simulate", "up.plan", "--seeds", "1"]) == Exit.BLOCKED
     assert "plan.other-record" in capfd.readouterr().err
+
+
+def test_a_plan_that_stops_an_api_as_a_whole_has_no_twin() -> None:
+    """Its users would be told of as harmed; and the twin has no backups that a restore needs."""
+    components, accepted = ("keystone", "manila"), frozenset({ComponentName("manila")})
+    shape = Shape(source=Release(2024, 1), goal=Release(2024, 2))
+    cloud, record = whole_cloud(CATALOG, components, shape, policy=Policy(outages=accepted))
+    goal = Upgrade(shape.goal)
+    plan = plan_upgrade(cloud, record, goal, CATALOG, record_digest=digest_of_record(record))
+
+    with pytest.raises(NoTwin, match="stopped as a whole"):
+        twin_scene(write_plan(plan), record)
 
 
 def test_a_plan_of_compute_hosts_has_no_twin(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -11,25 +11,11 @@ from skylift.app.record_file import load_record
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.fleet.mandate import is_mandate
-from skylift.model.problem import Fix, Refused, Remedy
 from skylift.testing.simulation import rehearsal
 from skylift.testing.simulation.kinds import FaultKind
 
 _KINDS = {kind.word: kind for kind in FaultKind}
 _TOLD_EVERY = 50
-
-
-class NoTwin(Refused):
-    """A plan does not say enough of its cloud for a twin to be made of it."""
-
-    code = "simulate.no-twin"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this is the plan of compute hosts, which does not hold the fleet that it was made for: "
-            "no twin can be made of it",
-            Remedy(Fix.RETRY, "rehearse the plan of an upgrade or of a rollback: skylift simulate FILE"),
-        )
 
 
 @click.command("simulate")
@@ -68,7 +54,7 @@ def simulate(
     """
     text, record = plan_file.read_bytes(), load_record(desk.record)
     if is_mandate(text):
-        raise NoTwin
+        raise rehearsal.NoTwin(rehearsal.NO_FLEET)
     kinds = tuple(_KINDS[name] for name in dict.fromkeys(faults)) or tuple(FaultKind)
     if seed is not None:
         (ran,) = rehearsal.nights(text, record, (seed,), kinds=kinds, jobs=1)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skylift.engine.fold import Run, after
+from skylift.engine.fold import Run, after, fold
 from skylift.engine.journal import (
     Event,
     MovesAsked,
@@ -108,10 +108,20 @@ class Books:
             yield Violation("fold", f"after {event.kind}: {contradicted}")
 
     def reload(self, events: tuple[Event, ...]) -> Iterator[Violation]:
-        """What a process reads that is started anew is what was appended: so it folds what was folded."""
+        """What a process reads that is started anew is what was appended."""
         self.checks["reload"] += 1
         if events != tuple(self._events):
             yield Violation("reload", f"the {len(events)} events on disk tell of another run")
+
+    def end(self) -> Iterator[Violation]:
+        """All events folded at once tell of the run that they told of one by one."""
+        try:
+            same = not self._events or fold(self._events) == self.run
+        except AssertionError as contradicted:
+            yield Violation("fold", f"at the end: {contradicted}")
+            return
+        if not same:
+            yield Violation("fold", "folded at once, the events tell of another run than one by one")
 
     def _may_follow(self, event: Event) -> Iterator[Violation]:
         match event:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from skylift.actions.closing import OpenService
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.prepare import CheckReadiness
+from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.run_command import RunCommand
 from skylift.catalog.catalog import Catalog
 from skylift.model.closing import reason_of
@@ -60,7 +61,11 @@ def twin_of(plan: Plan, record: Record) -> FakeCloud:
         match action:
             case MigrateSchema(command=command, heads=heads):
                 cloud.leads_to[_inner(command)] = heads
-            case RunCommand(command=command) | CheckReadiness(command=command):
+            case (
+                RunCommand(command=command)
+                | RunBeforeStart(command=command)
+                | CheckReadiness(command=command)
+            ):
                 cloud.leads_to[_inner(command)] = ()
             case _:
                 pass

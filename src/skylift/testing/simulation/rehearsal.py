@@ -13,8 +13,9 @@ from skylift.app.propose import verified
 from skylift.app.site import digest_of_record
 from skylift.catalog.catalog import load
 from skylift.engine.journal import Reported
+from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Record
-from skylift.planning.plan import Plan
+from skylift.planning.plan import Notice, Plan
 from skylift.testing.fake_work import COMMAND_S, START_S
 from skylift.testing.simulation.from_plan import scene_from
 from skylift.testing.simulation.kinds import FaultKind
@@ -34,16 +35,36 @@ _WORST = 5
 """How many nights are told one by one."""
 
 
+NO_FLEET = "it is the plan of compute hosts, which does not hold the fleet that it was made for"
+_OUTAGE = "it has users wait until what is stopped as a whole lives again, and here that would count as harm"
+
+
+class NoTwin(Refused):
+    """A plan cannot be rehearsed: its twin would lack what it is about."""
+
+    code = "simulate.no-twin"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"no twin can be made for this plan: {why}",
+            Remedy(Fix.RETRY, "rehearse a plan in which every API serves: skylift simulate FILE"),
+            Remedy(Fix.REPAIR, "read what each step of this one costs users: skylift why STEP --plan FILE"),
+        )
+
+
 def twin_scene(text: bytes, record: Record) -> tuple[Plan, Scene]:
     """The plan in a file's bytes, and its twin.
 
     Raises:
+        NoTwin: it stops an API as a whole, as a restore does.
         OtherRecord: it was made from another record than this one.
         PlanChanged, PlanFormat, PlanUnsafe: it is no plan that could be run.
     """
     plan = verified(text, record.catalog)
     if plan.record != (here := digest_of_record(record)):
         raise OtherRecord(plan.record, here, plan.goal.again)
+    if any(step.impact.notice is Notice.DOWN for step in plan.steps):
+        raise NoTwin(_OUTAGE)
     return plan, scene_from(plan, record, load(record.catalog))
 
 
@@ -146,13 +167,13 @@ class Rehearsal:
         if not hurt:
             yield "nothing"
             return
-        yield f"{len(hurt)} of {len(self.ran)} nights cost users something, each by a fault:"
+        yield f"{len(hurt)} of {len(self.ran)} nights cost users something:"
         for pool in sorted({pool for ran in hurt for pool in ran.lost}):
             own = [ran for ran in hurt if ran.lost[pool]]
             blamed = Counter(fault.kind.value for ran in own for fault in ran.befell)
             often = ", ".join(f"{kind} {count}" for kind, count in blamed.most_common(3))
             worst = max(ran.lost[pool] for ran in own)
-            yield f"{pool}: requests failed in {len(own)} nights, at most {worst} in one ({often})"
+            yield f"{pool}: requests failed in {len(own)} nights, at most {worst} in one (beside: {often})"
         if works := sum(len(ran.works_lost) for ran in hurt):
             yield f"{works} servers and stacks that users had asked for"
 

@@ -118,6 +118,8 @@ class Watch:
         assert self.guards is not None, "a run that ended had begun"  # noqa: S101 - as it says
         self.look()
         self.reload()
+        if self.books is not None:
+            self._judge(self.books.end())
         self._judge(self.guards.end())
 
     def counts(self) -> Counter[str]:
