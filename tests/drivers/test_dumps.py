@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from fcntl import LOCK_EX, flock
 from pathlib import Path, PurePosixPath
+from time import time
 
 import pytest
 from tests.drivers.galera import Galera, galera
@@ -107,9 +109,10 @@ def finish(backup: Backup) -> Epoch:
 
 
 def scratch_servers(tmp_path: Path) -> list[str]:
-    """What of a scratch server is left: its process, or its folder."""
+    """What of a scratch server is left: its process, or its folder. Empty files to lock stay."""
     running = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
-    there = [str(path) for path in (tmp_path / "backups").glob(".*")]
+    hidden = (tmp_path / "backups").glob(".*")
+    there = [str(path) for path in hidden if not path.name.startswith(".lock-")]
     return there + [line for line in running.splitlines() if "mariadbd" in line and str(tmp_path) in line]
 
 
@@ -132,7 +135,7 @@ def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left
     assert "found whole before" in again.stdout
     assert finished == finish(backup)
     assert scratch_servers(tmp_path) == []
-    found = sorted(path for path in (tmp_path / "backups").iterdir())
+    found = sorted(path for path in (tmp_path / "backups").iterdir() if not path.name.startswith("."))
     assert [path.suffix for path in found] == [".zst", ".rehearsed", ".sha256", ".tables"]
     assert {path.stat().st_mode & 0o777 for path in found} == {0o600}
     proofs = "".join(path.read_text() for path in found[1:])
@@ -183,6 +186,59 @@ def test_a_rehearsal_does_not_begin_where_it_could_fill_the_disk_of_the_database
     assert "could not rehearse a restore of nova-1: in " in ended.stdout
     assert "MiB (511M are free there)" in ended.stdout
     assert scratch_servers(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["dump", "rehearse"])
+def test_a_second_job_on_the_same_database_leaves_the_first_alone(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path, what: str
+) -> None:
+    """A step that was too late left its job running, and another plan begins one under its own key."""
+    backup = backup_in(tmp_path)
+    run(backups.dump_command(backup), lines)
+    scratch = tmp_path / "backups" / ".scratch-nova-1"
+    scratch.mkdir()
+    command = backups.dump_command(backup) if what == "dump" else backups.rehearse_command(backup)
+
+    with (tmp_path / "backups" / ".lock-nova-1").open("w") as lock:
+        flock(lock, LOCK_EX)
+        ended = run(command, lines)
+
+    assert ended.returncode != 0
+    assert "could not work on backups of nova-1 beside another job" in ended.stdout
+    assert scratch.exists(), "it is the first one's"
+
+
+def test_a_table_that_cannot_be_counted_is_not_left_out_in_silence(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    """What fails in a pipe is not seen by the shell."""
+    client = tmp_path / "mariadb"
+    client.write_text(
+        '#!/bin/sh\ncase "$*" in *"--raw -- "*) exit 1 ;; esac\n'
+        'PATH=$(echo "$PATH" | cut -d: -f2-) exec mariadb "$@"\n'
+    )
+    client.chmod(0o755)
+
+    ended = run(backups.dump_command(backup_in(tmp_path)), lines, first=tmp_path)
+
+    assert ended.returncode != 0
+    assert not Path(backup_in(tmp_path).file).exists()
+
+
+def test_a_backup_is_of_the_time_at_which_its_dump_began(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    """What was written while it was dumped is not in it, and so it is lost with a restore."""
+    slow = tmp_path / "mariadb-dump"
+    slow.write_text('#!/bin/sh\nsleep 3\nPATH=$(echo "$PATH" | cut -d: -f2-) exec mariadb-dump "$@"\n')
+    slow.chmod(0o755)
+    began = time()
+
+    ended = run(backups.dump_command(backup_in(tmp_path)), lines, first=tmp_path)
+    took = time() - began
+
+    assert ended.returncode == 0, ended.stdout
+    assert finish(backup_in(tmp_path)) - began < took - 2
 
 
 def test_a_rehearsal_that_is_killed_leaves_no_server_and_is_begun_again(

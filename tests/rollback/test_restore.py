@@ -11,12 +11,13 @@ from tests.app.desk import RUN, Desk, desk_at
 from tests.crash.worlds import Snapshots, deeds, shape
 
 from skylift.app.approvals import Approval, NotApproved
-from skylift.app.conduct import apply
+from skylift.app.conduct import apply, go_on
+from skylift.app.control import tell
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.wiring import open_journal
 from skylift.cli.views.plan import lines
 from skylift.engine.fold import Phase, Run, Standing
-from skylift.engine.operate import pause
+from skylift.engine.operate import abort, pause
 from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import ComponentName, HostName, RunId, ServiceName, StepId
 from skylift.model.problem import Fix
@@ -193,9 +194,36 @@ def test_an_upgrade_after_a_restore_can_go_back_by_steps_again(desk: Desk) -> No
     assert plan.goal.components == ("keystone", "glance", "placement")
 
 
+@pytest.mark.parametrize("after", ["placement-api:stop@ctl1", "placement-api:stop@ctl3", "placement:save"])
+def test_a_restore_that_is_given_up_before_it_began_replaces_nothing(desk: Desk, after: str) -> None:
+    """Whoever gives it up has taken back her consent; what is down is named, and closed over by --leave."""
+    text = back(desk, "placement")
+    rows = dict(desk.cloud.rows)
+
+    def give_up(run: Run) -> None:
+        if StepId(after) in run.within(Phase.DONE) and run.abort is None:
+            folder = desk.site.runs.find(BACK)
+            tell(folder, lambda journal, _: abort(journal, desk.asked_now, reason="no", leave=False))
+
+    desk.at_each_look = give_up
+    rested = apply_back(desk, text)
+
+    assert rested.standing is Standing.ABORTING
+    assert dict(desk.cloud.rows) == rows
+    assert StepId("placement:restore") not in rested.steps
+    assert desk.cloud.stores.torn == []
+
+    folder = desk.site.runs.find(BACK)
+    ended = go_on(
+        desk.site, folder, desk.bench, lambda journal, asked: abort(journal, asked, reason="no", leave=True)
+    )
+    assert ended.standing is Standing.ABORTED
+    assert dict(desk.cloud.rows) == rows
+
+
 @pytest.mark.timeout(1800)
 def test_a_restore_that_is_killed_anywhere_ends_like_one_that_was_not(desk: Desk) -> None:
-    """What if we die here: before every touch of journal and cloud, resumed by the same calls."""
+    """What if we die here: before each third touch of journal and cloud, resumed by the same calls."""
     plan, cloud, journal = read_plan(back(desk, "placement")), desk.cloud, MemoryJournal()
     snapshots = Snapshots((cloud, journal))
     ports = fused(ports_of(cloud), snapshots)

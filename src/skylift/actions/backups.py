@@ -16,7 +16,7 @@ from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.schema import SchemaHead
 from skylift.ports import NoJob, Ports
 
-_DEAD = {UnitState.INACTIVE, UnitState.FAILED}
+_DEAD = {UnitState.INACTIVE, UnitState.FAILED, UnitState.ABSENT}
 
 
 class RestoreBesideLive(Refused):
@@ -96,7 +96,8 @@ class RehearseRestore(Action):
         return f"restore the backup of {self.backup.database} on a scratch server on {self.backup.host}"
 
     def observe(self, ports: Ports) -> Progress:
-        return observe_job(ports, self.backup.host, self.title)
+        accept = "or go on with a backup that nobody has tried: skylift skip STEP --reason WHY"
+        return observe_job(ports, self.backup.host, self.title, Remedy(Fix.ACCEPT, accept))
 
     def advance(self, ports: Ports) -> None:
         ports.jobs.start(self.backup.host, ports.backups.rehearse_command(self.backup))
@@ -117,7 +118,7 @@ class RestoreDatabase(Action):
 
     backup: Backup
     finished: int
-    """When the backup that is meant was finished, in seconds since 1970-01-01 UTC."""
+    """Of when the backup is that is meant, as its file says: in seconds since 1970-01-01 UTC."""
     head: SchemaHead
     """What its table of versions has then."""
     services: tuple[Placed, ...]

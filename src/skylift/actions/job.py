@@ -14,18 +14,21 @@ class JobFailed(Refused):
     code = "job.failed"
     job_ended = True
 
-    def __init__(self, what: str, host: HostName, ended: Ended) -> None:
+    def __init__(self, what: str, host: HostName, ended: Ended, *others: Remedy) -> None:
         said = ended.tail.strip().splitlines()
         super().__init__(
             f"could not {what}: the command on {host} ended with {ended.code}"
             + (f" and said: {said[-1][:300]}" if said else ""),
             Remedy(Fix.REPAIR, f"read all it said: ssh {host} 'tail -n 50 /var/lib/skylift/jobs/*/output'"),
             Remedy(Fix.RETRY, "repair the cause, then: skylift retry"),
+            *others,
         )
 
 
-def observe_job(ports: Ports, host: HostName, what: str) -> Progress:
+def observe_job(ports: Ports, host: HostName, what: str, *others: Remedy) -> Progress:
     """Done if this step's job ended with 0, pending while it runs or before it was started.
+
+    ``others`` are ways out of a failure beside repair and retry.
 
     Raises:
         JobFailed: it ended with anything else.
@@ -38,4 +41,4 @@ def observe_job(ports: Ports, host: HostName, what: str) -> Progress:
         case Ended(0, _):
             return Done()
         case Ended() as ended:
-            raise JobFailed(what, host, ended)
+            raise JobFailed(what, host, ended, *others)

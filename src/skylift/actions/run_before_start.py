@@ -8,6 +8,7 @@ from typing import ClassVar
 from skylift.actions.action import Action, NothingToUndo, Progress, Reversal
 from skylift.actions.job import observe_job
 from skylift.model.ids import HostName, ServiceName
+from skylift.model.problem import Fix, Remedy
 from skylift.ports import Command, Ports
 
 
@@ -32,7 +33,8 @@ class RunBeforeStart(Action):
         return f"{self.name} on {self.host} before {self.service} starts"
 
     def observe(self, ports: Ports) -> Progress:
-        return observe_job(ports, self.host, self.title)
+        accept = "or let users notice the start, and go on without it: skylift skip STEP --reason WHY"
+        return observe_job(ports, self.host, self.title, Remedy(Fix.ACCEPT, accept))
 
     def advance(self, ports: Ports) -> None:
         ports.jobs.start(self.host, self.command)

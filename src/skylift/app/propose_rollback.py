@@ -42,7 +42,7 @@ def propose_rollback(
     plan = plan_rollback(
         cloud,
         site.record,
-        replace(undone, saved=saved_by(site, undone)) if restore else undone,
+        replace(undone, saved=saved_by(site, undone, components)) if restore else undone,
         site.catalog,
         record_digest=site.digest,
         components=components,

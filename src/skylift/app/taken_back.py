@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from skylift.actions.backups import RehearseRestore, RestoreDatabase
 from skylift.app.runs import RunFolder, Runs
@@ -29,10 +29,16 @@ def undone_by(plan: Plan, run: Run) -> Undone:
     return Undone(run.id, plan, run.plan, begun, done)
 
 
-def saved_by(site: Site, undone: Undone) -> Mapping[str, Saved]:
-    """By database, the backups that the run rehearsed, as they lie there now, and what was written since."""
+def saved_by(site: Site, undone: Undone, components: Collection[ComponentName]) -> Mapping[str, Saved]:
+    """By database, the backups that the run rehearsed, as they lie there now, and what was written since.
+
+    Of these ``components`` alone, if any are named: to count what was written reads their tables.
+    """
+    wanted = {d for name in components for d in site.record.components[name].databases.values()}
     found: dict[str, Saved] = {}
     for step, backup in _rehearsed(undone).items():
+        if wanted and backup.database not in wanted:
+            continue
         finished = site.ports.backups.rehearsed(backup)
         if finished is not None:
             written = site.ports.backups.written_since(backup, finished)

@@ -25,11 +25,12 @@ _IDLE = ("nice", "ionice", "-c", "idle")
 # rows make the same lines.
 _BEGIN = r"""
 set -eu
-database=$1 folder=$2 name=$1-$3.sql.zst doing=begin scratch=$2/.scratch-$1 server=
+export LC_ALL=C
+database=$1 folder=$2 name=$1-$3.sql.zst doing=begin scratch=$2/.scratch-$1 server= alone=
 ended() {
     code=$?
     [ -z "$server" ] || { kill -KILL "$server" && wait "$server"; } 2>/dev/null || :
-    rm -rf -- "$folder/.$name.new" "$scratch"
+    [ -z "$alone" ] || rm -rf -- "$folder/.$name.new" "$scratch"
     [ $code = 0 ] ||
         echo "could not $doing ($(df -h --output=avail "$folder" | tail -n 1 | tr -d ' ') are free there)"
     exit $code
@@ -37,9 +38,20 @@ ended() {
 trap ended EXIT
 trap 'exit 143' TERM INT HUP
 umask 077
+be_alone() {
+    doing="work on backups of $database beside another job that does: wait until that has ended"
+    exec 9>"$folder/.lock-$database"
+    flock -n 9
+    alone=yes
+}
 dump() {
     mariadb-dump "$@" --single-transaction --quick --extended-insert --skip-complete-insert \
         --skip-hex-blob --net-buffer-length=1M --order-by-primary -- "$database"
+}
+tables_of() {
+    "$@" --batch --skip-column-names -e "
+        SELECT COUNT(*) FROM information_schema.TABLES
+        WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = '$database'"
 }
 count() {
     for say in "'SELECT \'rows\', ', QUOTE(TABLE_NAME), ', COUNT(*) FROM '" "'CHECKSUM TABLE '"; do
@@ -48,11 +60,17 @@ count() {
             FROM information_schema.TABLES
             WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = '$database'" |
             "$@" --batch --skip-column-names --raw -- "$database"
-    done | sed 's/^[^\t]*\.\([^\t]*\)\t/sum\t\1\t/' | LC_ALL=C sort
+    done | sed 's/^[^\t]*\.\([^\t]*\)\t/sum\t\1\t/' | sort >"$scratch/counted"
+    # What fails in a pipe is not seen: so every table must be there, by both questions.
+    [ "$(grep -c '^rows' "$scratch/counted")" = "$(tables_of "$@")" ]
+    [ "$(grep -c '^sum' "$scratch/counted")" = "$(tables_of "$@")" ]
+    cat "$scratch/counted"
 }
 whole() {
     doing="find the backup of $database as it was made: $folder/$name"
     cd -- "$folder"
+    be_alone
+    doing="find the backup of $database as it was made: $folder/$name"
     sha256sum --quiet -c -- "$name.sha256"
 }
 synced() {
@@ -73,9 +91,12 @@ DUMP = (
 doing="make the folder of backups"
 install -d -m 0700 -- "$folder"
 cd -- "$folder"
+be_alone
 synced "dump $database"
-mkdir -p -- "$scratch"
+rm -rf -- "$scratch"
+mkdir -- "$scratch"
 count mariadb >"$scratch/before"
+began=$(date +%s)
 dump --routines --triggers --events | zstd --quiet --force -T1 -o ".$name.new"
 zstd -dc ".$name.new" | tail -n 1 | grep -q '^-- Dump completed'
 count mariadb >"$scratch/after"
@@ -84,8 +105,10 @@ mariadb --batch --skip-column-names -e "
     SELECT 'of', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA
     WHERE SCHEMA_NAME = '$database'" >"$scratch/tables"
 sed -n 's/^rows\t\([^\t]*\)\t.*/table\t\1/p' "$scratch/after" >>"$scratch/tables"
-LC_ALL=C comm -12 "$scratch/before" "$scratch/after" >>"$scratch/tables"
+comm -12 "$scratch/before" "$scratch/after" >>"$scratch/tables"
 mv -fT -- "$scratch/tables" "$name.tables"
+# What was written while it was dumped is not in it: it is of the time at which it began.
+touch -d "@$began" ".$name.new"
 sum=$(sha256sum ".$name.new")
 echo "${sum%% *}  $name" >"$name.sha256"
 sync -- ".$name.new" "$name.tables" "$name.sha256"
@@ -117,11 +140,12 @@ rm -rf -- "$scratch"
 mkdir -- "$scratch"
 me=$(id -un)
 mariadb-install-db --no-defaults --datadir="$scratch/data" --user="$me" --skip-test-db \
-    --auth-root-authentication-method=socket --auth-root-socket-user="$me" >"$scratch/log" 2>&1
+    --auth-root-authentication-method=socket --auth-root-socket-user="$me" >"$scratch/log" 2>&1 ||
+    { tail -n 3 "$scratch/log"; exit 1; }
 mariadbd --no-defaults --datadir="$scratch/data" --socket="$scratch/s" --pid-file="$scratch/pid" \
     --user="$me" --skip-networking --skip-log-bin --max-connections=8 --max-allowed-packet=1G \
     --performance-schema=OFF --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 \
-    >>"$scratch/log" 2>&1 &
+    >>"$scratch/log" 2>&1 9>&- &
 server=$!
 there() { mariadb --no-defaults --socket="$scratch/s" --max-allowed-packet=1G "$@"; }
 tries=0
@@ -138,15 +162,15 @@ doing="find in the restored $database what was backed up"
 count there >"$scratch/restored"
 sed -n 's/^rows\t\([^\t]*\)\t.*/table\t\1/p' "$scratch/restored" >"$scratch/found"
 cat "$scratch/restored" >>"$scratch/found"
-tail -n +2 -- "$name.tables" | LC_ALL=C sort >"$scratch/wanted"
-LC_ALL=C sort "$scratch/found" | LC_ALL=C comm -23 "$scratch/wanted" - >"$scratch/lost"
+tail -n +2 -- "$name.tables" | sort >"$scratch/wanted"
+sort "$scratch/found" | comm -23 "$scratch/wanted" - >"$scratch/lost"
 if [ -s "$scratch/lost" ]; then
     doing="find in the restored $database what was backed up; it differs in $(
-        cut -f 2 "$scratch/lost" | LC_ALL=C sort -u | head -n 8 | tr '\n' ' ')"
+        cut -f 2 "$scratch/lost" | sort -u | head -n 8 | tr '\n' ' ')"
     exit 1
 fi
 doing="find the same rows in the restored $database as in its dump"
-lines() { { grep '^INSERT INTO' || :; } | sha256sum; }
+lines() { { grep -a '^INSERT INTO' || :; } | sha256sum; }
 [ "$(zstd -dc -- "$name" | lines)" = "$(
     dump --no-defaults --socket="$scratch/s" --no-create-info --skip-triggers | lines)" ]
 doing="say that the backup of $database was rehearsed"
@@ -170,7 +194,8 @@ doing="restore $database: its backup is not the one of that time: $folder/$name"
 doing="restore $database: its backup was never rehearsed: $folder/$name"
 [ "$(head -n 1 -- "$name.rehearsed")" = "$(cat -- "$name.sha256")" ]
 synced "restore $database"
-mkdir -p -- "$scratch"
+rm -rf -- "$scratch"
+mkdir -- "$scratch"
 read -r _ charset collation <<END
 $(sed -n 2p -- "$name.rehearsed")
 END
@@ -223,8 +248,11 @@ class MariadbBackups:
     def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
         rehearsed = self._ssh.ask(backup.host, 'cat -- "$1.rehearsed"', str(backup.file))
         columns = self._database.answers(columns_sql(backup.database))
-        lines = self._database.answers(written_sql(backup.database, columns, finished))
-        return tuple(parse_written(lines, rehearsed))
+        # Table by table: one answer must come within the time that any question has.
+        asked = (written_sql(backup.database, (column,), finished) for column in columns)
+        return tuple(
+            parse_written((line for sql in asked for line in self._database.answers(sql)), rehearsed)
+        )
 
     def dump_command(self, backup: Backup) -> Command:
         return _command(DUMP, backup)

@@ -9,7 +9,8 @@ What is started depends on how the run stands:
   giving back. A step that has its own reversal later in the plan takes (a backend out of its pool), and
   that later step gives it back. Going on with these never takes more from users, and not going on would
   leave a backend of a healthy host out for as long as the repair of another one lasts. A step an
-  operator retries starts too.
+  operator retries starts too. Of a run that was given up no point of no return is begun even so: what
+  waits for one stays as it is, and is named.
 
 What was taken may not last by itself (a parked pool): then it is held while the process lives, and has
 lapsed when another one resumes. It is taken again before what waits for it goes on. What was seen while it
@@ -195,6 +196,8 @@ def decide(order: Order, run: Run, *, at_once: int) -> Decision:
         allowed = owed | run.within(Phase.WAITING, Phase.DONE)
         ready = tuple(step for step in ready if step.id in allowed)
     if run.abort:
+        # Whoever gives a run up has taken back her consent to what has no way back.
+        ready = tuple(step for step in ready if not step.no_return or step.id in run.steps)
         if run.abort.leave:
             # A step under way may wait for what has lapsed: that alone is taken again, so that it can end.
             ready = tuple(step for step in ready if step.id in run.within(Phase.DONE))

@@ -24,7 +24,7 @@ class Backup:
 
     @property
     def file(self) -> PurePosixPath:
-        """Where the dump is once it is whole, as ``ports.Database.dump_command`` promises."""
+        """Where the dump is once it is whole, as ``ports.Backups.dump_command`` promises."""
         return self.folder / f"{self.database}-{self.label}.sql.zst"
 
     def __str__(self) -> str:

@@ -36,7 +36,7 @@ class ServicePart:
         """Of its turns, each once, in an order that their edges allow."""
         if not self.left.together:
             return tuple(step for turn in self.turns for step in turn.steps)
-        verbs = ("switch", "enable", "start", "healthy")
+        verbs = ("switch", "before-start", "enable", "start", "healthy")
         stops = [step for turn in self.turns for step in turn.until_stopped]
         starts = [step for turn in self.turns for step in turn.steps_of(*verbs)]
         rest = [step for turn in self.turns for step in turn.steps]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from skylift.actions.backups import RehearseRestore
+from skylift.actions.backups import BackUpDatabase, RehearseRestore
 from skylift.catalog.catalog import Catalog
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Restore, Rollback, Upgrade, take_back
@@ -229,11 +229,16 @@ def _closed(undone: Undone, window: Window) -> Closed:
         for fact, of in undone.plan.facts.items()
         if fact.startswith("database ") and of.partition(":")[0] == window.component
     }
+    rehearsed = {
+        step.action.backup
+        for step in undone.plan.steps
+        if isinstance(step.action, RehearseRestore) and step.id in undone.ended_ms
+    }
     saved = (
         f"{action.backup} of {told_time(undone.ended_ms[step.id] / 1000)}"
         for step in undone.plan.steps
-        if isinstance(action := step.action, RehearseRestore)
-        if action.backup.database in own and step.id in undone.ended_ms
+        if isinstance(action := step.action, BackUpDatabase)
+        if action.database in own and action.backup in rehearsed and step.id in undone.ended_ms
     )
     return Closed(window.component, window.closed_by, window.because, window.source, tuple(saved))
 
