@@ -252,7 +252,7 @@ def page_of_the_plan_file() -> list[str]:
 
 
 def problems() -> tuple[type[Problem], ...]:
-    """Every kind of problem that the package declares, by code; the three classes left out."""
+    """Every kind of problem that a command may end with, by code; the three classes left out."""
     for module in pkgutil.walk_packages(skylift.__path__, "skylift."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -262,8 +262,12 @@ def problems() -> tuple[type[Problem], ...]:
         below = left.pop().__subclasses__()
         left += below
         found |= set(below)
-    left_out = ("skylift.testing", "tests")
-    shipped = (p for p in found - set(CLASSES) if not p.__module__.startswith(left_out))
+    left_out, of_a_command = ("skylift.testing", "tests"), "skylift.testing.simulation.rehearsal"
+    shipped = (
+        p
+        for p in found - set(CLASSES)
+        if p.__module__ == of_a_command or not p.__module__.startswith(left_out)
+    )
     return tuple(sorted(shipped, key=lambda p: p.code))
 
 

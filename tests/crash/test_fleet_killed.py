@@ -80,7 +80,7 @@ def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, 
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)
     conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)
-    limits = FleetLimits(maintenance=BESIDE, unreachable=Seconds(60), command=Seconds(60))
+    limits = FleetLimits(maintenance=BESIDE, command=Seconds(60))
     execution = FleetExecution(journal, ports, turns, conductor=conductor, cloud=live, limits=limits)
     around = Surroundings(clock=lambda: cloud.now, pause=lambda: cloud.pass_time(1))
     return drive_fleet(execution, around, every=Seconds(1))

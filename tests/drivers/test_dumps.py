@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from time import time
 
 import pytest
-from tests.drivers.galera import Galera, galera
+from tests.drivers.galera import ODD_TABLES, PLENTY, SECRET, Galera, galera
 from tests.drivers.loopback import HOST, Sshd
 from tests.drivers.test_rosters import TABLES
 
@@ -22,25 +22,8 @@ from skylift.model.backup import Backup, Written
 from skylift.model.ids import Epoch
 from skylift.ports import Command
 
-SECRET = "gAAAAAtable-of-secrets"
-PLENTY = 3000
 LIMIT_S = 300
 BEGIN = "CREATE DATABASE `nova-1` CHARACTER SET utf8mb3;"
-MORE = f"""
-CREATE TABLE `odd ``name` (
-    id INT AUTO_INCREMENT PRIMARY KEY, bytes VARBINARY(40), told TEXT, made DOUBLE, at TIMESTAMP NULL
-) CHARACTER SET utf8mb4;
-INSERT INTO `odd ``name` (bytes, told, made, at) VALUES
-    (0x00FF0A5C27, 'a\\nline\\twith \\'quotes\\' and ü€', 0.1, '2026-01-01 00:00:00'),
-    (NULL, '', 1e300, NULL);
-CREATE TABLE plenty (id INT PRIMARY KEY, created_at DATETIME, updated_at DATETIME, filler CHAR(200));
-INSERT INTO plenty SELECT seq, '2020-01-01', NULL, REPEAT('x', 200) FROM seq_1_to_{PLENTY};
-CREATE TABLE secrets (told VARCHAR(99));
-INSERT INTO secrets VALUES ('{SECRET}');
-CREATE VIEW seen AS SELECT id FROM plenty WHERE id < 10;
-CREATE TRIGGER grows BEFORE INSERT ON plenty FOR EACH ROW SET NEW.filler = 'new';
-CREATE PROCEDURE asked() SELECT 1;
-"""  # noqa: S608 - a test's own words
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -55,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:
 def lines(server: Galera) -> Galera:
     """Nova's tables, and what else may be in a schema: a view, a trigger, odd names, bytes, and nothing."""
     nova = (TABLES / "nova.sql").read_text()
-    server.ask(f"DROP DATABASE IF EXISTS `nova-1`; {BEGIN}\nUSE `nova-1`;\n{nova}\n{MORE}")
+    server.ask(f"DROP DATABASE IF EXISTS `nova-1`; {BEGIN}\nUSE `nova-1`;\n{nova}\n{ODD_TABLES}")
     return server
 
 
@@ -106,6 +89,11 @@ def backup(lines: Galera, backups: MariadbBackups, tmp_path: Path, rehearsed: Pa
 def finish(backup: Backup) -> Epoch:
     """When it was finished."""
     return Epoch(float(int(Path(backup.file).stat().st_mtime)))
+
+
+def seen_in(folder: Path) -> list[Path]:
+    """The files in it that have no leading dot."""
+    return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
 
 
 def scratch_servers(tmp_path: Path) -> list[str]:
@@ -241,6 +229,60 @@ def test_a_backup_is_of_the_time_at_which_its_dump_began(
     assert finish(backup_in(tmp_path)) - began < took - 2
 
 
+def test_a_dump_lies_whole_in_its_folder_with_its_checksum(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    backup = backup_in(tmp_path)
+
+    ended = run(backups.dump_command(backup), lines)
+
+    assert ended.returncode == 0, ended.stdout
+    folder, file = Path(backup.folder), Path(backup.file)
+    kept = [file, Path(f"{file}.sha256"), Path(f"{file}.tables")]
+    assert seen_in(folder) == kept
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {f.stat().st_mode & 0o077 for f in folder.iterdir()} == {0}
+    check = ["sha256sum", "-c", f"{file.name}.sha256"]
+    assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 0
+    assert backups.newest(HOST, backup.folder, backup.database) == finish(backup)
+
+
+def test_a_dump_that_was_cut_off_never_bears_the_name_of_one_nor_replaces_one(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    """One of an earlier run of the same plan is replaced by a whole one only."""
+    backup, cuts = backup_in(tmp_path), tmp_path / "mariadb-dump"
+    file = Path(backup.file)
+    cuts.write_text("#!/bin/sh\necho 'CREATE TABLE t;'\nexit 2\n", encoding="ascii")
+    cuts.chmod(0o755)
+
+    first = run(backups.dump_command(backup), lines, first=tmp_path)
+    left = seen_in(Path(backup.folder))
+    run(backups.dump_command(backup), lines)
+    os.utime(file, (1, 1))
+    cut = run(backups.dump_command(backup), lines, first=tmp_path)
+    kept = file.stat().st_mtime
+    whole = run(backups.dump_command(backup), lines)
+
+    assert (first.returncode != 0, cut.returncode != 0, left) == (True, True, [])
+    assert first.stdout.splitlines()[-1].startswith("could not dump nova-1 (")
+    assert kept == 1
+    assert whole.returncode == 0
+    assert file.stat().st_mtime > 1
+
+
+def test_a_server_that_lags_behind_is_not_dumped(
+    lines: Galera, backups: MariadbBackups, tmp_path: Path
+) -> None:
+    lines.be_synced(synced=False)
+
+    ended = run(backups.dump_command(backup_in(tmp_path)), lines)
+
+    lines.be_synced(synced=True)
+    assert ended.returncode != 0
+    assert "not synced" in ended.stdout.splitlines()[-1]
+
+
 def test_a_rehearsal_that_is_killed_leaves_no_server_and_is_begun_again(
     lines: Galera, backups: MariadbBackups, tmp_path: Path
 ) -> None:
@@ -283,7 +325,7 @@ def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
 ) -> None:
     """Issue 5, 2: the list of what would be lost since, by table."""
     finished = finish(backup)
-    before = content(lines)
+    before = lines.content("nova-1")
     lines.ask(
         "USE `nova-1`; INSERT INTO plenty VALUES (9001, UTC_TIMESTAMP() + INTERVAL 1 HOUR, NULL, 'new');"
         "UPDATE plenty SET updated_at = UTC_TIMESTAMP() + INTERVAL 1 HOUR WHERE id IN (1, 2);"
@@ -299,7 +341,7 @@ def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
         Written("secrets", created=1, changed=0, removed=0),
     ]
     assert ended.returncode == 0, ended.stdout
-    assert content(lines) == before
+    assert lines.content("nova-1") == before
     assert "utf8mb3" in lines.ask("SHOW CREATE DATABASE `nova-1`;")
     assert backups.written_since(backup, finished) == ()
 
@@ -308,13 +350,13 @@ def test_a_restore_that_was_cut_short_is_begun_again(
     lines: Galera, backups: MariadbBackups, backup: Backup
 ) -> None:
     finished = finish(backup)
-    before = content(lines)
+    before = lines.content("nova-1")
     lines.ask("DROP DATABASE `nova-1`;")
 
     ended = run(backups.restore_command(backup, finished), lines)
 
     assert ended.returncode == 0, ended.stdout
-    assert content(lines) == before
+    assert lines.content("nova-1") == before
 
 
 @pytest.mark.parametrize("why", ["never rehearsed", "of another time", "damaged", "not synced"])
@@ -323,7 +365,7 @@ def test_a_restore_changes_nothing_unless_the_backup_is_the_one_that_was_proved(
 ) -> None:
     finished = finish(backup)
     lines.ask("INSERT INTO `nova-1`.secrets VALUES ('one more');")
-    before = content(lines)
+    before = lines.content("nova-1")
     if why == "never rehearsed":
         Path(f"{backup.file}.rehearsed").unlink()
     if why == "damaged":
@@ -335,14 +377,7 @@ def test_a_restore_changes_nothing_unless_the_backup_is_the_one_that_was_proved(
 
     lines.be_synced(synced=True)
     assert ended.returncode != 0
-    assert content(lines) == before
-
-
-def content(server: Galera) -> bytes:
-    """All that is in the schema, as its own dump has it."""
-    words = ["mariadb-dump", "--no-defaults", f"--socket={server.socket}", "--skip-dump-date"]
-    words += ["--routines", "--triggers", "--order-by-primary", "nova-1"]
-    return subprocess.run(words, check=True, capture_output=True, timeout=LIMIT_S).stdout
+    assert lines.content("nova-1") == before
 
 
 def unpacked(file: Path) -> bytes:

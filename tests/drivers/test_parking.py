@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,10 +24,7 @@ from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.samples import PLACEMENT, sample_record, service_name
 
-needed = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy: apt-get install haproxy")
 
-
-@needed
 def test_requests_on_kept_connections_wait_while_their_pool_is_parked_and_none_fails(
     haproxy: Haproxy, balancer: HaproxyBalancer
 ) -> None:
@@ -54,7 +50,6 @@ def test_requests_on_kept_connections_wait_while_their_pool_is_parked_and_none_f
     assert all(client.took_s[-1][0] > until for client in clients)
 
 
-@needed
 def test_parking_that_nobody_renews_ends_by_itself(haproxy: Haproxy, balancer: HaproxyBalancer) -> None:
     balancer.park(POOL, Seconds(1), limit=Seconds(20))
 
@@ -64,7 +59,6 @@ def test_parking_that_nobody_renews_ends_by_itself(haproxy: Haproxy, balancer: H
     assert balancer.parked() == {HOST: {POOL: 0}}
 
 
-@needed
 def test_a_request_waits_no_longer_than_the_limit_however_often_parking_is_renewed(
     haproxy: Haproxy, balancer: HaproxyBalancer
 ) -> None:
@@ -75,7 +69,6 @@ def test_a_request_waits_no_longer_than_the_limit_however_often_parking_is_renew
     assert 0.9 < took_s < 2
 
 
-@needed
 @pytest.mark.parametrize("value", ["0", "3/5", "soon", "99999999999/5", "/", "-5/5"])
 def test_a_value_that_is_past_or_not_understood_or_too_far_ahead_holds_nothing(
     haproxy: Haproxy, balancer: HaproxyBalancer, value: str
@@ -89,7 +82,6 @@ def test_a_value_that_is_past_or_not_understood_or_too_far_ahead_holds_nothing(
     assert once(haproxy.parks) < 3
 
 
-@needed
 def test_other_pools_are_served_while_one_is_parked_and_no_server_counts_what_waits(
     haproxy: Haproxy, balancer: HaproxyBalancer
 ) -> None:
@@ -109,13 +101,11 @@ def test_other_pools_are_served_while_one_is_parked_and_no_server_counts_what_wa
     assert [failure for client in clients for failure in client.failed] == []
 
 
-@needed
 def test_a_pool_without_a_line_in_the_map_is_refused(balancer: HaproxyBalancer) -> None:
     with pytest.raises(BalancerCannotPark, match=r"plain .* on ctl1: entry not found"):
         balancer.park(OTHER, Seconds(1), limit=Seconds(1))
 
 
-@needed
 def test_a_map_that_haproxy_did_not_load_is_refused_and_shows_nothing(haproxy: Haproxy, ssh: Ssh) -> None:
     balancer = HaproxyBalancer(ssh, [HOST], haproxy.socket, parking=PurePosixPath("/etc/no.map"))
 
@@ -138,7 +128,6 @@ def test_the_map_is_read_by_the_clock_of_its_own_host() -> None:
     assert parse_parked(text) == {"placement": 7, "glance": 0, "keystone": 0}
 
 
-@needed
 def test_a_look_into_the_map_is_little_beside_the_shortest_answer_there_is(haproxy: Haproxy) -> None:
     """HAProxy answers itself, on loopback: measured at rest, 65 microseconds with the look and 61 without."""
     ratios = [middle(haproxy.parks) / middle(haproxy.plain) for _ in range(9)]
@@ -155,7 +144,6 @@ def middle(port: int) -> float:
     return median(times)
 
 
-@needed
 class TestHaproxyBalancer(BalancerContract):
     """The whole contract, on one real instance; the lab plays it on three."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
+from tests.drivers.galera import program
 
 from skylift.catalog.catalog import load
 from skylift.drivers.mariadb_rosters import lower_version_sql, parse_reports, roster_sql
 from skylift.drivers.mariadb_work import parse_work, work_of_sql, work_sql
+from skylift.gate.lab.commands import poll
 from skylift.model.ids import ComponentName, Epoch, ServiceName
 from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.work import InHand, Piece
@@ -29,9 +29,7 @@ Sql = Callable[[str], str]
 @pytest.fixture(scope="module")
 def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
     """A server of its own, without grants and without a network; a call asks it."""
-    server, client = shutil.which("mariadbd"), shutil.which("mariadb")
-    if server is None or client is None:
-        pytest.skip("MariaDB is not here: apt-get install mariadb-server-core mariadb-client-core")
+    server, client = program("mariadbd"), program("mariadb")
     folder = tmp_path_factory.mktemp("db")
     socket = folder / "s"
     words = ["--no-defaults", f"--datadir={folder / 'data'}", f"--socket={socket}", "--skip-networking"]
@@ -52,9 +50,7 @@ def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
         return said.stdout
 
     try:
-        until = monotonic() + START_LIMIT_S
-        while not socket.exists() and running.poll() is None and monotonic() < until:
-            sleep(0.1)
+        poll(lambda: socket.exists() or running.poll() is not None, limit_s=START_LIMIT_S)
         assert socket.exists(), (folder / "log").read_text(errors="replace")[-2000:]
         for file in sorted(TABLES.glob("*.sql")):
             database = f"{file.stem}-1"

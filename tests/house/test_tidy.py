@@ -20,7 +20,7 @@ CLASS_METHODS = 12
 POSITIONAL = 4
 
 BARRED = {
-    r"\btime\.sleep\(": "return Pending and let the engine come back, or wait with the driver's poll()",
+    r"\bsleep\(": "return Pending and let the engine come back, or wait with the driver's poll()",
     r"\bexcept Exception\b": "catch the Problem you can act on",
     r"\bexcept BaseException\b": "catch the Problem you can act on",
     r"\bexcept:": "catch the Problem you can act on",
@@ -32,9 +32,9 @@ BARRED = {
     r"(?<![\w.~-])/(?:home|work|Users)/\w": "nobody else has that folder",
 }
 ALLOWED = {
-    ("src/skylift/gate/lab/commands.py", r"\btime\.sleep\("): "the lab's one bounded poll()",
-    ("tests/probe/test_streams.py", r"\btime\.sleep\("): "a server that is slow on purpose",
-    ("tests/probe/test_agent.py", r"\btime\.sleep\("): "a wait for another process, which a limit ends",
+    ("src/skylift/gate/lab/commands.py", r"\bsleep\("): "the lab's one bounded poll()",
+    ("tests/probe/test_streams.py", r"\bsleep\("): "a server that is slow on purpose",
+    ("tests/probe/test_agent.py", r"\bsleep\("): "a server that is slow on purpose",
     (
         "tests/lab_unit/test_artifacts.py",
         r"\bmonkeypatch\.setattr\(",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import io
 import re
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -157,7 +156,6 @@ def test_the_digest_changes_with_anything_about_a_file(changed: dict[str, HostFi
     assert digest_of(changed) != digest_of({"/etc/a": HostFile("x\n")})
 
 
-@pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy: apt-get install haproxy")
 def test_haproxy_takes_its_configuration_and_every_api_can_be_parked(tmp_path: Path) -> None:
     files = _files()
     text = files["/etc/haproxy/haproxy.cfg"].content

@@ -17,6 +17,7 @@ import pytest
 from tests.probe.watching import offer_all
 
 from skylift.drivers.vantage_agent import agent
+from skylift.gate.lab.commands import poll
 from skylift.model.sample import OK, TIMEOUT, read_samples
 from skylift.probe.folder import Folder
 from skylift.testing.api_standin import ApiStandIn, Exchange
@@ -126,9 +127,8 @@ def test_probes_end_on_sigterm_with_all_written_and_no_credentials_left(
     (runtime / "credentials.json").write_text(credentials(apis))
     words = ["probe", "--label", "run-1", "--rates", '{"image-list": 20}']
     with subprocess.Popen(command(shipped, *words), stdout=subprocess.PIPE) as probes:
-        while len(apis.asked) < 15:
-            assert probes.poll() is None
-            time.sleep(0.05)
+        assert poll(lambda: len(apis.asked) >= 15 or probes.poll() is not None, limit_s=60)
+        assert probes.poll() is None
         alive = json.loads(told(shipped, apis, "tally", "--label", "run-1").stdout)["alive"]
         second = told(shipped, apis, *words)
         probes.send_signal(signal.SIGTERM)

@@ -11,6 +11,7 @@ import pytest
 from tests.rollback.half_way import CATALOG, SHAPE, back_from, before_the_end, sample, told_against
 from tests.verifier.plan_mutants import SPOILS, harmful_are_refused, merge_two_stages
 from tests.verifier.plan_oracle import harm
+from tests.verifier.test_verify import drop_step
 from tests.verifier.tiny_cloud import TinyCloud, tiny_cloud
 
 from skylift.catalog.catalog import documents
@@ -67,19 +68,6 @@ def test_a_way_back_that_does_harm_is_refused() -> None:
     harmful_are_refused(good_plans(), spoils, harmful=300, salt="back.")
 
 
-def edge(before: str, after: str) -> Document:
-    return {"before": before, "after": after, "because": "a test", "source": "a test"}
-
-
-def without(plan: Document, name: str) -> None:
-    """What waited for a step waits for what it waited for."""
-    before = [e["before"] for e in plan["edges"] if e["after"] == name]
-    after = [e["after"] for e in plan["edges"] if e["before"] == name]
-    plan["steps"] = [s for s in plan["steps"] if s["id"] != name]
-    plan["edges"] = [e for e in plan["edges"] if name not in {e["before"], e["after"]}]
-    plan["edges"] += [edge(first, then) for first in before for then in after]
-
-
 def conductors_first(plan: Document) -> None:
     """As on the way up: what was upgraded first begins, and waits for nothing else."""
     kept = []
@@ -91,7 +79,7 @@ def conductors_first(plan: Document) -> None:
 
 
 def no_lowered_row(plan: Document) -> None:
-    without(plan, "nova-conductor:lower@ctl1")
+    drop_step(plan, "nova-conductor:lower@ctl1")
 
 
 def another_version(plan: Document) -> None:
@@ -149,11 +137,11 @@ def a_schema_goes_too(plan: Document) -> None:
 
 
 def not_closed_before_its_stop(plan: Document) -> None:
-    without(plan, "nova-compute:close@cmp1")
+    drop_step(plan, "nova-compute:close@cmp1")
 
 
 def nobody_parked(plan: Document) -> None:
-    without(plan, "nova-conductor:park@ctl1")
+    drop_step(plan, "nova-conductor:park@ctl1")
 
 
 def conductors_together(plan: Document) -> None:
@@ -208,7 +196,7 @@ def test_no_step_of_a_turn_can_be_left_out() -> None:
     spared = []
     for name in (name for name in turns if not name.startswith("stage:")):
         spoilt = json.loads(of_nova())
-        without(spoilt, name)
+        drop_step(spoilt, name)
         if not verify(spoilt, documents()):
             spared.append(name)
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
 from tests.rollback.half_way import CATALOG, RECORD_DIGEST, SHAPE, before_the_end
+from tests.verifier.test_verify import Document, drop_edges, drop_step, step
 
 from skylift.actions.backups import RehearseRestore
 from skylift.catalog.catalog import documents
@@ -24,7 +24,6 @@ from skylift.testing.samples import NOW
 from skylift.testing.whole_clouds import whole_cloud
 from skylift.verifier.verify import verify
 
-Document = dict[str, Any]
 NOVA = ("keystone", "placement", "nova")
 
 
@@ -50,28 +49,6 @@ def of_nova() -> str:
     return json.dumps(plan_document(write_plan(plan)))
 
 
-def step(plan: Document, name: str) -> Document:
-    found: Document = next(s for s in plan["steps"] if s["id"] == name)
-    return found
-
-
-def without_edges(plan: Document, into: str, out_of: str) -> None:
-    plan["edges"] = [
-        e for e in plan["edges"] if not (e["after"].startswith(into) and e["before"].startswith(out_of))
-    ]
-
-
-def without(plan: Document, name: str) -> None:
-    """What waited for a step waits for what it waited for."""
-    before = [e["before"] for e in plan["edges"] if e["after"] == name]
-    after = [e["after"] for e in plan["edges"] if e["before"] == name]
-    plan["steps"] = [s for s in plan["steps"] if s["id"] != name]
-    plan["edges"] = [e for e in plan["edges"] if name not in {e["before"], e["after"]}]
-    plan["edges"] += [
-        {"before": b, "after": a, "because": "a test", "source": "a test"} for b in before for a in after
-    ]
-
-
 def nobody_consented(plan: Document) -> None:
     plan["goal"]["restored"] = [r for r in plan["goal"]["restored"] if r["backup"]["database"] != "nova_api"]
 
@@ -93,7 +70,7 @@ def never_rehearsed(plan: Document) -> None:
 
 
 def one_database_stays(plan: Document) -> None:
-    without(plan, "nova:restore-nova_api")
+    drop_step(plan, "nova:restore-nova_api")
 
 
 def one_database_is_not_even_named(plan: Document) -> None:
@@ -109,19 +86,19 @@ def restored_twice(plan: Document) -> None:
 
 
 def beside_one_that_was_not_stopped(plan: Document) -> None:
-    without_edges(plan, "nova:save", "nova-compute:stop@cmp1")
-    without_edges(plan, "nova:restore", "nova-compute:stop@cmp1")
+    drop_edges(plan, into="nova:save", out_of="nova-compute:stop@cmp1")
+    drop_edges(plan, into="nova:restore", out_of="nova-compute:stop@cmp1")
 
 
 def beside_one_that_starts_early(plan: Document) -> None:
-    without_edges(plan, "nova-", "nova:restore")
+    drop_edges(plan, into="nova-", out_of="nova:restore")
 
 
 def a_host_is_forgotten(plan: Document) -> None:
     for verb in ("stop", "switch", "start", "healthy", "report", "close", "idle", "open"):
         name = f"nova-compute:{verb}@cmp1"
         if any(s["id"] == name for s in plan["steps"]):
-            without(plan, name)
+            drop_step(plan, name)
 
 
 def it_does_not_look(plan: Document) -> None:
@@ -130,7 +107,7 @@ def it_does_not_look(plan: Document) -> None:
 
 
 def not_kept(plan: Document) -> None:
-    without(plan, "nova:save-nova_api")
+    drop_step(plan, "nova:save-nova_api")
 
 
 def kept_over_the_backup(plan: Document) -> None:
@@ -144,7 +121,7 @@ def kept_elsewhere(plan: Document) -> None:
 
 
 def kept_too_early(plan: Document) -> None:
-    without_edges(plan, "nova:save-nova_api", "nova")
+    drop_edges(plan, into="nova:save-nova_api", out_of="nova")
 
 
 def another_components(plan: Document) -> None:
@@ -158,11 +135,11 @@ def another_components(plan: Document) -> None:
 
 
 def witnesses_before(plan: Document) -> None:
-    without_edges(plan, "witnesses:create", "nova:verify")
+    drop_edges(plan, into="witnesses:create", out_of="nova:verify")
 
 
 def no_witnesses(plan: Document) -> None:
-    without(plan, "witnesses:create")
+    drop_step(plan, "witnesses:create")
 
 
 def contracted_and_not_restored(plan: Document) -> None:
@@ -215,7 +192,7 @@ def test_no_step_of_it_can_be_left_out() -> None:
     spared = []
     for name in (s["id"] for s in plan["steps"]):
         spoilt = json.loads(of_nova())
-        without(spoilt, name)
+        drop_step(spoilt, name)
         if not name.startswith("stage:") and not verify(spoilt, documents()):
             spared.append(name)
 

@@ -371,7 +371,8 @@ def _end_probes(site: Site, label: str, bench: Bench) -> None:
         except (Transient, Uncertain) as late:
             if site.clock() > until:
                 bench.remark(
-                    f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it"
+                    f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it, "
+                    "or the next run over hosts"
                 )
                 return
             bench.pause()

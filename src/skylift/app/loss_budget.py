@@ -23,12 +23,14 @@ class LossBudgetSpent(Refused):
 
     code = "loss-budget.spent"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, of_hosts: bool = False) -> None:
+        back = Remedy(Fix.ROLL_BACK, "or take it back, as far as it can: skylift rollback -o back.plan")
+        forward = "" if of_hosts else " --forward"
         super().__init__(
             f"the run was paused to protect users: {what}",
             Remedy(Fix.REPAIR, "see which API fails, and during which step: skylift report"),
-            Remedy(Fix.RETRY, "when the APIs are whole again: skylift resume --forward"),
-            Remedy(Fix.ROLL_BACK, "or take it back, as far as it can: skylift rollback -o back.plan"),
+            Remedy(Fix.RETRY, f"when the APIs are whole again: skylift resume{forward}"),
+            *(() if of_hosts else (back,)),
             Remedy(Fix.ACCEPT, "or allow more in policy.loss of the record, then plan again"),
         )
 
@@ -59,19 +61,21 @@ def over_budget(
 
     A gap counts if it is longer than the policy's and longer than it already was ``before``, so that a
     run that was resumed after a gap is not paused by that gap again. Of what was asked of guests, as much
-    as ``blackout`` says may be lost beside the budget: that they are moved was announced. APIs have no such
-    allowance.
+    as ``blackout`` says may be lost beside the budget: that they are moved was announced, by a run over hosts
+    and no other. APIs have no such allowance.
     """
     guests = tally.failed_guests - before.failed_guests
     failed = tally.failed - before.failed - min(guests, blackout)
     if failed > loss.failed_requests:
         return LossBudgetSpent(
-            f"{failed} requests failed or were lost, and the policy allows {loss.failed_requests}"
+            f"{failed} requests failed or were lost, and the policy allows {loss.failed_requests}",
+            of_hosts=blackout > 0,
         )
     for api, gap in sorted(tally.longest_gap_s.items()):
         if gap > max(loss.gap, before.longest_gap_s.get(api, 0.0)):
             return LossBudgetSpent(
-                f"{api} gave no good answer for {gap:.1f} s, and the policy allows {loss.gap} s"
+                f"{api} gave no good answer for {gap:.1f} s, and the policy allows {loss.gap} s",
+                of_hosts=blackout > 0,
             )
     return None
 

@@ -231,7 +231,6 @@ def _execution(
     conductor = Conductor(fleet, mandate.policy, Pace(settle_s=of.settle, again_s=again), asked)
     limits = FleetLimits(
         maintenance=of,
-        unreachable=site.record.policy.timeouts.unreachable,
         command=site.record.policy.timeouts.command,
         may_take=Windows(site.record.policy).may_take,
     )

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from skylift.actions.action import Action, Done, Pending
+from skylift.actions.action import Action, Done
 from skylift.actions.automation import GiveAutomationBack, PauseAutomation, is_paused
 from skylift.actions.job import observe_job
 from skylift.engine.fold import Phase, Run
-from skylift.engine.journal import Reported, StepDone, StepFailed, StepSkipped, StepStarted, milliseconds
+from skylift.engine.journal import StepSkipped, milliseconds
 from skylift.engine.ledger import Ledger
-from skylift.engine.problems import StepOverdue
-from skylift.engine.work_on_hosts import push
+from skylift.engine.side_steps import SideSteps, push
 from skylift.model.automation import AutomationEntry
 from skylift.model.ids import Epoch, Seconds, StepId
 from skylift.model.problem import Problem, Refused, Transient, Uncertain
@@ -72,6 +71,7 @@ class PausedAutomation:
         self, ledger: Ledger, ports: Ports, entries: tuple[tuple[str, AutomationEntry], ...], limit: Seconds
     ) -> None:
         self._ledger, self._ports, self._entries, self._limit = ledger, ports, entries, limit
+        self._steps = SideSteps(ledger, ports)
         self._others: set[str] = set()
         """What others had paused before."""
         self._own: set[StepId] = set()
@@ -79,8 +79,11 @@ class PausedAutomation:
         self._silent: dict[str, Epoch] = {}
         self.pending = False
         """Whether something is on its way to be paused, so that the run only waits for that."""
-        self.left: dict[StepId, str] = {}
+
+    @property
+    def left(self) -> dict[StepId, str]:
         """What is left of each step under way, as last seen."""
+        return self._steps.left
 
     def hold(self, now: Epoch, *, wanted: bool) -> bool:
         """Push each once, if a host is to be begun; whether none of them is in the way of that.
@@ -105,12 +108,12 @@ class PausedAutomation:
             at = self._ledger.run.steps[pair.pause]
             if at.phase is Phase.RUNNING:
                 self._pause(pair, entry, now)
-            elif self._phase(pair.back) not in _STUCK:
+            elif self._steps.phase(pair.back) not in _STUCK:
                 self._push(pair.back, GiveAutomationBack(pair.name, entry), now)
 
     def owes(self) -> bool:
         """Whether anything is yet to be given back that needs no operator for it."""
-        return any(self._phase(pair.back) not in _STUCK for pair, _ in self._owed())
+        return any(self._steps.phase(pair.back) not in _STUCK for pair, _ in self._owed())
 
     def _owed(self) -> Iterator[tuple[Pair, AutomationEntry]]:
         entries = dict(self._entries)
@@ -118,19 +121,11 @@ class PausedAutomation:
             if pair.is_owed(self._ledger.run) and pair.name in entries:
                 yield pair, entries[pair.name]
 
-    def _phase(self, step: StepId) -> Phase | None:
-        at = self._ledger.run.steps.get(step)
-        return at.phase if at else None
-
-    def _lent(self, step: StepId) -> Ports:
-        """The ports under the key of a step's newest attempt."""
-        return self._ports.under(f"{self._ledger.run.id}.{step}.{self._ledger.run.steps[step].attempt}")
-
     def _held(self, name: str, entry: AutomationEntry, last: Pair | None, now: Epoch) -> bool:
         if last is None:
             return self._begun(name, entry, Pair(name, 1), now)
         following = Pair(name, last.number + 1)
-        pause, back = self._phase(last.pause), self._phase(last.back)
+        pause, back = self._steps.phase(last.pause), self._steps.phase(last.back)
         aside = self._ledger.run.steps[last.pause].aside
         if aside is not None and aside.actor:
             return True  # an operator's word; what the run itself puts aside is followed by another pair
@@ -144,7 +139,7 @@ class PausedAutomation:
             return ready and self._begun(name, entry, following, now)
         if pause is not Phase.DONE:
             self._pause(last, entry, now)
-        return self._phase(last.pause) is Phase.DONE and self._lasts(name, entry, last, now)
+        return self._steps.phase(last.pause) is Phase.DONE and self._lasts(name, entry, last, now)
 
     def _pause(self, pair: Pair, entry: AutomationEntry, now: Epoch) -> None:
         """Push it, unless its command has ended well for a process that is gone.
@@ -154,9 +149,8 @@ class PausedAutomation:
         at = self._ledger.run.steps[pair.pause]
         if at.phase is Phase.RUNNING and pair.pause not in self._own:
             with suppress(Problem):  # the push meets it, too, and says so
-                if isinstance(observe_job(self._lent(pair.pause), entry.host, pair.pause), Done):
-                    self.left.pop(pair.pause, None)
-                    self._ledger.record(StepDone(pair.pause, at.attempt, milliseconds(now)))
+                if isinstance(observe_job(self._steps.lent(pair.pause), entry.host, pair.pause), Done):
+                    self._steps.end(pair.pause, now)
                     return
                 self._own.add(pair.pause)
         self._push(pair.pause, PauseAutomation(pair.name, entry), now)
@@ -196,33 +190,12 @@ class PausedAutomation:
 
     def _push(self, step: StepId, action: Action, now: Epoch) -> None:
         """Start a step, or go on with it, and write down what came of it."""
-        at_ms, at = milliseconds(now), self._ledger.run.steps.get(step)
-        if at is None or at.phase is Phase.WAITING:
-            if not self._ledger.write(StepStarted(step, at.attempt if at else 1, at_ms)):
+        if self._steps.phase(step) in {None, Phase.WAITING}:
+            if not self._steps.begin(step, now):
                 return
             self._own.add(step)
-            at = self._ledger.run.steps[step]
-        came = push(action, self._lent(step))
-        match came:
-            case Done():
-                self.left.pop(step, None)
-                self._ledger.record(StepDone(step, at.attempt, at_ms))
-                return
-            case Pending(left):
-                self.left[step] = left
-            case Transient() | Uncertain():
-                self.left[step] = f"no answer yet: {came}"
-            case Problem():
-                self._fail(step, Reported.of(came), ended=came.job_ended, at_ms=at_ms)
-                return
-        if at_ms - at.clock_ms > self._limit * 1000:
-            late = StepOverdue(action.title, self._limit, self.left[step], *action.if_late)
-            self._fail(step, Reported.of(late), ended=False, at_ms=at_ms)
-
-    def _fail(self, step: StepId, problem: Reported, *, ended: bool, at_ms: int) -> None:
-        self.left.pop(step, None)
-        attempt = self._ledger.run.steps[step].attempt
-        self._ledger.record(StepFailed(step, attempt, problem, ended=ended, at_ms=at_ms))
+        came = push(action, self._steps.lent(step))
+        self._steps.settle(step, action, came, limit=self._limit, now=now)
 
 
 class AutomationSilent(Refused):

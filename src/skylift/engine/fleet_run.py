@@ -50,7 +50,6 @@ class FleetLimits:
     """How long, how many, and when: from the record."""
 
     maintenance: Maintenance
-    unreachable: Seconds
     command: Seconds
     """Until a command of the record has ended that pauses automation, or lets it go on."""
     may_take: Callable[[int, Epoch], bool] = _at_any_time
@@ -76,7 +75,7 @@ class FleetExecution:
         self.ledger = Ledger(journal)
         self._ports, self._turns, self._limits = ports, turns, limits
         self.conductor, self.cloud = conductor, cloud
-        self._work = WorkOnHosts(self.ledger, ports, turns, unreachable=limits.unreachable, pool=pool)
+        self._work = WorkOnHosts(self.ledger, ports, turns, pool=pool)
         self.looked: Looked | None = None
         events = journal.events()
         self._moves = WatchedMoves(ports, events, limits.maintenance.move)

@@ -48,6 +48,9 @@ def newest(scene: Scene) -> MigrationSeen:
 class ComputeContract:
     """What is seen of hosts and instances, and how they are moved."""
 
+    copies = True
+    """Whether hosts surely copy each other's disks: else a cold migration that ends in error is skipped."""
+
     def test_every_compute_host_has_room_and_the_guest_is_on_one(self, scene: Scene) -> None:
         found = fleet(scene)
 
@@ -120,7 +123,7 @@ class ComputeContract:
         assert scene.until(lambda: len(compute.migrations(scene.guest)) == before + 1)
         arrived = scene.until(lambda: newest(scene).awaits_confirmation or not newest(scene).under_way)
         one = newest(scene)
-        if one.status == "error":
+        if one.status == "error" and not self.copies:
             _skip_unless_it_runs_on(scene, one, source)
         compute.tell(scene.guest, Tell.CONFIRM)
         confirmed = scene.until(lambda: newest(scene).status == "confirmed")
@@ -202,10 +205,11 @@ def _skip_unless_it_runs_on(scene: Scene, seen: MigrationSeen, source: HostName)
         )
 
     assert (seen.source, seen.live, seen.resize) == (source, False, False)
+    assert seen.target != source
     assert scene.until(runs_on), f"a cold migration that failed left {scene.guest} in another state"
     pytest.skip(
         f"nova was asked to move {scene.guest} cold from {source} to {seen.target}, and could not "
-        f"(migration {seen.id}: {seen.status}): where disks are not shared, hosts copy them by SSH"
+        f"(migration {seen.id}: {seen.status}); no port tells why: where disks are not shared, hosts need SSH"
     )
 
 
