@@ -51,7 +51,7 @@ class Pinger:
         unit = _unit(address, what)
         run(
             self.lab.client,
-            f"systemctl reset-failed {unit} 2>/dev/null; systemd-run --quiet --collect --unit={unit} "
+            f"systemd-run --quiet --collect --unit={unit} "
             f"sh -c 'exec >{_file(address, what)} 2>&1; {command}'",
             timeout_s=60,
         )
