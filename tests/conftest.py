@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # Claims that several modules make say what they saw, as those of a test module do.
-pytest.register_assert_rewrite("tests.lab.hop")
+pytest.register_assert_rewrite("tests.lab.hop", "skylift.testing.contracts")
 
 GOLDEN = Path(__file__).parent / "golden"
 
