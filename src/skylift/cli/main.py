@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +93,9 @@ def skylift(ctx: click.Context, record: Path, store: str | None) -> None:
 
 def main() -> None:
     """Run one verb; a problem is printed with its remedies, and its class decides the exit code."""
+    # When a host goes down its proxy command may be reaped by whoever starts the next process: asyncio warns
+    # of that on the operator's screen, and it means nothing to her.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     sys.exit(call(sys.argv[1:]))
 
 
