@@ -24,8 +24,8 @@ from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate, go_on
 from skylift.app.wiring import open_journal
 from skylift.cli.views import fleet_run as run_view
-from skylift.engine.fold import Phase, Run, Standing
-from skylift.engine.journal import StepWaits
+from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.journal import StepStarted, StepWaits
 from skylift.engine.operate import retry
 from skylift.fleet.mandate import Purpose
 from skylift.model.closing import reason_of
@@ -195,3 +195,39 @@ def test_a_server_of_skylifts_that_nobody_here_knows_is_named_and_left(at: SiteO
     problem = run.steps[EMPTY_2].problem
     assert problem is not None
     assert f"openstack server delete {name}" in str(problem.remedies)
+
+
+def first_step_s(at: SiteOf) -> float:
+    """How long after it was opened the run began its first step."""
+    with open_journal(folder(at)) as journal:
+        found = journal.events()
+    first = next(event for event in found if isinstance(event, StepStarted))
+    return (first.at_ms - fold(found).opened_ms) / 1000
+
+
+def test_a_run_begins_once_its_witnesses_are_whole(at: SiteOf) -> None:
+    """A real cloud has made them minutes after it was asked; until then no guest of ours could be pinged."""
+    text, began = planned(at), at.cloud.now
+    at.cloud.witnesses[RUN] = False
+
+    def made() -> None:
+        at.cloud.witnesses[RUN] |= at.cloud.now - began > 40
+
+    at.meanwhile = made
+
+    run = apply_mandate(at.site, RUN, text, bench_of(at))
+
+    assert run.standing is Standing.COMPLETED
+    assert first_step_s(at) > 40
+    assert not [remark for remark in at.remarks if "no guest of ours" in remark]
+
+
+def test_a_run_begins_without_witnesses_that_are_not_whole_in_time_and_says_so(at: SiteOf) -> None:
+    text = planned(at)
+    at.cloud.witnesses[RUN] = False
+
+    run = apply_mandate(at.site, RUN, text, bench_of(at))
+
+    assert run.standing is Standing.COMPLETED
+    (said,) = [remark for remark in at.remarks if "no guest of ours is watched during the run" in remark]
+    assert said.endswith("witnesses are intact")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from skylift.actions.action import Done, Pending
+from skylift.actions.prove import CreateWitnesses
 from skylift.app.approvals import Approval, gates_for
 from skylift.app.bench import Bench
 from skylift.app.conduct import (
@@ -35,6 +37,7 @@ from skylift.engine.journal import Journal
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume
 from skylift.engine.problems import RunHeld
+from skylift.engine.side_steps import push
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
@@ -274,19 +277,20 @@ def _opened(site: Site, cloud: LiveFleet, bench: Bench) -> Fleet:
 
 def _witnessed(site: Site, label: str, bench: Bench) -> str:
     """The label of the witnesses, among them a guest that is pinged; empty if there are none."""
-    until = site.clock() + _WITNESSES_S
-    why = ""
+    making, until = CreateWitnesses(label), site.clock() + _WITNESSES_S
+    why = "they were not whole in time"
     while site.clock() < until and not bench.asked_to_stop():
-        try:
-            site.ports.vantage.create_witnesses(label)
-        except (Transient, Uncertain) as slow:
-            why = str(slow)
-            bench.pause()
-        except Refused as refused:
-            why = str(refused)
-            break
-        else:
-            return label
+        match push(making, site.ports):
+            case Done():
+                return label
+            case Pending(why):
+                bench.pause()
+            case (Transient() | Uncertain()) as slow:
+                why = str(slow)
+                bench.pause()
+            case Problem() as refused:
+                why = str(refused)
+                break
     bench.remark(f"no guest of ours is watched during the run: {why}")
     return ""
 

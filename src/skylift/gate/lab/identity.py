@@ -28,7 +28,9 @@ def known(host: LabHost) -> bool:
     lab = host.lab
     pinned = lab.known_hosts.read_text() if lab.known_hosts.exists() else ""
     public = _host_key(host).with_suffix(".pub")
-    return public.exists() and _pin(host, public.read_text()) in pinned.splitlines()
+    if not public.exists() or _pin(host, public.read_text()) not in pinned.splitlines():
+        return False
+    return host not in lab.having("compute") or _let_in(host).read_text() == _who(lab)
 
 
 def make_key(lab: Lab) -> None:
@@ -44,15 +46,40 @@ def give_identity(host: LabHost) -> None:
         write_whole(etc / "machine-id", f"{uuid.uuid4().hex}\n")
     (etc / "hosts").write_text(_names(lab))
     (etc / "systemd/network/10-host0.network").write_text(_NETWORK.format(address=host.address))
-    ssh = host.root / "root/.ssh"
-    ssh.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(ssh / "authorized_keys", lab.key.with_suffix(".pub").read_text(), mode=0o600)
+    _let_in(host).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(_let_in(host), lab.key.with_suffix(".pub").read_text(), mode=0o600)
     _keygen(_host_key(host), host.name)
     (etc / "ssh/sshd_config.d/skylift.conf").write_text("HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\n")
     pins = [
         _pin(each, _host_key(each).with_suffix(".pub").read_text()) for each in lab.hosts if _has_key(each)
     ]
     write_whole(lab.known_hosts, "".join(f"{pin}\n" for pin in pins))
+
+
+def let_hypervisors_in(lab: Lab) -> None:
+    """Let compute hosts copy disks to each other over SSH, as Nova's cold migrations do; may be repeated.
+
+    Every host must have its identity.
+    """
+    hypervisors = lab.having("compute")
+    for host in hypervisors:
+        _keygen(_own_key(host), f"nova-compute of {host.name}")
+    for host in hypervisors:
+        write_whole(host.root / "etc/ssh/ssh_known_hosts", lab.known_hosts.read_text())
+        write_whole(_let_in(host), _who(lab), mode=0o600)
+
+
+def _who(lab: Lab) -> str:
+    keys = [lab.key, *map(_own_key, lab.having("compute"))]
+    return "".join(key.with_suffix(".pub").read_text() for key in keys)
+
+
+def _let_in(host: LabHost) -> Path:
+    return host.root / "root/.ssh/authorized_keys"
+
+
+def _own_key(host: LabHost) -> Path:
+    return host.root / "root/.ssh/id_ed25519"
 
 
 def _names(lab: Lab) -> str:

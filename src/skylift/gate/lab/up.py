@@ -154,6 +154,7 @@ def _root(lab: Lab, present: Artifact) -> None:
         extra = (present.layer,) if lab.profile.on(host.role) or lab.profile.bus else ()
         mount_root(host, (*extra, *rootfs.lower_trees(host.role, lab.profile)))
         identity.give_identity(host)
+    identity.let_hypervisors_in(lab)
 
 
 def _boot(lab: Lab) -> None:
