@@ -152,7 +152,9 @@ def _found_at(record: Record, undone: Undone, catalog: Catalog, wanted: frozense
     for name, artifact in starts.items():
         if artifact is None or artifact != record.artifact_for(artifact.release):
             why = f"the record does not declare what {name} ran before it as its artifact of a release"
-            raise MovedOn(undone.run, why, "declare that artifact in the record again, then plan again")
+            raise MovedOn(
+                undone.run, why, f"declare that artifact in the record again, then: {take_back(undone.run)}"
+            )
         if first is None or artifact.release != first.release:
             alone = f"take it back by itself: {take_back(undone.run, [name])}"
             raise MovedOn(undone.run, f"it found {name} at another release than the others", alone)

@@ -186,7 +186,9 @@ def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Survey
         for s in record.components[name].services.values()
     }
     source = _source(goal, (a for on in running.values() for a in on.values()))
-    _refuse_no_path(*(goal.to, source) if back else (source, goal.to))
+    start, end = (goal.to, source) if back else (source, goal.to)
+    if start != end and not start.may_hop_to(end):
+        raise NoPath(start, end, hops(start, end)[0] if start < end else None)
     to = _Destination(target, source, goal)
     ordered = reversed(names) if back else names
     left = tuple(_left(cloud, record, catalog, (to, running), component=name) for name in ordered)
@@ -226,11 +228,6 @@ class _Destination:
         """The two releases that live side by side, as an upgrade meets them: so they do on the way back."""
         here = self.artifact.release
         return (here, self.reached) if self.reached else (running, here)
-
-
-def _refuse_no_path(source: Release, goal: Release) -> None:
-    if source != goal and not source.may_hop_to(goal):
-        raise NoPath(source, goal, hops(source, goal)[0] if source < goal else None)
 
 
 def _running(
@@ -276,7 +273,7 @@ def _left(
     oldest = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
     hop = to.hop(oldest)
     restored = to.restored(entry)
-    mode, why = (Mode.COLD, _RESTORED) if restored else mode_of(record, catalog, known, hop)
+    mode, why = (Mode.COLD, _RESTORED) if restored else mode_of(record, catalog, known, hop, goal=to.goal)
     together = {} if mode is Mode.COLD else known.together(*hop)
     services = tuple(
         _service(
@@ -347,7 +344,7 @@ def _service(
     elif together:
         batch = len(running)
     elif entry.balanced and mode is Mode.ROLLING and not ends and begins != frozenset(turns):
-        batch = _batch(cloud, record, entry, turns + returns)
+        batch = _batch(cloud, record, entry, turns + returns, goal=to.goal)
     elif known.park:
         batch = 1  # one unparking would let go what another host's parking still holds
     else:
@@ -380,7 +377,9 @@ def _out(cloud: Cloud, entry: ServiceEntry) -> Iterator[HostName]:
             yield backend.server
 
 
-def _batch(cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[HostName, ...]) -> int:
+def _batch(
+    cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[HostName, ...], *, goal: Goal
+) -> int:
     """How many backends may be out at once so that one is always left.
 
     A backend that is out counts if its own turn brings it back, for those go first.
@@ -394,6 +393,7 @@ def _batch(cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[Host
             entry.component,
             f"pool {entry.pool} has {len(up)} of {len(servers)} backends in use, and one must serve while "
             "another is out",
+            goal,
             f"see the pool's backends with 'skylift inspect', and bring two into use in pool {entry.pool}",
         )
     return min(record.policy.batch, usable - 1)
