@@ -6,11 +6,15 @@ from enum import Enum
 
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import KnownComponent
+from skylift.model.cloud import BackendState, Cloud
 from skylift.model.goal import Goal, Upgrade
-from skylift.model.record import Record
+from skylift.model.ids import HostName
+from skylift.model.record import Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.planning.parking import cannot_switch
 from skylift.planning.refusals import NotRolling
+
+_TWO = 2
 
 
 class Mode(Enum):
@@ -42,6 +46,28 @@ def mode_of(
     how = (f"go there in hops, the first is: skylift plan --to {between} -o FILE",) if by_hops else ()
     accept = f"accept that {known.name} does not answer meanwhile: add {known.name} to policy.outages"
     raise NotRolling(known.name, against, goal, *how, accept=accept)
+
+
+def batch_of(
+    cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[HostName, ...], *, goal: Goal
+) -> int:
+    """How many backends may be out at once so that one is always left.
+
+    A backend that is out counts if its own turn brings it back, for those go first.
+    """
+    views = cloud.backends_of(entry.pool)
+    servers = {b.server for b in views}
+    up = {s for s in servers if all(b.state is BackendState.UP for b in views if b.server == s)}
+    usable = len(up | (servers & set(coming)))
+    if usable < _TWO or not up:
+        raise NotRolling(
+            entry.component,
+            f"pool {entry.pool} has {len(up)} of {len(servers)} backends in use, and one must serve while "
+            "another is out",
+            goal,
+            f"see the pool's backends with 'skylift inspect', and bring two into use in pool {entry.pool}",
+        )
+    return min(record.policy.batch, usable - 1)
 
 
 def _against_together(

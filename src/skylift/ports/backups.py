@@ -14,7 +14,7 @@ class Backups(Protocol):
     """What lies there, and the commands of jobs, which are pure."""
 
     def newest(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        """Of when the newest whole dump of ``database`` in ``folder`` is, its beginning; none if there is none."""
+        """Of when the newest whole dump of ``database`` in ``folder`` is; none if there is none."""
         ...
 
     def rehearsed(self, backup: Backup) -> Epoch | None:
