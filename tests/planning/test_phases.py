@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skylift.catalog.catalog import load
+from skylift.model.goal import Upgrade
 from skylift.model.ids import ArtifactName, ComponentName
 from skylift.planning.schema import Databases, phases_left
 from skylift.testing.samples import (
@@ -26,6 +27,7 @@ def left(
         named={"": component},
         rows={component: rows},
         revisions={"": MIGRATIONS[R2024_1][component]},
+        goal=Upgrade(R2024_1),
     )
     found = phases_left(databases, old_code=old_code, new_code=new_code)
     return {item.phase.name: head.rows for item in found for head in item.heads}

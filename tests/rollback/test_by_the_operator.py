@@ -26,7 +26,7 @@ from skylift.engine.problems import RunHeld, RunRefuses, StepRefuses
 from skylift.model.goal import Rollback
 from skylift.model.ids import ComponentName, HostName, RunId, StepId
 from skylift.model.problem import Fix, Problem
-from skylift.planning.refusals import NothingToTakeBack, NotRead, OthersFirst, WayBackClosed
+from skylift.planning.refusals import NothingToTakeBack, NotRead, NotRolling, OthersFirst, WayBackClosed
 from skylift.planning.text import read_plan, write_plan
 from skylift.planning.window import windows
 from skylift.ports.hosts import HostUnreachable
@@ -345,8 +345,13 @@ def test_a_plan_back_that_may_not_run_is_made_again_by_its_own_command(desk: Des
         apply(other, BACK, text, desk.bench, approval=Approval.ALL)
     with pytest.raises(NotRead) as unread_told:
         propose_rollback(silent, desk.site.runs.find(RUN), ())
+    for seen in desk.cloud.traffic.servers.values():
+        for server in seen.values():
+            server.healthy = False
+    with pytest.raises(NotRolling) as alone_told:
+        propose_rollback(desk.site, desk.site.runs.find(RUN), ())
 
-    for told in (unsafe_told, other_told, unread_told):
+    for told in (unsafe_told, other_told, unread_told, alone_told):
         hows = [remedy.how for remedy in told.value.remedies]
         assert any(how.endswith(again) for how in hows), hows
         assert not any("skylift plan --to" in how for how in hows)

@@ -30,6 +30,7 @@ from skylift.testing.memory_journal import MemoryJournal
 from skylift.testing.plans import Runner
 
 BACK = RunId("20260102-000000-run-0002")
+AGAIN = RunId("20260103-000000-run-0003")
 
 
 @pytest.fixture
@@ -196,7 +197,10 @@ def test_an_upgrade_after_a_restore_can_go_back_by_steps_again(desk: Desk) -> No
 
 @pytest.mark.parametrize("after", ["placement-api:stop@ctl1", "placement-api:stop@ctl3", "placement:save"])
 def test_a_restore_that_is_given_up_before_it_began_replaces_nothing(desk: Desk, after: str) -> None:
-    """Whoever gives it up has taken back her consent; what is down is named, and closed over by --leave."""
+    """Whoever gives it up has taken back her consent; what is down is named, and closed over by --leave.
+
+    Then another way back begins there, though nothing of the component serves.
+    """
     text = back(desk, "placement")
     rows = dict(desk.cloud.rows)
 
@@ -219,6 +223,12 @@ def test_a_restore_that_is_given_up_before_it_began_replaces_nothing(desk: Desk,
     )
     assert ended.standing is Standing.ABORTED
     assert dict(desk.cloud.rows) == rows
+
+    desk.at_each_look = lambda _run: None
+    with pytest.raises(WayBackClosed):
+        propose_rollback(desk.site, desk.site.runs.find(RUN), (ComponentName("placement"),))
+    again = apply(desk.site, AGAIN, back(desk, "placement"), desk.bench, approval=Approval.ALL)
+    assert again.standing is Standing.COMPLETED
 
 
 @pytest.mark.timeout(1800)

@@ -1,4 +1,6 @@
-"""Issue 5, 3: workers that die, that stand still, and that lose the store. Real processes, a real PostgreSQL.
+"""Issue 5, 3: workers that die, stand still, are told to end, or lose the store.
+
+Real processes, and a real PostgreSQL.
 
 What was done is judged from the cloud's own log: everything once, and the cloud as after a run that nobody
 disturbed.
@@ -31,7 +33,7 @@ from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import Standing
 from skylift.engine.journal import StepStarted
 from skylift.engine.operate import Asked, pause, resume
-from skylift.testing.crew.crew import GOAL, RUN, Crew, crew_at, new_cloud
+from skylift.testing.crew.crew import GOAL, LIMIT_S, RUN, Crew, crew_at, new_cloud
 from skylift.testing.crew.postgres_server import Server
 from skylift.testing.crew.worker import bench, record
 from skylift.testing.fake_cloud import FakeCloud
@@ -109,6 +111,23 @@ def test_one_that_was_stopped_wakes_up_to_nothing(crew: Crew, undisturbed: FakeC
     assert stopped.wait(timeout=60) in ENDS
     assert_all_was_done_once(crew, undisturbed)
     assert f"{stopped.pid}: this worker ends" in (tmp_path / "said").read_text()
+
+
+def test_one_that_is_told_to_end_hands_over_in_order(
+    undisturbed: FakeCloud, processes: Processes, tmp_path: Path
+) -> None:
+    """``SIGTERM``, as ``systemctl stop`` sends it, under a lease that would outlive the test's patience."""
+    with crew_at(tmp_path, processes.reference, processes.cloud, lasts_s=10 * LIMIT_S) as crew:
+        crew.begin(workers=2)
+        crew.reaches(40)
+        ending = crew.driver()
+
+        ending.send_signal(signal.SIGTERM)
+
+        assert ending.wait(timeout=60) == Exit.OK
+        crew.until(lambda: crew.taken_over_from(ending), "the take-over")
+        assert_all_was_done_once(crew, undisturbed)
+        assert crew.ended == [Exit.OK]
 
 
 def test_a_hint_that_waits_beside_a_dead_driver_bars_nothing(

@@ -110,8 +110,8 @@ class RehearseRestore(Action):
 class RestoreDatabase(Action):
     """Put a backup in the place of its database, while nothing of its component runs anywhere.
 
-    The command itself looks at the backup's checksum, at when it was finished and at whether it was
-    rehearsed, and compares every table with what the rehearsal found. Cut short, it begins from nothing.
+    The command itself looks at the backup's checksum, at its time and at whether it was rehearsed, and
+    compares every table with what the rehearsal found. Cut short, it begins from nothing.
     """
 
     kind: ClassVar[str] = "restore-database"

@@ -98,24 +98,26 @@ def apply(
     """
     plan = verified(text, site.record.catalog)
     trusted(site.signer, site.record.signers)
-    made_by = author(digest_of(plan), seal, site.record.signers, holds)
-    in_time(seal, holds, site.clock())
+    again = plan.goal.again
+    made_by = author(digest_of(plan), seal, site.record.signers, holds, again=again)
+    in_time(seal, holds, site.clock(), again=again)
     if plan.record != site.digest:
-        raise OtherRecord(plan.record, site.digest, plan.goal.again)
+        raise OtherRecord(plan.record, site.digest, again)
     gates = gates_of(site, plan, made_by, approval)
 
     def still_true() -> None:
-        in_time(seal, holds, site.clock())
+        in_time(seal, holds, site.clock(), again=again)
         goal = plan.goal
         further = went_on(site, goal) if isinstance(goal, Rollback) else ()
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
         if changes := (*further, *drift(plan, facts_of(now, site.record))):
-            raise CloudDrifted(changes, again=goal.again)
+            raise CloudDrifted(changes, again=again)
         if isinstance(goal, Rollback):
             take_over(site, goal, asked_by(site), run)
 
     if detached:
-        Windows(site.record.policy).require(Order.of(plan), _nothing_yet(plan), site.clock())
+        windows = Windows(site.record.policy)
+        windows.require(Order.of(plan), _nothing_yet(plan), site.clock(), again=again)
     else:
         _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()
@@ -132,7 +134,7 @@ def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch 
     """Wait until ``at``, and until a window is open for the first step that there is."""
     windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
     begun = _nothing_yet(plan)
-    windows.require(order, begun, now)
+    windows.require(order, begun, now, again=plan.goal.again)
     first = decide(order, begun, at_once=site.record.policy.at_once)
     wanted = max(now, at or now)
     until = max(wanted, windows.waits_until(order, begun, first, wanted) or wanted)
@@ -268,7 +270,7 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     """
     plan = read_plan(folder.plan.read_bytes())
     if digest_of(plan) != fold(journal.events()).plan:
-        raise PlanChanged(f"run {folder.id} was opened with another")
+        raise PlanChanged(f"run {folder.id} was opened with another", again=plan.goal.again)
     return plan
 
 
@@ -277,7 +279,7 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
-        windows.require(order, begun, site.clock())
+        windows.require(order, begun, site.clock(), again=plan.goal.again)
 
     def closed_until() -> Epoch | None:
         run = fold(journal.events())

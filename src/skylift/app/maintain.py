@@ -137,9 +137,10 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
 def _to_rest(
     site: Site, mandate: Mandate, journal: Journal, rested: Run, *, folder: RunFolder, bench: Bench
 ) -> Run:
-    """Drive what was asked for since the last look; as in ``conduct``.
+    """Look once more, now that others may take the cloud, and drive what was said since the run ``rested``.
 
-    Whoever says a word while we hold the cloud leaves it to us, and the probes take a minute to end.
+    Whoever says a word while we hold the cloud leaves it to us, and that we do until the probes have ended.
+    What such a run has to do is not told by its journal alone, as in ``conduct``; that it has grown is.
     """
     while (run := fold(journal.events())).length > rested.length and not (run.closed or run.pause):
         try:

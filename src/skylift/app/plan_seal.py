@@ -19,6 +19,7 @@ FORMAT = 1
 """Version of the seal's file; a reader refuses any other."""
 _HOUR_S = 3600
 _NOBODY = Seal(PublicKey(""), "")
+_OTHER_FORM = "its seal is not in the form that seals are written in"
 
 
 class PlanUnsealed(Refused):
@@ -87,8 +88,8 @@ def seal_plan(plan: Digest, signer: Signer, *, now: Epoch, valid_h: int) -> byte
     return canonical(encode(replace(bare, seal=signer.seal(bare.said))))
 
 
-def read_plan_seal(text: bytes, holds: Holds) -> PlanSeal:
-    """The seal in the bytes of its file, once it is seen to be whole.
+def read_plan_seal(text: bytes, holds: Holds, *, again: str = PLAN_AGAIN) -> PlanSeal:
+    """The seal in the bytes of its file, once it is seen to be whole; ``again`` makes the plan anew.
 
     Raises:
         PlanUnsealed: it is no seal, or one byte at least is not as it was written.
@@ -96,11 +97,11 @@ def read_plan_seal(text: bytes, holds: Holds) -> PlanSeal:
     try:
         found = decode(PlanSeal, json.loads(text))
     except (Malformed, ValueError):
-        raise PlanUnsealed("its seal is not in the form that seals are written in") from None
+        raise PlanUnsealed(_OTHER_FORM, again=again) from None
     if canonical(encode(found)) != text or found.format != FORMAT:
-        raise PlanUnsealed("its seal is not in the form that seals are written in")
+        raise PlanUnsealed(_OTHER_FORM, again=again)
     if not holds(found.seal, found.said):
-        raise PlanUnsealed("its seal was changed after it was made")
+        raise PlanUnsealed("its seal was changed after it was made", again=again)
     return found
 
 
@@ -118,7 +119,7 @@ def author(
         return ""
     if text is None:
         raise PlanUnsealed("no seal lies beside it, and this record wants one", again=again)
-    found = read_plan_seal(text, holds)
+    found = read_plan_seal(text, holds, again=again)
     if found.plan != plan:
         raise PlanUnsealed("the seal beside it is another plan's", again=again)
     name = name_of(found.seal.key, signers)
@@ -146,7 +147,7 @@ def in_time(text: bytes | None, holds: Holds, now: Epoch, *, again: str = PLAN_A
     """
     if text is None:
         return
-    found, now_ms = read_plan_seal(text, holds), milliseconds(now)
+    found, now_ms = read_plan_seal(text, holds, again=again), milliseconds(now)
     hour_ms = _HOUR_S * 1000
     if now_ms > found.until_ms:
         allowed_h = (found.until_ms - found.made_ms) // hour_ms

@@ -18,13 +18,13 @@ class WindowTooShort(Refused):
 
     code = "window.too-short"
 
-    def __init__(self, step: StepId, needs_s: int, longest_s: float) -> None:
+    def __init__(self, step: StepId, needs_s: int, longest_s: float, *, again: str) -> None:
         longest = f"the longest window lasts {round(longest_s / 60)} min" if longest_s else "no window opens"
         needs = f"with what it leads to it may take {-(-needs_s // 60)} min"
         super().__init__(
             f"{step} could never start: {needs}, and {longest}",
             Remedy(Fix.REPAIR, "make policy.windows of the record longer, or its freezes shorter"),
-            Remedy(Fix.RETRY, "then plan again: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"then plan again: {again}"),
         )
 
 
@@ -55,8 +55,8 @@ class Windows:
         )
         return next(starts, None)
 
-    def require(self, order: Order, run: Run, now: Epoch) -> None:
-        """See that every step that is left fits into some window.
+    def require(self, order: Order, run: Run, now: Epoch, *, again: str) -> None:
+        """See that every step that is left fits into some window; ``again`` is the command that plans anew.
 
         Raises:
             WindowTooShort: one does not.
@@ -65,7 +65,7 @@ class Windows:
             needs_s = order.takes_s(step)
             if step.id not in run.passed and self.opens(needs_s, now) is None:
                 longest_s = max((span.lasts_s for span in self._spans), default=0)
-                raise WindowTooShort(step.id, needs_s, longest_s)
+                raise WindowTooShort(step.id, needs_s, longest_s, again=again)
 
     def waits_until(self, order: Order, run: Run, decision: Decision, now: Epoch) -> Epoch | None:
         """When the next step may start, if all that could go on now is a step that must wait for that."""

@@ -49,8 +49,8 @@ def worker(desk: Desk, records: tuple[Path, ...]) -> Exit:
     if len({record.name for record in named.values()}) != len(named):
         raise click.UsageError("two of these records are of the same cloud: name each cloud once")
     (reference,) = stores
-    queue, in_hand = queue_at(reference), _InHand(reference)
-    clouds = {record.name: in_hand.served(path, record.name) for path, record in named.items()}
+    queue, in_hand = queue_at(reference), InHand()
+    clouds = {record.name: _served(reference, path, record.name, in_hand) for path, record in named.items()}
     for served in clouds.values():
         with served.store():
             pass  # a store that is not ours, or that we may not make, is told before anything is served
@@ -60,36 +60,41 @@ def worker(desk: Desk, records: tuple[Path, ...]) -> Exit:
     return Exit.OK
 
 
-class _InHand:
+def _served(reference: str, record: Path, cloud: str, in_hand: InHand) -> Served:
+    """How the cloud of ``record`` is reached, and its runs."""
+    looked, alone = store_at(reference, cloud, _end), threading.Lock()
+
+    @contextmanager
+    def store() -> Iterator[RunStore]:
+        # One connection for all looks, one look at a time: a new one each time would cost more than it.
+        with alone:
+            looked.make()
+            yield looked
+
+    @contextmanager
+    def site() -> Iterator[Site]:
+        kept = store_at(reference, cloud, _end)
+        with in_hand.driven(kept), open_site(record, Runs(Runs.beside(record).home, kept)) as found:
+            yield found
+
+    return Served(store, site)
+
+
+class InHand:
     """What a worker has in hand, so that it can be handed over when it is told to end."""
 
-    def __init__(self, reference: str) -> None:
-        self._reference = reference
-        self._held: set[RunStore] = set()
+    def __init__(self) -> None:
+        self._stores: set[RunStore] = set()
 
-    def served(self, record: Path, cloud: str) -> Served:
-        """How the cloud of ``record`` is reached, and its runs."""
-        looked, alone = store_at(self._reference, cloud, _end), threading.Lock()
-
-        @contextmanager
-        def store() -> Iterator[RunStore]:
-            # One connection for all looks, one look at a time: a new one each time would cost more than it.
-            with alone:
-                looked.make()
-                yield looked
-
-        @contextmanager
-        def site() -> Iterator[Site]:
-            kept = store_at(self._reference, cloud, _end)
-            self._held.add(kept)
-            try:
-                with open_site(record, Runs(Runs.beside(record).home, kept)) as found:
-                    yield found
-            finally:
-                self._held.discard(kept)
-                kept.close()
-
-        return Served(store, site)
+    @contextmanager
+    def driven(self, store: RunStore) -> Iterator[None]:
+        """Hand over what is held in ``store`` as long as the block runs; it is closed at its end."""
+        self._stores.add(store)
+        try:
+            yield
+        finally:
+            self._stores.discard(store)
+            store.close()
 
     @contextmanager
     def left_in_order(self) -> Iterator[None]:
@@ -97,7 +102,7 @@ class _InHand:
 
         def leave(_number: int, _frame: FrameType | None) -> None:
             # What is under way on hosts goes on, and the probes go on measuring: as after a kill.
-            for store in tuple(self._held):
+            for store in tuple(self._stores):
                 with suppress(Problem):
                     store.lease.leave()
             os._exit(Exit.OK)

@@ -25,7 +25,7 @@ class CannotClose(Refused):
             Remedy(
                 Fix.REPAIR, f"take 'close' from {row.service} in the catalog's file of {roster.component}"
             ),
-            Remedy(Fix.RETRY, "then plan again: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, "then plan again as before: skylift plan, or for a way back skylift rollback"),
         )
 
 

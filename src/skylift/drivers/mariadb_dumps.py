@@ -211,7 +211,7 @@ tail -n +3 -- "$name.rehearsed" | cmp -s - "$scratch/restored"
 echo "$database is as it was in $folder/$name"
 """
 )
-"""What ``sh -c`` restores a dump into the cluster with; the last argument is when it was finished."""
+"""What ``sh -c`` restores a dump into the cluster with; the last argument is of when it is."""
 
 
 # A dump counts once its checksum lies beside it: it is written first, and the dump then renamed.

@@ -78,8 +78,11 @@ class Token:
         self._sure_until = sure_until
 
     def stop(self) -> int | None:
-        """Let nothing more be done: the number of what was held, if anything was."""
-        self._sure_until = 0.0
+        """Let nothing more be done: the number of what was held, if anything was.
+
+        That another takes it then is what is wanted, so nobody is told.
+        """
+        self._sure_until, self._ends = 0.0, goes_on
         return self.epoch
 
     def end(self) -> None:

@@ -199,9 +199,9 @@ class PausedAutomation:
 
 
 class AutomationSilent(Refused):
-    """It cannot be told whether some automation is paused, so no host is begun."""
+    """It cannot be told whether some automation is paused, so no further host is begun."""
 
     code = "automation.silent"
 
     def __init__(self, name: str, silent: Problem) -> None:
-        super().__init__(f"no host is begun beside {name}: {silent}", *silent.remedies)
+        super().__init__(f"no further host is begun beside {name}: {silent}", *silent.remedies)

@@ -181,7 +181,7 @@ class Cloud:
     grants: Mapping[ComponentName, tuple[str, ...]]
     """The database user's grants, as SQL, and the variables expand relies on as ``name=value``."""
     backups: Mapping[str, Epoch | None]
-    """When the newest dump of each database was finished."""
+    """Of when the newest dump of each database is: when that began."""
     obtainable: Mapping[tuple[ArtifactName, HostName], bool]
     """Whether a host could fetch the artifact's archive now."""
     upgrade_checks: Mapping[ComponentName, Answer]

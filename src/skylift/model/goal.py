@@ -54,7 +54,7 @@ class Restored:
 
     backup: Backup
     finished: int
-    """When it was finished, in seconds since 1970-01-01 UTC: what was written since is lost."""
+    """Of when it is, in seconds since 1970-01-01 UTC: what was written since its dump began is lost."""
     rehearsed_by: StepId
     """The step of the run that restored it on a scratch server, and found it whole."""
     rows: tuple[str, ...]

@@ -6,10 +6,15 @@ from enum import Enum
 
 from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import KnownComponent
-from skylift.model.record import Record
+from skylift.model.cloud import BackendState, Cloud
+from skylift.model.goal import Goal, Upgrade
+from skylift.model.ids import HostName
+from skylift.model.record import Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.planning.parking import cannot_switch
 from skylift.planning.refusals import NotRolling
+
+_TWO = 2
 
 
 class Mode(Enum):
@@ -22,24 +27,47 @@ class Mode(Enum):
 
 
 def mode_of(
-    record: Record, catalog: Catalog, known: KnownComponent, hop: tuple[Release, Release]
+    record: Record, catalog: Catalog, known: KnownComponent, hop: tuple[Release, Release], *, goal: Goal
 ) -> tuple[Mode, str]:
     """Rolling where it is proved; cold where it is not and the operator accepts that.
 
     Raises:
         NotRolling: it is not, and the record does not accept an outage of this component.
     """
-    start, goal = hop
-    against = _against_rolling(known, start, goal) or _against_together(record, catalog, known, hop)
+    start, end = hop
+    against = _against_rolling(known, start, end) or _against_together(record, catalog, known, hop)
     if not against:
-        return Mode.ROLLING, known.rolling_proof(start, goal) or ""
+        return Mode.ROLLING, known.rolling_proof(start, end) or ""
     if known.name in record.policy.outages:
         return Mode.COLD, against
     between = start.following
-    by_hops = goal != between and not _against_rolling(known, start, between)
+    shorter = isinstance(goal, Upgrade) and end != between
+    by_hops = shorter and not _against_rolling(known, start, between)
     how = (f"go there in hops, the first is: skylift plan --to {between} -o FILE",) if by_hops else ()
     accept = f"accept that {known.name} does not answer meanwhile: add {known.name} to policy.outages"
-    raise NotRolling(known.name, against, *how, accept=accept)
+    raise NotRolling(known.name, against, goal, *how, accept=accept)
+
+
+def batch_of(
+    cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[HostName, ...], *, goal: Goal
+) -> int:
+    """How many backends may be out at once so that one is always left.
+
+    A backend that is out counts if its own turn brings it back, for those go first.
+    """
+    views = cloud.backends_of(entry.pool)
+    servers = {b.server for b in views}
+    up = {s for s in servers if all(b.state is BackendState.UP for b in views if b.server == s)}
+    usable = len(up | (servers & set(coming)))
+    if usable < _TWO or not up:
+        raise NotRolling(
+            entry.component,
+            f"pool {entry.pool} has {len(up)} of {len(servers)} backends in use, and one must serve while "
+            "another is out",
+            goal,
+            f"see the pool's backends with 'skylift inspect', and bring two into use in pool {entry.pool}",
+        )
+    return min(record.policy.batch, usable - 1)
 
 
 def _against_together(

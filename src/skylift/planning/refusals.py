@@ -12,8 +12,6 @@ from skylift.model.ids import ArtifactName, ComponentName, HostName, RunId, Serv
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.release import Release
 
-_PLAN_AGAIN = Remedy(Fix.RETRY, "then plan again: skylift plan --to RELEASE -o FILE")
-
 
 class NoPath(Refused):
     """The goal is not one supported hop from what runs. Source: governance, Release Cadence Adjustment."""
@@ -91,12 +89,12 @@ class SchemaUnknown(Refused):
 
     code = "plan.schema-unknown"
 
-    def __init__(self, database: str, artifact: ArtifactName, rows: frozenset[str]) -> None:
+    def __init__(self, database: str, artifact: ArtifactName, rows: frozenset[str], goal: Goal) -> None:
         super().__init__(
             f"cannot plan: the schema of {database} is at {', '.join(sorted(rows)) or 'nothing'}, "
             f"which {artifact} does not know",
             Remedy(Fix.REPAIR, "find out what migrated this database"),
-            _PLAN_AGAIN,
+            _again(goal),
         )
 
 
@@ -105,12 +103,12 @@ class NotAdditive(Refused):
 
     code = "plan.not-additive"
 
-    def __init__(self, component: ComponentName, phase: str, revisions: frozenset[str]) -> None:
+    def __init__(self, component: ComponentName, phase: str, revisions: frozenset[str], goal: Goal) -> None:
         super().__init__(
             f"cannot plan: {phase} of {component} would run {', '.join(sorted(revisions))}, which remove "
             "what old code uses",
             Remedy(Fix.REPAIR, f"end the previous upgrade of {component} first, contract included"),
-            _PLAN_AGAIN,
+            _again(goal),
         )
 
 
@@ -119,12 +117,12 @@ class NotRolling(Refused):
 
     code = "plan.not-rolling"
 
-    def __init__(self, component: ComponentName, why: str, *how: str, accept: str = "") -> None:
+    def __init__(self, component: ComponentName, why: str, goal: Goal, *how: str, accept: str = "") -> None:
         super().__init__(
             f"cannot plan {component} without an outage: {why}",
             *(Remedy(Fix.REPAIR, repair) for repair in how),
             *((Remedy(Fix.ACCEPT, accept),) if accept else ()),
-            _PLAN_AGAIN,
+            _again(goal),
         )
 
 

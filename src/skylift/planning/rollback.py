@@ -76,14 +76,15 @@ def plan_rollback(
         Refused: no plan would keep the APIs serving (``planning.refusals``).
     """
     goal = rollback_goal(record, undone, catalog, components)
-    found = survey(cloud, record, goal, catalog)
+    # What is to be restored need not serve: whether it could is asked only of what goes back by steps.
+    left = survey(cloud, record, goal, catalog, cold=True)
     _refuse_newer(cloud, record, undone, goal)
-    if closed := _closed_windows(cloud, undone, catalog, found):
+    if closed := _closed_windows(cloud, undone, catalog, left):
         if not restore:
             raise _refusal(undone, catalog, closed, goal)
         names = [window.component for window in closed]
         goal = restore_goal(goal, undone.plan, undone.saved, record=record, components=names)
-        found = survey(cloud, record, goal, catalog)
+    found = survey(cloud, record, goal, catalog)
     _refuse_alone(cloud, record, undone, catalog, goal=goal)
     facts = relied_on(facts_of(cloud, record), found.target.name, back=True)
     restored = tuple(map(str, goal.restored)) if isinstance(goal, Restore) else ()
@@ -152,7 +153,9 @@ def _found_at(record: Record, undone: Undone, catalog: Catalog, wanted: frozense
     for name, artifact in starts.items():
         if artifact is None or artifact != record.artifact_for(artifact.release):
             why = f"the record does not declare what {name} ran before it as its artifact of a release"
-            raise MovedOn(undone.run, why, "declare that artifact in the record again, then plan again")
+            raise MovedOn(
+                undone.run, why, f"declare that artifact in the record again, then: {take_back(undone.run)}"
+            )
         if first is None or artifact.release != first.release:
             alone = f"take it back by itself: {take_back(undone.run, [name])}"
             raise MovedOn(undone.run, f"it found {name} at another release than the others", alone)

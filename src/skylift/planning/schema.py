@@ -26,6 +26,8 @@ class Databases:
     """By database: its rows of versions."""
     revisions: Mapping[str, tuple[Revision, ...]]
     """By schema: the migrations that the target artifact declares."""
+    goal: Goal
+    """What they are to serve."""
 
     def with_schema(self, schema: str) -> tuple[str, ...]:
         """The databases that have ``schema``."""
@@ -63,7 +65,7 @@ def databases_of(
         if declared is None:
             raise not_read(cloud, migrations_subject(known.name, schema.name, target.name), goal)
         revisions[schema.name] = declared
-    return Databases(known, target.name, entry.databases, rows, revisions)
+    return Databases(known, target.name, entry.databases, rows, revisions, goal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def phases_left(databases: Databases, *, old_code: bool, new_code: bool) -> tupl
     """
     for database, rows in databases.rows.items():
         if not rows or unknown(databases.declared(database), rows):
-            raise SchemaUnknown(database, databases.artifact, rows)
+            raise SchemaUnknown(database, databases.artifact, rows, databases.goal)
     return tuple(_left(databases, old_code=old_code, new_code=new_code))
 
 
@@ -126,4 +128,4 @@ def _refuse_removal(
     run = applied(revisions, after) - applied(revisions, here)
     removing = frozenset(r for r in run if branch_of(revisions, r) == "contract")
     if removing:
-        raise NotAdditive(databases.known.name, phase.name, removing)
+        raise NotAdditive(databases.known.name, phase.name, removing, databases.goal)

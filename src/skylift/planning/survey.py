@@ -15,11 +15,10 @@ from skylift.model.release import Release, hops
 from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.schema import SchemaHead
 from skylift.planning.closing import Closing, closings, room
-from skylift.planning.mode import Mode, mode_of
+from skylift.planning.mode import Mode, batch_of, mode_of
 from skylift.planning.refusals import (
     NoArtifact,
     NoPath,
-    NotRolling,
     UnknownArtifact,
     UnknownComponent,
     not_read,
@@ -27,7 +26,6 @@ from skylift.planning.refusals import (
 from skylift.planning.schema import PhaseLeft, databases_of, phases_left
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
-_TWO = 2
 _RESTORED = "its databases are restored, and nothing of it may live meanwhile"
 
 
@@ -167,8 +165,10 @@ class Survey:
     back: bool = False
 
 
-def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Survey:
+def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog, *, cold: bool = False) -> Survey:
     """What is left until every component of ``goal`` is whole at its release.
+
+    With ``cold`` it is told of each as if all of it were stopped, and none need be able to serve meanwhile.
 
     Raises:
         Refused: nobody could say that a plan from here to there keeps the APIs serving; see ``refusals``.
@@ -186,8 +186,10 @@ def survey(cloud: Cloud, record: Record, goal: Goal, catalog: Catalog) -> Survey
         for s in record.components[name].services.values()
     }
     source = _source(goal, (a for on in running.values() for a in on.values()))
-    _refuse_no_path(*(goal.to, source) if back else (source, goal.to))
-    to = _Destination(target, source, goal)
+    start, end = (goal.to, source) if back else (source, goal.to)
+    if start != end and not start.may_hop_to(end):
+        raise NoPath(start, end, hops(start, end)[0] if start < end else None)
+    to = _Destination(target, source, goal, cold)
     ordered = reversed(names) if back else names
     left = tuple(_left(cloud, record, catalog, (to, running), component=name) for name in ordered)
     return Survey(source, target, left, back)
@@ -208,6 +210,8 @@ class _Destination:
     source: Release
     """The oldest release that runs; on the way back, the one that the run led to, whatever still runs."""
     goal: Goal
+    cold: bool
+    """Whether each is looked at as one that is stopped as a whole."""
 
     @property
     def back(self) -> bool:
@@ -226,11 +230,6 @@ class _Destination:
         """The two releases that live side by side, as an upgrade meets them: so they do on the way back."""
         here = self.artifact.release
         return (here, self.reached) if self.reached else (running, here)
-
-
-def _refuse_no_path(source: Release, goal: Release) -> None:
-    if source != goal and not source.may_hop_to(goal):
-        raise NoPath(source, goal, hops(source, goal)[0] if source < goal else None)
 
 
 def _running(
@@ -276,7 +275,9 @@ def _left(
     oldest = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
     hop = to.hop(oldest)
     restored = to.restored(entry)
-    mode, why = (Mode.COLD, _RESTORED) if restored else mode_of(record, catalog, known, hop)
+    mode, why = Mode.COLD, _RESTORED
+    if not (restored or to.cold):
+        mode, why = mode_of(record, catalog, known, hop, goal=to.goal)
     together = {} if mode is Mode.COLD else known.together(*hop)
     services = tuple(
         _service(
@@ -347,7 +348,7 @@ def _service(
     elif together:
         batch = len(running)
     elif entry.balanced and mode is Mode.ROLLING and not ends and begins != frozenset(turns):
-        batch = _batch(cloud, record, entry, turns + returns)
+        batch = batch_of(cloud, record, entry, turns + returns, goal=to.goal)
     elif known.park:
         batch = 1  # one unparking would let go what another host's parking still holds
     else:
@@ -378,22 +379,3 @@ def _out(cloud: Cloud, entry: ServiceEntry) -> Iterator[HostName]:
     for backend in cloud.backends_of(entry.pool) if entry.balanced else ():
         if backend.state in _OUT:
             yield backend.server
-
-
-def _batch(cloud: Cloud, record: Record, entry: ServiceEntry, coming: tuple[HostName, ...]) -> int:
-    """How many backends may be out at once so that one is always left.
-
-    A backend that is out counts if its own turn brings it back, for those go first.
-    """
-    views = cloud.backends_of(entry.pool)
-    servers = {b.server for b in views}
-    up = {s for s in servers if all(b.state is BackendState.UP for b in views if b.server == s)}
-    usable = len(up | (servers & set(coming)))
-    if usable < _TWO or not up:
-        raise NotRolling(
-            entry.component,
-            f"pool {entry.pool} has {len(up)} of {len(servers)} backends in use, and one must serve while "
-            "another is out",
-            f"see the pool's backends with 'skylift inspect', and bring two into use in pool {entry.pool}",
-        )
-    return min(record.policy.batch, usable - 1)

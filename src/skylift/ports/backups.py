@@ -14,11 +14,11 @@ class Backups(Protocol):
     """What lies there, and the commands of jobs, which are pure."""
 
     def newest(self, host: HostName, folder: PurePosixPath, database: str) -> Epoch | None:
-        """When the newest whole dump of ``database`` in ``folder`` was finished; none if there is none."""
+        """Of when the newest whole dump of ``database`` in ``folder`` is; none if there is none."""
         ...
 
     def rehearsed(self, backup: Backup) -> Epoch | None:
-        """When a backup was finished that was rehearsed; none if it was not, or is not there any more."""
+        """Of when a backup is that was rehearsed; none if it was not, or is not there any more."""
         ...
 
     def written_since(self, backup: Backup, finished: Epoch) -> tuple[Written, ...]:
@@ -41,7 +41,7 @@ class Backups(Protocol):
         ...
 
     def restore_command(self, backup: Backup, finished: Epoch) -> Command:
-        """The command that puts ``backup`` in the place of its database, if it was finished just then.
+        """The command that puts ``backup`` in the place of its database, if it is of just then.
 
         It fails, and changes nothing, unless the backup's checksum holds and it was rehearsed.
         """

@@ -149,7 +149,7 @@ def _broker(cloud: Cloud, record: Record) -> list[str]:
 
 
 def _backups(cloud: Cloud) -> list[str]:
-    rows = [("backup of", "finished")]
+    rows = [("backup of", "begun")]
     for database, finished in sorted(cloud.backups.items()):
         rows.append((database, _time(finished) if finished else "there is none"))
     return _table(rows)

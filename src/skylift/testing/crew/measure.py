@@ -140,7 +140,7 @@ def spread_table(spread: list[Spread]) -> Iterator[str]:
 
 def take_over_table(server: Server) -> Iterator[str]:
     """From ``kill -9`` of the driver to the first event of whoever took over."""
-    yield f"| take-over (lease {PRODUCT_LEASE_S} s) | s after kill -9 |"
+    yield f"| take-over (lease of {PRODUCT_LEASE_S} s) | s after kill -9 |"
     yield "| --- | --: |"
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -17,6 +17,7 @@ from skylift.app.worker import Served, Worker
 from skylift.catalog.catalog import load
 from skylift.cli.exits import exit_for
 from skylift.cli.views import problem as problem_view
+from skylift.cli.worker import InHand
 from skylift.drivers.postgres_store import PostgresStore
 from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.model.ids import Seconds
@@ -69,7 +70,9 @@ def could_not(what: str, problem: Problem) -> None:
         told(line)
 
 
-def served(reference: str, home: Path, cloud: str, socket: Path, *, lasts_s: float) -> Served:
+def served(
+    reference: str, home: Path, cloud: str, socket: Path, *, lasts_s: float, in_hand: InHand
+) -> Served:
     """One cloud, as a worker is given it."""
     looked = PostgresStore(reference, cloud, ends=ends)
 
@@ -80,8 +83,8 @@ def served(reference: str, home: Path, cloud: str, socket: Path, *, lasts_s: flo
     @contextmanager
     def site() -> Iterator[Site]:
         kept = PostgresStore(reference, cloud, lasts_s=lasts_s, ends=ends)
-        yield site_of(home / cloud, kept, socket, f"worker-{os.getpid()}@test")
-        kept.close()
+        with in_hand.driven(kept):
+            yield site_of(home / cloud, kept, socket, f"worker-{os.getpid()}@test")
 
     return Served(store, site)
 
@@ -91,10 +94,15 @@ def main() -> None:
     reference, home, lasts_s, *named = sys.argv[1:]
     Path(home).mkdir(exist_ok=True)
     at = {cloud: Path(socket) for cloud, _, socket in (word.partition("=") for word in named)}
-    clouds = {c: served(reference, Path(home), c, socket, lasts_s=float(lasts_s)) for c, socket in at.items()}
-    Worker(
-        clouds, ProcrastinateQueue(reference), lambda site, run: take_up(site, run, bench()), could_not
-    ).serve()
+    in_hand = InHand()
+    clouds = {
+        c: served(reference, Path(home), c, socket, lasts_s=float(lasts_s), in_hand=in_hand)
+        for c, socket in at.items()
+    }
+    with in_hand.left_in_order():
+        Worker(
+            clouds, ProcrastinateQueue(reference), lambda site, run: take_up(site, run, bench()), could_not
+        ).serve()
 
 
 if __name__ == "__main__":
