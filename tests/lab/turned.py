@@ -126,10 +126,8 @@ def turned(lab: Lab) -> dict[str, str]:
 def schemas(lab: Lab) -> dict[str, str]:
     """By database, what its table of versions has."""
     names = sorted(name for one in lab.profile.components for name in one.databases.values())
-    asked = "".join(
-        f"SELECT '{name}', GROUP_CONCAT(version_num ORDER BY version_num SEPARATOR ' ') FROM {name}.alembic_version;\n"  # noqa: S608 - our own words
-        for name in names
-    )
+    rows = "GROUP_CONCAT(version_num ORDER BY version_num SEPARATOR ' ')"
+    asked = "".join(f"SELECT '{name}', {rows} FROM {name}.alembic_version;\n" for name in names)  # noqa: S608 - our own words
     return dict(_pairs(lab, asked))
 
 
