@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from ruamel.yaml import YAML
+from tests.lab.back import GOAL, STOPS, WITHOUT
+from tests.lab.restored import UNPINNED
 from tests.rollback.half_way import back_from, before_the_end, told_against
 
 from skylift.actions.migrate_schema import MigrateSchema
@@ -194,3 +197,18 @@ def test_the_database_of_a_cell_is_brought_further_with_the_configuration_of_tha
     assert f"{of_cell1} sync" in commands["nova:main-sync"]
     assert f"{of_cell1} online_data_migrations" in commands["nova:online-migrations"]
     assert commands["nova:api-sync"].endswith("/bin/nova-manage api_db sync")
+
+
+def test_the_story_of_ways_back_finds_every_step_at_which_it_stops_or_kills(core: Record) -> None:
+    """The brief form: without Cinder, Heat and Horizon."""
+    here = {name: entry for name, entry in core.components.items() if name not in WITHOUT}
+    record = replace(core, components=here)
+    shape = Shape(source=Release(2024, 1), goal=Release.parse(GOAL))
+    cloud, undone = before_the_end(record, shape)
+    up = {str(step.id) for step in undone.plan.steps}
+    back = {str(step.id) for step in back_from(cloud, record, undone).steps}
+
+    assert {stop.step for stop in STOPS if stop.step} | {UNPINNED} <= up
+    assert {str(death.step) for stop in STOPS for death in stop.deaths} <= back
+    stages = {step.stage for step in undone.plan.steps}
+    assert {stop.before for stop in STOPS if stop.before} <= stages

@@ -10,10 +10,12 @@ import pytest
 from tests.app.desk import RUN, Desk, desk_at
 from tests.crash.worlds import Snapshots, deeds, shape
 
+from skylift.app.account import judge
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.propose_rollback import propose_rollback
+from skylift.app.validate import Outcome
 from skylift.app.wiring import open_journal
 from skylift.cli.views.plan import lines
 from skylift.engine.fold import Phase, Run, Standing
@@ -193,6 +195,38 @@ def test_an_upgrade_after_a_restore_can_go_back_by_steps_again(desk: Desk) -> No
     assert isinstance(plan.goal, Rollback)
     assert not isinstance(plan.goal, Restore)
     assert plan.goal.components == ("keystone", "glance", "placement")
+
+
+def test_what_an_earlier_run_had_expanded_is_restored_expanded_and_judged_whole(desk: Desk) -> None:
+    """That one went back by steps, and left its schemas ahead: so they are in the backups of the next."""
+    apply_back(desk, back(desk))
+    expanded = StepId("placement-api:undrain@ctl3")
+    runs = [RunId(f"20260103-000000-run-{number:04}") for number in range(3, 7)]
+    half_way, by_steps, whole, restored = runs
+
+    def look(run: Run) -> None:
+        if run.id == half_way and expanded in run.within(Phase.DONE) and run.standing is Standing.RUNNING:
+            with open_journal(desk.site.runs.find(half_way)) as journal:
+                pause(journal, desk.asked_now)
+
+    def run_of(run: RunId, text: bytes) -> None:
+        apply(desk.site, run, text, desk.bench, approval=Approval.ALL)
+
+    def taken_back(run: RunId, *, restore: bool) -> bytes:
+        return propose_rollback(desk.site, desk.site.runs.find(run), (), restore=restore).text
+
+    desk.at_each_look = look
+    run_of(half_way, desk.plan())
+    run_of(by_steps, taken_back(half_way, restore=False))
+    ahead = dict(desk.cloud.rows)
+    run_of(whole, desk.plan())
+    text = taken_back(whole, restore=True)
+
+    run_of(restored, text)
+
+    assert desk.cloud.rows == ahead
+    judged = judge(desk.site, read_plan(text).goal)
+    assert judged.outcome is Outcome.COMPLETED, judged.issues
 
 
 @pytest.mark.parametrize("after", ["placement-api:stop@ctl1", "placement-api:stop@ctl3", "placement:save"])

@@ -94,6 +94,10 @@ def beside_one_that_starts_early(plan: Document) -> None:
     drop_edges(plan, into="nova-", out_of="nova:restore")
 
 
+def computes_start_before_conductors(plan: Document) -> None:
+    drop_edges(plan, into="nova-compute:start", out_of="nova-conductor")
+
+
 def a_host_is_forgotten(plan: Document) -> None:
     for verb in ("stop", "switch", "start", "healthy", "report", "close", "idle", "open"):
         name = f"nova-compute:{verb}@cmp1"
@@ -158,6 +162,10 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
     (restored_twice, "database nova_api is restored 2 times"),
     (beside_one_that_was_not_stopped, "may restore beside nova-compute on cmp1, which is not surely stopped"),
     (beside_one_that_starts_early, "on ctl1 may be started before nova:restore"),
+    (
+        computes_start_before_conductors,
+        "upgrade nova-compute on cmp1 may begin before upgrade nova-conductor on ctl1 has ended",
+    ),
     (a_host_is_forgotten, "may restore beside nova-compute on cmp1, which is not surely stopped"),
     (it_does_not_look, "nova:restore-nova_api does not look whether nova-compute.service on cmp1 lives"),
     (not_kept, "nova:restore-nova_api replaces database nova_api, and no step surely keeps what is there"),
@@ -174,6 +182,15 @@ DEFECTS: tuple[tuple[Callable[[Document], None], str], ...] = (
 def test_a_restore_of_nova_has_nothing_against_it() -> None:
     """Issue 5, 2: a plan like any other."""
     assert verify(json.loads(of_nova()), documents()) == ()
+
+
+def test_a_nova_compute_starts_when_conductors_report_for_it() -> None:
+    """It reports through them. By steps they go back last, and that order would wait for ever here."""
+    edges = {(edge["before"], edge["after"]) for edge in json.loads(of_nova())["edges"]}
+
+    for conductor in ("nova-super-conductor", "nova-conductor"):
+        assert (f"{conductor}:report@ctl1", "nova-compute:start@cmp1") in edges
+        assert ("nova-compute:report@cmp1", f"{conductor}:start@ctl1") not in edges
 
 
 @pytest.mark.parametrize(("spoil", "sentence"), DEFECTS, ids=lambda value: getattr(value, "__name__", None))

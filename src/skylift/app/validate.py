@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -111,10 +111,13 @@ def _releases(question: Question) -> Iterator[Issue]:
                 yield _failed(question, f"{name} on {listed(hosts)} runs {release}, not {goal}")
 
 
-def _restored(goal: Goal) -> frozenset[str]:
-    """The databases that are as they were before the run: none of them is ahead."""
+def _restored(goal: Goal) -> Mapping[str, frozenset[str]]:
+    """By database that was put back to a backup, the rows of its table of versions then.
+
+    That may be ahead of the release: an earlier run had expanded it, and went back by steps.
+    """
     every = goal.restored if isinstance(goal, Restore) else ()
-    return frozenset(each.backup.database for each in every)
+    return {each.backup.database: frozenset(each.rows) for each in every}
 
 
 def _schemas(question: Question) -> Iterator[Issue]:
@@ -122,6 +125,7 @@ def _schemas(question: Question) -> Iterator[Issue]:
     if target is None:
         yield _failed(question, f"the record has no artifact of {question.goal.to}, so nothing can be at it")
         return
+    restored = _restored(question.goal)
     for database, name in question.record.databases.items():
         databases = question.record.components[name].databases
         schema = question.catalog.components[name].schema_in(databases, database).name
@@ -134,7 +138,7 @@ def _schemas(question: Question) -> Iterator[Issue]:
             yield _failed(question, f"the schema of {database} could not be judged: {why}")
             continue
         left, foreign = pending(declared, seen.rows), unknown(declared, seen.rows)
-        if foreign and isinstance(question.goal, Rollback) and database not in _restored(question.goal):
+        if foreign and isinstance(question.goal, Rollback) and restored.get(database, seen.rows) == seen.rows:
             continue  # It is ahead, as planned: what it lacks, files of the release before cannot tell.
         if left or foreign:
             told = f"it lacks {listed(left)}" if left else f"it has {listed(foreign)}"

@@ -31,39 +31,54 @@ def between(catalog: Catalog, before: str, after: str, *, back: bool = False) ->
 
 
 def _rules(catalog: Catalog, *, back: bool) -> Iterator[Constraint]:
-    """All of them; on the way back what was to be upgraded first goes last, for the same reason.
-
-    On each step of the way back as many are new as on a step of the way up, and the same ones. Rules that
-    speak of stops and starts alone hold in both directions.
-    """
+    """All of them, on the way back turned round where that changes them."""
     for rule in catalog.order:
-        turned = back and all(event.startswith(_UPGRADE) for event in (rule.before, rule.after))
-        because = f"what was upgraded first goes back last: {rule.because}"
-        yield replace(rule, before=rule.after, after=rule.before, because=because) if turned else rule
+        yield _turned(rule) if back and _of_upgrades(rule) else rule
+
+
+def _of_upgrades(rule: Constraint) -> bool:
+    """Whether it speaks of upgrades alone: rules of stops and starts hold in both directions."""
+    return all(event.startswith(_UPGRADE) for event in (rule.before, rule.after))
+
+
+def _turned(rule: Constraint) -> Constraint:
+    """On the way back what was to be upgraded first goes last, for the same reason.
+
+    On each step of the way back as many are new as on a step of the way up, and the same ones.
+    """
+    because = f"what was upgraded first goes back last: {rule.because}"
+    return replace(rule, before=rule.after, after=rule.before, because=because)
 
 
 def as_declared(draft: Draft, catalog: Catalog) -> Iterator[Edge]:
     """An edge for each pair of events in the draft that a constraint puts in order."""
-    for rule in _rules(catalog, back=draft.back):
+    for declared in catalog.order:
+        rule = _as_it_goes(draft, catalog, declared)
         by_host = rule.within == "host"
-        before, after = _as_it_goes(draft, catalog, rule)
-        ends = _events(draft, catalog, before, last=not by_host)
-        begins = _events(draft, catalog, after, last=False)
+        ends = _events(draft, catalog, rule.before, last=not by_host)
+        begins = _events(draft, catalog, rule.after, last=False)
         for end in ends:
             for begin in begins:
                 if not by_host or end.host == begin.host:
                     yield Edge(end.ends.id, begin.begins.id, rule.because, rule.source)
 
 
-def _as_it_goes(draft: Draft, catalog: Catalog, rule: Constraint) -> tuple[str, str]:
-    """The rule's events: services of a component that is stopped as a whole are ordered by their starts."""
-    events = (rule.before, rule.after)
-    owners = {catalog.component_of(ServiceName(event.partition(" ")[2])) for event in events}
+def _as_it_goes(draft: Draft, catalog: Catalog, rule: Constraint) -> Constraint:
+    """The rule as it holds here: services of a component that is stopped as a whole are ordered by starts.
+
+    Also on the way back: nothing new is left then for old ones to meet, and what the others need to come up
+    starts first, as on the way up. A nova-compute reports through a conductor.
+    """
+    if not _of_upgrades(rule):
+        return rule
+    owners = {
+        catalog.component_of(ServiceName(event.partition(" ")[2])) for event in (rule.before, rule.after)
+    }
     cold = {part.left.name for part in draft.parts if part.left.cold}
-    if len(owners) == 1 and owners <= cold and all(event.startswith(_UPGRADE) for event in events):
-        before, after = (event.replace(_UPGRADE, "start ", 1) for event in events)
-        return before, after
-    return events
+    if len(owners) == 1 and owners <= cold:
+        before, after = (event.replace(_UPGRADE, "start ", 1) for event in (rule.before, rule.after))
+        return replace(rule, before=before, after=after)
+    return _turned(rule) if draft.back else rule
 
 
 def _events(draft: Draft, catalog: Catalog, told: str, *, last: bool) -> tuple[Event, ...]:

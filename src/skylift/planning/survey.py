@@ -289,7 +289,8 @@ def _left(
             api=hop[0],
             all_stop=bool(restored),
         )
-        for name in (reversed if to.back else tuple)(known.sequence(frozenset(own)))
+        # What is stopped as a whole starts as on the way up: what the others need first.
+        for name in (reversed if to.back and mode is not Mode.COLD else tuple)(known.sequence(frozenset(own)))
     )
     services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
     old = sum(len(service.old) for service in services)

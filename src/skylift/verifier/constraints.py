@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from skylift.verifier.events import Event, Events
 from skylift.verifier.knowledge import Constraint, Knowledge
@@ -12,11 +13,23 @@ Pair = tuple[Event, Event]
 
 def constraints_hold(known: Knowledge, events: Events) -> Iterator[str]:
     """Every constraint in the catalog's data, in so far as both of its sides happen."""
-    for constraint in known.constraints:
+    for rule in known.constraints:
+        constraint = _as_it_goes(rule, known, events)
         pairs = {(first.told, then.told): (first, then) for first, then in _broken(constraint, events)}
         for first, then in tuple(pairs.values())[:1]:
             more = f" (as may {counted(len(pairs) - 1, 'more pair')} like it)" if len(pairs) > 1 else ""
             yield f"{may_begin(then, first)}{more}: {constraint.because} ({constraint.source})"
+
+
+def _as_it_goes(rule: Constraint, known: Knowledge, events: Events) -> Constraint:
+    """Where all of a component has stopped, nothing new is left for its old services to meet.
+
+    They start as on the way up, each after what it needs to come up.
+    """
+    owners = {known.owner(rule.before.subject), known.owner(rule.after.subject)}
+    if rule.turned and len(owners) == 1 and owners <= events.cold:
+        return replace(rule, before=rule.after, after=rule.before, turned=False)
+    return rule
 
 
 def unsaid(known: Knowledge, events: Events) -> Iterator[str]:

@@ -100,6 +100,8 @@ class Constraint:
     source: str
     within: str
     """``cloud``, or ``cell`` or ``host`` if it holds for each of them by itself."""
+    turned: bool = False
+    """Whether it is turned round for a way back."""
 
     def __str__(self) -> str:
         told = f"{self.before} before {self.after}"
@@ -120,7 +122,7 @@ class Knowledge:
     def turned_round(self) -> Knowledge:
         """The same for a way back: what is to be upgraded first goes back last."""
         turned = tuple(
-            replace(rule, before=rule.after, after=rule.before)
+            replace(rule, before=rule.after, after=rule.before, turned=True)
             if rule.before.verb == rule.after.verb == _UPGRADE
             else rule
             for rule in self.constraints

@@ -1,0 +1,226 @@
+"""A core cloud's upgrade is taken back from every stage before its contract, and once after it by a restore.
+
+Issue 5, proof 1, in the brief form: without Cinder, Heat and Horizon. ``SKYLIFT_TEST_STAGES=3,7`` runs these
+of the ways back alone, by number: those of ``STOPS``, from 1, and after them the restore. Each begins and
+ends with the cloud as it was, so that those after it find it so; only the first upgrade of a new cloud has
+schemas to expand, for they stay expanded.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.lab.back import GUESTS, STOPS, Stop, Traveller, Trip
+from tests.lab.restored import UNPINNED, Restored, failed_as, restored
+from tests.lab.turned import differences, hash_of
+
+from skylift.cli.exits import Exit
+from skylift.gate.lab.host import Lab
+from skylift.planning.plan import Stage
+
+pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(7200)]
+
+LAST = len(STOPS) + 1
+CHOSEN = {int(word) for word in os.environ.get("SKYLIFT_TEST_STAGES", "").split(",") if word}
+STOPS_CHOSEN = [stop for number, stop in enumerate(STOPS, 1) if not CHOSEN or number in CHOSEN]
+GONE_BACK = [stop for stop in STOPS_CHOSEN if stop.changed]
+KILLED = [stop for stop in GONE_BACK if stop.deaths]
+after_contract = pytest.mark.skipif(
+    bool(CHOSEN) and LAST not in CHOSEN, reason=f"SKYLIFT_TEST_STAGES is without {LAST}"
+)
+RESTORED = {"keystone", "glance", "placement", "nova_api", "nova_cell0", "nova"}
+"""The databases of what no step leads back after the contract; Neutron's way back never ends."""
+
+
+@dataclass(slots=True)
+class Journeys:
+    """Each way back is gone once, by the first test that asks for it."""
+
+    traveller: Traveller
+    begun: set[str] = field(default_factory=set)
+    trips: dict[str, Trip | None] = field(default_factory=dict)
+
+    def of(self, stop: Stop) -> Trip:
+        if stop.name not in self.begun:
+            self.begun.add(stop.name)
+            self.trips[stop.name] = self.traveller.goes(stop)
+        if stop.name not in self.trips:
+            pytest.fail(f"the upgrade until {stop.name}, or its way back, did not come to its end")
+        trip = self.trips[stop.name]
+        if trip is None:
+            pytest.skip("the schemas of this cloud are expanded already, as an earlier upgrade left them")
+        return trip
+
+
+@pytest.fixture(scope="module")
+def journeys(back_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Journeys:
+    return Journeys(Traveller.of(back_lab, tmp_path_factory.mktemp("back")))
+
+
+def each(stops: list[Stop]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("stop", stops, ids=[stop.name for stop in stops])
+
+
+@each(STOPS_CHOSEN)
+def test_what_the_cloud_was_it_is_again(journeys: Journeys, stop: Stop, record_property: Any) -> None:
+    """The first claim, for those after it ask what became of the same way back."""
+    trip = journeys.of(stop)
+    record_property("requests", sum(report["requests"] for report in trip.reports))
+    record_property("figures", f"state {hash_of(trip.before)}, then {hash_of(trip.after)}; {trip.figures}")
+
+    assert differences(trip.before, trip.after) == []
+    assert hash_of(trip.before) == hash_of(trip.after)
+
+
+@each(GONE_BACK)
+def test_the_way_back_is_complete(journeys: Journeys, stop: Stop) -> None:
+    trip = journeys.of(stop)
+
+    assert trip.offered.code == Exit.OK, trip.offered.remarks
+    assert trip.ordeal is not None
+    assert trip.ordeal.ended[-1].code == Exit.OK, trip.ordeal.ended[-1].remarks[-3000:]
+    assert trip.back["verdict"] == "completed", trip.back["issues"]
+
+
+@each([stop for stop in STOPS_CHOSEN if not stop.changed])
+def test_where_no_service_was_turned_over_nothing_is_to_be_taken_back(journeys: Journeys, stop: Stop) -> None:
+    assert "no service had begun to be upgraded" in failed_as(journeys.of(stop).offered, "rollback.nothing")
+
+
+@each(STOPS_CHOSEN)
+def test_no_request_failed_on_the_way_up_or_back(journeys: Journeys, stop: Stop) -> None:
+    reports = journeys.of(stop).reports
+
+    assert [report["failures"] for report in reports] == [[] for _ in reports]
+    assert all(report["requests"] > 100 for report in reports)
+
+
+@each(STOPS_CHOSEN)
+def test_schemas_stay_as_they_were_when_it_was_taken_back(journeys: Journeys, stop: Stop) -> None:
+    """Expanded, if they had been: old code runs on them, and nobody takes them back."""
+    trip = journeys.of(stop)
+    expands = any(step.stage is Stage.EXPAND for step in trip.plan.steps)
+
+    assert trip.after_schemas == trip.stopped_schemas
+    if not expands:
+        assert trip.stopped_schemas == trip.before_schemas
+
+
+@each(STOPS_CHOSEN)
+def test_every_guest_counts_on(journeys: Journeys, stop: Stop) -> None:
+    trip = journeys.of(stop)
+    guests = [guest for report in trip.reports for guest in report["guests"]]
+
+    assert {address: away.anew for address, away in trip.away.items() if away.anew} == {}
+    assert all(away.counts for away in trip.away.values())
+    assert [(guest["lost"], guest["restarts"]) for guest in guests] == [(0, 0)] * len(guests)
+
+
+@each(GONE_BACK)
+def test_every_witness_of_the_way_back_is_as_it_was_made(journeys: Journeys, stop: Stop) -> None:
+    seen = {witness["name"]: witness["intact"] for witness in journeys.of(stop).back["witnesses"]}
+
+    assert seen
+    assert all(seen.values()), seen
+
+
+@each(KILLED)
+def test_a_way_back_that_was_killed_starts_no_command_twice(journeys: Journeys, stop: Stop) -> None:
+    ordeal = journeys.of(stop).ordeal
+    assert ordeal is not None
+
+    started = ordeal.jobs_started()
+
+    assert [ended.code for ended in ordeal.ended] == [-9] * len(stop.deaths) + [Exit.OK]
+    assert started
+    assert {job: times for job, times in started.items() if times != 1} == {}
+
+
+@pytest.fixture(scope="module")
+def end(journeys: Journeys) -> Restored:
+    return restored(journeys.traveller)
+
+
+@after_contract
+def test_between_unpinning_and_contract_no_step_leads_back_and_it_says_so(end: Restored) -> None:
+    said = failed_as(end.unpinned, "rollback.closed")
+
+    assert f"nova, since {UNPINNED.replace('report', 'start')} has begun" in said
+    assert "--restore" in said
+
+
+@after_contract
+def test_after_contract_none_does_and_the_backups_are_named(end: Restored) -> None:
+    said = failed_as(end.contracted, "rollback.closed")
+
+    assert "keystone, since keystone:contract has begun" in said
+    assert all(f"/{database}-" in said for database in RESTORED)
+
+
+@after_contract
+def test_the_restore_announces_what_is_lost(end: Restored) -> None:
+    notes = {note.split()[1]: note for note in end.plan.notes if " is restored from ctl1:" in note}
+
+    assert set(notes) == RESTORED
+    assert "project (1 new)" in notes["keystone"]
+    assert "images (" in notes["glance"]
+
+
+@after_contract
+def test_nobody_restores_without_a_consent_that_names_it(end: Restored) -> None:
+    said = failed_as(end.unapproved, "plan.not-approved")
+
+    assert all(f"{component}:restore" in said for component in ("keystone", "glance", "placement", "nova"))
+
+
+@after_contract
+def test_the_restore_is_complete(end: Restored) -> None:
+    assert end.ended.code == Exit.OK, end.ended.remarks[-3000:]
+    assert end.back["verdict"] != "failed", end.back["issues"]
+
+
+@after_contract
+def test_what_the_cloud_was_before_the_upgrade_it_is_again_schemas_and_all(
+    end: Restored, record_property: Any
+) -> None:
+    record_property("figures", f"state {hash_of(end.before)}, then {hash_of(end.after)}")
+
+    assert differences(end.before, end.after) == []
+    assert hash_of(end.before) == hash_of(end.after)
+    assert end.after_schemas == end.before_schemas
+
+
+@after_contract
+def test_what_was_made_since_the_backup_is_gone_and_nothing_else(end: Restored) -> None:
+    lost = {kind: ids - end.after_things[kind] for kind, ids in end.before_things.items()}
+    still = {kind: name for kind, name in end.made.items() if name in end.after_things[kind]}
+
+    assert {kind: ids for kind, ids in lost.items() if ids} == {}
+    assert set(still) == {"network"}, "Neutron's database is not restored"
+    assert all(witness["intact"] for witness in end.witnesses), end.witnesses
+
+
+@after_contract
+def test_requests_failed_only_while_the_plan_had_announced_it(end: Restored, record_property: Any) -> None:
+    began, ended = end.outage
+    record_property("requests", end.up["requests"] + end.back["requests"])
+    record_property(
+        "figures",
+        f"up: {end.up['summary']}; back: {end.back['summary']}; announced outage {ended - began:.0f} s",
+    )
+
+    assert end.up["failures"] == []
+    assert end.out_of_it == []
+
+
+@after_contract
+def test_servers_ran_on_through_the_restore(end: Restored, record_property: Any) -> None:
+    told = ", ".join(f"{a}: {away.longest_s:.1f} s" for a, away in sorted(end.away.items()))
+    record_property("figures", f"silent for at most {told}")
+
+    assert len(end.away) == len(GUESTS)
+    assert {address: away.anew for address, away in end.away.items() if away.anew} == {}
+    assert all(away.counts for away in end.away.values())
