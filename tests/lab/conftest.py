@@ -21,6 +21,7 @@ from skylift.ports import Ports
 _ORDER = (
     "test_tutorial",
     "test_core_brief",
+    "test_core_workers",
     "test_core",
     "test_core_contracts",
     "test_core_reboot",
@@ -108,6 +109,12 @@ def onward_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab
 def brief_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.1, for a single upgrade."""
     return _brought_up(one_lab, tmp_path_factory, "2024.1", "2025.1")
+
+
+@pytest.fixture(scope="module")
+def workers_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The core cloud of 2024.1 that ``SKYLIFT_TEST_CORE_LAB`` names, or a new one."""
+    return _told_or_new(one_lab, tmp_path_factory, "2024.1", "2025.1")
 
 
 @pytest.fixture(scope="module")
