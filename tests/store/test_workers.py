@@ -115,7 +115,6 @@ def test_a_hint_that_waits_beside_a_dead_driver_bars_nothing(
     crew.reaches(30)
     queue = ProcrastinateQueue(processes.reference)
     with queue.opened():
-        queue.wake(processes.cloud, RUN, after_s=1)
         queue.wake(processes.cloud, RUN)
 
     crew.driver().kill()

@@ -41,9 +41,13 @@ class Server:
     @property
     def reference(self) -> str:
         """Of its database, without a password."""
+        return self.reference_to("postgres")
+
+    def reference_to(self, database: str) -> str:
+        """Of another database in it, without a password."""
         if self.port is None:
-            return f"postgresql://{_USER}@/postgres?host={self.folder}"
-        return f"postgresql://{_USER}@{_LOOPBACK}:{self.port}/postgres"
+            return f"postgresql://{_USER}@/{database}?host={self.folder}"
+        return f"postgresql://{_USER}@{_LOOPBACK}:{self.port}/{database}"
 
     @property
     def passfile(self) -> Path:

@@ -71,11 +71,12 @@ def could_not(what: str, problem: Problem) -> None:
 
 def served(reference: str, home: Path, cloud: str, socket: Path, *, lasts_s: float) -> Served:
     """One cloud, as a worker is given it."""
-    looked = PostgresStore(reference, cloud, ends=ends)
+    looked, alone = PostgresStore(reference, cloud, ends=ends), threading.Lock()
 
     @contextmanager
     def store() -> Iterator[RunStore]:
-        yield looked
+        with alone:
+            yield looked
 
     @contextmanager
     def site() -> Iterator[Site]:
