@@ -23,33 +23,37 @@ class Hints:
     """A queue that keeps what it was told."""
 
     def __init__(self) -> None:
-        self.waked: list[tuple[str, RunId, int]] = []
+        self.waked: list[tuple[str, RunId]] = []
 
-    def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
-        self.waked.append((cloud, run, after_s))
+    def wake(self, cloud: str, run: RunId) -> None:
+        self.waked.append((cloud, run))
 
     def serve(self, clouds: tuple[str, ...], look: object, drive: object) -> None:
         """Nobody serves here."""
 
 
 class Waiting:
-    """A store with runs that nobody saw at rest, and perhaps a holder."""
+    """A store with a run that is due, and perhaps a holder; keeps for how long runs were put off."""
 
     def __init__(self, holder: Holder | None) -> None:
         self.shelf = self.lease = self
+        self.put: list[tuple[RunId, int]] = []
         self._holder = holder
 
-    def restless(self) -> tuple[RunId, ...]:
+    def due(self) -> tuple[RunId, ...]:
         return (RUN,)
+
+    def put_off(self, run: RunId, for_s: int) -> None:
+        self.put.append((run, for_s))
 
     def holder(self) -> Holder | None:
         return self._holder
 
 
-def worker(tmp_path: Path, came: BaseException | None = None, holder: Holder | None = None) -> Worker:
+def worker(tmp_path: Path, waiting: Waiting, came: BaseException | None = None) -> Worker:
     @contextmanager
     def store() -> Iterator[RunStore]:
-        yield Waiting(holder)  # type: ignore[misc]  # as much of one as a look asks
+        yield waiting  # type: ignore[misc]  # as much of one as a worker asks
 
     @contextmanager
     def site() -> Iterator[Site]:
@@ -65,20 +69,16 @@ def worker(tmp_path: Path, came: BaseException | None = None, holder: Holder | N
     )
 
 
-def waked(worker: Worker) -> list[tuple[str, RunId, int]]:
-    assert isinstance(worker.queue, Hints)
-    return worker.queue.waked
-
-
-@pytest.mark.parametrize(("holder", "hints"), [(None, [("east", RUN, 0)]), (REY, [])])
+@pytest.mark.parametrize(("holder", "hints"), [(None, [("east", RUN)]), (REY, [])])
 def test_a_run_is_waked_only_while_nobody_holds_its_cloud(
     tmp_path: Path, holder: Holder | None, hints: list[object]
 ) -> None:
-    looking = worker(tmp_path, holder=holder)
+    looking = worker(tmp_path, Waiting(holder))
 
     looking.look("east")
 
-    assert waked(looking) == hints
+    assert isinstance(looking.queue, Hints)
+    assert looking.queue.waked == hints
 
 
 @pytest.mark.parametrize(
@@ -86,24 +86,24 @@ def test_a_run_is_waked_only_while_nobody_holds_its_cloud(
     [
         (None, []),
         (RunHeld(REY), []),
-        (Transient("could not reach ctl1: it is down"), [("east", RUN, SOON_S)]),
-        (Refused("the record has mistakes"), [("east", RUN, AGAIN_S)]),
+        (Transient("could not reach ctl1: it is down"), [(RUN, SOON_S)]),
+        (Refused("the record has mistakes"), [(RUN, AGAIN_S)]),
     ],
 )
-def test_a_run_that_could_not_be_driven_is_tried_again_when_that_may_help(
+def test_a_run_that_could_not_be_driven_is_put_off_until_that_may_help(
     tmp_path: Path, came: Problem | None, again: list[object]
 ) -> None:
-    driving = worker(tmp_path, came)
+    waiting = Waiting(None)
 
-    driving.drive("east", RUN)
+    worker(tmp_path, waiting, came).drive("east", RUN)
 
-    assert waked(driving) == again
+    assert waiting.put == again
 
 
 def test_a_bug_is_not_caught_and_does_not_come_again_at_every_look(tmp_path: Path) -> None:
-    driving = worker(tmp_path, ZeroDivisionError())
+    waiting = Waiting(None)
 
     with pytest.raises(ZeroDivisionError):
-        driving.drive("east", RUN)
+        worker(tmp_path, waiting, ZeroDivisionError()).drive("east", RUN)
 
-    assert waked(driving) == [("east", RUN, AGAIN_S)]
+    assert waiting.put == [(RUN, AGAIN_S)]

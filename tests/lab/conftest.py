@@ -22,6 +22,7 @@ _ORDER = (
     "test_tutorial",
     "test_core_brief",
     "test_core_rollback",
+    "test_core_workers",
     "test_core",
     "test_core_contracts",
     "test_core_reboot",
@@ -114,6 +115,12 @@ def brief_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 @pytest.fixture(scope="module")
 def back_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """The core cloud of 2024.1 that ``SKYLIFT_TEST_CORE_LAB`` names, or a new one: left as it was found."""
+    return _told_or_new(one_lab, tmp_path_factory, "2024.1", "2025.1")
+
+
+@pytest.fixture(scope="module")
+def workers_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The core cloud of 2024.1 that ``SKYLIFT_TEST_CORE_LAB`` names, or a new one."""
     return _told_or_new(one_lab, tmp_path_factory, "2024.1", "2025.1")
 
 

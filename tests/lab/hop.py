@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.operating import baseline_s, own_record, standing
+from tests.lab.operating import Operator, baseline_s, own_record, standing
 from tests.lab.ordeal import STARTED, Death, Ordeal
 from tests.lab.pages import commands, marked
 
@@ -44,6 +44,8 @@ class Hop:
     deaths: tuple[Death, ...]
     without: tuple[str, ...]
     """Components that stayed as they were."""
+    by: str = "skylift"
+    """Who drove it."""
 
 
 def go(
@@ -59,20 +61,8 @@ def go(
 
     Components in ``without`` are not in the operator's record, and stay as they are.
     """
-    policy = {"baseline": baseline_s(60), **policy}
-
-    def change(record: dict[str, Any]) -> None:
-        record["policy"].update(policy)
-        for component in without:
-            del record["components"][component]
-
-    operator = own_record(lab, folder, change)
-    operator.does("stage", "--to", goal, limit_s=900)
-    checked = operator.ends("check", "--to", goal)
-    assert "nothing blocks" in checked.answer, checked.answer
-    plan_file = folder / "core.plan"
-    operator.does("plan", "--to", goal, "-o", str(plan_file))
-    plan = read_plan(plan_file.read_bytes())
+    operator = own_record(lab, folder, lambda record: change(record, without, **policy))
+    plan_file, plan = planned(operator, goal)
     order = [step.id for step in plan.steps]
     deaths = tuple(sorted(deaths, key=lambda death: order.index(death.step)))
     known, began = len(operator.runs.known()), time.time()
@@ -80,6 +70,23 @@ def go(
     ordeal = Ordeal(lab, operator, operator.new_run(verb, known), began)
     ordeal.go_through(verb, deaths, limit_s=RUN_S)
     return Hop(ordeal, plan, deaths, tuple(without))
+
+
+def change(record: dict[str, Any], without: Iterable[str], **policy: int) -> None:
+    """Change the lab's record for a hop: another policy, and components that stay as they are."""
+    record["policy"].update({"baseline": baseline_s(60), **policy})
+    for component in without:
+        del record["components"][component]
+
+
+def planned(operator: Operator, goal: str) -> tuple[Path, Plan]:
+    """Stage, check and plan; the plan's file, and the plan."""
+    operator.does("stage", "--to", goal, limit_s=900)
+    checked = operator.ends("check", "--to", goal)
+    assert "nothing blocks" in checked.answer, checked.answer
+    file = operator.record.with_name("core.plan")
+    operator.does("plan", "--to", goal, "-o", str(file))
+    return file, read_plan(file.read_bytes())
 
 
 def smoke_passes(lab: Lab, record_property: Any) -> None:
@@ -131,7 +138,7 @@ class HopClaims:
         name = f"{hop.plan.source} to {hop.plan.goal.to}"
         killed = f", killed {len(hop.deaths)} times" if hop.deaths else ""
         left = f", without {', '.join(hop.without)}" if hop.without else ""
-        measured = Measured.of(report, name, f"skylift{killed}{left}")
+        measured = Measured.of(report, name, f"{hop.by}{killed}{left}")
         record_property(UPGRADE, json.dumps(measured._asdict()))
         record_property("figures", report["summary"])
 

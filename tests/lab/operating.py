@@ -145,6 +145,8 @@ class Operator:
 
 def events(run: RunFolder) -> tuple[Event, ...]:
     """The journal of ``run`` as it is now."""
+    if run.store is not None:
+        return run.store.journal(run.id, None).events()
     with closing(sqlite3.connect(f"file:{run.journal}?mode=ro", uri=True)) as db:
         try:
             rows = db.execute("SELECT body FROM entry ORDER BY row").fetchall()

@@ -16,7 +16,7 @@ from skylift.testing.crew.postgres_server import Server, postgres_server
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """Not synced to the disk: these tests kill processes, and no machine."""
-    with postgres_server("fsync=off") as server:
+    with postgres_server("fsync=off", on_loopback=True) as server:
         os.environ["PGPASSFILE"] = str(server.passfile)
         yield server
         del os.environ["PGPASSFILE"]

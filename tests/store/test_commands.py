@@ -32,7 +32,7 @@ from skylift.testing.samples import sample_record
 
 PLAN = planned(sample_record())
 FIRST = PLAN.steps[0].id
-RUN = RunId("run-1")
+RUN, OTHER = RunId("run-1"), RunId("run-2")
 PROBLEM = Reported("witness.hurt", "it is not as it was made", ())
 
 
@@ -263,6 +263,30 @@ class TestWorker:
         assert store.shelf.restless() == ()
         assert len(store.journal(RUN, None).events()) == 3
         assert fold(store.journal(RUN, None).events()).closed is None
+
+    def test_what_it_cannot_drive_is_told_and_tried_once_until_it_is_due_again(
+        self, machines: tuple[Machine, Machine], store: PostgresStore, processes: Processes
+    ) -> None:
+        """Its users' cloud cannot be asked; several looks pass, and the journal grows by one attempt."""
+        store.shelf.add(OTHER, write_plan(PLAN), None)
+        journal, asked = store.journal(OTHER, None), Asked("rey@console", Epoch(0))
+        open_run(journal, OTHER, cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
+        with self.start(machines[0]) as worker:
+            try:
+                with psycopg.connect(processes.reference, autocommit=True) as connection:
+                    for _ in range(300):
+                        if OTHER not in store.shelf.due():
+                            break
+                        connection.execute("SELECT pg_sleep(0.1)")
+                    connection.execute("SELECT pg_sleep(7)")
+            finally:
+                worker.kill()
+            assert worker.stderr is not None
+            said = worker.stderr.read()
+
+        assert said.count("could not be used: there is no 'auth_url'") == 1
+        assert [type(event).__name__ for event in journal.events()] == ["RunOpened", "RunResumed"]
+        assert OTHER in store.shelf.restless()
 
     def test_without_the_store_it_ends_with_a_failure_for_its_supervisor(
         self, tmp_path: Path, server: Server

@@ -12,6 +12,7 @@ from psycopg.sql import SQL
 from tests.store.conftest import Processes
 
 from skylift.drivers.ed25519 import KeyFile
+from skylift.drivers.postgres import VERSION
 from skylift.drivers.postgres_lease import Token
 from skylift.drivers.postgres_store import PostgresStore
 from skylift.engine.journal import JournalDamaged, JournalFormat, Overtaken, RunResumed
@@ -90,6 +91,26 @@ def test_a_journal_of_another_format_is_refused(
 
     with pytest.raises(JournalFormat, match="its format is 3"):
         processes.another().journal(RUN, None)
+
+
+def test_what_was_put_off_is_due_again_in_time_or_once_somebody_says_a_word(
+    store: PostgresStore, server: Server, cloud: str
+) -> None:
+    """And it rests no more for that: a word is what its journal has more than when it was put off."""
+    store.shelf.add(RUN, b"", None)
+    journal = store.journal(RUN, None)
+    journal.append(ONE_OF_EACH[0], after=0)
+
+    fresh = store.shelf.due()
+    store.shelf.put_off(RUN, 3600)
+    then = store.shelf.due()
+    journal.append(ONE_OF_EACH[1], after=1)
+    said = store.shelf.due()
+    store.shelf.put_off(RUN, 3600)
+    asked(server, "UPDATE skylift.run SET not_before = clock_timestamp() WHERE cloud = %s", cloud)
+
+    assert (fresh, then, said, store.shelf.due()) == ((RUN,), (), (RUN,), (RUN,))
+    assert store.shelf.restless() == (RUN,)
 
 
 def test_of_many_who_append_at_once_each_place_has_one(processes: Processes, store: PostgresStore) -> None:
@@ -261,19 +282,19 @@ def test_a_database_without_tables_has_no_runs_and_is_left_as_it_is(
     processes: Processes, server: Server
 ) -> None:
     asked(server, "CREATE DATABASE bare")
-    bare = processes.another(reference=server.reference.replace("/postgres?", "/bare?"))
+    bare = processes.another(reference=server.reference_to("bare"))
 
     assert (bare.shelf.known(), bare.shelf.restless(), bare.lease.holder()) == ((), (), None)
-    with psycopg.connect(server.reference.replace("/postgres?", "/bare?")) as connection:
+    with psycopg.connect(server.reference_to("bare")) as connection:
         assert connection.execute("SELECT to_regnamespace('skylift')").fetchone() == (None,)
 
 
-@pytest.mark.parametrize(("version", "who"), [(2, "older"), (0, "newer")])
+@pytest.mark.parametrize(("version", "who"), [(VERSION + 1, "older"), (0, "newer")])
 def test_tables_of_another_version_are_refused_by_name(
     processes: Processes, server: Server, version: int, who: str
 ) -> None:
     asked(server, f"CREATE DATABASE version{version}")
-    reference = server.reference.replace("/postgres?", f"/version{version}?")
+    reference = server.reference_to(f"version{version}")
     processes.another(reference=reference).make()
     with psycopg.connect(reference) as connection:
         connection.execute("UPDATE skylift.store SET version = %s", (version,))

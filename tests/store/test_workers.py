@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from skylift.engine.journal import StepStarted
 from skylift.engine.operate import Asked, pause, resume
 from skylift.testing.crew.crew import GOAL, LIMIT_S, RUN, Crew, crew_at, new_cloud
 from skylift.testing.crew.postgres_server import Server
+from skylift.testing.crew.shift import loses_driver
 from skylift.testing.crew.worker import bench, record
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
@@ -79,18 +79,14 @@ def assert_all_was_done_once(crew: Crew, undisturbed: FakeCloud) -> None:
 def test_a_driver_that_is_killed_at_any_moment_is_taken_over(crew: Crew, undisturbed: FakeCloud) -> None:
     """``kill -9`` at moments from a seed, each time of whoever drives, without a human in between."""
     chance = random.Random(SEED)
-    moments = sorted(chance.sample(range(5, 185), KILLS))
+    moments = sorted(chance.sample(range(1, 90), KILLS))
     crew.begin(workers=2)
 
-    for moment in moments:
-        crew.reaches(moment)
-        threading.Event().wait(chance.random() / 10)
-        dead = crew.driver()
-        dead.kill()
-        crew.until(lambda dead=dead: crew.taken_over_from(dead), f"the take-over after event {moment}")  # type: ignore[misc]
+    taken_over = [t for m in moments for t in loses_driver(crew, start=m, and_s=chance.random() / 10)]
 
     assert_all_was_done_once(crew, undisturbed)
-    assert crew.ended.count(-signal.SIGKILL) == KILLS
+    assert crew.ended.count(-signal.SIGKILL) == len(taken_over)
+    assert [t.events for t in taken_over if t.under_way and t.by_the_other][KILLS - 1 :], taken_over
     proofs = verify(crew.site.runs, crew.site.runs.find(RUN), {})
     assert all(proof.holds for proof in proofs), proofs
     drives = [d for row in audit_rows(crew.site.runs) if (d := read_deed(row.body)).verb == "take up"]
@@ -138,7 +134,6 @@ def test_a_hint_that_waits_beside_a_dead_driver_bars_nothing(
     crew.reaches(30)
     queue = ProcrastinateQueue(processes.reference)
     with queue.opened():
-        queue.wake(processes.cloud, RUN, after_s=1)
         queue.wake(processes.cloud, RUN)
 
     crew.driver().kill()

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from skylift.app.approvals import Approval, gates_of, signer_name
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
 from skylift.app.inspect import observe_cloud
-from skylift.app.loss_budget import LossGuard, with_announced
+from skylift.app.loss_budget import with_announced
+from skylift.app.measuring import measured
 from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
-from skylift.app.samples import fetch_samples, witness_label
+from skylift.app.samples import witness_label
 from skylift.app.site import Site
 from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
-from skylift.engine.drive import Guard, Surroundings, drive
+from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
@@ -31,14 +31,11 @@ from skylift.engine.operate import Asked, Gates, open_run, pause, resume
 from skylift.engine.problems import RunHeld
 from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
-from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
-from skylift.model.record import LossBudget
+from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
 
-_ENDING_S = 30
-"""How long the probes may take to end, beside what the balancers may hold their requests for."""
 _HOLDING = 2
 """Threads beside those of the steps in flight, so that silent hosts do not keep what is held from lasting."""
 
@@ -340,55 +337,3 @@ def _drive(
                 # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
                 return drive(execution, around)
             return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
-
-
-@contextmanager
-def measured(
-    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool, blackout: int = 0
-) -> Iterator[Guard]:
-    """The probes run and are counted for as long as the block runs, and what they met is kept.
-
-    ``blackout`` is what guests may lose beside the budget, as they are moved.
-    """
-    vantage, label = site.ports.vantage, str(folder.id)
-    try:
-        if not resumed:
-            _let_pass(site, bench)
-        yield LossGuard(vantage, label, loss, host=site.record.vantage.host, blackout=blackout)
-    finally:
-        _end_probes(site, label, bench)
-        try:
-            fetch_samples(site, folder)
-        except Transient as unreached:
-            # Samples stay there: report fetches what is missing.
-            bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
-
-
-def _end_probes(site: Site, label: str, bench: Bench) -> None:
-    """Stop them, and wait while they wait for answers as users would."""
-    until = site.clock() + site.record.longest_wait + _ENDING_S
-    while True:
-        try:
-            site.ports.vantage.stop_probes(label)
-        except (Transient, Uncertain) as late:
-            if site.clock() > until:
-                bench.remark(
-                    f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it, "
-                    "or the next run over hosts"
-                )
-                return
-            bench.pause()
-        except Refused as refused:
-            again = "'skylift validate --clean-up' tries again"
-            bench.remark(f"the probes were not swept up: {refused}; {again}")
-            return
-        else:
-            return
-
-
-def _let_pass(site: Site, bench: Bench) -> None:
-    baseline = site.record.policy.baseline
-    bench.remark(f"measuring for {baseline} s what users get before anything changes")
-    until = site.clock() + baseline
-    while site.clock() < until and not bench.asked_to_stop():
-        bench.pause()

@@ -15,12 +15,12 @@ from skylift.app.conduct import (
     asked_by,
     carried_out,
     free_for,
-    measured,
 )
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.gates import GateGuard
 from skylift.app.host_turns import turns_of
 from skylift.app.mandates import approved_mandate, read_approved
+from skylift.app.measuring import measured
 from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted

@@ -57,8 +57,16 @@ class Shelf(Protocol):
         """The runs whose journal has grown since somebody last saw them at rest."""
         ...
 
+    def due(self) -> tuple[RunId, ...]:
+        """The restless ones, but those that are put off and to which nobody said anything since."""
+        ...
+
     def rested(self, run: RunId, events: int) -> None:
         """Keep that the run was at rest when its journal had so many events."""
+        ...
+
+    def put_off(self, run: RunId, for_s: int) -> None:
+        """Keep that the run cannot be driven now: it is not due for so long, unless its journal grows."""
         ...
 
     def add(self, run: RunId, plan: bytes, seal: bytes | None) -> None:

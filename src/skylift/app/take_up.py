@@ -5,6 +5,7 @@ from __future__ import annotations
 from skylift.app.audit import audited
 from skylift.app.bench import Bench
 from skylift.app.conduct import approved_plan, asked_by, carried_out, to_rest, work_on
+from skylift.app.measuring import end_probes
 from skylift.app.plan_seal import trusted
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
@@ -21,6 +22,8 @@ VERB = "take up"
 
 def take_up(site: Site, run: RunId, bench: Bench) -> Run:
     """Drive ``run`` to rest, unless it rests: until then a pause stays one, and nothing new is started.
+
+    Of one that has ended nothing is left but to end its probes.
 
     A run over compute hosts is left to its operator, with a remark: what it met is hers to excuse, and no
     test has seen a worker drive one.
@@ -43,6 +46,10 @@ def take_up(site: Site, run: RunId, bench: Bench) -> Run:
     with open_journal(folder) as journal:
         plan, seen = approved_plan(folder, journal), fold(journal.events())
     if decide(Order.of(plan), seen, at_once=site.record.policy.at_once).over:
+        if seen.closed is not None:
+            # Its process died after the last event, before it ended the probes.
+            with hold(site, run):
+                end_probes(site, folder, bench)
         site.runs.rested(run, seen.length)
         return seen
     with audited(site.runs, VERB, {"run": run}) as ended:

@@ -20,7 +20,7 @@ from skylift.model.ids import RunId
 from skylift.model.problem import Problem, Transient
 
 SOON_S = 5
-"""A run that could not be driven for now is tried again after so long."""
+"""A run that could not be driven for now is tried again after so long, or once somebody says a word to it."""
 AGAIN_S = 60
 """Likewise, if the cause needs somebody."""
 
@@ -31,8 +31,8 @@ Drive = Callable[[str, RunId], None]
 class RunQueue(Protocol):
     """What spreads the driving of runs over the workers that serve a store."""
 
-    def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
-        """Let a worker of ``cloud`` drive ``run``, in so many seconds; said twice, it is said once."""
+    def wake(self, cloud: str, run: RunId) -> None:
+        """Let a worker of ``cloud`` drive ``run``; said twice, it is said once."""
         ...
 
     def serve(self, clouds: tuple[str, ...], look: Callable[[str], None], drive: Drive) -> None:
@@ -76,7 +76,7 @@ class Worker:
     def look(self, cloud: str) -> None:
         """Wake whoever drives each run of ``cloud`` that is to be driven, and that nobody drives."""
         with self.clouds[cloud].store() as store:
-            waiting = store.shelf.restless()
+            waiting = store.shelf.due()
             if waiting and store.lease.holder() is None:
                 for run in waiting:
                     self.queue.wake(cloud, run)
@@ -96,4 +96,5 @@ class Worker:
         finally:
             # After a bug, too, which is not caught here: it must not come again at every look.
             if again is not None:
-                self.queue.wake(cloud, run, after_s=again)
+                with self.clouds[cloud].store() as store:
+                    store.shelf.put_off(run, again)

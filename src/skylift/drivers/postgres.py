@@ -22,7 +22,7 @@ from skylift.engine.store_problems import (
 from skylift.model.problem import Problem
 from skylift.model.store_reference import told, why_not
 
-VERSION = 1
+VERSION = 2
 """Of the tables; a reader refuses any other."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -44,6 +44,7 @@ CREATE SCHEMA skylift;
 CREATE TABLE skylift.store (one integer PRIMARY KEY CHECK (one = 1), version integer NOT NULL);
 CREATE TABLE skylift.run (
     cloud text, run text, plan bytea NOT NULL, seal bytea, rested bigint NOT NULL DEFAULT 0,
+    tried bigint NOT NULL DEFAULT 0, not_before timestamptz NOT NULL DEFAULT '-infinity',
     PRIMARY KEY (cloud, run)
 );
 CREATE TABLE skylift.head (

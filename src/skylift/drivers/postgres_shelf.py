@@ -6,6 +6,11 @@ from skylift.drivers.postgres import Database
 from skylift.drivers.postgres_lease import Token
 from skylift.model.ids import RunId
 
+_RESTLESS = (
+    "SELECT run FROM skylift.run JOIN skylift.head ON head.cloud = run.cloud"
+    " AND head.name = 'run/' || run.run WHERE run.cloud = %s AND head.rows > run.rested"
+)
+
 
 class PostgresShelf:
     """The runs of the cloud of ``token``. Used by one thread."""
@@ -20,10 +25,11 @@ class PostgresShelf:
 
     def restless(self) -> tuple[RunId, ...]:
         """The runs whose journal has grown since somebody last saw them at rest."""
-        return self._runs(
-            "SELECT run FROM skylift.run JOIN skylift.head ON head.cloud = run.cloud"
-            " AND head.name = 'run/' || run.run WHERE run.cloud = %s AND head.rows > run.rested"
-        )
+        return self._runs(_RESTLESS)
+
+    def due(self) -> tuple[RunId, ...]:
+        """The restless ones, but those that are put off and to which nobody said anything since."""
+        return self._runs(f"{_RESTLESS} AND (head.rows > run.tried OR run.not_before <= clock_timestamp())")
 
     def rested(self, run: RunId, events: int) -> None:
         """Keep that the run was at rest when its journal had so many events."""
@@ -31,6 +37,17 @@ class PostgresShelf:
             connection.execute(
                 "UPDATE skylift.run SET rested = greatest(rested, %s) WHERE cloud = %s AND run = %s",
                 (events, self._token.cloud, run),
+            )
+
+    def put_off(self, run: RunId, for_s: int) -> None:
+        """Keep that the run cannot be driven now: it is not due for so long, unless its journal grows."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE skylift.run SET tried = head.rows,"
+                " not_before = clock_timestamp() + %s * interval '1 s' FROM skylift.head"
+                " WHERE head.cloud = run.cloud AND head.name = 'run/' || run.run"
+                " AND run.cloud = %s AND run.run = %s",
+                (for_s, self._token.cloud, run),
             )
 
     def add(self, run: RunId, plan: bytes, seal: bytes | None) -> None:

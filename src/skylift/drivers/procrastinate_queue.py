@@ -57,19 +57,13 @@ class ProcrastinateQueue:
         with self._out.open():
             yield
 
-    def wake(self, cloud: str, run: RunId, *, after_s: int = 0) -> None:
+    def wake(self, cloud: str, run: RunId) -> None:
         """As the queue of every store.
 
         Raises:
             StoreUnreachable: it is gone.
         """
-        task = self._out.configure_task(
-            "drive",
-            queue=cloud,
-            # What waits for later is no hint for now, and must not keep one away.
-            queueing_lock=f"{cloud}/{run}" + ("/later" if after_s else ""),
-            schedule_in={"seconds": after_s} if after_s else None,
-        )
+        task = self._out.configure_task("drive", queue=cloud, queueing_lock=f"{cloud}/{run}")
         try:
             with suppress(exceptions.AlreadyEnqueued):
                 task.defer(cloud=cloud, run=run)

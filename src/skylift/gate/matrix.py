@@ -55,6 +55,7 @@ STORIES: Mapping[str, Story] = {
     ),
     "core-brief": Story(("core_brief",), requests=3000),
     "core-rollback": Story(("core_rollback",), requests=10_000),
+    "core-workers": Story(("core_workers",), requests=3000),
     "core": Story(("core", "core_contracts", "core_upgrade"), 10_000, _LONGER),
     "core-reboot": Story(("core_reboot",), requests=500),
     "core-onward": Story(("core_onward",), 10_000, _LONGER),

@@ -1,14 +1,13 @@
-"""Workers on a fake cloud, and whoever starts them again: as a supervisor does, whatever their exit code."""
+"""Workers on a fake cloud that outlives them, and an operator's desk beside it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,16 +15,12 @@ from skylift.app.approvals import Approval
 from skylift.app.conduct import apply
 from skylift.app.propose import propose
 from skylift.app.site import Site
-from skylift.drivers.chain_journal import ChainJournal
 from skylift.drivers.postgres_store import PostgresStore
-from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Event
-from skylift.engine.problems import Holder
-from skylift.engine.store_problems import StoreUnreachable
 from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId
 from skylift.model.release import Release
 from skylift.testing.crew.cloud_server import served
+from skylift.testing.crew.shift import Shift
 from skylift.testing.crew.worker import bench, record, site_of
 from skylift.testing.fake_cloud import FakeCloud
 
@@ -36,7 +31,6 @@ SPEED = 60
 LASTS_S = 2.5
 """For how long a lease lasts, if nothing else is said."""
 LIMIT_S = 240
-_LOOK_EVERY_S = 0.05
 
 
 def new_cloud() -> FakeCloud:
@@ -46,81 +40,19 @@ def new_cloud() -> FakeCloud:
     return cloud
 
 
-@dataclass
-class Crew:
-    """So many workers of one cloud, an operator's desk, and the cloud itself."""
+@dataclass(kw_only=True)
+class Crew(Shift):
+    """A shift on one cloud of ours, an operator's desk, and the cloud itself."""
 
     cloud: FakeCloud
     alone: threading.Lock
-    store: PostgresStore
     site: Site
-    start: Callable[[int], subprocess.Popen[bytes]]
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
-    """How workers ended that were started again."""
-    _journal: ChainJournal | None = None
 
     def begin(self, workers: int) -> None:
         """Open a run of an upgrade, and leave it to ``workers``."""
         text = propose(self.site, GOAL).text
-        apply(self.site, RUN, text, bench(), approval=Approval.ALL, detached=True)
-        self.workers = [self.start(number) for number in range(workers)]
-
-    def supervise(self) -> None:
-        """Start again whoever has ended."""
-        for number, worker in enumerate(self.workers):
-            code = worker.poll()
-            if code is not None:
-                self.ended.append(code)
-                self.workers[number] = self.start(number)
-
-    def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for something, within a limit, and supervise meanwhile."""
-        never, late = threading.Event(), time.monotonic() + LIMIT_S
-        while time.monotonic() < late:
-            if holds():
-                return
-            self.supervise()
-            never.wait(_LOOK_EVERY_S)
-        msg = f"{what} did not happen within {LIMIT_S} s: {len(self.events())} events"
-        raise AssertionError(msg)
-
-    def events(self) -> tuple[Event, ...]:
-        """The run's, by now."""
-        if self._journal is None:
-            self._journal = self.store.journal(RUN, None)
-        return self._journal.events()
-
-    def run(self) -> Run:
-        """How it stands."""
-        return fold(self.events())
-
-    def holder(self) -> Holder | None:
-        """None also while the store is away."""
-        try:
-            return self.store.lease.holder()
-        except StoreUnreachable:
-            return None
-
-    def driver(self) -> subprocess.Popen[bytes]:
-        """Whoever drives the run, as soon as anybody does."""
-        self.until(lambda: self.holder() is not None, "a drive")
-        holder = self.holder()
-        found = [w for w in self.workers if holder is not None and w.pid == holder.pid]
-        return found[0] if found else self.driver()
-
-    def taken_over_from(self, dead: subprocess.Popen[bytes]) -> bool:
-        """Whether another drives it."""
-        holder = self.holder()
-        return holder is not None and holder.pid != dead.pid
-
-    def reaches(self, events: int) -> None:
-        """Wait until the run is so far."""
-        self.until(lambda: len(self.events()) >= events, f"event {events}")
-
-    def completes(self) -> None:
-        """Wait until the run has ended."""
-        self.until(lambda: self.run().closed is not None, "the end of the run")
+        apply(self.site, self.id, text, bench(), approval=Approval.ALL, detached=True)
+        super().begin(workers)
 
 
 @contextmanager
@@ -136,13 +68,11 @@ def crew_at(folder: Path, reference: str, name: str, *, lasts_s: float = LASTS_S
             return started(folder / f"machine{number}", reference, {name: socket}, said, lasts_s=lasts_s)
 
         site = site_of(folder / "desk", store, socket, "rey@console")
-        crew = Crew(cloud, alone, store, site, start)
+        crew = Crew(store=store, id=RUN, start=start, limit_s=LIMIT_S, cloud=cloud, alone=alone, site=site)
         try:
             yield crew
         finally:
-            for worker in crew.workers:
-                worker.kill()
-                worker.wait()
+            crew.end()
             store.close()
 
 

@@ -1,4 +1,7 @@
-"""A PostgreSQL server of one's own: on a socket in a folder of its own, ended by its process number."""
+"""A PostgreSQL server of one's own: on a socket in a folder of its own, or on loopback as others are reached.
+
+It is ended by its process number.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +19,7 @@ from pathlib import Path
 
 PASSWORD = "ieYoo7ohb0Aik"  # noqa: S105 - of a server that lives for a test, on a socket only its user can reach
 _USER = "postgres"
+_LOOPBACK = "127.0.0.1"
 _STARTS_S = 60
 
 
@@ -29,12 +34,20 @@ class Server:
     folder: Path
     programs: Path
     settings: tuple[str, ...] = ()
+    port: int | None = None
+    """On loopback; none if it listens on its socket alone."""
     _started: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def reference(self) -> str:
         """Of its database, without a password."""
-        return f"postgresql://{_USER}@/postgres?host={self.folder}"
+        return self.reference_to("postgres")
+
+    def reference_to(self, database: str) -> str:
+        """Of another database in it, without a password."""
+        if self.port is None:
+            return f"postgresql://{_USER}@/{database}?host={self.folder}"
+        return f"postgresql://{_USER}@{_LOOPBACK}:{self.port}/{database}"
 
     @property
     def passfile(self) -> Path:
@@ -49,7 +62,8 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = ("listen_addresses=", f"unix_socket_directories={self.folder}", *self.settings)
+        listens = ("listen_addresses=",) if self.port is None else (f"port={self.port}",)
+        settings = (*listens, f"unix_socket_directories={self.folder}", *self.settings)
         argv: list[str | Path] = [
             self.programs / "postgres",
             "-D",
@@ -60,7 +74,7 @@ class Server:
             self._started = subprocess.Popen(
                 argv, stdout=log, stderr=log, user=_as_another(), group=_as_another()
             )
-        ready: list[str | Path] = [self.programs / "pg_isready", "-q", "-h", self.folder]
+        ready: list[str | Path] = [self.programs / "pg_isready", "-q", "-d", self.reference]
         subprocess.run(
             ["sh", "-c", 'until "$@"; do sleep 0.05; done', "sh", *ready], check=True, timeout=_STARTS_S
         )
@@ -92,8 +106,14 @@ def _as_another() -> str | None:
     return _USER if os.geteuid() == 0 else None
 
 
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((_LOOPBACK, 0))
+        return int(found.getsockname()[1])
+
+
 @contextmanager
-def postgres_server(*settings: str) -> Iterator[Server]:
+def postgres_server(*settings: str, on_loopback: bool = False) -> Iterator[Server]:
     """A new server with ``settings`` (``name=value``), for as long as the block runs.
 
     Raises:
@@ -107,7 +127,7 @@ def postgres_server(*settings: str) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="skylift-pg-"))
     if os.geteuid() == 0:
         os.chown(folder, pwd.getpwnam(_USER).pw_uid, pwd.getpwnam(_USER).pw_gid)
-    server = Server(folder, programs, settings)
+    server = Server(folder, programs, settings, _free_port() if on_loopback else None)
     try:
         server.passfile.write_text(f"*:*:*:*:{PASSWORD}\n")
         server.passfile.chmod(0o600)

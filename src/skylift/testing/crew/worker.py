@@ -74,11 +74,12 @@ def served(
     reference: str, home: Path, cloud: str, socket: Path, *, lasts_s: float, in_hand: InHand
 ) -> Served:
     """One cloud, as a worker is given it."""
-    looked = PostgresStore(reference, cloud, ends=ends)
+    looked, alone = PostgresStore(reference, cloud, ends=ends), threading.Lock()
 
     @contextmanager
     def store() -> Iterator[RunStore]:
-        yield looked
+        with alone:
+            yield looked
 
     @contextmanager
     def site() -> Iterator[Site]:

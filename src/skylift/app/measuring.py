@@ -1,0 +1,75 @@
+"""What users get while a run goes on is measured by probes, which outlive whoever drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from skylift.app.bench import Bench
+from skylift.app.loss_budget import LossGuard
+from skylift.app.runs import RunFolder
+from skylift.app.samples import fetch_samples
+from skylift.app.site import Site
+from skylift.engine.drive import Guard
+from skylift.model.problem import Refused, Transient, Uncertain
+from skylift.model.record import LossBudget
+
+_ENDING_S = 30
+"""How long the probes may take to end, beside what the balancers may hold their requests for."""
+
+
+@contextmanager
+def measured(
+    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool, blackout: int = 0
+) -> Iterator[Guard]:
+    """The probes run and are counted for as long as the block runs, and what they met is kept.
+
+    ``blackout`` is what guests may lose beside the budget, as they are moved.
+    """
+    vantage, label = site.ports.vantage, str(folder.id)
+    try:
+        if not resumed:
+            _let_pass(site, bench)
+        yield LossGuard(vantage, label, loss, host=site.record.vantage.host, blackout=blackout)
+    finally:
+        end_probes(site, folder, bench)
+
+
+def end_probes(site: Site, folder: RunFolder, bench: Bench) -> None:
+    """End them, if they run, and keep what they met."""
+    _stop(site, str(folder.id), bench)
+    try:
+        fetch_samples(site, folder)
+    except Transient as unreached:
+        # Samples stay there: report fetches what is missing.
+        bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
+
+
+def _stop(site: Site, label: str, bench: Bench) -> None:
+    """Stop them, and wait while they wait for answers as users would."""
+    until = site.clock() + site.record.longest_wait + _ENDING_S
+    while True:
+        try:
+            site.ports.vantage.stop_probes(label)
+        except (Transient, Uncertain) as late:
+            if site.clock() > until:
+                bench.remark(
+                    f"the probes were not ended and swept up: {late}; 'skylift validate --clean-up' does it, "
+                    "or the next run over hosts"
+                )
+                return
+            bench.pause()
+        except Refused as refused:
+            again = "'skylift validate --clean-up' tries again"
+            bench.remark(f"the probes were not swept up: {refused}; {again}")
+            return
+        else:
+            return
+
+
+def _let_pass(site: Site, bench: Bench) -> None:
+    baseline = site.record.policy.baseline
+    bench.remark(f"measuring for {baseline} s what users get before anything changes")
+    until = site.clock() + baseline
+    while site.clock() < until and not bench.asked_to_stop():
+        bench.pause()
