@@ -29,7 +29,6 @@ from skylift.testing.contracts import (
     VantageContract,
 )
 from skylift.testing.fake_cloud import FakeCloud
-from skylift.testing.fake_compute import FakeCompute
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.fake_work import DUMP
 from skylift.testing.samples import PLACEMENT, R2024_1, R2025_1, sample_record, service_name
@@ -121,23 +120,6 @@ class TestFakeIntake(_OnTheBus, IntakeContract):
 
 class TestFakeCompute(_OnTheBus, ComputeContract):
     pass
-
-
-class TestHostsThatCopyNothing(_OnTheBus):
-    def test_cold_migrations_are_skipped_by_what_the_cloud_says_and_nobody_assumes(
-        self, scene: Scene
-    ) -> None:
-        compute = scene.ports.compute
-        assert isinstance(compute, FakeCompute)
-        compute.cloud.nova.moves.copies = False
-
-        unsure = ComputeContract()
-        unsure.copies = False
-        with pytest.raises(pytest.skip.Exception, match="nova was asked to move guest cold from cmp1"):
-            unsure.test_a_cold_migration_waits_to_be_confirmed(scene)
-
-        server = compute.cloud.nova.servers["guest"]
-        assert (server.host, server.vm_state, server.boots) == ("cmp1", "active", 1)
 
 
 class TestFakeCanaries(_OnTheBus, CanariesContract):

@@ -59,8 +59,6 @@ class TestApiIntake(IntakeContract):
 class TestApiCompute(ComputeContract):
     """Nova and Placement, likewise, with a guest that runs in QEMU."""
 
-    copies = False
-
 
 class TestApiCanaries(CanariesContract):
     """A guest of ours on the host of that one."""

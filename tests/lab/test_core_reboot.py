@@ -102,7 +102,7 @@ def operator(core_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operato
             "settle": 30,
             "look": 10,
             "back": 900,
-            "move": 600,
+            "move": 240,
             "failures": 1,
             "limits": {"host_s": 300, "first": ["cmp1"]},
         }
