@@ -69,7 +69,7 @@ def balanced():
         how = (seen["srv_op_state"], seen["srv_admin_state"], seen["srv_uweight"])
         yield f"backend {seen['be_name']}/{seen['srv_name']}", " ".join(how)
     for row in said(*tell, told="show map " + asked["parking"] + "\n").splitlines():
-        _, pool, value = (*row.split(), "", "")[:3]
+        _, pool, value = (*row.split(), "", "", "")[:3]
         if pool:
             until = value.partition("/")[0]
             yield f"parked {pool}", "yes" if until.isdecimal() and int(until) > time.time() else "no"
