@@ -1,6 +1,7 @@
 """A rolling reboot of the hosts with real guests, killed in the middle of a migration (issue 4, 3.2).
 
-Then one more, with a guest that cannot be moved.
+Then one host at a time: with a guest that cannot be moved, with an instance that is created on a closing
+host, and with a target that loses its power in the middle.
 Everything is told by those who are not the run: Nova's own records, the guests' counters, pings from the
 client host, and the hosts' boot ids.
 """
@@ -24,6 +25,7 @@ from skylift.engine.journal import MovesAsked, StepStarted
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.faults import boot_id
 from skylift.gate.lab.host import Lab
+from skylift.gate.lab.supervisor import power_off, power_on
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
@@ -257,7 +259,7 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
 ) -> None:
     """It comes to be in error when its host is closed already: Nova moves no such instance."""
     operator, server = rolled.operator, guests["reboot-2a"]
-    host = cloud.ask("GET", f"{NOVA}/servers/{server}")["server"]["OS-EXT-SRV-ATTR:host"]
+    host = _host_of(cloud, server)
     before = boot_id(core_lab.host(host))
     plan = planned(operator, tmp_path, f"--host={host}")
     verb, run = applied(operator, plan)
@@ -265,7 +267,7 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
 
     await_event(run, verb, lambda e: isinstance(e, StepStarted) and e.step == empties)
     _reset(cloud, server, "error")
-    now_on = cloud.ask("GET", f"{NOVA}/servers/{server}")["server"]["OS-EXT-SRV-ATTR:host"]
+    now_on = _host_of(cloud, server)
     try:
         assert now_on == host, "it was moved before it came to be in error: the test came too late"
         ended = verb.end(RUN_S)
@@ -287,6 +289,68 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
     assert again.code == 0, again.remarks[-3000:]
     assert boot_id(core_lab.host(host)) != before
     assert cloud.counts(GUESTS["reboot-2a"][1])
+
+
+def test_an_instance_that_is_created_on_a_closing_host_is_moved_as_the_others_are(
+    cloud: CoreCloud, guests: dict[str, str], rolled: Rolled, tmp_path: Path
+) -> None:
+    """It is asked for as the host is closed: Nova had chosen the host before, and builds it there."""
+    host = _host_of(cloud, guests["reboot-2a"])
+    address = "10.78.13.1"
+    port = cloud.port(cloud.network("provider"), address=address)
+    plan = planned(rolled.operator, tmp_path, f"--host={host}")
+    verb, run = applied(rolled.operator, plan)
+
+    await_event(run, verb, lambda e: isinstance(e, StepStarted) and e.step == f"empty@{host}")
+    late = cloud.boot("reboot-late", zone=f"real:{host}", networks=[{"port": port["id"]}])
+    ended = verb.end(RUN_S)
+    moved = [m["source_compute"] for m in migrations(cloud, late, 0.0)]
+
+    assert ended.code == 0, ended.remarks[-3000:]
+    assert cloud.settled(f"{NOVA}/servers/{late}", "server") == "ACTIVE"
+    assert host in moved, "the host was closed before it came to be there: the test came too late"
+    assert _host_of(cloud, late) != host
+    assert cloud.counts(address)
+    assert services(cloud)[host][:2] == ("enabled", "up")
+
+
+def test_a_target_that_loses_its_power_costs_no_guest_of_the_host_that_is_emptied(
+    core_lab: Lab, cloud: CoreCloud, guests: dict[str, str], rolled: Rolled, tmp_path: Path
+) -> None:
+    """There is no other target, so the host is given back; once there is one again, a retry is enough."""
+    operator, host = rolled.operator, _host_of(cloud, guests["reboot-2a"])
+    (target,) = set(HOSTS) - {host}
+    before = boot_id(core_lab.host(host))
+    on_target = {name for name, server in guests.items() if _host_of(cloud, server) == target}
+    plan = planned(operator, tmp_path, f"--host={host}")
+    pinger = Pinger(core_lab, tuple(address for _, address in GUESTS.values()))
+    pinger.begin()
+    try:
+        verb, run = applied(operator, plan)
+        await_event(run, verb, lambda event: isinstance(event, MovesAsked))
+        assert poll(lambda: bool(on_its_way(cloud)) or verb.over(), limit_s=300, every_s=0.5), verb.said
+        power_off(core_lab.host(target))
+        ended = verb.end(RUN_S)
+        here = services(cloud)[host]
+        power_on(core_lab.host(target))
+        assert poll(lambda: services(cloud)[target][1] == "up", limit_s=300, every_s=3)
+        again = operator.ends("retry", limit_s=RUN_S)
+    finally:
+        power_on(core_lab.host(target))
+        away = pinger.end()
+
+    assert on_target == set(), "guests of the target would be lost with it: the test is set up wrong"
+    assert ended.code == 1, ended.remarks[-3000:]
+    assert here[:2] == ("enabled", "up"), f"the host is not given back: {here}\n{ended.remarks[-3000:]}"
+    assert again.code == 0, again.remarks[-3000:]
+    assert boot_id(core_lab.host(host)) != before
+    assert {name: one.anew for name, one in away.items() if one.anew} == {}
+    assert all(cloud.counts(address) for _, address in GUESTS.values())
+    assert {services(cloud)[h][:2] for h in HOSTS} == {("enabled", "up")}
+
+
+def _host_of(cloud: CoreCloud, server: str) -> str:
+    return str(cloud.ask("GET", f"{NOVA}/servers/{server}")["server"]["OS-EXT-SRV-ATTR:host"])
 
 
 def _reset(cloud: CoreCloud, server: str, state: str) -> None:
