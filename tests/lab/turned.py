@@ -97,7 +97,7 @@ _REPORTS = (
     ),
     _ROWS.format(
         name="neutron.agents",
-        columns="agent_type, admin_state_up, IFNULL(JSON_NORMALIZE(resource_versions), '-')",
+        columns="agent_type, admin_state_up, CAST(IFNULL(JSON_NORMALIZE(resource_versions), '-') AS BINARY)",
         which="TRUE",
     ),
 )
