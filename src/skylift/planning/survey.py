@@ -289,8 +289,7 @@ def _left(
             api=hop[0],
             all_stop=bool(restored),
         )
-        # What is stopped as a whole starts as on the way up: what the others need first.
-        for name in (reversed if to.back and mode is not Mode.COLD else tuple)(known.sequence(frozenset(own)))
+        for name in _as_they_go(known.sequence(frozenset(own)), mode, back=to.back)
     )
     services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
     old = sum(len(service.old) for service in services)
@@ -318,6 +317,11 @@ def _left(
         back=to.back,
         restored=restored,
     )
+
+
+def _as_they_go(services: tuple[ServiceName, ...], mode: Mode, *, back: bool) -> tuple[ServiceName, ...]:
+    """Services in their order: what is stopped as a whole starts as on the way up, what others need first."""
+    return services[::-1] if back and mode is not Mode.COLD else services
 
 
 def _service(
