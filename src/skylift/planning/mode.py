@@ -8,7 +8,7 @@ from skylift.catalog.catalog import Catalog
 from skylift.catalog.component import KnownComponent
 from skylift.model.cloud import BackendState, Cloud
 from skylift.model.goal import Goal, Upgrade
-from skylift.model.ids import HostName
+from skylift.model.ids import HostName, ServiceName
 from skylift.model.record import Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.planning.parking import cannot_switch
@@ -95,3 +95,8 @@ def _against_rolling(known: KnownComponent, start: Release, goal: Release) -> st
             f"Skylift changes no configuration ({known.pin.source})"
         )
     return ""
+
+
+def as_they_go(services: tuple[ServiceName, ...], mode: Mode, *, back: bool) -> tuple[ServiceName, ...]:
+    """Services in their order: what is stopped as a whole starts as on the way up, what others need first."""
+    return services[::-1] if back and mode is not Mode.COLD else services

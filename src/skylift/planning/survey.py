@@ -15,7 +15,7 @@ from skylift.model.release import Release, hops
 from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.schema import SchemaHead
 from skylift.planning.closing import Closing, closings, room
-from skylift.planning.mode import Mode, batch_of, mode_of
+from skylift.planning.mode import Mode, as_they_go, batch_of, mode_of
 from skylift.planning.refusals import (
     NoArtifact,
     NoPath,
@@ -289,7 +289,7 @@ def _left(
             api=hop[0],
             all_stop=bool(restored),
         )
-        for name in _as_they_go(known.sequence(frozenset(own)), mode, back=to.back)
+        for name in as_they_go(known.sequence(frozenset(own)), mode, back=to.back)
     )
     services = tuple(s for s in services if s.turns or _is_in(s.known, s.entry, target.release))
     old = sum(len(service.old) for service in services)
@@ -317,11 +317,6 @@ def _left(
         back=to.back,
         restored=restored,
     )
-
-
-def _as_they_go(services: tuple[ServiceName, ...], mode: Mode, *, back: bool) -> tuple[ServiceName, ...]:
-    """Services in their order: what is stopped as a whole starts as on the way up, what others need first."""
-    return services[::-1] if back and mode is not Mode.COLD else services
 
 
 def _service(
