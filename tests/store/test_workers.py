@@ -30,7 +30,7 @@ from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import Standing
-from skylift.engine.journal import StepStarted
+from skylift.engine.journal import RunResumed, StepStarted
 from skylift.engine.operate import Asked, pause, resume
 from skylift.testing.crew.crew import GOAL, LIMIT_S, RUN, Crew, crew_at, new_cloud
 from skylift.testing.crew.postgres_server import Server
@@ -91,6 +91,22 @@ def test_a_driver_that_is_killed_at_any_moment_is_taken_over(crew: Crew, undistu
     assert all(proof.holds for proof in proofs), proofs
     drives = [d for row in audit_rows(crew.site.runs) if (d := read_deed(row.body)).verb == "take up"]
     assert [d.outcome for d in drives].count("begun") > KILLS
+
+
+def test_a_cloud_is_driven_by_the_workers_that_serve_it_and_by_no_others(
+    crew: Crew, undisturbed: FakeCloud, processes: Processes, tmp_path: Path
+) -> None:
+    """Two regions share a store: each has a record, a queue and a worker of its own, near its hosts."""
+    (tmp_path / "west").mkdir()
+    with crew_at(tmp_path / "west", processes.reference, f"{processes.cloud}-west") as west:
+        for here in (crew, west):
+            here.begin(workers=1)
+        for here in (crew, west):
+            assert_all_was_done_once(here, undisturbed)
+
+        drove = [{e.actor for e in here.events() if isinstance(e, RunResumed)} for here in (crew, west)]
+        own = [{f"worker-{here.workers[0].pid}@test"} for here in (crew, west)]
+    assert drove == own
 
 
 def test_one_that_was_stopped_wakes_up_to_nothing(crew: Crew, undisturbed: FakeCloud, tmp_path: Path) -> None:

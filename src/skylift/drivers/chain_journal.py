@@ -53,6 +53,6 @@ def decoded(rows: tuple[Row, ...], where: str, known: int = 0) -> tuple[Event, .
 
 def _decode(body: bytes, row: int, where: str) -> Event:
     try:
-        return decode_event(json.loads(body))
+        return decode_event(json.loads(str(body, "utf-8")))
     except (Malformed, ValueError) as error:
         raise JournalDamaged(where, f"row {row} is no event of format {FORMAT}: {error}") from error

@@ -89,15 +89,25 @@ class StepRun:
     """Whether any attempt was started: what an operator puts aside may never have been."""
 
     def __post_init__(self) -> None:
-        going, aside = self.phase in {Phase.RUNNING, Phase.WAITING}, self.phase in ASIDE
-        _must(self.attempt >= 1, f"a step has attempt {self.attempt}")
-        _must((self.ended_ms is None) == going, f"a step is {self.phase.value} and has another end")
-        _must(
-            (self.aside is not None) == aside, f"a step is {self.phase.value}, and it is said why it is aside"
+        # Made at every event, of which a long run has a million: so phases are not hashed, nor words joined.
+        phase = self.phase
+        if self.attempt < 1:
+            raise _contradiction(f"a step has attempt {self.attempt}")
+        if (self.ended_ms is None) != (phase is Phase.RUNNING or phase is Phase.WAITING):
+            raise _contradiction(f"a step is {phase.value} and has another end")
+        aside = phase is Phase.SKIPPED or phase is Phase.POSTPONED
+        if (self.aside is not None) != aside:
+            raise _contradiction(f"a step is {phase.value}, and it is said why it is aside")
+        if not aside and (self.problem is not None) != (phase is Phase.FAILED):
+            raise _contradiction("only a failed step has a problem")
+
+    def ended(
+        self, phase: Phase, at_ms: int, problem: Reported | None = None, *, job: bool = False
+    ) -> StepRun:
+        """A running step once its attempt has ended so, and perhaps its ``job``."""
+        return StepRun(
+            phase, self.attempt, self.started_ms, self.clock_ms, at_ms, problem, job, begun=self.begun
         )
-        if not aside:
-            failed = self.phase is Phase.FAILED
-            _must((self.problem is not None) == failed, "only a failed step has a problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +194,16 @@ def fold(events: Iterable[Event]) -> Run:
         ValueError: there is no event, so there is no run yet.
         AssertionError: they contradict each other, which is a bug in whatever wrote them.
     """
-    run: Run | None = None
-    for event in events:
+    run, last, length = None, None, 0
+    for last in events:
         # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
-        run = after(run, event) if run else replace(after(None, event), steps=_Growing(), since_resume=set())
-    if run is None:
+        run = _followed(run, last) if run else replace(_opened(last), steps=_Growing(), since_resume=set())
+        length += 1
+    if run is None or last is None:
         msg = "an empty journal tells of no run"
         raise ValueError(msg)
-    return replace(run, steps=dict(run.steps), since_resume=frozenset(run.since_resume))
+    steps, since_resume = dict(run.steps), frozenset(run.since_resume)
+    return replace(run, steps=steps, since_resume=since_resume, last_ms=last.at_ms, length=length)
 
 
 class _Growing(dict[StepId, StepRun]):
@@ -204,24 +216,35 @@ def after(run: Run | None, event: Event) -> Run:
     Raises:
         AssertionError: ``event`` cannot follow, which is a bug in whatever wrote it.
     """
-    if isinstance(event, RunOpened):
-        _must(run is None, "it was opened twice")
-        return Run(
-            event.run,
-            event.cloud,
-            event.plan,
-            frozenset(event.approved),
-            event.actor,
-            event.at_ms,
-            gated=frozenset(event.gated),
-            author=event.author,
-            last_ms=event.at_ms,
-        )
     if run is None:
+        return _opened(event)
+    return replace(_followed(run, event), last_ms=event.at_ms, length=run.length + 1)
+
+
+def _opened(event: Event) -> Run:
+    if not isinstance(event, RunOpened):
         msg = f"{event.kind} came before the run was opened"
         raise AssertionError(msg)
-    _must(run.closed is None, f"{event.kind} came after the run was closed")
-    return replace(_changed(run, event), last_ms=event.at_ms, length=run.length + 1)
+    return Run(
+        event.run,
+        event.cloud,
+        event.plan,
+        frozenset(event.approved),
+        event.actor,
+        event.at_ms,
+        gated=frozenset(event.gated),
+        author=event.author,
+        last_ms=event.at_ms,
+    )
+
+
+def _followed(run: Run, event: Event) -> Run:
+    """What ``event`` changes of ``run``, but for when that was and how many there are."""
+    if isinstance(event, RunOpened):
+        raise _contradiction("it was opened twice")
+    if run.closed is not None:
+        raise _contradiction(f"{event.kind} came after the run was closed")
+    return _changed(run, event)
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
@@ -271,7 +294,7 @@ def _moved(run: Run, event: _OfStep) -> Run:
         case StepDone(step, attempt, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
-            done = _with(run, {step: replace(running, phase=Phase.DONE, ended_ms=at_ms)})
+            done = _with(run, {step: running.ended(Phase.DONE, at_ms)})
             if isinstance(done.since_resume, set):
                 done.since_resume.add(step)
                 return done
@@ -279,8 +302,7 @@ def _moved(run: Run, event: _OfStep) -> Run:
         case StepFailed(step, attempt, problem, ended, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} failed as attempt {attempt}, which did not run")
-            failed = replace(running, phase=Phase.FAILED, ended_ms=at_ms, problem=problem, job_ended=ended)
-            return _with(run, {step: failed})
+            return _with(run, {step: running.ended(Phase.FAILED, at_ms, problem, job=ended)})
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
@@ -310,15 +332,14 @@ def _aside(run: Run, step: StepId, phase: Phase, reason: str, *, actor: str, at_
 def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
     found = run.steps.get(step)
     if found is None or found.phase not in phases:
-        msg = f"the journal contradicts itself: {step} was not {' or '.join(p.value for p in phases)}"
-        raise AssertionError(msg)
+        raise _contradiction(f"{step} was not {' or '.join(p.value for p in phases)}")
     return found
 
 
 def _with(run: Run, changed: Mapping[StepId, StepRun]) -> Run:
     """A step that is somewhere else by now waits for nobody any more."""
     waits = run.waits
-    if not waits.keys().isdisjoint(changed):
+    if waits and not waits.keys().isdisjoint(changed):
         waits = {step: told for step, told in waits.items() if step not in changed}
     if isinstance(run.steps, _Growing):
         run.steps.update(changed)
@@ -328,5 +349,8 @@ def _with(run: Run, changed: Mapping[StepId, StepRun]) -> Run:
 
 def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion
     if not holds:
-        msg = f"the journal contradicts itself: {what}"
-        raise AssertionError(msg)
+        raise _contradiction(what)
+
+
+def _contradiction(what: str) -> AssertionError:
+    return AssertionError(f"the journal contradicts itself: {what}")
