@@ -55,9 +55,10 @@ bench-scale: $(READY) ## what sharing runs costs: take-over, steps and CPU of 1,
 SEEDS ?= 10000
 FIRST ?= 0
 JOBS ?= $(shell nproc)
+OF_SEEDS = --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS) $(if $(KEEP),--keep docs/reference/simulation-results.json)
 
-simulate: $(READY) ## whole runs of the engine with faults: SEEDS=, FIRST=, JOBS=; SEED=N sees one again
-	$(BIN)/python -m skylift.testing.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS) --keep docs/reference/simulation-results.json)
+simulate: $(READY) ## whole runs of the engine with faults: SEEDS=, FIRST=, JOBS=; SEED=N sees one again; KEEP=yes writes the page
+	$(BIN)/python -m skylift.testing.simulation.run $(if $(SEED),--seed $(SEED),$(OF_SEEDS))
 
 simulate-fleet: $(READY) ## whole runs over 1,000 hosts in simulated time, with faults from 200 seeds
 	$(BIN)/python -m skylift.testing.twin.run $(SIMULATE)

@@ -29,6 +29,8 @@ COMPONENTS = ("keystone", "glance", "placement", "nova", "neutron")
 RUN = RunId("20260101-000000-run-0001")
 CMP = [HostName(f"cmp{n}") for n in range(1, 5)]
 LONGEST_S = 6000
+ALWAYS = 1_000
+"""More migrations that do not end than any run begins."""
 QUICK = Maintenance(settle=Seconds(4), look=Seconds(1), back=Seconds(120), move=Seconds(60))
 
 

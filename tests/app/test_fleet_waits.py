@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.maintained import (
+    ALWAYS,
     CMP,
     QUICK,
     RUN,
@@ -49,7 +50,7 @@ def at(tmp_path: Path) -> SiteOf:
 def anothers_move(at: SiteOf, name: str, target: str) -> FakeMove:
     """An operator, or a service, moves an instance past this run, and that does not end."""
     server = at.cloud.nova.servers[name]
-    server.stuck = True
+    server.stuck = ALWAYS
     at.cloud.nova.moves.begin(server, CMP[int(target[-1]) - 1], live=True)
     return at.cloud.nova.moves.all[-1]
 
@@ -155,7 +156,7 @@ def test_a_migration_that_goes_on_by_its_status_alone_is_in_nobodys_way(at: Site
     """Its process died: Nova leaves the row as it is, and the instance has nothing to do."""
     anothers_move(at, "vm1", "cmp2")
     server = at.cloud.nova.servers["vm1"]
-    server.task_state, server.stuck = None, False
+    server.task_state, server.stuck = None, 0
 
     run = ran(at)
 

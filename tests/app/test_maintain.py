@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.maintained import (
+    ALWAYS,
     CMP,
     QUICK,
     RUN,
@@ -138,7 +139,7 @@ def test_a_migration_that_fails_is_tried_on_another_host(at: SiteOf) -> None:
 
 
 def test_one_that_never_ends_is_ended_and_its_host_given_back(at: SiteOf) -> None:
-    at.cloud.nova.servers["vm10"].stuck = True
+    at.cloud.nova.servers["vm10"].stuck = ALWAYS
 
     run = ran(at)
 
@@ -238,7 +239,7 @@ def test_a_paused_run_ends_what_it_began_and_goes_on_when_it_is_resumed(at: Site
 
 
 def test_an_aborted_run_gives_back_what_it_took(at: SiteOf) -> None:
-    at.cloud.nova.servers["vm10"].stuck = True
+    at.cloud.nova.servers["vm10"].stuck = ALWAYS
 
     def say() -> None:
         if any(m.seen.instance == "vm10" for m in at.cloud.nova.moves.all) and not at.asked:

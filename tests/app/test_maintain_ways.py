@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.maintained import CMP, QUICK, RUN, SiteOf, boots, folder, is_whole, ran, site_of
+from tests.app.maintained import ALWAYS, CMP, QUICK, RUN, SiteOf, boots, folder, is_whole, ran, site_of
 
 from skylift.app.fleet_account import fleet_account
 from skylift.app.fleet_report import fleet_report
@@ -132,7 +132,7 @@ def test_the_report_tells_moves_as_nova_has_them(at: SiteOf) -> None:
 
 
 def test_status_names_each_host_that_is_left_with_the_reason(at: SiteOf) -> None:
-    at.cloud.nova.servers["vm10"].stuck = True
+    at.cloud.nova.servers["vm10"].stuck = ALWAYS
     ran(at)
 
     found = fleet_account(at.site.runs, folder(at))

@@ -8,6 +8,12 @@ from collections import Counter
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fuse import Fuse
 from skylift.testing.memory_journal import MemoryJournal
+from skylift.testing.simulation.wire import CHANGES
+
+
+def is_durable(touch: str) -> bool:
+    """Whether what is left behind by a death after a touch is another than by one before it."""
+    return touch.startswith("journal ") or touch in CHANGES
 
 
 def shape(cloud: FakeCloud) -> object:
@@ -37,8 +43,23 @@ class Snapshots(Fuse):
         super().__init__(10**9)
         self._world = world
         self.worlds: dict[bytes, str] = {}
+        self._numbers: dict[bytes, int] = {}
+        self._met: list[int] = []
+        """Of the world before each touch, its number among the worlds."""
 
     def touch(self, what: str) -> None:
         place = f"killed after {len(self.touched)} touches, before {what}"
-        self.worlds.setdefault(pickle.dumps(self._world), place)
+        frozen = pickle.dumps(self._world)
+        self.worlds.setdefault(frozen, place)
+        self._met.append(self._numbers.setdefault(frozen, len(self._numbers)))
         super().touch(what)
+
+    def chosen(self, *, every: int) -> list[tuple[bytes, str]]:
+        """The worlds before and after each durable boundary, and one in so many of the others."""
+        near = {
+            met
+            for number, what in enumerate(self.touched)
+            if is_durable(what)
+            for met in self._met[number : number + 2]
+        }
+        return [world for n, world in enumerate(self.worlds.items()) if n in near or n % every == 0]

@@ -27,7 +27,7 @@ def acted(conductor: Conductor, twin: Twin, ticks: int) -> list[tuple[int, Actio
 
 
 def fresh() -> Twin:
-    return Twin(FLEET, POLICY, 1, NO_FAULTS)
+    return Twin(FLEET, POLICY, 1, faults=NO_FAULTS)
 
 
 def first_move() -> Migrate:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from skylift.fleet.fleet import Flavor, FlavorName, Fleet, Host, Instance, InstanceId, State
+from skylift.fleet.document import document_of, plan_document
+from skylift.fleet.fleet import (
+    Flavor,
+    FlavorName,
+    Fleet,
+    Group,
+    GroupName,
+    Host,
+    Instance,
+    InstanceId,
+    Rule,
+    State,
+)
 from skylift.fleet.plan import FleetPlan
 from skylift.fleet.planner import plan_fleet
 from skylift.fleet.verdict import Verdict, Way
 from skylift.model.fleet_policy import Consent, FleetPolicy
 from skylift.model.ids import HostName
+from skylift.verifier.fleet.verify import verify_fleet
 
 GIB = 1024
 A, B, C = HostName("a"), HostName("b"), HostName("c")
@@ -137,3 +151,22 @@ def test_what_is_on_a_dead_host_is_evacuated_and_not_moved() -> None:
 
     assert "openstack server evacuate i" in plan.verdicts[0].remedy
     assert [turn.host for turn in plan.turns] == [B]
+
+
+@pytest.mark.parametrize("stays", [{"state": State.SUSPENDED}, {"wish": "stop"}])
+def test_a_group_that_is_to_be_together_is_not_parted_by_one_that_stays(stays: dict[str, Any]) -> None:
+    together = GroupName("g")
+    one, other = (replace(PLAIN, id=InstanceId(name), group=together) for name in ("one", "other"))
+    fleet = Fleet(
+        {A: HOST, B: HOST, C: HOST}, FLAVORS, (one, replace(other, **stays)), {together: Group(Rule.TOGETHER)}
+    )
+
+    plan = plan_fleet(fleet, FleetPolicy())
+
+    assert plan.moves == ()
+    (held,) = plan.held
+    (told,) = held.because
+    assert (held.host, told.instance, told.way) == (A, "one", Way.ASK)
+    assert told.reason == "it must be on one host with other, which stays where it is"
+    assert told.remedy == "let it stay, too: openstack server set --tag maintenance=stop one"
+    assert not verify_fleet(document_of(fleet, FleetPolicy()), plan_document(plan))

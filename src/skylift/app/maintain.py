@@ -44,6 +44,7 @@ from skylift.fleet.fleet import Fleet
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_mandate, read_mandate
 from skylift.model.codec import Malformed
 from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
 
 _WITNESSES_S = 300
@@ -104,7 +105,9 @@ def apply_mandate(
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         turns_of(site, mandate, (str(run),))
-        _still_true(site, mandate, bench)
+        _, changed = as_it_is(read_fleet(site), mandate)
+        if changed:
+            bench.remark(changed)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
             open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked, gates=gates)
@@ -151,11 +154,15 @@ def _to_rest(
     return run
 
 
-def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
-    """See that every host of the mandate can still be done, if the fleet is not what it was."""
-    fleet = _as_planned(read_fleet(site), mandate)
+def as_it_is(fleet: Fleet, mandate: Mandate) -> tuple[Fleet, str]:
+    """The fleet that a run of the mandate begins with, and what to say of it if it is not what it was.
+
+    Raises:
+        FleetDrifted: hosts of the mandate can no longer be done.
+    """
+    fleet = _as_planned(fleet, mandate)
     if digest_of_fleet(fleet, mandate.policy) == mandate.fleet:
-        return
+        return fleet, ""
     plan = accepted(fleet, mandate.policy, again=mandate.again)
     held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
     refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
@@ -163,7 +170,7 @@ def _still_true(site: Site, mandate: Mandate, bench: Bench) -> None:
     lost = {str(h): held.get(h, refused) for h in mandate.hosts if h not in done}
     if lost:
         raise FleetDrifted(lost, again=mandate.again)
-    bench.remark(
+    return fleet, (
         f"the fleet has changed since this plan was made: {len(plan.moves)} moves instead of "
         f"{len(mandate.plan['moves'])}, for the same {len(mandate.hosts)} hosts"
     )
@@ -229,10 +236,9 @@ def _execution(
     turns = turns_of(site, mandate, labels)
     cloud = LiveFleet(site.ports, turns, labels=labels, of=of)
     fleet = _opened(site, cloud, bench)
-    again = Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle))
     events = journal.events()
     asked = asked_before(events, fold(events).opened_ms)
-    conductor = Conductor(fleet, mandate.policy, Pace(settle_s=of.settle, again_s=again), asked)
+    conductor = Conductor(fleet, mandate.policy, pace_of(of), asked)
     limits = FleetLimits(
         maintenance=of,
         command=site.record.policy.timeouts.command,
@@ -248,6 +254,11 @@ def _execution(
         earlier=tuple(f.id for f in earlier),
         pool=pool,
     )
+
+
+def pace_of(of: Maintenance) -> Pace:
+    """How long a run waits, as the record says."""
+    return Pace(settle_s=of.settle, again_s=Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle)))
 
 
 def _gives_back(folder: RunFolder) -> bool:

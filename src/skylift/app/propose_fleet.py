@@ -85,7 +85,7 @@ def propose_fleet(file: Path, drained: tuple[HostName, ...], *, frontier: bool) 
         FleetInvalid: the file is none of a fleet, or has no such host.
         PlanUnsafe: the verifier does not accept what the planner made: a bug.
     """
-    fleet, policy = _read(file)
+    fleet, policy = read_fleet_file(file)
     unknown = [name for name in drained if name not in fleet.hosts]
     if unknown:
         raise FleetInvalid(file, f"it has no host {', '.join(unknown)}")
@@ -127,7 +127,12 @@ def _proposal(fleet: Fleet, policy: FleetPolicy, *, frontier: bool, again: str) 
     return FleetProposal(fleet, policy, plan, interval(plan, len(fleet.hosts), policy, known), corners)
 
 
-def _read(file: Path) -> tuple[Fleet, FleetPolicy]:
+def read_fleet_file(file: Path) -> tuple[Fleet, FleetPolicy]:
+    """The fleet and the policy in a file.
+
+    Raises:
+        FleetInvalid: it is none of a fleet.
+    """
     try:
         return fleet_of(json.loads(file.read_bytes()))
     except OSError as error:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from skylift.app.conduct import OtherRecord
+from skylift.app.maintain import as_it_is, pace_of
+from skylift.app.mandates import read_approved
+from skylift.app.propose_fleet import read_fleet_file
 from skylift.app.record_file import load_record
+from skylift.app.site import digest_of_record
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, remark
 from skylift.cli.exits import Exit
-from skylift.fleet.mandate import is_mandate
+from skylift.fleet.mandate import Mandate, is_mandate
+from skylift.model.record import Record
 from skylift.testing.simulation import rehearsal
 from skylift.testing.simulation.kinds import FaultKind
+from skylift.testing.twin.rehearsal import FleetRehearsal, FleetScene, document_of, nights, story
 
 _KINDS = {kind.word: kind for kind in FaultKind}
 _TOLD_EVERY = 50
@@ -31,6 +39,12 @@ _TOLD_EVERY = 50
     type=click.Choice(tuple(_KINDS)),
     help="Only faults of this kind, such as host-reboots; may be given again.",
 )
+@click.option(
+    "--fleet",
+    "fleet_file",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Of a plan of compute hosts: the fleet, as 'skylift inspect --fleet -o FILE' writes it.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes that play them.")
 @json_option
 @pass_desk
@@ -42,6 +56,7 @@ def simulate(
     first: int,
     seed: int | None,
     faults: tuple[str, ...],
+    fleet_file: Path | None,
     jobs: int,
     as_json: bool,
 ) -> Exit:
@@ -51,19 +66,54 @@ def simulate(
     the whole run by the engine that would run it, with some faults, and an operator who follows the
     remedies. The same seed gives the same night, to the same bytes. Ends with 1 if a run did what it must
     never do: that is a bug, and its seed shows it.
+
+    The plan of compute hosts does not hold the fleet: name it with --fleet. Its faults are dealt as they
+    come, and there is no operator.
     """
     text, record = plan_file.read_bytes(), load_record(desk.record)
+    seeds_of = range(first, first + seeds) if seed is None else (seed,)
     if is_mandate(text):
-        raise rehearsal.NoTwin(rehearsal.NO_FLEET)
+        if fleet_file is None:
+            raise rehearsal.NoTwin.without_fleet()
+        if faults:
+            raise click.UsageError("--faults goes with the plan of an upgrade or of a way back")
+        scene = _scene(read_approved(text), record, fleet_file)
+        return _fleet(scene, seeds_of, alone=seed is not None, jobs=jobs, as_json=as_json)
+    if fleet_file is not None:
+        raise click.UsageError("--fleet goes with a plan of compute hosts that 'skylift apply' would run")
     kinds = tuple(_KINDS[name] for name in dict.fromkeys(faults)) or tuple(FaultKind)
     if seed is not None:
-        (ran,) = rehearsal.nights(text, record, (seed,), kinds=kinds, jobs=1)
+        (ran,) = rehearsal.nights(text, record, seeds_of, kinds=kinds, jobs=1)
         answer(rehearsal.story(ran), rehearsal.document_of(ran), as_json=as_json)
         return Exit.FAILED if ran.broken else Exit.OK
     found = rehearsal.Rehearsal(*rehearsal.twin_scene(text, record))
-    for ran in rehearsal.nights(text, record, range(first, first + seeds), kinds=kinds, jobs=jobs):
+    for ran in rehearsal.nights(text, record, seeds_of, kinds=kinds, jobs=jobs):
         found.add(ran)
         if found.table.seeds % _TOLD_EVERY == 0:
             remark(f"{found.table.seeds} of {seeds} nights")
     answer(found.lines(), found.document(), as_json=as_json)
     return Exit.FAILED if found.table.broken else Exit.OK
+
+
+def _scene(mandate: Mandate, record: Record, fleet_file: Path) -> FleetScene:
+    """What ``skylift apply`` would begin with, if the fleet were as in the file."""
+    if mandate.record != (here := digest_of_record(record)):
+        raise OtherRecord(mandate.record, here, again=mandate.again)
+    fleet, changed = as_it_is(read_fleet_file(fleet_file)[0], mandate)
+    if changed:
+        remark(changed)
+    return FleetScene(mandate, fleet, pace_of(record.maintenance), record.maintenance.look)
+
+
+def _fleet(scene: FleetScene, seeds: Sequence[int], *, alone: bool, jobs: int, as_json: bool) -> Exit:
+    if alone:
+        ran = scene.night(seeds[0], tells=True)
+        answer(story(scene, ran), document_of(scene, ran), as_json=as_json)
+        return Exit.FAILED if ran.broken else Exit.OK
+    found = FleetRehearsal(scene)
+    for ran in nights(scene, seeds, jobs=jobs):
+        found.ran.append(ran)
+        if len(found.ran) % _TOLD_EVERY == 0:
+            remark(f"{len(found.ran)} of {len(seeds)} nights")
+    answer(found.lines(), found.document(), as_json=as_json)
+    return Exit.FAILED if found.broken else Exit.OK

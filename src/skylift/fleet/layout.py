@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skylift.fleet.admission import Admission
-from skylift.fleet.fleet import Fleet, GroupName, Instance, Rule
+from skylift.fleet.fleet import Fleet, GroupName, Instance, InstanceId, Rule
 from skylift.fleet.forecast import Answer, Guest, Link, answered
-from skylift.fleet.verdict import HOLDS, MOVES, Verdict, Way, is_plain, judge
+from skylift.fleet.verdict import HOLDS, MOVES, STAYS, Verdict, Way, is_plain, judge
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
 
@@ -102,6 +102,8 @@ class _Compiler:
         self.used = ([0] * len(self.names), [0] * len(self.names), [0] * len(self.names))
         self.units: list[list[Unit]] = [[] for _ in self.names]
         self.together: dict[tuple[int, str], list[Unit]] = {}
+        self.stays: dict[tuple[int, str], InstanceId] = {}
+        """Per host and group that is to be together, one that stays where it is."""
         self.groups: dict[GroupName, tuple[int, int, bool]] = {}
         self.plain_host = [host.up and not policy.in_place for host in fleet.hosts.values()]
         only = set(policy.only) or set(self.names)
@@ -132,6 +134,8 @@ class _Compiler:
                 self.verdicts.append(verdict)
             if verdict.way in HOLDS:
                 self.held.setdefault(host, []).append(verdict)
+        if way in STAYS and instance.group and self.fleet.groups[instance.group].rule is Rule.TOGETHER:
+            self.stays[host, instance.group] = instance.id
         if way not in MOVES:
             return
         special = bool(flavor.devices or flavor.cells)
@@ -186,10 +190,25 @@ class _Compiler:
             found = self.groups[name] = (hard, soft, rule is Rule.TOGETHER)
         return found
 
+    def _hold(self, host: int, parts: Sequence[Unit], stays: InstanceId) -> None:
+        """Leave a host alone: who would be moved off it must be with one that is not."""
+        reason = f"it must be on one host with {stays}, which stays where it is"
+        asked = [
+            Verdict(member.id, Way.ASK, reason, f"let it stay, too: {_let_stay(member.id)}", member.notice_h)
+            for part in parts
+            for member in part.members
+        ]
+        again = {verdict.instance for verdict in asked}
+        self.verdicts = [v for v in self.verdicts if v.instance not in again] + asked
+        self.held.setdefault(host, []).extend(asked)
+
     def layout(self) -> Layout:
         """The whole, once all instances were added."""
-        for (host, _), parts in self.together.items():
-            self.units[host].append(_joined(parts))
+        for (host, group), parts in self.together.items():
+            if (host, group) in self.stays:
+                self._hold(host, parts, self.stays[host, group])
+            else:
+                self.units[host].append(_joined(parts))
         for units in self.units:
             units.sort(key=lambda u: (-u.ram, -u.vcpus))
         left = 100 - self.policy.headroom_percent
@@ -213,6 +232,10 @@ class _Compiler:
             (free[0], free[1], free[2]), self.units, tuple(self.verdicts),
             {n: tuple(v) for n, v in self.held.items()}, ready, due, self.apart,
         )  # fmt: skip
+
+
+def _let_stay(instance: InstanceId) -> str:
+    return f"openstack server set --tag maintenance=stop {instance}"
 
 
 def _joined(parts: Sequence[Unit]) -> Unit:

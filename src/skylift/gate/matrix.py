@@ -14,13 +14,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
+
+from skylift.gate.stamp import stamp
 
 RESULTS = Path("docs/reference/lab-results.json")
 PAGE = Path("docs/reference/lab-results.md")
@@ -228,7 +228,7 @@ def outcome_of(element: ET.Element) -> str:
 
 
 def _run(name: str) -> Told:
-    story = STORIES[name]
+    story, began = STORIES[name], stamp()
     modules = [f"tests/lab/test_{module}.py" for module in story.modules]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -241,11 +241,7 @@ def _run(name: str) -> Told:
             check=False,
         )
         cases = read_cases(report.read_text(encoding="utf-8")) if report.exists() else ()
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    day = str(datetime.fromtimestamp(time.time(), UTC).date())
-    return Told(name, day, head.stdout.strip(), os.cpu_count() or 0, cases)
+    return Told(name, began.day, began.commit, os.cpu_count() or 0, cases)
 
 
 def _measured(results: Iterable[Told]) -> list[Measured]:

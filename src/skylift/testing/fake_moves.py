@@ -36,8 +36,8 @@ class FakeServer:
     """How often its guest was started: a live migration is none."""
     fails: int = 0
     """Migrations of it that are yet to fail."""
-    stuck: bool = False
-    """Whether its live migrations never end by themselves."""
+    stuck: int = 0
+    """Live migrations of it that do not end by themselves: each must be ended."""
     ours: bool = False
     """Whether it is a canary."""
 
@@ -103,6 +103,8 @@ class FakeMoves:
 
     def abort(self, move: FakeMove) -> None:
         """End a live migration: its instance runs on where it is."""
+        server = self._servers[move.seen.instance]
+        server.stuck = max(server.stuck - 1, 0)
         self._end(move, "cancelled")
 
     def confirm(self, move: FakeMove) -> None:

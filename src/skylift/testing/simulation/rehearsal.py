@@ -35,20 +35,33 @@ _WORST = 5
 """How many nights are told one by one."""
 
 
-NO_FLEET = "it is the plan of compute hosts, which does not hold the fleet that it was made for"
-_OUTAGE = "it has users wait until what is stopped as a whole lives again, and here that would count as harm"
-
-
 class NoTwin(Refused):
     """A plan cannot be rehearsed: its twin would lack what it is about."""
 
     code = "simulate.no-twin"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(
-            f"no twin can be made for this plan: {why}",
+    def __init__(self, why: str, *ways: Remedy) -> None:
+        super().__init__(f"no twin can be made for this plan: {why}", *ways)
+
+    @classmethod
+    def of_outage(cls) -> NoTwin:
+        """Something is stopped as a whole."""
+        return cls(
+            "it has users wait until what is stopped as a whole lives again: here that would count as harm",
             Remedy(Fix.RETRY, "rehearse a plan in which every API serves: skylift simulate FILE"),
             Remedy(Fix.REPAIR, "read what each step of this one costs users: skylift why STEP --plan FILE"),
+        )
+
+    @classmethod
+    def without_fleet(cls) -> NoTwin:
+        """The plan of compute hosts, and nothing to make their twin of."""
+        return cls(
+            "it is the plan of compute hosts, which does not hold the fleet that it was made for",
+            Remedy(
+                Fix.RETRY,
+                "write the fleet down, and name it: skylift inspect --fleet -o fleet.json; "
+                "skylift simulate FILE --fleet fleet.json",
+            ),
         )
 
 
@@ -64,7 +77,7 @@ def twin_scene(text: bytes, record: Record) -> tuple[Plan, Scene]:
     if plan.record != (here := digest_of_record(record)):
         raise OtherRecord(plan.record, here, plan.goal.again)
     if any(step.impact.notice is Notice.DOWN for step in plan.steps):
-        raise NoTwin(_OUTAGE)
+        raise NoTwin.of_outage()
     return plan, scene_from(plan, record, load(record.catalog))
 
 

@@ -1,26 +1,34 @@
 """``python -m skylift.testing.simulation.run``: so many seeds, a table, and 1 if anything was broken.
 
-``--seed N`` plays one of them again, to the same bytes, and tells its whole story.
+``--seed N`` plays one of them again, to the same bytes, and tells its whole story. ``--keep FILE`` writes the
+table down every 500 seeds; the same command goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from skylift.testing.simulation.kept import keep
+from skylift.gate.stamp import stamp
+from skylift.testing.simulation.kept import begun, keep
 from skylift.testing.simulation.play import Ran, play
 from skylift.testing.simulation.table import Table
 
 _CHUNK = 8
-_TOLD_EVERY = 500
+BLOCK = 500
+"""Seeds after which it is told how far we are, and written down: minutes at most are lost."""
+_UNCOMMITTED = (
+    "nothing is kept: nobody else has this source. Commit it (git status), then say it again; "
+    "or leave KEEP out, and only see the table"
+)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Returns 1 if an invariant was broken, or a kind of fault never befell."""
+    """Returns 1 if an invariant was broken or a kind of fault never befell, 2 if nothing can be kept here."""
     words = argparse.ArgumentParser(prog="simulate", description=__doc__)
     words.add_argument("--seeds", type=int, default=500, help="how many")
     words.add_argument("--first", type=int, default=0, help="the first of them")
@@ -30,21 +38,39 @@ def main(argv: Sequence[str]) -> int:
     asked = words.parse_args(argv)
     if asked.seed is not None:
         return _again(asked.seed)
-    table = Table()
-    for ran in _played(range(asked.first, asked.first + asked.seeds), asked.jobs):
-        table.add(ran)
-        if ran.broken:
-            _say(f"{ran}\n  see it again: make simulate SEED={ran.seed}")
-        elif table.seeds % _TOLD_EVERY == 0:
-            _say(f"{table.seeds} seeds")
+    seeds, table, write = range(asked.first, asked.first + asked.seeds), Table(), _nowhere
+    if asked.keep:
+        now = stamp()
+        if not now.is_of_a_commit:
+            _say(_UNCOMMITTED)
+            return 2
+        kept, remark = begun(asked.keep, now, asked.first)
+        if remark:
+            _say(remark)
+        seeds, table, write = range(kept.end, seeds.stop), kept.table, partial(keep, asked.keep, kept)
+    add_up(table, _played(seeds, asked.jobs), write)
     for line in table.lines():
         _say(line)
     for kind in table.missing:
         _say(f"never befell: {kind.value}")
-    if asked.keep and keep(asked.keep, table, first=asked.first):
-        _say(f"kept in {asked.keep}")
     _say(table.verdict)
     return 1 if table.broken or table.missing else 0
+
+
+def add_up(table: Table, played: Iterable[Ran], write: Callable[[], None]) -> None:
+    """Add what is played to ``table``, told and written down after each block, and in the end."""
+    for ran in played:
+        table.add(ran)
+        if ran.broken:
+            _say(f"{ran}\n  see it again: make simulate SEED={ran.seed}")
+        if table.seeds % BLOCK == 0:
+            _say(f"{table.seeds} seeds")
+            write()
+    write()
+
+
+def _nowhere() -> None:
+    """A developer's seeds are for her own eyes."""
 
 
 def _played(seeds: range, jobs: int) -> Iterator[Ran]:

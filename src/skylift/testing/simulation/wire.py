@@ -29,6 +29,12 @@ CHANGES = frozenset(
         "vantage.destroy_witnesses",
         "intake.close",
         "intake.open",
+        "database.lower_version",
+        "compute.migrate",
+        "compute.abort",
+        "compute.tell",
+        "canaries.place",
+        "canaries.remove",
     }
 )
 """The calls that change something."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from skylift.drainbench.clouds import Chance
 from skylift.fleet.document import document_of
-from skylift.fleet.fleet import Fleet, Instance, InstanceId
+from skylift.fleet.fleet import Fleet, Host, Instance, InstanceId
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work
 from skylift.model.fleet_policy import FleetPolicy
-from skylift.model.ids import HostName
+from skylift.model.ids import HostName, Seconds
 from skylift.testing.twin.clock import Clock
 from skylift.testing.twin.owners import scheduled
 from skylift.testing.twin.watch import Watch
@@ -24,7 +24,7 @@ class Faults:
     timeout: int = 30
     """Calls that come to nothing."""
     lost: int = 30
-    """Calls whose answer is lost: what they ask for begins up to ``LATE_MS`` later."""
+    """Calls whose answer is lost: what they ask for begins later, when ``settle_s`` is almost over."""
     failed: int = 20
     """Migrations that end where they began."""
     blind: int = 20
@@ -37,25 +37,49 @@ class Faults:
     """New instances during the run, over the number of hosts."""
 
 
-LATE_MS = 50_000
-BUILD_MS = 5_000
-"""How long a new instance takes to be seen on the host that was chosen for it, closed since or not."""
+BLIND, SLOW = "not answered", "slow"
+"""What is counted of faults beside what happens at a moment."""
 _SLOW, _TURNS = 3, 9
 """How much slower a slow host is, and for how many turns' time hosts die and instances appear."""
 _THOUSAND = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long the cloud takes."""
+
+    work_s: Seconds
+    """For the work on a host."""
+    settle_s: Seconds = Seconds(60)
+    """What the run was told that the cloud may take to begin what it was asked for; it keeps to that."""
+    tells: bool = False
+    """Whether what happens is kept, to be told."""
+
+    @property
+    def late_ms(self) -> int:
+        """The latest that something begins of which the answer was lost."""
+        return max(1, self.settle_s * _THOUSAND * 5 // 6)
+
+    @property
+    def build_ms(self) -> int:
+        """Until a new instance is seen on the host that was chosen for it, closed since or not."""
+        return self.settle_s * _THOUSAND // 12
+
+
 class Twin:
     """A ``FleetCloud``: the same fleet, policy and seed, asked for the same, give the same events."""
 
-    def __init__(self, fleet: Fleet, policy: FleetPolicy, seed: int, faults: Faults) -> None:
+    def __init__(
+        self, fleet: Fleet, policy: FleetPolicy, seed: int, *, faults: Faults, times: Times | None = None
+    ) -> None:
+        self._times = times or Times(work_s=policy.host_s)
         self._fleet, self._policy, self._faults = fleet, policy, faults
         self._chance = Chance(seed * 7919 + len(fleet.hosts))
-        self.clock = Clock()
+        self.clock = Clock(tells=self._times.tells)
         self.watch = Watch(document_of(fleet, policy))
         self.broken: list[tuple[int, Violation]] = []
         """What broke an invariant, with its moment."""
-        self._hosts = {name: HostSeen(up=of.up, closed=of.closed) for name, of in fleet.hosts.items()}
+        self._hosts = {name: _as_it_was(of) for name, of in fleet.hosts.items()}
         self._on: dict[HostName, dict[InstanceId, Instance]] = {name: {} for name in fleet.hosts}
         self._moving: dict[InstanceId, Migrate] = {}
         self._claims: dict[HostName, list[Instance]] = {name: [] for name in fleet.hosts}
@@ -64,6 +88,7 @@ class Twin:
         for instance in fleet.instances:
             self._on[instance.host][instance.id] = instance
         self._slow = {name for name in fleet.hosts if _hits(self._chance, faults.slow)}
+        self.clock.counts[SLOW] += len(self._slow)
         span = policy.host_s * _THOUSAND * _TURNS
         for name in fleet.hosts:
             if _hits(self._chance, faults.dies):
@@ -74,6 +99,7 @@ class Twin:
     def look(self) -> Sight | None:
         """What is now; none if it did not answer in time."""
         if _hits(self._chance, self._faults.blind):
+            self.clock.counts[BLIND] += 1
             return None
         return self.truth()
 
@@ -90,7 +116,7 @@ class Twin:
             self._claims[action.target].append(self._on[action.source][action.instance])
         if _hits(self._chance, self._faults.lost):
             self.clock.note("answer lost", action)
-            self.clock.later(1 + self._chance.below(LATE_MS), lambda: self._carry_out(action))
+            self.clock.later(1 + self._chance.below(self._times.late_ms), lambda: self._carry_out(action))
         else:
             self._carry_out(action)
 
@@ -109,7 +135,7 @@ class Twin:
                 self._hosts[name] = replace(self._hosts[name], up=False, work=Stage.UNDER_WAY)
                 self._judge(self.watch.work_began(name))
                 self.clock.later(
-                    _takes(self._chance, self._policy.host_s * _THOUSAND, slow=name in self._slow),
+                    _takes(self._chance, self._times.work_s * _THOUSAND, slow=name in self._slow),
                     lambda: self._end_work(name),
                 )
             case Work():
@@ -164,7 +190,7 @@ class Twin:
         new = scheduled(self._fleet, self._hosts, booked, self._chance)
         if new is not None:
             self._claims[new.host].append(new)
-            self.clock.later(BUILD_MS, lambda: self._appear(new))
+            self.clock.later(self._times.build_ms, lambda: self._appear(new))
 
     def _appear(self, new: Instance) -> None:
         self.clock.note("appears", new)
@@ -177,6 +203,10 @@ class Twin:
 
     def _judge(self, found: Iterable[Violation]) -> None:
         self.broken += [(self.clock.moment, violation) for violation in found]
+
+
+def _as_it_was(host: Host) -> HostSeen:
+    return HostSeen(up=host.up, closed=host.closed, work=Stage.DONE if host.done else Stage.DUE)
 
 
 def _claimed(claims: list[Instance], call: Migrate) -> None:

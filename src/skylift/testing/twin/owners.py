@@ -19,7 +19,12 @@ def scheduled(
     booked: dict[HostName, list[Instance]],
     chance: Chance,
 ) -> Instance | None:
-    """A new instance, like one that is there, on a host that is open, admits it and has room for it."""
+    """A new instance, like one that is there, on a host that is open, admits it and has room for it.
+
+    None if there is none, or nobody whom it could be like.
+    """
+    if not fleet.instances:
+        return None
     like = fleet.instances[chance.below(len(fleet.instances))]
     flavor, names = fleet.flavors[like.flavor], list(hosts)
     new = replace(like, id=InstanceId(f"new{chance.below(1 << 40):010x}"), group=GroupName(""))

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skylift.drainbench.clouds import Chance, Cloud, generate
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
+from skylift.fleet.sight import Stage
 from skylift.model.fleet_policy import FleetPolicy
+from skylift.model.ids import HostName
+from skylift.testing.twin.clock import Happened
 from skylift.testing.twin.cloud import Faults, Twin
 from skylift.verifier.fleet.seen import Violation
 
@@ -38,6 +41,11 @@ class Ran:
     digest: str
     broken: tuple[tuple[int, Violation], ...]
     """What broke an invariant, and when, in milliseconds."""
+    done: frozenset[HostName]
+    counts: Mapping[str, int]
+    """How often each kind of thing happened."""
+    story: tuple[Happened, ...]
+    """All of it, if that was to be told."""
 
     def __str__(self) -> str:
         told = (
@@ -70,13 +78,19 @@ def run(
     """One whole run over a cloud of so many hosts."""
     fleet = generate(Cloud(hosts, 50 + seed % 4 * 10, seed))
     policy = policy_of(seed)
-    twin, conductor = Twin(fleet, policy, seed, faults), conducts(fleet, policy, pace)
+    return conducted(seed, Twin(fleet, policy, seed, faults=faults), conducts(fleet, policy, pace))
+
+
+def conducted(
+    seed: int, twin: Twin, conductor: Conductor, *, tick_ms: int = TICK_MS, longest_ms: int = LONGEST_MS
+) -> Ran:
+    """One whole run, to its end or for so long."""
     clock = twin.clock
-    while not conductor.over and clock.moment < LONGEST_MS:
+    while not conductor.over and clock.moment < longest_ms:
         if (sight := twin.look()) is not None:
             for action in conductor.next(sight):
                 twin.ask(action)
-        clock.advance(clock.moment + TICK_MS)
+        clock.advance(clock.moment + tick_ms)
     end = twin.truth()
     left = {str(host): why for host, why in conductor.left(end).items()}
     at = {str(i): str(host) for host, on in end.on.items() for i in on}
@@ -85,13 +99,16 @@ def run(
         broken.append((clock.moment, Violation("ends", "the run does not end")))
     return Ran(
         seed,
-        hosts,
+        len(end.hosts),
         clock.events,
         conductor.plans,
         clock.moment // 1000,
         left,
         clock.digest,
         tuple(broken),
+        frozenset(name for name, seen in end.hosts.items() if seen.work is Stage.DONE),
+        clock.counts,
+        tuple(clock.story),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from skylift.verifier.fleet.company import Company
+from skylift.verifier.fleet.rules import may_stay
 from skylift.verifier.fleet.seen import FleetSeen, Violation, fleet_seen
 
 OWED = 2
@@ -126,10 +127,9 @@ class Watch:
         self._working.add(host)
         if host not in self._out:
             yield Violation("work", f"{host} is worked on, and open")
-        if self._on[host] or host in self._going.values():
-            yield Violation(
-                "empty", f"{host} is worked on with {len(self._on[host])} instances on it or coming"
-            )
+        there = [n for n in self._on[host] if not may_stay(self._fleet, self._entries[n])]
+        if there or host in self._going.values():
+            yield Violation("empty", f"{host} is worked on with {len(there)} instances on it or coming")
 
     def work_ended(self, host: str) -> None:
         """Work on a host ended well."""

@@ -75,6 +75,16 @@ def is_moved_as_agreed(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
             yield Violation("way", f"{name} runs, and stays on a host that is worked on")
 
 
+def may_stay(fleet: FleetSeen, entry: Mapping[str, Any]) -> bool:
+    """Whether an instance may be on its host while that is worked on: stopped, as agreed, or suspended."""
+    return bool(
+        entry.get("state") == "suspended"
+        or entry.get("wish") == "stop"
+        or fleet.policy.get("in_place", False)
+        or _consents(fleet, entry, "stop")
+    )
+
+
 def _consents(fleet: FleetSeen, entry: Mapping[str, Any], what: str) -> bool:
     policy = fleet.policy
     project = policy.get("projects", {}).get(entry.get("project", ""), policy.get("consent", {}))
