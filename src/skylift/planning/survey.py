@@ -23,7 +23,7 @@ from skylift.planning.refusals import (
     UnknownComponent,
     not_read,
 )
-from skylift.planning.schema import PhaseLeft, databases_of, phases_left
+from skylift.planning.schema import Databases, PhaseLeft, databases_of, phases_left
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
 _RESTORED = "its databases are restored, and nothing of it may live meanwhile"
@@ -273,11 +273,9 @@ def _left(
             raise not_read(cloud, f"reports {roster.database}", to.goal)
     own = {name: running[name] for name in entry.services}
     oldest = min((a.release for on in own.values() for a in on.values() if a), default=target.release)
-    hop = to.hop(oldest)
-    restored = to.restored(entry)
-    mode, why = Mode.COLD, _RESTORED
-    if not (restored or to.cold):
-        mode, why = mode_of(record, catalog, known, hop, goal=to.goal)
+    hop, restored = to.hop(oldest), to.restored(entry)
+    stops = restored or to.cold
+    mode, why = (Mode.COLD, _RESTORED) if stops else mode_of(record, catalog, known, hop, goal=to.goal)
     together = {} if mode is Mode.COLD else known.together(*hop)
     services = tuple(
         _service(
@@ -297,9 +295,6 @@ def _left(
     databases = databases_of(cloud, entry, known, target, goal=to.goal)
     # No schema goes back: what the run added stays, and code of the release before runs beside it.
     phases = () if to.back else phases_left(databases, old_code=old > 0, new_code=old < everywhere)
-    rows = {each.backup.database: frozenset(each.rows) for each in restored}
-    heads = {head.database: head for head in databases.heads({**databases.rows, **rows})}
-    heads |= {head.database: head for phase in phases for head in phase.heads}
     return Left(
         entry=entry,
         known=known,
@@ -309,7 +304,7 @@ def _left(
         bootstrap=record.hosts_of(known.name)[0].name,
         services=services,
         phases=phases,
-        heads=tuple(heads.values()),
+        heads=_heads(databases, restored, phases),
         mode=mode,
         why=why,
         rosters=rosters,
@@ -317,6 +312,16 @@ def _left(
         back=to.back,
         restored=restored,
     )
+
+
+def _heads(
+    databases: Databases, restored: Iterable[Restored], phases: Iterable[PhaseLeft]
+) -> tuple[SchemaHead, ...]:
+    """What a component's databases show in the end: as they are, restored, or once all phases have run."""
+    rows = {each.backup.database: frozenset(each.rows) for each in restored}
+    heads = {head.database: head for head in databases.heads({**databases.rows, **rows})}
+    heads |= {head.database: head for phase in phases for head in phase.heads}
+    return tuple(heads.values())
 
 
 def _service(
