@@ -227,7 +227,8 @@ def test_the_blackout_of_each_guest_is_short_and_told(rolled: Rolled, record_pro
     assert all(away.longest_s < BLACKOUT_MAX_S for away in rolled.away.values()), told
 
 
-def test_no_request_of_the_apis_users_failed(rolled: Rolled) -> None:
+def test_no_request_of_the_apis_users_failed(rolled: Rolled, record_property: Any) -> None:
+    record_property("requests", rolled.report["requests"])
     of_apis = [f for f in rolled.report["failures"] if not f["api"].startswith("guest ")]
 
     assert of_apis == [], rolled.told
