@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from skylift.app.runs import RunStore
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Event, Journal, StepStarted
+from skylift.engine.journal import Event, Journal, RunResumed, StepStarted
 from skylift.engine.problems import Holder
 from skylift.engine.store_problems import StoreUnreachable
 from skylift.model.ids import RunId, StepId
@@ -162,12 +162,17 @@ def _killed(shift: Shift, driver: subprocess.Popen[bytes]) -> TakeOver:
     driver.wait()
     died = time.monotonic()
     at_death, length = shift.run().within(Phase.RUNNING), len(shift.events())
+
+    def resumed() -> bool:
+        # Not just any event: the dead one's last may have reached the server, and be kept a moment later.
+        return any(isinstance(event, RunResumed) for event in shift.events()[length:])
+
     (number,) = (number for number, worker in shift.workers.items() if worker is driver)
     del shift.workers[number]
     others = {worker.pid for worker in shift.workers.values()}
     shift.until(lambda: shift.taken_over_from(driver), f"the take-over after event {length}")
     held, holder = time.monotonic(), shift.holder()
-    shift.until(lambda: len(shift.events()) > length, "an event of whoever took over")
+    shift.until(resumed, "the first event of whoever took over")
     written = time.monotonic()
     shift.ended.append(driver.returncode)
     shift.workers[number] = shift.start(number)
