@@ -117,10 +117,16 @@ class Shift:
 
     def driver(self) -> subprocess.Popen[bytes]:
         """Whoever drives the run, as soon as anybody does."""
-        self.until(lambda: self.holder() is not None, "a drive")
-        holder = self.holder()
-        found = [w for w in self.workers.values() if holder is not None and w.pid == holder.pid]
-        return found[0] if found else self.driver()
+        found: list[subprocess.Popen[bytes]] = []
+
+        def drives() -> bool:
+            # The lease of one that ended by itself may last for a while yet.
+            holder = self.holder()
+            found.extend(w for w in self.workers.values() if holder is not None and w.pid == holder.pid)
+            return bool(found)
+
+        self.until(drives, "a drive")
+        return found[0]
 
     def taken_over_from(self, dead: subprocess.Popen[bytes]) -> bool:
         """Whether another drives it."""
