@@ -185,7 +185,7 @@ def _killed(shift: Shift, driver: subprocess.Popen[bytes], known: int) -> TakeOv
         return heir is not None and heir.pid != driver.pid
 
     def resumed() -> bool:
-        # All before it is the dead one's, what the server kept only after the death included: perhaps the end.
+        # All before it is the dead one's, what the server kept only after the death included; even the end.
         nonlocal went_on
         later = enumerate(shift.events()[known:], start=known)
         went_on = next((number for number, event in later if isinstance(event, RunResumed | RunClosed)), 0)
