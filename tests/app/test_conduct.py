@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
 from skylift.app.control import StepUnknown, tell
 from skylift.app.propose import PlanUnsafe, propose
+from skylift.app.runs import Runs
 from skylift.app.wiring import hold
 from skylift.cli.views import run as run_view
 from skylift.drivers.ssh_problems import ChangeUncertain
@@ -21,18 +23,46 @@ from skylift.drivers.vantage_line import ApiRefused, ApiUnanswered
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Journal, Why
 from skylift.engine.operate import Asked, abort, pause, retry, skip
-from skylift.engine.problems import RunHeld, RunRefuses
+from skylift.engine.problems import Holder, RunHeld, RunRefuses
+from skylift.engine.store_problems import LeaseUnsure
 from skylift.model.cloud import BackendState
 from skylift.model.ids import RunId, StepId
 from skylift.model.problem import Problem
 from skylift.model.record import Policy
 from skylift.planning.text import PlanChanged, write_plan
+from skylift.ports.watched import watched
 from skylift.testing.fake_services import FakeVantage
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return desk_at(tmp_path)
+
+
+class Unsure:
+    """A store that has not confirmed for too long that the cloud is held."""
+
+    def __init__(self) -> None:
+        self.lease = self
+
+    def make(self) -> None:
+        """It is there."""
+
+    @contextmanager
+    def hold(self, _holder: Holder) -> Iterator[None]:
+        yield
+
+    def look(self) -> None:
+        raise LeaseUnsure
+
+
+def test_what_the_lease_did_not_let_it_ask_is_told_as_no_change_of_the_cloud(desk: Desk) -> None:
+    store = Unsure()
+    runs = Runs(desk.site.runs.home, store)  # type: ignore[arg-type]  # as much of one as is asked
+    site = replace(desk.site, runs=runs, ports=watched(desk.site.ports, lambda _call: store.look()))
+
+    with pytest.raises(LeaseUnsure):
+        apply(site, RUN, desk.plan(), desk.bench, approval=Approval.ALL)
 
 
 def test_an_upgrade_from_looking_to_completion_fails_no_request(desk: Desk) -> None:

@@ -76,7 +76,8 @@ def story(workers_lab: Lab, store: str, tmp_path_factory: pytest.TempPathFactory
     machines = [tmp_path_factory.mktemp(f"machine{number}") for number in range(WORKERS)]
     records = [own_record(workers_lab, machine, shared).record for machine in machines]
     file, plan = planned(operator, "2025.1")
-    moments = sorted(chance.sample(range(1, len(plan.steps)), KILLS))
+    # Not among the last steps, so that there is one to be in the middle of.
+    moments = sorted(chance.sample(range(1, len(plan.steps) * 9 // 10), KILLS))
     began = time.time()
     operator.does("apply", str(file), "--yes", "--detach")
     run = runs_of(operator.record).find(None)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import stat
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import RowMaker, tuple_row
 from psycopg.sql import SQL
 from tests.store.conftest import Processes
 
@@ -91,6 +95,29 @@ def test_a_journal_of_another_format_is_refused(
 
     with pytest.raises(JournalFormat, match="its format is 3"):
         processes.another().journal(RUN, None)
+
+
+def test_a_journal_that_takes_longer_to_be_read_than_a_transaction_may_be_silent_is_read(
+    processes: Processes, store: PostgresStore
+) -> None:
+    """Of half a million events values are made for so long, on a busy machine."""
+    written(store)
+    slow = processes.another()
+    slow._database._connected().row_factory = slowly  # noqa: SLF001 - as so many rows are made
+
+    assert slow.journal(RUN, None).events() == ONE_OF_EACH
+
+
+def slowly(cursor: psycopg.Cursor[Any]) -> RowMaker[tuple[Any, ...]]:
+    """Makes the row that is numbered 1 later than the server ends a silent transaction."""
+    make = tuple_row(cursor)
+
+    def made(values: Sequence[Any]) -> tuple[Any, ...]:
+        if values[0] == 1:
+            threading.Event().wait(6)
+        return make(values)
+
+    return made
 
 
 def test_what_was_put_off_is_due_again_in_time_or_once_somebody_says_a_word(

@@ -79,7 +79,7 @@ def assert_all_was_done_once(crew: Crew, undisturbed: FakeCloud) -> None:
 def test_a_driver_that_is_killed_at_any_moment_is_taken_over(crew: Crew, undisturbed: FakeCloud) -> None:
     """``kill -9`` at moments from a seed, each time of whoever drives, without a human in between."""
     chance = random.Random(SEED)
-    moments = sorted(chance.sample(range(1, 90), KILLS))
+    moments = sorted(chance.sample(range(1, 80), KILLS))
     crew.begin(workers=2)
 
     taken_over = [t for m in moments for t in loses_driver(crew, start=m, and_s=chance.random() / 10)]

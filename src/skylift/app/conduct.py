@@ -107,6 +107,9 @@ def apply(
         goal = plan.goal
         further = went_on(site, goal) if isinstance(goal, Rollback) else ()
         now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
+        if site.runs.store is not None:
+            # What could not be asked for that is no change of the cloud.
+            site.runs.store.lease.look()
         if changes := (*further, *drift(plan, facts_of(now, site.record))):
             raise CloudDrifted(changes, again=again)
         if isinstance(goal, Rollback):

@@ -87,15 +87,19 @@ class PostgresChain:
     def _read(self) -> tuple[Row, ...]:
         key = (self._token.cloud, self._name)
         with self._database.transaction(snapshot=True) as connection:
-            heads = connection.execute(
+            told = connection.execute(
                 "SELECT rows, chain, version FROM skylift.head WHERE cloud = %s AND name = %s", key
-            ).fetchall()
+            )
             # A row with a number that no row can have is read, too, so that it is refused.
-            stored = connection.execute(
+            kept = connection.execute(
                 "SELECT row, body, chain, key, mark FROM skylift.entry"
                 " WHERE cloud = %s AND name = %s AND (row > %s OR row < 1) ORDER BY row",
                 (*key, len(self._rows)),
-            ).fetchall()
+                binary=True,
+            )
+        # All of it is here. Of a long journal it takes seconds to make values of that, in which the server
+        # would end a transaction that says nothing.
+        heads, stored = told.fetchall(), kept.fetchall()
         for _, _, version in heads:
             if version != self._kind.version:
                 raise JournalFormat(self.where, version)

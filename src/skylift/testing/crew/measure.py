@@ -33,6 +33,7 @@ from skylift.engine.problems import Holder
 from skylift.model.ids import Digest, StepId
 from skylift.testing.crew.crew import LASTS_S, RUN, Crew, crew_at, started
 from skylift.testing.crew.postgres_server import Server, postgres_server
+from skylift.testing.crew.shift import loses_driver
 
 PRODUCT_LEASE_S = 15
 WORKERS = (1, 2, 4)
@@ -139,20 +140,18 @@ def spread_table(spread: list[Spread]) -> Iterator[str]:
 
 
 def take_over_table(server: Server) -> Iterator[str]:
-    """From ``kill -9`` of the driver to the first event of whoever took over."""
-    yield f"| take-over (lease of {PRODUCT_LEASE_S} s) | s after kill -9 |"
-    yield "| --- | --: |"
+    """From ``kill -9`` of the driver to the lease, and to the first event, of whoever took over."""
+    yield f"| take-over (lease {PRODUCT_LEASE_S} s) | held, s after kill -9 | went on, s after kill -9 |"
+    yield "| --- | --: | --: |"
     with (
         tempfile.TemporaryDirectory() as folder,
         crew_at(Path(folder), server.reference, "take-over", lasts_s=PRODUCT_LEASE_S) as crew,
     ):
         crew.begin(workers=2)
-        for number in range(KILLS):
-            crew.reaches(20 + 50 * number)
-            crew.driver().kill()
-            began, length = time.monotonic(), len(crew.events())
-            crew.reaches(length + 1)
-            yield f"| kill {number + 1} | {time.monotonic() - began:.1f} |"
+        starts = (10 + 25 * number for number in range(KILLS))
+        taken_over = [t for start in starts for t in loses_driver(crew, start=start, and_s=0)]
+        for number, t in enumerate(taken_over, start=1):
+            yield f"| kill {number} | {t.held_after_s:.1f} | {t.written_after_s:.1f} |"
         crew.completes()
 
 

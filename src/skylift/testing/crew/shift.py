@@ -9,11 +9,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from skylift.app.runs import RunStore
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Event, Journal, StepStarted
+from skylift.engine.journal import Event, Journal, RunClosed, RunResumed, StepStarted
 from skylift.engine.problems import Holder
 from skylift.engine.store_problems import StoreUnreachable
 from skylift.model.ids import RunId, StepId
@@ -76,8 +77,10 @@ class Shift:
         """Wait for something, within the limit, and supervise meanwhile."""
         never, late = threading.Event(), time.monotonic() + self.limit_s
         while time.monotonic() < late:
-            if holds():
-                return
+            # It may be away on purpose, or have ended what a process that was held up had begun.
+            with suppress(StoreUnreachable):
+                if holds():
+                    return
             self.supervise()
             never.wait(_LOOK_EVERY_S)
         msg = f"{what} did not happen within {self.limit_s} s: {len(self.events())} events, ends {self.ended}"
@@ -109,18 +112,21 @@ class Shift:
         return fold(self.events())
 
     def holder(self) -> Holder | None:
-        """Who holds the cloud; none also while the store is away."""
-        try:
-            return self.store.lease.holder()
-        except StoreUnreachable:
-            return None
+        """Who holds the cloud."""
+        return self.store.lease.holder()
 
     def driver(self) -> subprocess.Popen[bytes]:
         """Whoever drives the run, as soon as anybody does."""
-        self.until(lambda: self.holder() is not None, "a drive")
-        holder = self.holder()
-        found = [w for w in self.workers.values() if holder is not None and w.pid == holder.pid]
-        return found[0] if found else self.driver()
+        found: list[subprocess.Popen[bytes]] = []
+
+        def drives() -> bool:
+            # The lease of one that ended by itself may last for a while yet.
+            holder = self.holder()
+            found.extend(w for w in self.workers.values() if holder is not None and w.pid == holder.pid)
+            return bool(found)
+
+        self.until(drives, "a drive")
+        return found[0]
 
     def taken_over_from(self, dead: subprocess.Popen[bytes]) -> bool:
         """Whether another drives it."""
@@ -148,28 +154,49 @@ def loses_driver(shift: Shift, *, start: int, and_s: float) -> list[TakeOver]:
 
     shift.comes_to(lambda: begun() >= start, f"the start of step {start}")
     threading.Event().wait(and_s)
+    known = 0
+
+    def in_the_middle() -> bool:
+        nonlocal known
+        events = shift.events()
+        known = len(events)
+        return bool(fold(events).within(Phase.RUNNING)) and shift.holder() is not None
+
     taken_over: list[TakeOver] = []
     while not taken_over or not taken_over[-1].under_way:
-        shift.comes_to(
-            lambda: bool(shift.run().within(Phase.RUNNING)) and shift.holder() is not None, "a step under way"
-        )
-        taken_over.append(_killed(shift, shift.driver()))
+        shift.comes_to(in_the_middle, "a step under way")
+        taken_over.append(_killed(shift, shift.driver(), known))
     return taken_over
 
 
-def _killed(shift: Shift, driver: subprocess.Popen[bytes]) -> TakeOver:
+def _killed(shift: Shift, driver: subprocess.Popen[bytes], known: int) -> TakeOver:
     driver.kill()
     driver.wait()
     died = time.monotonic()
-    at_death, length = shift.run().within(Phase.RUNNING), len(shift.events())
     (number,) = (number for number, worker in shift.workers.items() if worker is driver)
     del shift.workers[number]
     others = {worker.pid for worker in shift.workers.values()}
-    shift.until(lambda: shift.taken_over_from(driver), f"the take-over after event {length}")
-    held, holder = time.monotonic(), shift.holder()
-    shift.until(lambda: len(shift.events()) > length, "an event of whoever took over")
+    heir: Holder | None = None
+    went_on = 0
+
+    def taken_over() -> bool:
+        nonlocal heir
+        heir = shift.holder()
+        return heir is not None and heir.pid != driver.pid
+
+    def resumed() -> bool:
+        # All before it is the dead one's, what the server kept only after the death included; even the end.
+        nonlocal went_on
+        later = enumerate(shift.events()[known:], start=known)
+        went_on = next((number for number, event in later if isinstance(event, RunResumed | RunClosed)), 0)
+        return went_on > 0
+
+    shift.until(taken_over, f"the take-over after event {known}")
+    held = time.monotonic()
+    shift.until(resumed, "the first event of whoever took over")
     written = time.monotonic()
     shift.ended.append(driver.returncode)
     shift.workers[number] = shift.start(number)
-    by_the_other = holder is not None and holder.pid in others
-    return TakeOver(length, tuple(sorted(at_death)), by_the_other, held - died, written - died)
+    at_death = fold(shift.events()[:went_on]).within(Phase.RUNNING)
+    by_the_other = heir is not None and heir.pid in others
+    return TakeOver(went_on, tuple(sorted(at_death)), by_the_other, held - died, written - died)
