@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from skylift.drainbench.clouds import Cloud, generate
+from skylift.fleet.afterwards import with_afterwards
 from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.fleet import Fleet
+from skylift.fleet.plan import Kind
 from skylift.fleet.planner import plan_fleet
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.verifier.fleet.verify import verify_fleet
@@ -294,6 +296,74 @@ def test_a_plan_broken_in_one_way_is_refused_by_that_rule(good: Documents, mutat
     mutation(fleet, plan)
 
     assert MUTATIONS[mutation] in {violation.rule for violation in verify_fleet(fleet, plan)}
+
+
+@pytest.fixture(scope="module", params=("bring-back", "balance"))
+def with_after(request: pytest.FixtureRequest) -> Documents:
+    """The same with what is done when every host is through."""
+    fleet, policy = generate(Cloud(30, 50, 1)), FleetPolicy(out_percent=50)
+    plan = with_afterwards(fleet, policy, plan_fleet(fleet, policy), Kind(request.param), band=10)
+    return document_of(fleet, policy), plan_document(plan)
+
+
+def _last(plan: dict[str, Any]) -> list[Any]:
+    return list(plan["afterwards"]["moves"][-1])
+
+
+def a_move_before_the_last_host_is_back(_fleet: dict[str, Any], plan: dict[str, Any]) -> None:
+    move = plan["afterwards"]["moves"][0]
+    move[START], move[END] = 0, move[END] - move[START]
+
+
+def a_second_move_afterwards(_fleet: dict[str, Any], plan: dict[str, Any]) -> None:
+    move = _last(plan)
+    plan["afterwards"]["moves"].append(
+        [move[INSTANCE], move[TARGET], move[SOURCE], "live", move[END] + 10**6, move[END] + 10**6 + 9]
+    )
+
+
+def a_stop_for_a_place(_fleet: dict[str, Any], plan: dict[str, Any]) -> None:
+    plan["afterwards"]["moves"][0][WAY] = "cold"
+
+
+def a_full_target_afterwards(fleet: dict[str, Any], plan: dict[str, Any]) -> None:
+    target = plan["afterwards"]["moves"][-1][TARGET]
+    held = [e for e in fleet["instances"] if e["host"] == target]
+    _host(fleet, target)["ram_mib"] = sum(fleet["flavors"][e["flavor"]]["ram_mib"] for e in held) // 4
+
+
+def one_lane_for_two_afterwards(_fleet: dict[str, Any], plan: dict[str, Any]) -> None:
+    for move in plan["afterwards"]["moves"]:
+        move[END] = move[START] + 10**7
+
+
+def one_who_is_forgotten_or_a_host_that_is_made_fuller(_fleet: dict[str, Any], plan: dict[str, Any]) -> None:
+    of = plan["afterwards"]
+    if of["kind"] == "bring-back":
+        of["moves"].pop()
+    else:
+        for move in of["moves"]:
+            move[SOURCE], move[TARGET] = move[TARGET], move[SOURCE]
+
+
+AFTERWARDS: dict[Mutation, str] = {
+    a_move_before_the_last_host_is_back: "afterwards",
+    a_second_move_afterwards: "afterwards",
+    a_stop_for_a_place: "afterwards",
+    a_full_target_afterwards: "capacity",
+    one_lane_for_two_afterwards: "lanes",
+    one_who_is_forgotten_or_a_host_that_is_made_fuller: "afterwards",
+}
+
+
+@pytest.mark.parametrize("mutation", AFTERWARDS, ids=lambda m: m.__name__)
+def test_what_comes_afterwards_is_judged_too(with_after: Documents, mutation: Mutation) -> None:
+    fleet, plan = copy.deepcopy(with_after)
+    assert verify_fleet(fleet, plan) == ()
+
+    mutation(fleet, plan)
+
+    assert AFTERWARDS[mutation] in {violation.rule for violation in verify_fleet(fleet, plan)}
 
 
 def test_a_good_plan_is_accepted(good: Documents) -> None:

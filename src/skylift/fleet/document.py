@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from skylift.fleet.fleet import Aggregate, Flavor, FlavorName, Fleet, Group, GroupName, Host, Instance, State
-from skylift.fleet.plan import FORMAT, FleetPlan
+from skylift.fleet.plan import FORMAT, Afterwards, FleetPlan, Move
 from skylift.model.codec import Malformed, decode, encode
 from skylift.model.fleet_policy import RANGES, FleetPolicy
 from skylift.model.ids import HostName
@@ -140,7 +140,7 @@ def plan_document(plan: FleetPlan) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "turns": [[t.host, t.wave, t.closed, t.empty, t.back] for t in plan.turns],
-        "moves": [[m.instance, m.source, m.target, m.way.value, m.start, m.end] for m in plan.moves],
+        "moves": _rows(plan.moves),
         "verdicts": encode(plan.verdicts),
         "held": [held.host for held in plan.held],
         "refused": encode(plan.refused),
@@ -150,4 +150,13 @@ def plan_document(plan: FleetPlan) -> dict[str, Any]:
         "instances": plan.instances,
         "waves": plan.waves,
         "makespan_s": plan.makespan,
+        **({"afterwards": _afterwards(plan.afterwards)} if plan.afterwards else {}),
     }
+
+
+def _rows(moves: Iterable[Move]) -> list[list[Any]]:
+    return [[m.instance, m.source, m.target, m.way.value, m.start, m.end] for m in moves]
+
+
+def _afterwards(of: Afterwards) -> dict[str, Any]:
+    return {**encode(replace(of, moves=())), "moves": _rows(of.moves), "ends": of.ends}

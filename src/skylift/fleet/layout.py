@@ -91,8 +91,8 @@ def ms_of(instance: Instance, ram_mib: int, disk_gib: int, policy: FleetPolicy) 
 
 
 class _Compiler:
-    def __init__(self, fleet: Fleet, policy: FleetPolicy) -> None:
-        self.fleet, self.policy = fleet, policy
+    def __init__(self, fleet: Fleet, policy: FleetPolicy, *, holds: bool) -> None:
+        self.fleet, self.policy, self.holds = fleet, policy, holds
         self.names = tuple(fleet.hosts)
         self.number = {name: n for n, name in enumerate(self.names)}
         self.admission = Admission(fleet)
@@ -222,7 +222,8 @@ class _Compiler:
             [r - u for r, u in zip(rooms, used, strict=True)]
             for rooms, used in zip(room, self.used, strict=True)
         )
-        due = [asked and hosts[n].up and n not in self.held for n, asked in enumerate(self.asked)]
+        held = self.held if self.holds else {}
+        due = [asked and hosts[n].up and n not in held for n, asked in enumerate(self.asked)]
         self.units = [units if due[n] else [] for n, units in enumerate(self.units)]
         ready = [h.up and not h.closed and not asked for h, asked in zip(hosts, self.asked, strict=True)]
         admitted = [{unit.admits for unit in units} for units in self.units]
@@ -230,7 +231,7 @@ class _Compiler:
         return Layout(
             self.fleet, self.policy, self.names, self.admission.kind, pool, pools, room,
             (free[0], free[1], free[2]), self.units, tuple(self.verdicts),
-            {n: tuple(v) for n, v in self.held.items()}, ready, due, self.apart,
+            {n: tuple(v) for n, v in held.items()}, ready, due, self.apart,
         )  # fmt: skip
 
 
@@ -257,9 +258,12 @@ def _joined(parts: Sequence[Unit]) -> Unit:
     )
 
 
-def compiled(fleet: Fleet, policy: FleetPolicy) -> Layout:
-    """The layout of a fleet under a policy, with a verdict on every instance."""
-    compiler = _Compiler(fleet, policy)
+def compiled(fleet: Fleet, policy: FleetPolicy, *, holds: bool = True) -> Layout:
+    """The layout of a fleet under a policy, with a verdict on every instance.
+
+    ``holds`` says whether one that waits for somebody keeps its host, and with it all others there, as it is.
+    """
+    compiler = _Compiler(fleet, policy, holds=holds)
     for instance in fleet.instances:
         compiler.add(instance)
     return compiler.layout()

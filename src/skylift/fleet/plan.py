@@ -89,6 +89,54 @@ class Held:
     because: tuple[Verdict, ...]
 
 
+class Kind(Enum):
+    """Where instances shall be when every host is through."""
+
+    BRING_BACK = "bring-back"
+    """On the host that they were moved off first."""
+    BALANCE = "balance"
+    """So that the use of each host is near the mean, by few moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """An instance that was moved and is not brought back."""
+
+    instance: InstanceId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How full hosts are, in per cent of what they offer, by the scarcer of memory and processors."""
+
+    least: int
+    mean: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """The last part of a plan: nobody is closed, each instance moves once at most, and live only."""
+
+    kind: Kind
+    band: int
+    """Of ``balance``: by how many points of per cent a host's use may be off the mean of its pool."""
+    moves: tuple[Move, ...]
+    stays: tuple[Stay, ...]
+    beyond: tuple[HostName, ...]
+    """Of ``balance``: hosts that stay off the mean by more than that, as nothing that may be moved helps."""
+    fewest: int
+    """No plan can do with fewer moves than this, by arithmetic alone."""
+    before: Spread
+    after: Spread
+
+    @property
+    def ends(self) -> int:
+        """When the last of them has arrived."""
+        return max((move.end for move in self.moves), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
     """What is done with every host and every instance. Moves and turns are in the order of their start."""
@@ -106,6 +154,8 @@ class FleetPlan:
     pools: int
     instances: int
     """All instances that must move."""
+    afterwards: Afterwards | None = None
+    """What is done once every host is through; none if instances stay where the turns have moved them."""
 
     @property
     def waves(self) -> int:

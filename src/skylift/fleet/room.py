@@ -47,23 +47,34 @@ class Room:
 
     def take(self, unit: Unit, source: int, target: int) -> None:
         """The unit is on its target from now on."""
-        self.ram[target] -= unit.ram
-        self.vcpus[target] -= unit.vcpus
-        self.disk[target] -= unit.disk
-        self.ram[source] += unit.ram
-        self.vcpus[source] += unit.vcpus
-        self.disk[source] += unit.disk
+        self.book(unit, target)
+        self.release(unit, source)
+
+    def book(self, unit: Unit, host: int) -> None:
+        """The unit is on one more host: while it migrates, it is on two."""
+        self.ram[host] -= unit.ram
+        self.vcpus[host] -= unit.vcpus
+        self.disk[host] -= unit.disk
+        for group in (unit.apart, unit.rather):
+            if group != NO_GROUP:
+                self._at[group][host] = self._at[group].get(host, 0) + 1
+        if unit.special:
+            self._special.setdefault(host, []).extend(self._specials(unit))
+
+    def release(self, unit: Unit, host: int) -> None:
+        """The unit has left a host."""
+        self.ram[host] += unit.ram
+        self.vcpus[host] += unit.vcpus
+        self.disk[host] += unit.disk
         for group in (unit.apart, unit.rather):
             if group != NO_GROUP:
                 at = self._at[group]
-                at[target] = at.get(target, 0) + 1
-                at[source] -= 1
-                if not at[source]:
-                    del at[source]
+                at[host] -= 1
+                if not at[host]:
+                    del at[host]
         if unit.special:
             for flavor in self._specials(unit):
-                self._special[source].remove(flavor)
-                self._special.setdefault(target, []).append(flavor)
+                self._special[host].remove(flavor)
 
     def undo(self, source: int, placed: Placed) -> None:
         """All these are on their source again."""

@@ -18,7 +18,7 @@ TWICE = 2
 def goes_where_it_may(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
     """Zones, aggregates, traits and models of CPU; and hosts that are up and open."""
     known: dict[tuple[Any, ...], str] = {}
-    for move in plan.moves:
+    for move in plan.every:
         entry = fleet.instances[move.instance]
         host = fleet.hosts[move.target]
         if not host.get("up", True) or host.get("closed", False):
@@ -51,7 +51,7 @@ def _against(
 
 def is_moved_as_agreed(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
     """Nothing is moved live that cannot be, or stopped or moved where its owner did not agree to it."""
-    for move in plan.moves:
+    for move in plan.every:
         entry = fleet.instances[move.instance]
         state, wish = entry.get("state", "active"), entry.get("wish", "")
         if state in NOT_AS_IT_IS or not fleet.hosts[entry["host"]].get("up", True):
@@ -126,7 +126,7 @@ def turns_are_whole(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
         needs = fleet.hosts[turn.host].get("out_s", 0) or fleet.number("host_s")
         if turn.closed > turn.empty or turn.back - turn.empty < needs * 1000:
             yield Violation("turn", f"{turn.host} is back before it can be")
-    for move in plan.moves:
+    for move in plan.every:
         if move.end <= move.start or move.start < 0:
             yield Violation("turn", f"{move.instance} arrives before it leaves")
 
@@ -195,7 +195,7 @@ def waves_are_counted(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
 
 def groups_stay_together(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
     """An affinity group that shared one host shares one at the end."""
-    end = {move.instance: move.target for move in sorted(plan.moves, key=lambda m: m.start)}
+    end = {move.instance: move.target for move in sorted(plan.every, key=lambda m: m.start)}
     before: dict[str, set[str]] = {}
     after: dict[str, set[str]] = {}
     for name, entry in fleet.instances.items():
@@ -235,7 +235,7 @@ def limits_hold(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
 def _lanes_hold(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
     leaving: dict[str, list[tuple[int, int]]] = defaultdict(list)
     arriving: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for move in plan.moves:
+    for move in plan.every:
         leaving[move.source].append((move.start, move.end))
         arriving[move.target].append((move.start, move.end))
     for word, lanes, allowed in (
@@ -246,7 +246,7 @@ def _lanes_hold(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
             if (most := _most(spans)) > allowed:
                 yield Violation("lanes", f"{most} migrations {word} {host} at once, and {allowed} may")
     allowed = fleet.number("migrations")
-    if allowed and (most := _most((m.start, m.end) for m in plan.moves)) > allowed:
+    if allowed and (most := _most((m.start, m.end) for m in plan.every)) > allowed:
         yield Violation("lanes", f"{most} migrations are under way at once, and {allowed} may be")
 
 
@@ -266,6 +266,9 @@ def times_are_kept(fleet: FleetSeen, plan: PlanSeen) -> Iterator[Violation]:
     for turn in plan.turns:
         if windows and not any(opens <= turn.closed and turn.back <= closes for opens, closes in windows):
             yield Violation("window", f"{turn.host} is out beyond every window")
+    for move in plan.after.moves if plan.after else ():
+        if windows and not any(opens <= move.start and move.end <= closes for opens, closes in windows):
+            yield Violation("window", f"{move.instance} is moved afterwards beyond every window")
     first = list(fleet.policy.get("first", ()))
     by_host = {turn.host: turn for turn in plan.turns}
     canaries = [by_host[name] for name in first if name in by_host]

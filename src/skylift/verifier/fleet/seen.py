@@ -85,6 +85,16 @@ class FleetSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterSeen:
+    """The last part of a plan's document: who is brought back, or moved so that hosts are evenly full."""
+
+    kind: str
+    moves: Sequence[MoveSeen]
+    stays: frozenset[str]
+    """Instances that the plan says are not brought back."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanSeen:
     """A plan's document."""
 
@@ -97,6 +107,13 @@ class PlanSeen:
     stranded: frozenset[str]
     """Hosts that the planner says it found no way to empty."""
     refused: Sequence[Mapping[str, Any]]
+    after: AfterSeen | None = None
+    """What is done when every host is through; none if nothing is."""
+
+    @property
+    def every(self) -> Sequence[MoveSeen]:
+        """All moves, those afterwards too."""
+        return [*self.moves, *(self.after.moves if self.after else ())]
 
 
 def fleet_seen(document: Mapping[str, Any]) -> FleetSeen:
@@ -128,4 +145,13 @@ def plan_seen(document: Mapping[str, Any]) -> PlanSeen:
         frozenset(document["held"]),
         frozenset(document["stranded"]),
         document["refused"],
+        _after_seen(document["afterwards"]) if "afterwards" in document else None,
+    )
+
+
+def _after_seen(document: Mapping[str, Any]) -> AfterSeen:
+    return AfterSeen(
+        document["kind"],
+        [MoveSeen(*row) for row in document["moves"]],
+        frozenset(stay["instance"] for stay in document["stays"]),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from skylift.verifier.fleet import rules
+from skylift.verifier.fleet.afterwards import afterwards_is_as_it_says
 from skylift.verifier.fleet.replay import replay
 from skylift.verifier.fleet.seen import FleetSeen, PlanSeen, Violation, fleet_seen, plan_seen
 
@@ -20,6 +21,7 @@ RULES: tuple[Callable[[FleetSeen, PlanSeen], Iterator[Violation]], ...] = (
     rules.groups_stay_together,
     rules.limits_hold,
     rules.times_are_kept,
+    afterwards_is_as_it_says,
 )
 
 
