@@ -13,6 +13,7 @@ import pytest
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.course import Course
 from skylift.fleet.plan import Turn
+from skylift.fleet.settling import Settling
 from skylift.fleet.sight import Action, Close, Migrate, Open, Sight
 from skylift.fleet.standing import Standing
 from skylift.model.ids import HostName, Seconds
@@ -134,6 +135,62 @@ MUTANTS: tuple[tuple[str, Conducts, Pace, set[str]], ...] = (
     ("ignores caps", _IgnoresCaps, PACE, {"out"}),
     ("takes closings unseen for nothing", _TakesUnseenClosingsForNothing, PACE, {"out"}),
 )
+
+
+class _MovesAgain(Settling):
+    """Forgets who had a move, and plans anew at each look."""
+
+    def next(self, sight: Sight, standing: Standing, *, rests: bool) -> list[Migrate]:
+        self._off.clear()
+        self._homes = {name: host for host in sight.on for name in sight.on[host]} | self._homes
+        self._homes.update(dict.fromkeys(list(self._homes)[:5], next(iter(sight.hosts))))
+        self.plan = None
+        return super().next(sight, standing, rests=rests)
+
+
+class _TakesAnyHostForHome(Settling):
+    def was_moved(self, move: Migrate) -> None:
+        self._homes[move.instance] = move.source
+
+
+class _BeginsEarly(Conductor):
+    """Brings instances back while hosts are yet to be worked on."""
+
+    def next(self, sight: Sight) -> tuple[Action, ...]:
+        actions = super().next(sight)
+        if self.settling is None or actions or not self._since:
+            return actions
+        self.settling.plan = None
+        calls = [action for action, _ in self._asked.values()]
+        standing = Standing(self._fleet, self.policy, self._caps, sight=sight, calls=calls)
+        return tuple(self.settling.next(sight, standing, rests=False))
+
+
+SETTLINGS: tuple[tuple[str, type[Settling], Conducts, set[str]], ...] = (
+    ("moves again", _MovesAgain, Conductor, {"once", "afterwards"}),
+    ("takes any host for home", _TakesAnyHostForHome, Conductor, {"afterwards"}),
+    ("begins early", Settling, _BeginsEarly, {"afterwards"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("settles", "conducts", "rules"), [s[1:] for s in SETTLINGS], ids=[s[0] for s in SETTLINGS]
+)
+def test_what_is_done_afterwards_with_this_flaw_is_caught(
+    settles: type[Settling], conducts: Conducts, rules: set[str]
+) -> None:
+    for seed in (1, 4, 7, 10, 13):
+        ran = run(seed, 24, conducts=conducts, settles=settles)
+        if rules & {violation.rule for _, violation in ran.broken}:
+            return
+    pytest.fail("five seeds, and nothing was seen")
+
+
+def test_without_faults_everybody_is_brought_back_where_there_is_room() -> None:
+    ran = run(1, 40, faults=NO_FAULTS)
+
+    assert (ran.broken, ran.left) == ((), {})
+    assert ran.afterwards.startswith("bring-back ")
 
 
 @pytest.mark.parametrize(("conducts", "pace", "rules"), [m[1:] for m in MUTANTS], ids=[m[0] for m in MUTANTS])

@@ -17,6 +17,7 @@ from skylift.fleet.elsewhere import Elsewhere
 from skylift.fleet.fleet import Fleet, Host, InstanceId, Rule
 from skylift.fleet.plan import Move, Turn
 from skylift.fleet.replan import replan
+from skylift.fleet.settling import Settling
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work, visible
 from skylift.fleet.standing import Caps, Standing
 from skylift.model.fleet_policy import FleetPolicy
@@ -71,6 +72,10 @@ class Conductor:
         self._elsewhere = Elsewhere(fleet)
         self.begins = True
         """Whether any more hosts are begun; those that were are gone on with in any case."""
+        self.settling: Settling | None = None
+        """Where instances shall be when every host is through; none if they stay where they were moved."""
+        self.settles = True
+        """Whether that may begin, or go on."""
         self.given_up: dict[HostName, str] = {}
         """Hosts that the run could not finish, and why."""
         self.over = False
@@ -91,11 +96,13 @@ class Conductor:
         if self.course is None or (self._deviates and (rests or again)):
             self.course = self._planned_again(sight, standing)
             self._stuck = rests
-        actions = []
+        actions: list[Action] = []
         for action in self._actions(sight, self.course, standing):
             self._asked[_about(action)] = action, sight.moment
             standing.count(action)
             actions.append(action)
+            if self.settling and isinstance(action, Migrate):
+                self.settling.was_moved(action)
         rests = rests and not actions
         self._stuck &= not actions
         left = [
@@ -107,6 +114,13 @@ class Conductor:
             for host in left if self._stuck else ():
                 self.give_up(host, "it could neither be emptied nor planned in another way")
         self.over = rests and not self._deviates and (not left or not self.begins)
+        through = not (
+            left or actions or working or settling or self._deviates or _holds(sight, self.given_up)
+        )
+        if self.settling and self.settles and self.begins and through:
+            actions += self.settling.next(sight, standing, rests=rests)
+            self._asked.update((_about(action), (action, sight.moment)) for action in actions)
+            self.over = self.over and self.settling.over
         return tuple(actions)
 
     def take_back(self, host: HostName) -> None:
@@ -281,6 +295,14 @@ def _host_now(host: Host, seen: HostSeen, *, fit: bool, back: Seconds) -> Host:
         done=seen.work is Stage.DONE,
         begun=seen.ours and seen.work is Stage.DUE,
         out_s=back if working else Seconds(0),
+    )
+
+
+def _holds(sight: Sight, given_up: Container[HostName]) -> bool:
+    """Whether the run still has a host of its own, but one that is held for an operator."""
+    return any(
+        seen.ours and not (name in given_up and seen.work is Stage.UNDER_WAY)
+        for name, seen in sight.hosts.items()
     )
 
 

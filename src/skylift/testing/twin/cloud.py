@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from skylift.drainbench.clouds import Chance
 from skylift.fleet.document import document_of
 from skylift.fleet.fleet import Fleet, Host, Instance, InstanceId
+from skylift.fleet.plan import Kind
 from skylift.fleet.sight import Action, Close, HostSeen, Migrate, Open, Sight, Stage, Work
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
@@ -70,13 +71,20 @@ class Twin:
     """A ``FleetCloud``: the same fleet, policy and seed, asked for the same, give the same events."""
 
     def __init__(
-        self, fleet: Fleet, policy: FleetPolicy, seed: int, *, faults: Faults, times: Times | None = None
+        self,
+        fleet: Fleet,
+        policy: FleetPolicy,
+        seed: int,
+        *,
+        faults: Faults,
+        times: Times | None = None,
+        afterwards: Kind | None = None,
     ) -> None:
         self._times = times or Times(work_s=policy.host_s)
         self._fleet, self._policy, self._faults = fleet, policy, faults
         self._chance = Chance(seed * 7919 + len(fleet.hosts))
         self.clock = Clock(tells=self._times.tells)
-        self.watch = Watch(document_of(fleet, policy))
+        self.watch = Watch(document_of(fleet, policy), afterwards.value if afterwards else "")
         self.broken: list[tuple[int, Violation]] = []
         """What broke an invariant, with its moment."""
         self._hosts = {name: _as_it_was(of) for name, of in fleet.hosts.items()}

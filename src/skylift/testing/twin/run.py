@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skylift.drainbench.clouds import Chance, Cloud, generate
+from skylift.fleet.afterwards import Wanted
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
+from skylift.fleet.plan import Kind
+from skylift.fleet.settling import Settling
 from skylift.fleet.sight import Stage
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName
@@ -24,6 +27,8 @@ TICK_MS = 15_000
 LONGEST_MS = 100_000_000
 """A run that takes longer does not end."""
 PACE = Pace(orders=1)
+AFTERWARDS = (None, Kind.BRING_BACK, Kind.BALANCE)
+"""What becomes of instances when every host is through, by the seed."""
 Conducts = Callable[[Fleet, FleetPolicy, Pace], Conductor]
 
 
@@ -38,6 +43,8 @@ class Ran:
     took_s: int
     left: dict[str, str]
     """Hosts that are not done, and why."""
+    afterwards: str
+    """What was done when every host was through, and how many moves were begun for it."""
     digest: str
     broken: tuple[tuple[int, Violation], ...]
     """What broke an invariant, and when, in milliseconds."""
@@ -50,7 +57,7 @@ class Ran:
     def __str__(self) -> str:
         told = (
             f"seed {self.seed}: {self.hosts} hosts, {self.events} events, {self.plans} plans, "
-            f"{self.took_s} s, {len(self.left)} left, {self.digest[:16]}"
+            f"{self.took_s} s, {len(self.left)} left, afterwards {self.afterwards}, {self.digest[:16]}"
         )
         return "\n".join((told, *(f"  at {ms} ms: {v.rule}: {v.sentence}" for ms, v in self.broken[:5])))
 
@@ -74,11 +81,17 @@ def run(
     conducts: Conducts = Conductor,
     pace: Pace = PACE,
     faults: Faults = Faults(),  # noqa: B008 - a value
+    settles: type[Settling] = Settling,
 ) -> Ran:
     """One whole run over a cloud of so many hosts."""
     fleet = generate(Cloud(hosts, 50 + seed % 4 * 10, seed))
     policy = policy_of(seed)
-    return conducted(seed, Twin(fleet, policy, seed, faults=faults), conducts(fleet, policy, pace))
+    kind = AFTERWARDS[seed % len(AFTERWARDS)]
+    conductor = conducts(fleet, policy, pace)
+    if kind is not None:
+        wanted = Wanted(kind, hosts=frozenset(fleet.hosts))
+        conductor.settling = settles(fleet, policy, wanted, tries=pace.tries, again_s=pace.again_s)
+    return conducted(seed, Twin(fleet, policy, seed, faults=faults, afterwards=kind), conductor)
 
 
 def conducted(
@@ -94,7 +107,10 @@ def conducted(
     end = twin.truth()
     left = {str(host): why for host, why in conductor.left(end).items()}
     at = {str(i): str(host) for host, on in end.on.items() for i in on}
-    broken = [*twin.broken, *((clock.moment, v) for v in twin.watch.over(at, left))]
+    stays = conductor.settling.left() if conductor.settling else {}
+    places = twin.watch.places
+    over = (*twin.watch.over(at, left), *places.over(map(str, stays)))
+    broken = [*twin.broken, *((clock.moment, v) for v in over)]
     if not conductor.over:
         broken.append((clock.moment, Violation("ends", "the run does not end")))
     return Ran(
@@ -104,6 +120,7 @@ def conducted(
         conductor.plans,
         clock.moment // 1000,
         left,
+        f"{places.kind} {places.begun}" if places.kind else "nothing",
         clock.digest,
         tuple(broken),
         frozenset(name for name, seen in end.hosts.items() if seen.work is Stage.DONE),

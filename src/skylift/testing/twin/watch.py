@@ -7,21 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from skylift.testing.twin.owed import Owed, Places
 from skylift.verifier.fleet.company import Company
 from skylift.verifier.fleet.rules import may_stay
 from skylift.verifier.fleet.seen import FleetSeen, Violation, fleet_seen
-
-OWED = 2
-"""Moves of an instance that no fault hit: one, and one more for plans that are made again on the way.
-
-Who goes to a host that is yet to be worked on must leave it again, and is owed that too, once.
-"""
 
 
 class Watch:
     """Keeps its own books, from the document of a fleet; each event yields what it breaks."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], afterwards: str = "") -> None:
+        """``afterwards`` is what is to become of instances when every host is through."""
         seen = fleet_seen(document)
         self._entries = dict(seen.instances)
         self._fleet = replace(seen, instances=self._entries)
@@ -30,10 +26,8 @@ class Watch:
         self._out: set[str] = set()
         self._working: set[str] = set()
         self._done: set[str] = set()
-        self._owed = Counter(dict.fromkeys(self._at, OWED))
-        """Moves that each instance may yet be given."""
-        self._early: set[str] = set()
-        """Instances that went to a host before that was done."""
+        self._dead: set[str] = set()
+        self._owed = Owed(self._at)
         self._parted: set[str] = set()
         """Groups that a fault hit."""
         self._on: dict[str, set[str]] = {name: set() for name in seen.hosts}
@@ -44,10 +38,15 @@ class Watch:
         self._company = Company(self._fleet, self._at)
         self._together = _pairs(seen)
         self._zones = Counter(map(_zone, seen.hosts.values()))
+        self.places = Places(
+            afterwards, self._at, lambda host: _use(self._fleet.hosts[host], self._used[host])
+        )
 
     def closed(self, host: str) -> Iterator[Violation]:
         """The run closed a host."""
         self._out.add(host)
+        if self.places.begun:
+            yield Violation("afterwards", f"{host} is closed when what comes after all hosts has begun")
         zone = _zone(self._fleet.hosts[host])
         in_zone = sum(_zone(self._fleet.hosts[other]) == zone for other in self._out)
         for place, out, size, key in (
@@ -70,15 +69,12 @@ class Watch:
             yield Violation("two moves", f"{name} is moved to {target} while it goes to {self._going[name]}")
             return
         self._going[name] = target
-        if target not in self._done and name not in self._early:
-            self._early.add(name)
-            self._owed[name] += 1
-        self._owed[name] -= 1
-        if self._owed[name] < 0:
-            yield Violation(
-                "once", f"{name} is moved to {target} once more than need be, and no fault hit it"
-            )
-        if source not in self._out:
+        afterwards = bool(self.places.kind) and source not in self._out
+        if afterwards:
+            yield from self.places.began(name, self._at[name], target, out=self._out - self._dead)
+        elif not self._owed.one(name, early=target not in self._done):
+            yield Violation("once", f"{name} is moved to {target} once more than need be, no fault hit it")
+        if source not in self._out and not afterwards:
             yield Violation("turn", f"{name} is moved off {source}, which is not closed")
         if target in self._out:
             yield Violation("target", f"{name} is moved to {target}, which is closed")
@@ -99,18 +95,21 @@ class Watch:
         self._on[left].discard(name)
         self._on[target].add(name)
         self._at[name] = target
+        self.places.arrived(name)
         if target in self._out:
             yield Violation("target", f"{target} was closed while {name} was on its way to it")
 
     def hit(self, name: str) -> None:
         """A fault hit an instance: one more move may be needed, and its group may be parted by it."""
-        self._owed[name] += 1
+        self._owed.more(name)
         self._parted.add(self._entries[name].get("group", ""))
 
     def appeared(self, entry: Mapping[str, Any]) -> Iterator[Violation]:
         """The scheduler put a new instance on a host."""
         name, host = str(entry["id"]), str(entry["host"])
-        self._entries[name], self._at[name], self._owed[name] = entry, host, OWED
+        self._entries[name], self._at[name] = entry, host
+        self._owed.appeared(name)
+        self.places.homes[name] = host
         # It may take the room of the second of two that move together.
         near = self._on[host] | {other for other, target in self._going.items() if target == host}
         self._parted.update(self._entries[other].get("group", "") for other in near)
@@ -138,6 +137,7 @@ class Watch:
 
     def died(self, host: str) -> None:
         """A host died, with what was on it."""
+        self._dead.add(host)
         for name in self._on[host]:
             self.hit(name)
 
@@ -158,6 +158,11 @@ class Watch:
     def _book(self, name: str, host: str, sign: int) -> None:
         for resource, size in enumerate(self._fleet.size(name)):
             self._used[host][resource] += sign * size
+
+
+def _use(host: Mapping[str, Any], used: list[int]) -> tuple[float, float]:
+    """How much of a host's memory and of its processors is taken."""
+    return used[0] / host["ram_mib"], used[1] / host["vcpus"]
 
 
 def _zone(host: Mapping[str, Any]) -> str:
