@@ -305,6 +305,12 @@ FLEET = (
 )
 
 
+_AFTERWARDS = (
+    "With `--afterwards` it has `afterwards`: the `kind`, and `moves` likewise, `stays` with their reasons, "
+    "hosts `beyond` the `band`, and how full hosts are `before` and `after`."
+)
+
+
 def page_of_the_fleet_file() -> list[str]:
     """The form of a fleet's file."""
     lines = [
@@ -319,6 +325,7 @@ def page_of_the_fleet_file() -> list[str]:
         + "; `moves` are "
         + ", ".join(document.MOVE)
         + "; times are milliseconds from the start of the run.",
+        _AFTERWARDS,
     ]
     for title, of in FLEET:
         lines += ["", f"## {title}", "", *paragraphs(of.__doc__), "", *_fields(of)]

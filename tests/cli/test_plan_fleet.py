@@ -64,6 +64,31 @@ def test_one_host_is_drained_and_no_other_touched(fleet: Path, capsys: pytest.Ca
     assert {move[1] for move in told["moves"]} == {"cmp03"}
 
 
+def test_without_a_word_the_plan_says_that_nothing_is_moved_afterwards(
+    fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["plan", "--reboot", "--fleet", str(fleet)]) == Exit.OK
+
+    told = capsys.readouterr().out
+    assert "afterwards: nothing is moved; hosts are then 0 to 100 % full" in told
+    assert "else: --afterwards bring-back, or --afterwards balance" in told
+
+
+@pytest.mark.parametrize("kind", ["bring-back", "balance"])
+def test_what_is_done_afterwards_is_shown_written_explained_and_drawn(
+    fleet: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, svg = tmp_path / "up.plan", tmp_path / "up.svg"
+    words = ["plan", "--reboot", "--fleet", str(fleet), "--afterwards", kind]
+
+    assert call([*words, "-o", str(plan), "--svg", str(svg)]) == Exit.OK
+
+    told, written = capsys.readouterr().out, json.loads(plan.read_text())["afterwards"]
+    assert f"afterwards, {kind}: {len(written['moves'])} moves, of {written['fewest']}" in told
+    assert written["ends"] == max(move[5] for move in written["moves"])
+    assert 'fill="#4f9d69"' in svg.read_text()
+
+
 def test_a_pool_that_cannot_be_done_blocks_with_its_proof_and_fix(
     fleet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,6 +161,8 @@ def test_a_host_that_is_not_there_cannot_be_drained(fleet: Path, capsys: pytest.
         ["--reboot", "--fleet", "f.json", "--host", "cmp1"],
         ["--drain", "cmp1", "--host", "cmp2"],
         ["--to", "2024.1", "--partial"],
+        ["--to", "2024.1", "--afterwards", "balance"],
+        ["--drain", "cmp1", "--afterwards", "bring-back"],
         ["--reboot", "--hypervisor", "--fleet", "f.json"],
         ["--to", "2024.1", "--fleet", "f.json"],
     ],

@@ -13,6 +13,7 @@ from tests.app.maintained import QUICK, SiteOf, site_of
 from tests.crash.worlds import Snapshots
 
 from skylift.app.host_turns import turns_of
+from skylift.app.maintain import settling_of
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.engine.automation import pairs_of
 from skylift.engine.drive import Surroundings
@@ -25,6 +26,7 @@ from skylift.engine.operate import Asked, open_run, resume
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate
+from skylift.fleet.plan import Kind
 from skylift.model.automation import AutomationEntry
 from skylift.model.ids import HostName, RunId, Seconds
 from skylift.ports import Ports
@@ -69,8 +71,8 @@ def at(tmp_path: Path) -> SiteOf:
     return scene(tmp_path)
 
 
-def mandate_of(at: SiteOf) -> Mandate:
-    mandate = propose_maintenance(at.site, Purpose.REBOOT, (), frontier=False).mandate
+def mandate_of(at: SiteOf, afterwards: Kind | None = None) -> Mandate:
+    mandate = propose_maintenance(at.site, Purpose.REBOOT, (), frontier=False, afterwards=afterwards).mandate
     assert mandate is not None
     return mandate
 
@@ -86,7 +88,9 @@ def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, 
     live = LiveFleet(ports, turns, labels=(RUN,), of=BESIDE)
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)
-    conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)
+    fleet, pace = live.open(cloud.now), Pace(settle_s=QUICK.settle)
+    conductor = Conductor(fleet, mandate.policy, pace, asked_for)
+    conductor.settling = settling_of(mandate, fleet, pace, events)
     limits = FleetLimits(maintenance=BESIDE, command=Seconds(60))
     execution = FleetExecution(journal, ports, turns, conductor=conductor, cloud=live, limits=limits)
     around = Surroundings(clock=lambda: cloud.now, pause=lambda: cloud.pass_time(1))

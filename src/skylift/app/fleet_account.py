@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skylift.app.mandates import approved_mandate
 from skylift.app.runs import RunFolder, Runs
@@ -13,6 +13,8 @@ from skylift.engine.fold import ASIDE, Phase, Run, fold
 from skylift.engine.host_turn import emptying_of
 from skylift.engine.journal import Event, MovesAsked
 from skylift.engine.problems import Holder
+from skylift.engine.settled_places import Before, moved_before, step_of
+from skylift.fleet.afterwards import Wanted
 from skylift.fleet.mandate import Mandate
 from skylift.model.ids import HostName, StepId
 
@@ -50,7 +52,25 @@ class FleetAccount:
     @property
     def steps(self) -> tuple[StepId, ...]:
         """What a word may be about: the emptying of each host, and what was begun."""
-        return tuple({emptying_of(h): None for h in self.mandate.hosts} | dict.fromkeys(self.run.steps))
+        hosts = {emptying_of(h): None for h in self.mandate.hosts}
+        last = {step_of(self.wanted.kind): None} if self.wanted else {}
+        return tuple(hosts | last | dict.fromkeys(self.run.steps))
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What is done when every host is through, with whose homes the journal tells; none if nothing is."""
+        wanted = self.mandate.wanted
+        return replace(wanted, homes=self._before.homes) if wanted else None
+
+    @property
+    def afterwards(self) -> Counter[str]:
+        """How often each instance was asked to move since every host was through."""
+        return Counter(move.instance for move in self._before.asked)
+
+    @property
+    def _before(self) -> Before:
+        wanted = self.mandate.wanted
+        return moved_before(self.events, step_of(wanted.kind)) if wanted else Before()
 
     def _is_through(self, host: HostName) -> bool:
         own = [at.phase for step, at in self.run.steps.items() if _host_of(step) == host]

@@ -44,7 +44,9 @@ class Maintaining:
 
     @property
     def lasts(self) -> str:
-        return f"likely {minutes(self.mandate.plan['makespan_s'])}"
+        plan = self.mandate.plan
+        ends = plan.get("afterwards", {"ends": 0})["ends"]
+        return f"likely {minutes(max(plan['makespan_s'], -(-ends // 1000)))}"
 
     @property
     def noticed(self) -> tuple[str, ...]:
@@ -56,7 +58,10 @@ class Maintaining:
             Way.COLD: "instances are stopped, moved to other hosts and started again",
             Way.STOP: "instances are stopped while their host is worked on, and started again",
         }
-        return tuple(f"{ways[way.value]} {what}" for way, what in told.items() if ways[way.value])
+        found = [f"{ways[way.value]} {what}" for way, what in told.items() if ways[way.value]]
+        later = self.mandate.plan.get("afterwards", {"moves": ()})["moves"]
+        again = f"{len(later)} instances are moved once more, while they run, when every host is through"
+        return (*found, again) if later else tuple(found)
 
     @property
     def _stopped(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 from skylift.actions.action import Done, Pending
 from skylift.actions.prove import CreateWitnesses
@@ -33,15 +34,17 @@ from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Journal
+from skylift.engine.journal import Event, Journal
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume
 from skylift.engine.problems import RunHeld
+from skylift.engine.settled_places import moved_before, step_of
 from skylift.engine.side_steps import push
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_mandate, read_mandate
+from skylift.fleet.settling import Settling
 from skylift.model.codec import Malformed
 from skylift.model.ids import RunId, Seconds, StepId
 from skylift.model.maintenance import Maintenance
@@ -238,7 +241,9 @@ def _execution(
     fleet = _opened(site, cloud, bench)
     events = journal.events()
     asked = asked_before(events, fold(events).opened_ms)
-    conductor = Conductor(fleet, mandate.policy, pace_of(of), asked)
+    pace = pace_of(of)
+    conductor = Conductor(fleet, mandate.policy, pace, asked)
+    conductor.settling = settling_of(mandate, fleet, pace, events)
     limits = FleetLimits(
         maintenance=of,
         command=site.record.policy.timeouts.command,
@@ -259,6 +264,23 @@ def _execution(
 def pace_of(of: Maintenance) -> Pace:
     """How long a run waits, as the record says."""
     return Pace(settle_s=of.settle, again_s=Seconds(max(_AGAIN_MIN_S, _AGAIN * of.settle)))
+
+
+def settling_of(mandate: Mandate, fleet: Fleet, pace: Pace, events: tuple[Event, ...]) -> Settling | None:
+    """What is done when every host is through, as far as the journal goes; none if nothing is."""
+    wanted = mandate.wanted
+    if wanted is None:
+        return None
+    before = moved_before(events, step_of(wanted.kind))
+    return Settling(
+        fleet,
+        mandate.policy,
+        replace(wanted, homes=before.homes),
+        tries=pace.tries,
+        again_s=pace.again_s,
+        asked=before.asked,
+        tried=before.tried,
+    )
 
 
 def _gives_back(folder: RunFolder) -> bool:

@@ -11,12 +11,13 @@ from typing import Any
 from skylift.app.propose import PlanUnsafe
 from skylift.app.read_fleet import closed_for_good, intended, read_fleet
 from skylift.app.site import Site
+from skylift.fleet.afterwards import Wanted, spread, touched, with_afterwards
 from skylift.fleet.document import document_of, fleet_of, plan_document
 from skylift.fleet.estimator import prior
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.interval import Interval, interval
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, plan_command, zones_of
-from skylift.fleet.plan import FORMAT, FleetPlan
+from skylift.fleet.plan import FORMAT, FleetPlan, Kind, Spread
 from skylift.fleet.planner import plan_fleet
 from skylift.model.codec import Malformed
 from skylift.model.fleet_policy import FleetPolicy
@@ -64,6 +65,8 @@ class FleetProposal:
     plan: FleetPlan
     interval: Interval
     frontier: tuple[Corner, ...]
+    full: Spread
+    """How full the hosts of the plan are when its turns are through."""
     mandate: Mandate | None = None
     """What a run may do, if the plan was made for the cloud as it is."""
 
@@ -78,7 +81,9 @@ class FleetProposal:
         return plan_document(self.plan)
 
 
-def propose_fleet(file: Path, drained: tuple[HostName, ...], *, frontier: bool) -> FleetProposal:
+def propose_fleet(
+    file: Path, drained: tuple[HostName, ...], *, frontier: bool, afterwards: Kind | None = None
+) -> FleetProposal:
     """A plan for the fleet in a file, or for the drained hosts of it alone, verified.
 
     Raises:
@@ -92,11 +97,17 @@ def propose_fleet(file: Path, drained: tuple[HostName, ...], *, frontier: bool) 
     policy = replace(policy, only=drained or policy.only)
     purpose = shlex.join(word for host in drained for word in ("--drain", host)) or "--reboot"
     again = f"skylift plan {purpose} --fleet {shlex.quote(str(file))}"
-    return _proposal(closed_for_good(fleet, drained), policy, frontier=frontier, again=again)
+    then = Wanted(afterwards) if afterwards else None
+    return _proposal(closed_for_good(fleet, drained), policy, frontier=frontier, again=again, then=then)
 
 
 def propose_maintenance(
-    site: Site, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool
+    site: Site,
+    purpose: Purpose,
+    hosts: tuple[HostName, ...],
+    *,
+    frontier: bool,
+    afterwards: Kind | None = None,
 ) -> FleetProposal:
     """A plan for ``hosts`` as Nova and Placement have them now, or for all if none is named, verified.
 
@@ -105,8 +116,9 @@ def propose_maintenance(
         PlanUnsafe: the verifier does not accept what the planner made: a bug.
     """
     fleet, policy = intended(read_fleet(site), site.record, purpose, hosts)
-    again = plan_command(purpose, hosts)
-    proposal = _proposal(fleet, policy, frontier=frontier, again=again)
+    again = plan_command(purpose, hosts, afterwards=afterwards)
+    then = Wanted(afterwards, site.record.maintenance.band) if afterwards else None
+    proposal = _proposal(fleet, policy, frontier=frontier, again=again, then=then)
     mandate = Mandate(
         FORMAT,
         purpose,
@@ -120,11 +132,15 @@ def propose_maintenance(
     return replace(proposal, mandate=mandate)
 
 
-def _proposal(fleet: Fleet, policy: FleetPolicy, *, frontier: bool, again: str) -> FleetProposal:
-    plan = accepted(fleet, policy, again=again)
+def _proposal(
+    fleet: Fleet, policy: FleetPolicy, *, frontier: bool, again: str, then: Wanted | None
+) -> FleetProposal:
+    plan = accepted(fleet, policy, again=again, then=then)
     known = prior(policy.network.mib_s, 0, off_by=_OFF_BY)
     corners = tuple(_corner(fleet, policy, percent, again=again) for percent in BATCHES if frontier)
-    return FleetProposal(fleet, policy, plan, interval(plan, len(fleet.hosts), policy, known), corners)
+    took = interval(plan, len(fleet.hosts), policy, known)
+    full = spread(fleet, plan.moves, touched(plan))
+    return FleetProposal(fleet, policy, plan, took, corners, full)
 
 
 def read_fleet_file(file: Path) -> tuple[Fleet, FleetPolicy]:
@@ -143,13 +159,17 @@ def read_fleet_file(file: Path) -> tuple[Fleet, FleetPolicy]:
         raise FleetInvalid(file, str(error)) from None
 
 
-def accepted(fleet: Fleet, policy: FleetPolicy, *, again: str) -> FleetPlan:
+def accepted(fleet: Fleet, policy: FleetPolicy, *, again: str, then: Wanted | None = None) -> FleetPlan:
     """The plan for a fleet, once the verifier has accepted it; ``again`` is the command that makes it.
+
+    ``then`` is what is wanted when every host is through.
 
     Raises:
         PlanUnsafe: it does not: a bug in the planner.
     """
     plan = plan_fleet(fleet, policy)
+    if then is not None:
+        plan = with_afterwards(fleet, policy, plan, then.kind, band=then.band)
     if violations := verify_fleet(document_of(fleet, policy), plan_document(plan)):
         sentences = tuple(violation.sentence for violation in violations)
         raise PlanUnsafe(sentences, again=again)

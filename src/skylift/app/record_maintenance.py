@@ -15,6 +15,7 @@ _DAY_S = 86_400
 _FAILURES_MAX = 100_000
 _MIB_S_MAX = 1_000_000
 _YEAR_H = 8_760
+_BAND_MAX = 50
 
 
 def read_maintenance(section: Section) -> Maintenance:
@@ -31,6 +32,7 @@ def read_maintenance(section: Section) -> Maintenance:
         patience=_seconds(section, "patience", usual.patience),
         settle=_seconds(section, "settle", usual.settle),
         look=_seconds(section, "look", usual.look),
+        band=section.number("band", 1, _BAND_MAX, default=usual.band),
         limits=_limits(section.section("limits", optional=True)),
         automation=_automation(section.section("automation", optional=True)),
     )

@@ -23,6 +23,7 @@ from skylift.cli.views import turning as turning_view
 from skylift.cli.views import why as why_view
 from skylift.cli.views.fleet_picture import picture
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate, is_mandate, write_mandate
+from skylift.fleet.plan import Kind
 from skylift.fleet.reasons import turning
 from skylift.model.codec import canonical
 from skylift.model.goal import Upgrade
@@ -51,6 +52,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="HOST",
     help="With --reboot or --hypervisor: only this host; may be given again.",
 )
+@click.option(
+    "--afterwards",
+    type=click.Choice([kind.value for kind in Kind]),
+    help="With --reboot or --hypervisor: bring instances back when every host is through, or balance the "
+    "hosts; without it they stay where they were moved.",
+)
 @click.option("--fleet", "fleet_file", type=_FILE, help="Plan for the fleet in this file, and ask no cloud.")
 @click.option("--partial", is_flag=True, help="Of a fleet: write the plan even if it leaves hosts out.")
 @click.option("--frontier", is_flag=True, help="Of a fleet: also show what other first waves would cost.")
@@ -66,6 +73,7 @@ def plan(
     hypervisor: bool,
     drained: tuple[str, ...],
     hosts: tuple[str, ...],
+    afterwards: str | None,
     fleet_file: Path | None,
     partial: bool,
     frontier: bool,
@@ -83,20 +91,26 @@ def plan(
     if sum([goal is not None, *purposes.values()]) != 1:
         raise click.UsageError("say one thing to plan: --to, --reboot, --hypervisor or --drain")
     if goal is not None:
-        if fleet_file or frontier or svg or hosts or partial:
+        if fleet_file or frontier or svg or hosts or partial or afterwards:
             raise click.UsageError(
-                "--fleet, --host, --partial, --frontier and --svg go with --reboot, --hypervisor or --drain"
+                "--fleet, --host, --afterwards, --partial, --frontier and --svg go with --reboot, "
+                "--hypervisor or --drain"
             )
         return _upgrade(desk, goal, output, as_json=as_json)
     if hosts and (drained or fleet_file):
         raise click.UsageError("--host goes with --reboot or --hypervisor, and not with --fleet")
+    if afterwards and drained:
+        raise click.UsageError(
+            "--afterwards goes with --reboot or --hypervisor: what --drain empties stays so"
+        )
     named = tuple(map(HostName, drained or hosts))
+    then = Kind(afterwards) if afterwards else None
     if fleet_file is not None:
-        asked = propose_fleet(fleet_file, named, frontier=frontier)
+        asked = propose_fleet(fleet_file, named, frontier=frontier, afterwards=then)
         text, sealed = canonical(asked.document), None
     else:
         (purpose,) = [purpose for purpose, wanted in purposes.items() if wanted]
-        asked, text, sealed = _maintenance(desk, purpose, named, frontier=frontier)
+        asked, text, sealed = _maintenance(desk, purpose, named, frontier=frontier, afterwards=then)
     return _fleet(
         asked,
         svg,
@@ -152,12 +166,12 @@ def _sealed(site: Site, digest: Digest) -> bytes | None:
 
 
 def _maintenance(
-    desk: Desk, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool
+    desk: Desk, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool, afterwards: Kind | None
 ) -> tuple[FleetProposal, bytes, bytes | None]:
     """The plan for the cloud as it is, its file, and the seal on that."""
     with open_site(desk.record, desk.runs) as site:
         trusted(site.signer, site.record.signers)
-        proposal = propose_maintenance(site, purpose, hosts, frontier=frontier)
+        proposal = propose_maintenance(site, purpose, hosts, frontier=frontier, afterwards=afterwards)
         mandate = proposal.mandate
         if mandate is None:
             raise AssertionError("what was planned for a cloud has a mandate")
@@ -217,6 +231,10 @@ def why(desk: Desk, step: str, *, plan_file: Path | None, as_json: bool) -> Exit
 
 
 def _why_of_host(mandate: Mandate, step: StepId, *, as_json: bool) -> Exit:
+    if mandate.wanted and step == mandate.wanted.kind.value:
+        of = mandate.plan["afterwards"]
+        answer(turning_view.afterwards(of), of, as_json=as_json)
+        return Exit.OK
     try:
         told = turning(mandate, step)
     except KeyError:

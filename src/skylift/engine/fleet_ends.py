@@ -50,8 +50,8 @@ class FleetEnds:
             attempt = ledger.run.steps[step].attempt
             ledger.record(StepFailed(step, attempt, Reported.of(gone), ended=current is None, at_ms=at_ms))
 
-    def close(self, looked: Looked, moves: WatchedMoves, now: Epoch) -> None:
-        """Write down the end of the run, if this is it."""
+    def close(self, looked: Looked, moves: WatchedMoves, now: Epoch, *, settled: bool) -> None:
+        """Write down the end of the run, if this is it; ``settled`` is what comes after the hosts."""
         run, at_ms = self._ledger.run, milliseconds(now)
         if run.closed is not None:
             return
@@ -65,7 +65,7 @@ class FleetEnds:
         passed = all(
             turn.stage(run) is Stage.DONE or turn.emptying in run.passed for turn in self._turns.values()
         )
-        if passed and not owed and self._conductor.over and run.steps.keys() == run.passed:
+        if passed and settled and not owed and self._conductor.over and run.steps.keys() == run.passed:
             self._ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
 
 

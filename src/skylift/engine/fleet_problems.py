@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from skylift.model.ids import HostName
+from skylift.model.ids import HostName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 
 
@@ -36,3 +36,25 @@ class FleetFailing(Refused):
             Remedy(Fix.RETRY, "after the repair: skylift retry"),
             Remedy(Fix.ACCEPT, "or go on without these hosts: skylift resume"),
         )
+
+
+class PlacesMissed(Refused):
+    """Every host is through, and instances are not where they should be then."""
+
+    code = "fleet.places-missed"
+
+    def __init__(self, step: StepId, missed: Mapping[str, str], *, given_up: str = "") -> None:
+        """``given_up`` is why nobody is moved any more; empty if all that could be was."""
+        told = [f"{name}: {why}" for name, why in sorted(missed.items())]
+        more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+        what = f"{len(told)} instances are not where they should be: {'; '.join(told[:_TOLD])}{more}"
+        super().__init__(
+            f"{step} was given up: {given_up}" if given_up else what,
+            Remedy(Fix.REPAIR, "see where they are: openstack server list --all-projects --long"),
+            Remedy(Fix.RETRY, f"after the repair: skylift retry {step}"),
+            Remedy(Fix.ACCEPT, f"or leave them where they are: skylift skip {step} --reason WHY"),
+        )
+
+
+_TOLD = 8
+"""Instances of a kind that a problem names."""

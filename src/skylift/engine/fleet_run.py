@@ -30,6 +30,7 @@ from skylift.engine.journal import (
 from skylift.engine.ledger import Ledger
 from skylift.engine.left_over import LeftOver
 from skylift.engine.live_fleet import LiveFleet, Looked
+from skylift.engine.settled_places import SettledPlaces
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
 from skylift.engine.work_on_hosts import WorkOnHosts
@@ -81,6 +82,7 @@ class FleetExecution:
         self._moves = WatchedMoves(ports, events, limits.maintenance.move)
         self._stays = WhoStays(self.ledger, ports, events)
         self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance)
+        self._places = SettledPlaces(self.ledger, turns, conductor)
         self._ends = FleetEnds(self.ledger, turns, conductor, cloud)
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command
@@ -95,7 +97,7 @@ class FleetExecution:
     @property
     def left(self) -> Mapping[StepId, str]:
         """What is left of each step under way, as last seen."""
-        found = self._work.left | self._automation.left
+        found = self._work.left | self._automation.left | self._places.left
         if self.looked is not None:
             for host, turn in self._turns.items():
                 if turn.emptying in self.run.within(Phase.RUNNING):
@@ -126,6 +128,7 @@ class FleetExecution:
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
         self._in_the_way.look(self._turns, looked, self.conductor, now)
+        self._places.obey(milliseconds(now))
         actions = self._approved(self.conductor.next(looked.sight))
         # Until all of it is paused nothing begins, which is no end; at an end it is given back.
         if self.conductor.over and not self._automation.pending:
@@ -138,7 +141,8 @@ class FleetExecution:
                 else:
                     self.cloud.ask(action)
         self._count_failures(now)
-        self._ends.close(looked, self._moves, now)
+        self._places.end(milliseconds(now))
+        self._ends.close(looked, self._moves, now, settled=self._places.is_over(self.run))
         return self.run
 
     def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
@@ -150,11 +154,12 @@ class FleetExecution:
 
     def _obey(self, run: Run, now: Epoch) -> None:
         """What operators said since the last look, and what the journal knows of hosts that failed."""
-        host_s, turns = self.conductor.policy.host_s, self._turns.values()
-        begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(host_s, now)
+        turns, due = self._turns.values(), self._places.is_due(run)
+        lasts = self._limits.maintenance.move if due else self.conductor.policy.host_s
+        begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(lasts, now)
         left = any(turn.stage(run) is not Stage.DONE and not turn.trouble(run) for turn in turns)
         try:
-            self.conductor.begins = self._automation.hold(now, wanted=begins and left) and begins
+            self.conductor.begins = self._automation.hold(now, wanted=begins and (left or due)) and begins
         except Refused as silent:
             self.conductor.begins = False
             self.pause(Why.AUTOMATION, now, silent)
@@ -187,7 +192,7 @@ class FleetExecution:
         moves = tuple(
             AskedOf(a.instance, a.source, a.target, a.way.value) for a in actions if isinstance(a, Migrate)
         )
-        if moves and not self.ledger.write(MovesAsked(moves, at_ms)):
+        if not self._places.begin(at_ms) or (moves and not self.ledger.write(MovesAsked(moves, at_ms))):
             return False
         self._moves.add(moves)
         for action in actions:

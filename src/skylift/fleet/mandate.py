@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from skylift.fleet.afterwards import Wanted, wanted_in
 from skylift.fleet.document import document_of
 from skylift.fleet.fleet import Fleet
-from skylift.fleet.plan import FORMAT
+from skylift.fleet.plan import FORMAT, Kind
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import Digest, HostName
@@ -33,11 +34,14 @@ class Purpose(Enum):
     """It stays empty and closed, for whatever its operator has in mind."""
 
 
-def plan_command(purpose: Purpose, hosts: Iterable[HostName], *, partial: bool = False) -> str:
+def plan_command(
+    purpose: Purpose, hosts: Iterable[HostName], *, partial: bool = False, afterwards: Kind | None = None
+) -> str:
     """What an operator types for a plan of these hosts, or of all if none is named."""
     option = "--host" if purpose is not Purpose.DRAIN else "--drain"
     words = ["skylift", "plan", *([f"--{purpose.value}"] if purpose is not Purpose.DRAIN else [])]
     words += [word for host in hosts for word in (option, host)]
+    words += ["--afterwards", afterwards.value] if afterwards else []
     return shlex.join([*words, *(["--partial"] if partial else []), "-o", f"{purpose.value}.plan"])
 
 
@@ -75,7 +79,14 @@ class Mandate:
     def again(self) -> str:
         """The command that makes this plan anew, from what the cloud is then."""
         partial = bool(self.left_out or self.plan["refused"])
-        return plan_command(self.purpose, self.policy.only, partial=partial)
+        wanted = self.wanted
+        kind = wanted.kind if wanted else None
+        return plan_command(self.purpose, self.policy.only, partial=partial, afterwards=kind)
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What is to be done when every host is through; none if nothing is."""
+        return wanted_in(self.plan)
 
 
 def digest_of_fleet(fleet: Fleet, policy: FleetPolicy) -> Digest:

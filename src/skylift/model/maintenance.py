@@ -36,6 +36,8 @@ class Maintenance:
     """How long the cloud may take to begin what it was asked for: longer than its RPC timeout."""
     look: Seconds = Seconds(10)
     """How often a run looks at the hosts, instances and migrations."""
+    band: int = 10
+    """Of `plan --afterwards balance`: by how many points of per cent a host's use may be off the mean."""
     limits: FleetPolicy = field(default_factory=FleetPolicy)
     automation: Mapping[str, AutomationEntry] = field(default_factory=dict)
     """What would work against a run, by name: paused while hosts are worked on, and given back afterwards."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from skylift.app.propose_fleet import FleetProposal
 from skylift.cli.views.columns import columns, indented
-from skylift.fleet.plan import Certificate, FleetPlan
+from skylift.fleet.plan import Certificate, FleetPlan, Spread
 from skylift.fleet.verdict import HOLDS, Verdict
 from skylift.model.codec import encode
 
@@ -29,6 +29,8 @@ def lines(proposal: FleetProposal) -> list[str]:
         "",
         *_waves(plan),
         "",
+        *_afterwards(proposal),
+        "",
         *_bounds(plan),
         *_frontier(proposal),
         *_verdicts(plan),
@@ -41,6 +43,7 @@ def document(proposal: FleetProposal) -> dict[str, Any]:
     return {
         **proposal.document,
         "interval": encode(proposal.interval),
+        "full": encode(proposal.full),
         "frontier": encode(proposal.frontier),
     }
 
@@ -60,6 +63,30 @@ def _waves(plan: FleetPlan) -> Iterator[str]:
         begins, back = min(t.closed for t in turns) // 1000, max(t.back for t in turns) // 1000
         rows.append((wave, len(turns), moved[wave], _span(begins), _span(back)))
     yield from columns(*rows)
+
+
+def _afterwards(proposal: FleetProposal) -> Iterator[str]:
+    """What becomes of where instances are when every host is through; also if that is nothing."""
+    plan, of = proposal.plan, proposal.plan.afterwards
+    if of is None:
+        yield f"afterwards: nothing is moved; hosts are then {_full(proposal.full)}"
+        yield "  else: --afterwards bring-back, or --afterwards balance"
+        return
+    more_s = max(0, -(-of.ends // 1000) - plan.makespan)
+    yield (
+        f"afterwards, {of.kind.value}: {len(of.moves)} moves, of {of.fewest} that are needed at least, "
+        f"{_span(more_s)} more"
+    )
+    yield f"  hosts are then {_full(of.after)}; before, {_full(of.before)}"
+    if of.stays:
+        yield f"  not brought back: {len(of.stays)} instances"
+        yield from _some([f"{stay.instance}: {stay.reason}" for stay in of.stays])
+    if of.beyond:
+        yield f"  further off the mean than {of.band} points, and nothing helps: {_names(of.beyond)}"
+
+
+def _full(of: Spread) -> str:
+    return f"{of.least} to {of.most} % full, {of.mean} % on average"
 
 
 def _bounds(plan: FleetPlan) -> Iterator[str]:

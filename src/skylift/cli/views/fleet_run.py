@@ -9,6 +9,7 @@ from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
 from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.settled_places import step_of
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
 from skylift.model.ids import StepId
@@ -26,6 +27,7 @@ def lines(of: FleetAccount) -> list[str]:
         f"  {done} in {_span(run.last_ms - run.opened_ms)}, {of.asked.total()} moves asked for",
         *_some(f"  under way: {step}{_waits(run, step)}" for step in sorted(run.within(Phase.RUNNING))),
         *(f"  paused by this run: {name}" for name in _paused(run)),
+        *_afterwards(of),
         *_pause(of),
         *_left(of),
         *_next(of),
@@ -49,6 +51,7 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "gated": [stage.value for stage in run.gated],
         "waits": dict(run.waits),
         "moves": dict(of.asked),
+        "afterwards": {"kind": of.wanted.kind.value, "moves": dict(of.afterwards)} if of.wanted else None,
         "pause": encode(run.pause),
         "abort": encode(run.abort),
         "allowed": [verb.value for verb in allowed(run)],
@@ -66,9 +69,25 @@ def _waits(run: Run, step: StepId) -> str:
 def _standing(of: FleetAccount) -> str:
     run = of.run
     if run.closed is None and of.holder is None:
-        gone = bool(run.within(Phase.RUNNING))
+        # What comes after the hosts rests when the run is paused, and is still begun.
+        rests = {step_of(of.wanted.kind)} if of.wanted and run.pause else set()
+        gone = bool(run.within(Phase.RUNNING) - rests)
         return "interrupted (its process is gone)" if gone else f"at rest, {run.standing.value}"
     return f"{run.standing.value}, by {of.holder}" if run.closed is None else run.standing.value
+
+
+def _afterwards(of: FleetAccount) -> Iterator[str]:
+    """What is done when every host is through, or that nothing is."""
+    if of.wanted is None:
+        yield "  afterwards: nothing is moved"
+        return
+    step = step_of(of.wanted.kind)
+    at, planned = of.run.steps.get(step), len(of.mandate.plan["afterwards"]["moves"])
+    stands = at.phase.value if at else "when every host is through"
+    yield f"  afterwards: {step}, {stands}: {of.afterwards.total()} moves asked for, {planned} planned"
+    if at is not None and at.problem is not None:
+        yield f"    {at.problem.code}: {at.problem.sentence}"
+        yield from indented([str(remedy) for remedy in at.problem.remedies], 6)
 
 
 def _pause(of: FleetAccount) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from skylift.fleet.reasons import Turning
@@ -31,6 +31,21 @@ def document(told: Turning) -> dict[str, Any]:
     """The same, for ``--json``."""
     encoded: dict[str, Any] = encode(told)
     return encoded
+
+
+def afterwards(of: Mapping[str, Any]) -> list[str]:
+    """The same of what is done when every host is through, from the plan's document."""
+    moves, stays = of["moves"], [f"{stay['instance']}: {stay['reason']}" for stay in of["stays"]]
+    begins = min((move[4] for move in moves), default=0) // 1000
+    sources, targets = {move[1] for move in moves}, {move[2] for move in moves}
+    return [
+        f"{of['kind']}: move instances where they shall be when every host is through",
+        f"  planned    begins at {_span(begins)}, ends at {_span(of['ends'] // 1000)}",
+        f"  moves      {len(moves)}, off {len(sources)} hosts to {len(targets)}; at least {of['fewest']}",
+        f"  stays      {_names(stays) or 'nobody who was moved and should not'}",
+        "  way back   what was moved stays where it is; nobody is stopped, and none moves twice",
+        "  waits for  every host to be done, or skipped",
+    ]
 
 
 def _names(names: Collection[str]) -> str:
