@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from skylift.app.fleet_account import FleetAccount, fleet_account
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples
 from skylift.app.site import Site
-from skylift.app.wiring import open_journal
 from skylift.engine.fold import Standing
 from skylift.engine.journal import Event, StepDone, StepFailed, StepStarted
+from skylift.fleet.fleet import InstanceId
 from skylift.model.availability import Availability, Span, availability
-from skylift.model.ids import HostName
+from skylift.model.ids import HostName, StepId
 from skylift.model.problem import Problem
 from skylift.model.sample import Sample, read_samples
 from skylift.ports import MigrationSeen
@@ -43,6 +43,16 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Spell:
+    """One attempt at a step of a host, or at what is done afterwards; without an end while it goes on."""
+
+    step: StepId
+    began_ms: int
+    ended_ms: int | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FleetReport:
     """One run over a fleet, as its operator answers for it."""
 
@@ -50,6 +60,26 @@ class FleetReport:
     moved: tuple[Moved, ...]
     """None if there are more than Nova is asked for, or it does not answer."""
     availability: Availability
+    unmeasured: tuple[str, ...]
+    """What is not known, and why: of that the report says nothing, good or bad."""
+
+    @property
+    def spells(self) -> tuple[Spell, ...]:
+        """What was done when, in the order in which it ended."""
+        return tuple(_spells(self.account.events))
+
+    @property
+    def fewest(self) -> int:
+        """No plan could do with fewer moves: those for the hosts, and those afterwards."""
+        plan = self.account.mandate.plan
+        return int(plan["bounds"]["moves"]) + int(plan.get("afterwards", {"fewest": 0})["fewest"])
+
+    @property
+    def away(self) -> tuple[Moved, ...]:
+        """Instances that were to be brought back, and are elsewhere by Nova's word on their moves."""
+        homes = self.account.wanted.homes if self.account.wanted else {}
+        there = ((m, homes.get(InstanceId(m.instance))) for m in self.moved)
+        return tuple(moved for moved, home in there if home and moved.on not in {home, None})
 
     @property
     def whole(self) -> bool:
@@ -83,20 +113,50 @@ class FleetReport:
 def fleet_report(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> FleetReport:
     """Everything that is known of the run in ``folder``; what cannot be fetched is told to ``remark``."""
     account = fleet_account(site.runs, folder)
+    unmeasured: list[str] = []
     try:
         fetch_samples(site, folder)
     except Problem as problem:
-        remark(f"newer samples could not be fetched: {problem}")
-    with open_journal(folder) as journal:
-        events = journal.events()
+        unmeasured.append(f"newer samples could not be fetched: {problem}")
     moved: tuple[Moved, ...] = ()
-    if len(account.asked) <= ASKED_MAX:
+    if len(account.asked) > ASKED_MAX:
+        unmeasured.append(
+            f"what became of {len(account.asked)} instances nova was not asked: of {ASKED_MAX} it would be"
+        )
+    else:
         try:
             moved = tuple(_moved(site, account, instance) for instance in sorted(account.asked))
         except Problem as problem:
-            remark(f"nova was not asked what became of the moves: {problem}")
+            unmeasured.append(f"nova was not asked what became of the moves: {problem}")
     samples = read_samples(folder.samples.read_text(encoding="utf-8").splitlines(keepends=True))
-    return FleetReport(account, moved, seen_by_users(samples, events))
+    seen = seen_by_users(samples, account.events)
+    unmeasured += _unmeasured(seen, moved)
+    for line in unmeasured:
+        remark(line)
+    return FleetReport(account, moved, seen, tuple(unmeasured))
+
+
+def _unmeasured(seen: Availability, moved: Sequence[Moved]) -> Iterator[str]:
+    if not seen.apis:
+        yield "no requests were measured, so what users got is not known"
+    elif not seen.guests:
+        yield "no guest of ours was watched, so how long one stands still as it moves is not known"
+    lost = [of.instance for of in moved if not of.statuses]
+    if lost:
+        yield f"of {len(lost)} instances that were asked to move nova has no migration: {', '.join(lost[:8])}"
+
+
+def _spells(events: Iterable[Event]) -> Iterator[Spell]:
+    open_since: dict[StepId, int] = {}
+    for event in events:
+        match event:
+            case StepStarted(step=step, at_ms=at_ms):
+                open_since[step] = at_ms
+            case StepDone(step=step, at_ms=at_ms) | StepFailed(step=step, at_ms=at_ms) if step in open_since:
+                yield Spell(step, open_since.pop(step), at_ms, isinstance(event, StepFailed))
+            case _:
+                pass
+    yield from (Spell(step, at_ms, None, failed=False) for step, at_ms in open_since.items())
 
 
 def seen_by_users(samples: Iterable[Sample], events: Sequence[Event]) -> Availability:

@@ -26,6 +26,7 @@ from skylift.catalog.catalog import load as load_catalog
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.notify import untold_of
+from skylift.cli.views import fleet_page as fleet_page_view
 from skylift.cli.views import fleet_report as fleet_report_view
 from skylift.cli.views import fleet_run as fleet_run_view
 from skylift.cli.views import report as report_view
@@ -142,12 +143,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     """Tell what RUN (or the newest) did, what users got meanwhile, and what to do about problems."""
     folder = desk.runs.find(run)
     if folder.of_fleet:
-        if html is not None:
-            raise click.UsageError("the report of a run over a fleet is text or --json")
-        with open_site(desk.record, desk.runs) as site:
-            found = fleet_report(site, folder, remark)
-        answer(fleet_report_view.lines(found), fleet_report_view.document(found), as_json=as_json)
-        return Exit.OK if found.whole else Exit.FAILED
+        return _report_of_fleet(desk, folder, html, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         told = account(site, folder, remark)
         due = next_update(site.record.policy, told.plan, told.run)
@@ -162,3 +158,18 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
         html.write_text(report_view.html(told), encoding="utf-8")
         remark(f"wrote {html}")
     return Exit.OK if told.verdict == Outcome.COMPLETED.value else Exit.FAILED
+
+
+def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_json: bool) -> Exit:
+    with open_site(desk.record, desk.runs) as site:
+        found = fleet_report(site, folder, remark)
+    of = found.account
+    left = untold_of(desk, Maintaining(of.mandate), of.events, works=of.holder is not None)
+    for line in left.lines:
+        remark(line)
+    document = fleet_report_view.document(found) | {"untold": left}
+    answer(fleet_report_view.lines(found), document, as_json=as_json)
+    if html is not None:
+        html.write_text(fleet_page_view.html(found), encoding="utf-8")
+        remark(f"wrote {html}")
+    return Exit.OK if found.whole else Exit.FAILED

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from skylift.app.report import Attempt, Report
 from skylift.cli.views import availability
 from skylift.cli.views.columns import columns, indented
+from skylift.cli.views.page import moment, pages, span
 from skylift.cli.views.report_chart import chart
 from skylift.engine.fold import Phase
 from skylift.model.codec import encode
@@ -69,26 +68,8 @@ def document(report: Report) -> dict[str, Any]:
 
 def html(report: Report) -> str:
     """One file without any reference to another; everything in it that is not ours is escaped."""
-    environment = Environment(
-        loader=PackageLoader("skylift.cli.views"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"moment": moment, "span": span}
-    template = environment.get_template("report.html.j2")
+    template = pages().get_template("report.html.j2")
     return template.render(report=report, chart=chart(report), done=_done(report))
-
-
-def moment(ms: int) -> str:
-    """A time of day in UTC, to the second."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def span(ms: int) -> str:
-    """Minutes and seconds; tenths of a second below a minute."""
-    return f"{ms // 60_000} min {ms // 1000 % 60:02} s" if ms >= 60_000 else f"{ms / 1000:.1f} s"  # noqa: PLR2004
 
 
 def _heading(report: Report) -> Iterator[str]:
