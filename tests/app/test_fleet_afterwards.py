@@ -156,11 +156,11 @@ def test_who_is_left_where_she_is_may_be_answered_for(at: SiteOf) -> None:
     def fail() -> None:
         if set(boots(at).values()) == {2} and not at.said:
             at.said = True
-            at.cloud.nova.servers["vm10"].stuck = True
+            at.cloud.nova.servers["vm10"].stuck = 9
 
     at.meanwhile = fail
     ran(at)
-    at.cloud.nova.servers["vm10"].stuck = False
+    at.cloud.nova.servers["vm10"].stuck = 0
 
     ended = go_on(
         at.site,

@@ -19,11 +19,12 @@ from skylift.app.site import digest_of_record
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.drainbench.clouds import Cloud, generate
+from skylift.fleet.afterwards import Wanted
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, write_mandate, zones_of
-from skylift.fleet.plan import FORMAT
+from skylift.fleet.plan import FORMAT, Kind
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import Digest, HostName, Seconds
 from skylift.testing.twin.cloud import Faults, Twin
@@ -40,8 +41,10 @@ def mandate_of(
     policy: FleetPolicy,
     purpose: Purpose = Purpose.REBOOT,
     record: Digest = Digest("sha256:0"),  # noqa: B008 - a value
+    *,
+    then: Wanted | None = None,
 ) -> Mandate:
-    plan = accepted(fleet, policy, again="")
+    plan = accepted(fleet, policy, again="", then=then)
     return Mandate(
         FORMAT,
         purpose,
@@ -62,6 +65,17 @@ def scene_of(policy: FleetPolicy, purpose: Purpose = Purpose.REBOOT) -> FleetSce
         fleet = replace(fleet, hosts={**fleet.hosts, **closed})
     mandate = mandate_of(fleet, policy, purpose)
     return FleetScene(mandate, as_it_is(FLEET, mandate)[0], Pace(orders=1), Seconds(10))
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_is_done_when_every_host_is_through_is_rehearsed_too(kind: Kind) -> None:
+    mandate = mandate_of(FLEET, FleetPolicy(), then=Wanted(kind))
+
+    ran = FleetScene(mandate, FLEET, Pace(orders=1), Seconds(10)).night(2)
+
+    assert ran.broken == ()
+    assert ran.afterwards.startswith(kind.value)
+    assert not ran.afterwards.endswith(" 0")
 
 
 @pytest.fixture

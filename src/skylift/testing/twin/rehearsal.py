@@ -13,6 +13,7 @@ from typing import Any
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet, Instance
 from skylift.fleet.mandate import Mandate, Purpose
+from skylift.fleet.settling import Settling
 from skylift.fleet.sight import Close, Migrate, Open, Work
 from skylift.model.ids import HostName, Seconds
 from skylift.testing.twin.clock import Happened
@@ -58,10 +59,15 @@ class FleetScene:
         work_s = Seconds(0) if self.mandate.purpose is Purpose.DRAIN else policy.host_s
         times = Times(work_s=work_s, settle_s=self.pace.settle_s, tells=tells)
         longest_s = _MAKESPANS * self.planned_s + max((w.closes for w in policy.windows), default=0)
+        conductor, wanted = Conductor(self.fleet, policy, self.pace), self.mandate.wanted
+        if wanted is not None:
+            tries, again_s = self.pace.tries, self.pace.again_s
+            conductor.settling = Settling(self.fleet, policy, wanted, tries=tries, again_s=again_s)
+        kind = wanted.kind if wanted else None
         return conducted(
             seed,
-            Twin(self.fleet, policy, seed, faults=Faults(), times=times),
-            Conductor(self.fleet, policy, self.pace),
+            Twin(self.fleet, policy, seed, faults=Faults(), times=times, afterwards=kind),
+            conductor,
             tick_ms=self.look_s * 1000,
             longest_ms=LONGEST_MS + longest_s * 1000,
         )
