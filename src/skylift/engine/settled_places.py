@@ -75,7 +75,7 @@ class SettledPlaces:
         settling = self._conductor.settling
         if settling is None or self.step not in self._ledger.run.within(Phase.RUNNING):
             return {}
-        return {self.step: f"{len(settling.left())} instances are yet to move"} if self.step else {}
+        return {self.step: f"{settling.yet} instances are yet to be moved"} if self.step else {}
 
     def is_due(self, run: Run) -> bool:
         """Whether every host is through, and instances are yet to be moved."""

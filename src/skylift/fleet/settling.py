@@ -52,6 +52,8 @@ class Settling:
         """What was last planned, from what was seen then."""
         self.failed: dict[InstanceId, str] = {}
         """Instances that could not be moved, and why."""
+        self.yet = 0
+        """How many of the plan's moves have not ended, as last seen."""
         self.over = False
 
     def was_moved(self, move: Migrate) -> None:
@@ -78,9 +80,12 @@ class Settling:
         return calls
 
     def _calls(self, sight: Sight, standing: Standing) -> Iterator[Migrate]:
-        self._waits = False
+        self._waits, self.yet = False, 0
         for move in self.plan.moves if self.plan else ():
-            if move.instance not in sight.on[move.source] or move.instance in standing.coming:
+            if move.instance not in sight.on[move.source]:
+                continue
+            self.yet += 1
+            if move.instance in standing.coming:
                 continue
             target, tried = sight.hosts[move.target], self._tried[move.instance, move.source]
             call = Migrate(move.instance, move.source, move.target, move.way)
@@ -104,8 +109,11 @@ class Settling:
         """Who is not where it should be, and why."""
         if self.plan is None:
             return {}
-        waits = {move.instance: f"{move.target} has no room for it now" for move in self.plan.moves}
-        return {stay.instance: stay.reason for stay in self.plan.stays} | waits | self.failed
+        waits = {
+            move.instance: self.failed.get(move.instance, f"{move.target} has no room for it now")
+            for move in self.plan.moves
+        }
+        return {stay.instance: stay.reason for stay in self.plan.stays} | waits
 
     def missed(self) -> dict[InstanceId, str]:
         """The same without whom the plan that was approved had announced."""
