@@ -32,7 +32,13 @@ class Maintaining:
 
     @property
     def size(self) -> str:
-        return f"{len(self.mandate.hosts)} compute hosts"
+        network = len(self.mandate.network_hosts)
+        compute = len(self.mandate.hosts) - network
+        told = (
+            f"{compute} compute hosts" if compute or not network else "",
+            f"{network} network hosts" * bool(network),
+        )
+        return " and ".join(filter(None, told))
 
     @property
     def aim(self) -> str:
@@ -44,7 +50,7 @@ class Maintaining:
 
     @property
     def lasts(self) -> str:
-        return f"likely {minutes(self.mandate.plan['makespan_s'])}"
+        return f"likely {minutes(self.mandate.plan['makespan_s'] + self.mandate.network_s)}"
 
     @property
     def noticed(self) -> tuple[str, ...]:
@@ -56,7 +62,13 @@ class Maintaining:
             Way.COLD: "instances are stopped, moved to other hosts and started again",
             Way.STOP: "instances are stopped while their host is worked on, and started again",
         }
-        return tuple(f"{ways[way.value]} {what}" for way, what in told.items() if ways[way.value])
+        seen = [f"{ways[way.value]} {what}" for way, what in told.items() if ways[way.value]]
+        carried = Counter(what for turn in self.mandate.network for _, what, _ in turn.moves)
+        if carried["router"]:
+            seen.append(f"{carried['router']} routers are given to other agents, each away for seconds")
+        if any(turn.stays for turn in self.mandate.network):
+            seen.append("highly available routers fail over once for each of their hosts")
+        return tuple(seen)
 
     @property
     def _stopped(self) -> int:
