@@ -48,9 +48,9 @@ class SiteOf:
     """What happens each time the run waits."""
 
 
-def site_of(folder: Path, *, computes: int, maintenance: Maintenance = QUICK) -> SiteOf:
+def site_of(folder: Path, *, computes: int, networks: int = 2, maintenance: Maintenance = QUICK) -> SiteOf:
     """A cloud at 2024.1; nothing is to be upgraded."""
-    shape = Shape(source=R2024_1, goal=R2025_1, computes=computes)
+    shape = Shape(source=R2024_1, goal=R2025_1, computes=computes, networks=networks)
     policy = Policy(baseline=Seconds(2))
     record = whole_cloud(load(), COMPONENTS, shape, policy=policy)[1]
     record = replace(record, maintenance=maintenance)

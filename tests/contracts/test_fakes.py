@@ -23,6 +23,7 @@ from skylift.testing.contracts import (
     HostsContract,
     IntakeContract,
     JobsContract,
+    NetworkContract,
     RosterContract,
     Scene,
     ServicesContract,
@@ -59,6 +60,9 @@ def scene(whole: Record) -> Scene:
             cloud.pass_time(1)
         return False
 
+    if cloud.neutron.agents:
+        cloud.neutron.router("r", "net1")
+        cloud.neutron.network("n", "net1")
     cloud.in_hand.append(InHand(COMPONENT, "nova_cell1", "server", "spawning", 1, (Piece("vm1", cloud.now),)))
     return Scene(
         ports=ports_of(cloud),
@@ -124,6 +128,13 @@ class TestFakeCompute(_OnTheBus, ComputeContract):
 
 class TestFakeCanaries(_OnTheBus, CanariesContract):
     pass
+
+
+class TestFakeNetwork(NetworkContract):
+    @pytest.fixture
+    def whole(self) -> Record:
+        shape = Shape(source=R2024_1, goal=R2025_1)
+        return whole_cloud(load(), ("placement", "nova", "neutron"), shape, policy=Policy())[1]
 
 
 class TestFakeBroker(_OnTheBus, BrokerContract):

@@ -22,6 +22,7 @@ from tests.crash import (
     test_first_and_last,
     test_fleet_killed,
     test_lowered,
+    test_network_killed,
     test_together,
     test_words,
 )
@@ -108,6 +109,16 @@ def _of_fleet() -> Snapshots:
     return snapshots
 
 
+def _of_network() -> Snapshots:
+    with TemporaryDirectory() as folder:
+        at, journal = test_network_killed.scene(Path(folder)), MemoryJournal()
+        snapshots = _Touches((at.cloud, journal))
+        ports = fused(ports_of(at.cloud), snapshots)
+        mandate = test_network_killed.mandate_of(at)
+        test_network_killed.run_of(at, mandate, at.cloud, FusedJournal(journal, snapshots), ports=ports)
+    return snapshots
+
+
 def _turned(name: str) -> Snapshots:
     case = test_first_and_last.CASES[name]
     return _of(test_first_and_last.part(case), test_first_and_last.before(case))
@@ -124,11 +135,12 @@ SCENES: Mapping[str, Callable[[], Snapshots]] = {
     "test_first_and_last, ends": lambda: _turned("ends"),
     "test_lowered": _lowered,
     "test_fleet_killed": _of_fleet,
+    "test_network_killed": _of_network,
 }
 """Each with the test that dies at every touch of it."""
 
 
-SAMPLED = {"test_fleet_killed"}
+SAMPLED = {"test_fleet_killed", "test_network_killed"}
 """These die at every durable boundary, and of looks only at some, which are not counted."""
 
 

@@ -33,8 +33,11 @@ PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN
     )
 )
 REHEARSAL_PLAN, RESTORE_PLAN, READY_PLAN = PLANS[-3:]
-OF_FLEETS = {"reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"}
-"""Actions on empty compute hosts, which no plan file has: a run over a fleet makes them from its mandate."""
+OF_FLEETS = {
+    *("reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"),
+    *("close-agents", "await-agents", "open-agents", "try-agents"),
+}
+"""Actions on empty hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
     PARKING_PLAN: "19058ad9ee58c1903d76f2c105e17e6a47c2b7d3186226adb04dfb2f30a60692",

@@ -15,6 +15,7 @@ from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
 from skylift.actions.lower_version import LowerVersion
 from skylift.actions.migrate_schema import MigrateSchema
+from skylift.actions.network_agents import AwaitAgents, CloseAgents, OpenAgents, TryAgents
 from skylift.actions.parking import ParkPool, UnparkPool
 from skylift.actions.prepare import CheckReadiness, StageArtifact
 from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnesses
@@ -29,6 +30,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
     {
         action.kind: action
         for action in (
+            AwaitAgents,
             AwaitEnded,
             AwaitHealthy,
             AwaitIdle,
@@ -36,6 +38,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             AwaitReport,
             BackUpDatabase,
             CheckReadiness,
+            CloseAgents,
             CloseService,
             CreateWitnesses,
             DisableUnit,
@@ -44,6 +47,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             GiveAutomationBack,
             LowerVersion,
             MigrateSchema,
+            OpenAgents,
             OpenService,
             ParkPool,
             PauseAutomation,
@@ -57,6 +61,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             StartService,
             StopService,
             SwitchArtifact,
+            TryAgents,
             TryHost,
             UndrainBackend,
             UnparkPool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from skylift.app.mandates import approved_mandate
 from skylift.app.runs import RunFolder, Runs
@@ -12,6 +12,7 @@ from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import ASIDE, Phase, Run, fold
 from skylift.engine.host_turn import emptying_of
 from skylift.engine.journal import Event, MovesAsked
+from skylift.engine.moved_networks import KINDS
 from skylift.engine.problems import Holder
 from skylift.engine.settled_places import Before, moved_before, step_of
 from skylift.fleet.afterwards import Wanted
@@ -28,6 +29,8 @@ class FleetAccount:
     holder: Holder | None
     asked: Counter[str]
     """How often each instance was asked to move."""
+    carried: Counter[str] = field(default_factory=Counter)
+    """How many routers and networks were given to other agents."""
     events: Sequence[Event] = ()
     """All that its journal has."""
 
@@ -78,7 +81,8 @@ class FleetAccount:
         return len(own) >= last and set(own) == {Phase.DONE} and self._has_last(host)
 
     def _has_last(self, host: HostName) -> bool:
-        ends = ("empty",) if self.mandate.purpose.value == "drain" else ("clean", "open")
+        ends = ("clean", "open") if host not in self.mandate.network_hosts else ("carry",)
+        ends = ("empty",) if self.mandate.purpose.value == "drain" else ends
         return any(StepId(f"{end}@{host}") in self.run.steps for end in ends)
 
     def _trouble(self, host: HostName) -> str:
@@ -94,8 +98,10 @@ class FleetAccount:
 
 def account_of(mandate: Mandate, events: Sequence[Event], holder: Holder | None) -> FleetAccount:
     """The account of a run, from all of its events."""
-    asked = Counter(of.instance for e in events if isinstance(e, MovesAsked) for of in e.moves)
-    return FleetAccount(mandate, fold(events), holder, asked, events)
+    moves = [of for e in events if isinstance(e, MovesAsked) for of in e.moves]
+    asked = Counter(of.instance for of in moves if of.way not in KINDS)
+    carried = Counter(way for _, way in {(of.instance, of.way) for of in moves if of.way in KINDS})
+    return FleetAccount(mandate, fold(events), holder, asked, carried, events)
 
 
 def fleet_account(runs: Runs, folder: RunFolder) -> FleetAccount:

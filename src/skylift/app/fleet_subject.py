@@ -32,7 +32,13 @@ class Maintaining:
 
     @property
     def size(self) -> str:
-        return f"{len(self.mandate.hosts)} compute hosts"
+        network = len(self.mandate.network_hosts)
+        compute = len(self.mandate.hosts) - network
+        told = (
+            f"{compute} compute hosts" if compute or not network else "",
+            f"{network} network hosts" * bool(network),
+        )
+        return " and ".join(filter(None, told))
 
     @property
     def aim(self) -> str:
@@ -46,7 +52,7 @@ class Maintaining:
     def lasts(self) -> str:
         plan = self.mandate.plan
         ends = plan.get("afterwards", {"ends": 0})["ends"]
-        return f"likely {minutes(max(plan['makespan_s'], -(-ends // 1000)))}"
+        return f"likely {minutes(max(plan['makespan_s'], -(-ends // 1000)) + self.mandate.network_s)}"
 
     @property
     def noticed(self) -> tuple[str, ...]:
@@ -59,9 +65,17 @@ class Maintaining:
             Way.STOP: "instances are stopped while their host is worked on, and started again",
         }
         found = [f"{ways[way.value]} {what}" for way, what in told.items() if ways[way.value]]
+        carried = Counter(what for turn in self.mandate.network for _, what, _ in turn.moves)
+        if carried["router"]:
+            found.append(f"{carried['router']} routers are given to other agents, each away for seconds")
+        if any(turn.stays for turn in self.mandate.network):
+            found.append("highly available routers fail over once for each of their hosts")
         later = self.mandate.plan.get("afterwards", {"moves": ()})["moves"]
-        again = f"{len(later)} instances are moved once more, while they run, when every host is through"
-        return (*found, again) if later else tuple(found)
+        if later:
+            found.append(
+                f"{len(later)} instances are moved once more, while they run, when every host is through"
+            )
+        return tuple(found)
 
     @property
     def _stopped(self) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.closing import CloseService, OpenService
 from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
+from skylift.actions.network_agents import AwaitAgents, CloseAgents, OpenAgents, TryAgents
 from skylift.actions.run_command import RunCommand
 from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.app.site import Site
@@ -41,21 +43,25 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
         FleetHostUnknown: the record does not know a host that is to be worked on.
     """
     compute = site.record.services.get(NOVA_COMPUTE)
-    if compute is None:
+    if compute is None and mandate.plan["turns"]:
         raise NoComputeService
-    rosters = _rosters(site, compute)
+    carrying = {turn.host for turn in mandate.network}
     turns = {}
     for host in mandate.hosts:
-        closing = CloseService(host, NOVA_COMPUTE, rosters, labels)
-        work: tuple[WorkStep, ...] = ()
+        closing = agents = None
+        if compute is not None and host not in mandate.network_hosts:
+            closing = CloseService(host, NOVA_COMPUTE, _rosters(site, compute), labels)
+        if host in carrying:
+            agents = CloseAgents(host, labels)
+        turn = HostTurn(host, closing, (), agents)
         if mandate.purpose is not Purpose.DRAIN:
-            work = tuple(_work(site, mandate, closing))
-        turns[host] = HostTurn(host, closing, work)
+            turn = replace(turn, work=tuple(_work(site, mandate, turn)))
+        turns[host] = turn
     return turns
 
 
-def _work(site: Site, mandate: Mandate, closing: CloseService) -> Iterator[WorkStep]:
-    host, of, timeouts = closing.host, site.record.maintenance, site.record.policy.timeouts
+def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
+    host, of, timeouts = turn.host, site.record.maintenance, site.record.policy.timeouts
     entry = entry_of(site.record, host)
     if entry is None:
         raise FleetHostUnknown("the record", (host,), site.record.hosts, again=mandate.again)
@@ -71,6 +77,17 @@ def _work(site: Site, mandate: Mandate, closing: CloseService) -> Iterator[WorkS
             entry.name, service.name, service.unit, service.link, _rosters(site, service), version=0
         )
         yield WorkStep(StepId(f"{service.name}@{host}"), back, of.back)
+    if turn.agents is not None:
+        yield WorkStep(StepId(f"agents@{host}"), AwaitAgents(host), of.back)
+        carry = TryAgents(OpenAgents(host, turn.agents.labels))
+        yield WorkStep(StepId(f"carry@{host}"), carry, of.trial)
+    if turn.closing is not None:
+        yield from _opened(site, turn.closing)
+
+
+def _opened(site: Site, closing: CloseService) -> Iterator[WorkStep]:
+    """How a compute host is opened: with a server of our own, if the record does not say otherwise."""
+    host, of, timeouts = closing.host, site.record.maintenance, site.record.policy.timeouts
     opening = OpenService(host, closing.service, closing.rosters, closing.labels)
     if not of.canary:
         yield WorkStep(StepId(f"open@{host}"), opening, timeouts.start)

@@ -26,6 +26,7 @@ from skylift.app.notify import Teller
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
+from skylift.app.read_network import lost_network
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.windows import Windows
@@ -108,6 +109,8 @@ def apply_mandate(
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         turns_of(site, mandate, (str(run),))
+        if stuck := lost_network(site, [turn.host for turn in mandate.network]):
+            raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:
             bench.remark(changed)
@@ -170,7 +173,7 @@ def as_it_is(fleet: Fleet, mandate: Mandate) -> tuple[Fleet, str]:
     held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
     refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
     done = {turn.host for turn in plan.turns}
-    lost = {str(h): held.get(h, refused) for h in mandate.hosts if h not in done}
+    lost = {str(h): held.get(h, refused) for h in mandate.hosts if h in fleet.hosts and h not in done}
     if lost:
         raise FleetDrifted(lost, again=mandate.again)
     return fleet, (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from skylift.app.propose import PlanUnsafe
 from skylift.app.read_fleet import closed_for_good, intended, read_fleet
+from skylift.app.read_network import NetworksStuck, network_zones, planned_network
 from skylift.app.site import Site
 from skylift.fleet.afterwards import Wanted, spread, touched, with_afterwards
 from skylift.fleet.document import document_of, fleet_of, plan_document
@@ -17,6 +18,7 @@ from skylift.fleet.estimator import prior
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.interval import Interval, interval
 from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, plan_command, zones_of
+from skylift.fleet.network import NetworkPlan
 from skylift.fleet.plan import FORMAT, FleetPlan, Kind, Spread
 from skylift.fleet.planner import plan_fleet
 from skylift.model.codec import Malformed
@@ -69,11 +71,13 @@ class FleetProposal:
     """How full the hosts of the plan are when its turns are through."""
     mandate: Mandate | None = None
     """What a run may do, if the plan was made for the cloud as it is."""
+    network: NetworkPlan = field(default_factory=NetworkPlan)
+    """What becomes of what agents of Neutron carry on the hosts, where there are any."""
 
     @property
     def blocked(self) -> bool:
         """Whether part of the fleet is not planned for."""
-        return bool(self.plan.refused or self.plan.stranded or self.plan.held)
+        return bool(self.plan.refused or self.plan.stranded or self.plan.held or self.network.held)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -112,24 +116,37 @@ def propose_maintenance(
     """A plan for ``hosts`` as Nova and Placement have them now, or for all if none is named, verified.
 
     Raises:
-        FleetHostUnknown, NoHypervisor: not with what Nova and the record have.
+        FleetHostUnknown, NoHypervisor: not with what Nova, Neutron and the record have.
+        NetworksStuck: what the agents of these hosts carry has nowhere to go.
         PlanUnsafe: the verifier does not accept what the planner made: a bug.
     """
-    fleet, policy = intended(read_fleet(site), site.record, purpose, hosts)
+    seen = read_fleet(site)
+    zones = network_zones(site, purpose, hosts, seen.hosts)
+    fleet, policy = intended(seen, site.record, purpose, hosts, others=zones)
+    wanted = hosts or tuple(fleet.hosts)
+    network = planned_network(site, wanted, site.record.maintenance.limits.first)
+    # What its agents carry has nowhere to go: then none of its instances need be moved either.
+    able = policy
+    if network.held:
+        able = replace(policy, only=tuple(host for host in wanted if host not in network.held))
+        if not able.only:
+            raise NetworksStuck(network.held)
     again = plan_command(purpose, hosts, afterwards=afterwards)
     then = Wanted(afterwards, site.record.maintenance.band) if afterwards else None
-    proposal = _proposal(fleet, policy, frontier=frontier, again=again, then=then)
+    proposal = _proposal(fleet, able, frontier=frontier, again=again, then=then)
+    emptied = {turn.host for turn in proposal.plan.turns} | zones.keys()
     mandate = Mandate(
         FORMAT,
         purpose,
         site.record.name,
         site.digest,
-        policy,
-        digest_of_fleet(fleet, policy),
+        able,
+        digest_of_fleet(fleet, able),
         proposal.document,
-        zones_of(fleet, policy),
+        zones_of(fleet, policy, zones),
+        tuple(turn for turn in network.turns if turn.host in emptied),
     )
-    return replace(proposal, mandate=mandate)
+    return replace(proposal, mandate=mandate, network=network)
 
 
 def _proposal(

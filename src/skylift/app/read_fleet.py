@@ -52,22 +52,30 @@ def read_fleet(site: Site) -> Fleet:
 
 
 def intended(
-    fleet: Fleet, record: Record, purpose: Purpose, hosts: tuple[HostName, ...]
+    fleet: Fleet,
+    record: Record,
+    purpose: Purpose,
+    hosts: tuple[HostName, ...],
+    *,
+    others: Collection[HostName] = (),
 ) -> tuple[Fleet, FleetPolicy]:
     """The fleet and the policy that a plan for ``hosts`` is made from, or for all if none is named.
+
+    ``others`` are those of them that are no compute hosts, and that Neutron knows.
 
     Raises:
         FleetHostUnknown: Nova does not have one of them, or the record does not know how to reach it.
         NoHypervisor: the record does not say how a host is given one.
     """
-    if unknown := [name for name in hosts if name not in fleet.hosts]:
+    if unknown := [name for name in hosts if name not in fleet.hosts and name not in others]:
         raise FleetHostUnknown("nova", unknown, fleet.hosts, again=_without(unknown, purpose, hosts))
     if purpose is Purpose.HYPERVISOR and not record.maintenance.hypervisor:
         raise NoHypervisor(hosts)
     limits = record.maintenance.limits
-    if unknown := [name for name in limits.first if name not in fleet.hosts]:
+    if unknown := [name for name in limits.first if name not in fleet.hosts and name not in record.hosts]:
         raise FleetHostUnknown("nova", unknown, fleet.hosts)
-    policy = replace(limits, only=hosts, first=tuple(n for n in limits.first if not hosts or n in hosts))
+    first = tuple(n for n in limits.first if n in (hosts or fleet.hosts))
+    policy = replace(limits, only=hosts, first=first)
     if purpose is not Purpose.DRAIN:
         wanted = hosts or tuple(fleet.hosts)
         if unreachable := [name for name in wanted if entry_of(record, name) is None]:
@@ -85,7 +93,7 @@ def _without(unknown: Collection[HostName], purpose: Purpose, hosts: Iterable[Ho
 
 def closed_for_good(fleet: Fleet, hosts: Iterable[HostName]) -> Fleet:
     """The fleet with hosts that stay closed once they are empty, so that none of them takes another's."""
-    closed = {name: replace(fleet.hosts[name], closed=True) for name in hosts}
+    closed = {name: replace(fleet.hosts[name], closed=True) for name in hosts if name in fleet.hosts}
     return replace(fleet, hosts={**fleet.hosts, **closed})
 
 

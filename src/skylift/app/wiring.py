@@ -29,6 +29,7 @@ from skylift.drivers.jobs import SshJobs
 from skylift.drivers.lease_file import holder_of, lease
 from skylift.drivers.mariadb import MariadbDatabase
 from skylift.drivers.mariadb_dumps import MariadbBackups
+from skylift.drivers.network import ApiNetwork
 from skylift.drivers.notifier import send
 from skylift.drivers.rabbitmq import RabbitmqBroker
 from skylift.drivers.sqlite_journal import SqliteJournal
@@ -81,6 +82,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
             intake=ApiIntake(line, clock.now),
             compute=ApiCompute(line),
             canaries=ApiCanaries(line, record.vantage),
+            network=ApiNetwork(line, clock.now),
         )
 
 

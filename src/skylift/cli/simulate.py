@@ -99,6 +99,8 @@ def _scene(mandate: Mandate, record: Record, fleet_file: Path) -> FleetScene:
     """What ``skylift apply`` would begin with, if the fleet were as in the file."""
     if mandate.record != (here := digest_of_record(record)):
         raise OtherRecord(mandate.record, here, again=mandate.again)
+    if mandate.network:
+        remark("the twin has no network agents: what becomes of routers and networks is not rehearsed")
     fleet, changed = as_it_is(read_fleet_file(fleet_file)[0], mandate)
     if changed:
         remark(changed)

@@ -12,6 +12,7 @@ from skylift.engine.in_the_way import InTheWay
 from skylift.engine.journal import Outcome, Reported, RunClosed, StepFailed, StepStarted, milliseconds
 from skylift.engine.ledger import Ledger
 from skylift.engine.live_fleet import LiveFleet, Looked
+from skylift.engine.network_hosts import NetworkHosts
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.fleet.conductor import Conductor
 from skylift.fleet.sight import Action, Open, Stage
@@ -22,9 +23,16 @@ class FleetEnds:
     """Writes down what has come to an end, host by host and as a whole."""
 
     def __init__(
-        self, ledger: Ledger, turns: Mapping[HostName, HostTurn], conductor: Conductor, cloud: LiveFleet
+        self,
+        ledger: Ledger,
+        turns: Mapping[HostName, HostTurn],
+        conductor: Conductor,
+        cloud: LiveFleet,
+        *,
+        network: NetworkHosts,
     ) -> None:
         self._ledger, self._turns, self._conductor, self._cloud = ledger, turns, conductor, cloud
+        self._network = network
 
     def give_up(self, actions: tuple[Action, ...], looked: Looked, obstacles: InTheWay, now: Epoch) -> None:
         """Write down which hosts were given up, before they are given back; at the end, all that are left.
@@ -57,7 +65,7 @@ class FleetEnds:
             return
         owed = any(pair.is_owed(run) for pair in pairs_of(run))
         if run.abort is not None:
-            taken = owed or any(seen.ours for seen in looked.sight.hosts.values())
+            taken = owed or self._network.taken or any(seen.ours for seen in looked.sight.hosts.values())
             going = any(moves.asked_for(seen) for seen in looked.migrations)
             if not run.within(Phase.RUNNING) and (run.abort.leave or not (taken or going)):
                 self._ledger.write(RunClosed(Outcome.ABORTED, at_ms))
@@ -65,7 +73,8 @@ class FleetEnds:
         passed = all(
             turn.stage(run) is Stage.DONE or turn.emptying in run.passed for turn in self._turns.values()
         )
-        if passed and settled and not owed and self._conductor.over and run.steps.keys() == run.passed:
+        over = self._conductor.over and self._network.over
+        if passed and settled and not owed and over and run.steps.keys() == run.passed:
             self._ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
 
 

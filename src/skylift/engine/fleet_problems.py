@@ -13,12 +13,17 @@ class HostGivenUp(Refused):
 
     code = "fleet.host-given-up"
 
-    def __init__(self, host: HostName, why: str, *remedies: Remedy, closed: bool) -> None:
+    def __init__(
+        self, host: HostName, why: str, *remedies: Remedy, closed: bool, of_networks: bool = False
+    ) -> None:
         state = "it is held, closed to new work" if closed else "it is given back, and takes new work again"
+        listed = f"openstack server list --all-projects --host {host}"
+        if of_networks:
+            listed = f"openstack network agent list --host {host}"
         super().__init__(
             f"{host} could not be finished: {why}; {state}",
             *remedies,
-            Remedy(Fix.REPAIR, f"see what is in the way: openstack server list --all-projects --host {host}"),
+            Remedy(Fix.REPAIR, f"see what is in the way: {listed}"),
             Remedy(Fix.RETRY, "after the repair: skylift retry"),
             Remedy(Fix.ACCEPT, f"or leave it as it is: skylift skip empty@{host} --reason WHY"),
         )

@@ -30,6 +30,7 @@ from skylift.engine.journal import (
 from skylift.engine.ledger import Ledger
 from skylift.engine.left_over import LeftOver
 from skylift.engine.live_fleet import LiveFleet, Looked
+from skylift.engine.network_hosts import NetworkHosts
 from skylift.engine.settled_places import SettledPlaces
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
@@ -83,7 +84,8 @@ class FleetExecution:
         self._stays = WhoStays(self.ledger, ports, events)
         self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance)
         self._places = SettledPlaces(self.ledger, turns, conductor)
-        self._ends = FleetEnds(self.ledger, turns, conductor, cloud)
+        self._network = NetworkHosts(self.ledger, ports, turns, events=events, limit=limits.maintenance.move)
+        self._ends = FleetEnds(self.ledger, turns, conductor, cloud, network=self._network)
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command
         )
@@ -97,17 +99,18 @@ class FleetExecution:
     @property
     def left(self) -> Mapping[StepId, str]:
         """What is left of each step under way, as last seen."""
-        found = self._work.left | self._automation.left | self._places.left
+        found = self._work.left | self._automation.left | self._places.left | self._network.left
         if self.looked is not None:
             for host, turn in self._turns.items():
-                if turn.emptying in self.run.within(Phase.RUNNING):
+                if turn.closing and turn.emptying in self.run.within(Phase.RUNNING):
                     found[turn.emptying] = _emptying(host, self.looked, self.cloud)
         return found
 
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
         still = self._automation.pending or self._automation.owes()
-        return self.run.closed is not None or (self.looked is not None and self.conductor.over and not still)
+        over = self.conductor.over and self._network.over
+        return self.run.closed is not None or (self.looked is not None and over and not still)
 
     def tick(self, now: Epoch) -> Run:
         """Obey, push the work on hosts, look, and ask for what the conductor wants next.
@@ -130,8 +133,9 @@ class FleetExecution:
         self._in_the_way.look(self._turns, looked, self.conductor, now)
         self._places.obey(milliseconds(now))
         actions = self._approved(self.conductor.next(looked.sight))
+        self._network.go_on(now, begins=self.conductor.begins and self.conductor.over)
         # Until all of it is paused nothing begins, which is no end; at an end it is given back.
-        if self.conductor.over and not self._automation.pending:
+        if self.conductor.over and self._network.over and not self._automation.pending:
             self._automation.give_back(now)
         self._ends.give_up(actions, looked, self._in_the_way, now)
         if self._write(actions, now):
@@ -164,6 +168,8 @@ class FleetExecution:
             self.conductor.begins = False
             self.pause(Why.AUTOMATION, now, silent)
         for host, turn in self._turns.items():
+            if turn.closing is None:
+                continue
             trouble = turn.trouble(run)
             if run.abort and turn.stage(run) is Stage.DUE:
                 trouble = trouble or f"the run was given up: {run.abort.reason}"
@@ -208,6 +214,8 @@ class FleetExecution:
         touched = any(host in {m.source, m.target} for m in looked.migrations)
         if touched or host in looked.passing.values():
             return  # what others do is told, and waited for so long; the run's own ends by itself
+        if not self._network.leaves(turn, now, self.conductor.give_up):
+            return
         if self._stays.stop(host, self.conductor, looked, at_ms):
             return
         if turn.emptying in self.run.within(Phase.RUNNING):

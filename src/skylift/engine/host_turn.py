@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from skylift.actions.action import Action
 from skylift.actions.closing import CloseService, OpenService
+from skylift.actions.network_agents import CloseAgents, OpenAgents
 from skylift.engine.fold import ASIDE, Phase, Run
 from skylift.fleet.sight import Stage
 from skylift.model.ids import HostName, Seconds, StepId
@@ -28,13 +29,16 @@ def emptying_of(host: HostName) -> StepId:
 
 @dataclass(frozen=True, slots=True)
 class HostTurn:
-    """What is done with one host. It is emptied by the conductor; the work on it is a row of actions."""
+    """What is done with one host. How it is emptied is decided at each look; the work is a row of actions."""
 
     host: HostName
-    """As Nova calls it."""
-    closing: CloseService
+    """As Nova or Neutron calls it."""
+    closing: CloseService | None
+    """Of a compute host, which the conductor empties; none of one that only carries networks."""
     work: tuple[WorkStep, ...]
     """None if it is only to be empty, and then it stays closed."""
+    agents: CloseAgents | None = None
+    """Of a host whose agents carry routers or networks: these go elsewhere when no instance is left."""
 
     @property
     def emptying(self) -> StepId:
@@ -42,10 +46,16 @@ class HostTurn:
         return emptying_of(self.host)
 
     @property
-    def opening(self) -> OpenService:
-        """What takes the closing back, if it was ours."""
-        of = self.closing
-        return OpenService(of.host, of.service, of.rosters, of.labels)
+    def openings(self) -> tuple[OpenService | OpenAgents, ...]:
+        """What takes the closings back that were ours."""
+        service, agents = self.closing, self.agents
+        of = (OpenService(service.host, service.service, service.rosters, service.labels),) if service else ()
+        return (*of, *((OpenAgents(agents.host, agents.labels),) if agents else ()))
+
+    @property
+    def closings(self) -> tuple[CloseService | CloseAgents, ...]:
+        """What keeps it closed while an operator looks at it."""
+        return tuple(closing for closing in (self.closing, self.agents) if closing is not None)
 
     @property
     def steps(self) -> tuple[StepId, ...]:

@@ -152,13 +152,14 @@ class StepPostponed:
 
 @dataclass(frozen=True, slots=True)
 class AskedOf:
-    """What is asked of an instance: to go to another host, or to stop where it is."""
+    """What is asked of an instance: to go elsewhere, or to stop where it is; or of what agents carry."""
 
     instance: str
     source: HostName
     target: HostName
     way: str
-    """``live`` or ``cold``; ``stop`` if it is stopped on its host, to be started there again."""
+    """``live`` or ``cold``; ``stop`` if it is stopped on its host, to be started there again; ``router`` or
+    ``network`` if another agent is to carry it."""
 
 
 @dataclass(frozen=True, slots=True)

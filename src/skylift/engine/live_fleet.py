@@ -119,9 +119,11 @@ class LiveFleet:
         try:
             match action:
                 case Close(host):
-                    self._turns[host].closing.advance(self._ports)
+                    if closing := self._turns[host].closing:
+                        closing.advance(self._ports)
                 case Open(host):
-                    self._turns[host].opening.advance(self._ports)
+                    for opening in self._turns[host].openings:
+                        opening.advance(self._ports)
                 case Migrate(instance, _, target, way):
                     self._ports.compute.migrate(instance, target, live=way is Way.LIVE)
                 case Work():

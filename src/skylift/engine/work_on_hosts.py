@@ -56,8 +56,9 @@ class WorkOnHosts:
         for name, came in self._pushed(steps).items():
             turn, step = steps[name]
             if self._steps.settle(name, step.action, came, limit=step.deadline, now=now):
-                with suppress(Problem):  # held: nobody is to be placed on one that did not come through
-                    turn.closing.advance(self._ports)
+                for closing in turn.closings:
+                    with suppress(Problem):  # held: nobody is to be placed on one that did not come through
+                        closing.advance(self._ports)
 
     def _pushed(
         self, steps: Mapping[StepId, tuple[HostTurn, WorkStep]]

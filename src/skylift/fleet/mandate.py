@@ -13,15 +13,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from skylift.fleet.afterwards import Wanted, wanted_in
 from skylift.fleet.document import document_of
 from skylift.fleet.fleet import Fleet
+from skylift.fleet.network import NetworkTurn
 from skylift.fleet.plan import FORMAT, Kind
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.fleet_policy import FleetPolicy
-from skylift.model.ids import Digest, HostName
+from skylift.model.ids import Digest, HostName, Seconds
 
 
 class Purpose(Enum):
@@ -61,11 +63,24 @@ class Mandate:
     """The plan's document."""
     zones: Mapping[str, tuple[HostName, ...]] = field(default_factory=dict)
     """The hosts that were asked for, by zone; none in a mandate that was written before there was this."""
+    network: tuple[NetworkTurn, ...] = ()
+    """What becomes of what agents of Neutron carry, in the order of the hosts, compute hosts or not."""
 
     @property
     def hosts(self) -> tuple[HostName, ...]:
-        """The hosts that are emptied, in the plan's order."""
-        return tuple(HostName(turn[0]) for turn in self.plan["turns"])
+        """The hosts that are emptied, in the plan's order; those that are no compute hosts come last."""
+        return (*(HostName(turn[0]) for turn in self.plan["turns"]), *self.network_hosts)
+
+    @property
+    def network_hosts(self) -> tuple[HostName, ...]:
+        """Those that are no compute hosts."""
+        compute = {turn[0] for turn in self.plan["turns"]}
+        return tuple(turn.host for turn in self.network if turn.host not in compute)
+
+    @property
+    def network_s(self) -> Seconds:
+        """How long those likely take: one after another, and each as long as a compute host is worked on."""
+        return Seconds(self.policy.host_s * len(self.network_hosts))
 
     @property
     def left_out(self) -> tuple[HostName, ...]:
@@ -94,11 +109,13 @@ def digest_of_fleet(fleet: Fleet, policy: FleetPolicy) -> Digest:
     return _digest(document_of(fleet, policy))
 
 
-def zones_of(fleet: Fleet, policy: FleetPolicy) -> dict[str, tuple[HostName, ...]]:
-    """The hosts that are to be worked on, by zone."""
+def zones_of(
+    fleet: Fleet, policy: FleetPolicy, others: Mapping[HostName, str] = MappingProxyType({})
+) -> dict[str, tuple[HostName, ...]]:
+    """The hosts that are to be worked on, by zone; ``others`` has those that are no compute hosts."""
     found: defaultdict[str, list[HostName]] = defaultdict(list)
     for name in policy.only or fleet.hosts:
-        found[fleet.hosts[name].zone].append(name)
+        found[fleet.hosts[name].zone if name in fleet.hosts else others[name]].append(name)
     return {zone: tuple(hosts) for zone, hosts in sorted(found.items())}
 
 
@@ -148,6 +165,7 @@ def read_mandate(text: bytes) -> Mandate:
         fleet=Digest(said["fleet"]),
         plan=said["plan"],
         zones={zone: tuple(map(HostName, hosts)) for zone, hosts in said.get("zones", {}).items()},
+        network=decode(tuple[NetworkTurn, ...], said.get("network", [])),
     )
 
 
@@ -161,6 +179,7 @@ def _document(mandate: Mandate) -> dict[str, Any]:
         "fleet": mandate.fleet,
         "plan": dict(mandate.plan),
         **({"zones": {z: list(hosts) for z, hosts in mandate.zones.items()}} if mandate.zones else {}),
+        **({"network": encode(mandate.network)} if mandate.network else {}),
     }
 
 

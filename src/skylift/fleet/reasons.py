@@ -17,8 +17,12 @@ TITLES = {
     "open": "open {host} to new instances",
     "try": "open {host}, and boot a server of our own there",
     "clean": "remove the server of our own from {host}",
+    "agents": "wait until the network agents of {host} report anew",
+    "carry": "open the network agents of {host}, and see what they carry come up",
 }
 """By the part of a step's name before its host; any other is a service that must report anew."""
+
+_OF_NETWORK = "give what the agents of {host} carry to others, and close them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ def turning(mandate: Mandate, step: StepId) -> Turning:
     """
     kind, _, name = step.partition("@")
     turns = {row[0]: row for row in mandate.plan["turns"]}
+    if name in mandate.network_hosts and (mandate.purpose is not Purpose.DRAIN or kind == "empty"):
+        return _of_network(mandate, step, HostName(name))
     if not kind or name not in turns or (mandate.purpose is Purpose.DRAIN and kind != "empty"):
         raise KeyError(step)
     _, wave, closed, empty, back = turns[name]
@@ -69,6 +75,32 @@ def turning(mandate: Mandate, step: StepId) -> Turning:
         way_back="what was moved stays where it is; the host is opened on every way out"
         if mandate.purpose is not Purpose.DRAIN
         else f"open it: openstack compute service set --enable {name} nova-compute",
+    )
+
+
+def _of_network(mandate: Mandate, step: StepId, host: HostName) -> Turning:
+    """Network hosts go one after another, when the compute hosts are through."""
+    kind, order = step.partition("@")[0], mandate.network_hosts
+    place, each = order.index(host), mandate.policy.host_s
+    onto = {turn.host: dict(Counter(target for _, _, target in turn.moves)) for turn in mandate.network}
+    title = (
+        _OF_NETWORK if kind == "empty" else TITLES.get(kind, f"wait until {kind} on {{host}} reports anew")
+    )
+    begins = mandate.plan["makespan_s"] + place * each
+    return Turning(
+        step=step,
+        title=title.format(host=host),
+        host=host,
+        wave=place + 1,
+        closed_s=begins,
+        empty_s=begins,
+        back_s=begins + each,
+        onto=onto[host],
+        waits_for=tuple(other for other in order[:place] if other in onto[host]),
+        then=tuple(other for other in order[place + 1 :] if host in onto[other]),
+        way_back="what was given to other agents stays there; its agents are opened on every way out"
+        if mandate.purpose is not Purpose.DRAIN
+        else "open them: openstack network agent set --enable AGENT",
     )
 
 

@@ -1,6 +1,6 @@
 """What Skylift needs of the world, as Protocols; ``Ports`` holds them all.
 
-Every call but a survey of all instances answers within 30 seconds or raises, and none waits for the cloud to
+Every call but those that read long lists answers within 30 seconds or raises, and none waits for the cloud to
 finish something.
 All raise ``Transient`` when the host or service cannot be reached and nothing was changed, and
 ``Uncertain`` when the connection broke after the request was sent.
@@ -20,6 +20,7 @@ from skylift.ports.database import Database
 from skylift.ports.hosts import Hosts
 from skylift.ports.intake import Intake
 from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
+from skylift.ports.network import Network
 from skylift.ports.services import Services
 from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
 
@@ -41,6 +42,7 @@ __all__ = [
     "JobState",
     "Jobs",
     "MigrationSeen",
+    "Network",
     "NoJob",
     "Ports",
     "ProbeTally",
@@ -68,6 +70,7 @@ class Ports:
     intake: Intake
     compute: Compute
     canaries: Canaries
+    network: Network
 
     def under(self, key: str) -> Ports:
         """The same ports, with ``jobs`` bound to a step's key: how the engine lends them to a step."""

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from skylift.model.sample import TIME_LIMIT_S, TIMEOUT
-from skylift.probe import fleet, intake, moves, sweep, witness, witness_check
-from skylift.probe.access import Access, endpoints, fresh_token
+from skylift.probe import agents, fleet, intake, moves, sweep, witness, witness_check
+from skylift.probe.access import VERSIONS, Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
 from skylift.probe.choice import Wanted
 from skylift.probe.client import Client
@@ -194,6 +194,24 @@ def canary(_folder: Folder | None, options: argparse.Namespace) -> object:
     return moves.canary(client, options.name, options.host, _wanted(options), make=place)
 
 
+def network(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """Neutron's agents, what they carry, and who carries it."""
+    client, kind, agent = _client(VERSIONS), options.kind, options.agent
+    if options.verb == "agents":
+        return agents.agents(client)
+    if options.verb == "carried":
+        return agents.carried(client, kind, agent, after=options.after)._asdict()
+    if options.verb == "find":
+        return agents.find(client, kind, options.name)
+    if options.verb in {"assign", "release"}:
+        {"assign": agents.assign, "release": agents.release}[options.verb](client, kind, agent, options.name)
+    elif options.verb == "close":
+        agents.close(client, agent, options.reason, options.keep)
+    else:
+        agents.open_again(client, agent, tuple(options.mark), options.keep)
+    return {}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and print its answer."""
     os.umask(0o077)
@@ -301,6 +319,13 @@ def _fleet_verbs(verbs: Any) -> None:
     for word in ("target", "migration"):
         moving.add_argument(f"--{word}", default="")
     moving.add_argument("--live", choices=("yes", "no"), default="yes")
+    carrying = verbs.add_parser("network")
+    carrying.set_defaults(run=network)
+    carrying.add_argument("verb", choices=("agents", "carried", "find", "assign", "release", "close", "open"))
+    carrying.add_argument("--kind", choices=agents.KINDS, default=agents.L3)
+    for word in ("agent", "name", "after", "reason", "keep"):
+        carrying.add_argument(f"--{word}", default="")
+    carrying.add_argument("--mark", action="append", default=[])
     trying = verbs.add_parser("canary")
     trying.set_defaults(run=canary)
     trying.add_argument("verb", choices=("place", "look", "remove"))

@@ -15,6 +15,7 @@ from skylift.testing.fake_broker import FakeBroker
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_compute import FakeCanaries, FakeCompute
 from skylift.testing.fake_intake import FakeIntake
+from skylift.testing.fake_network import FakeNetwork
 from skylift.testing.fake_services import FakeBackups, FakeBalancer, FakeDatabase, FakeVantage
 from skylift.testing.fake_work import AUTOMATION, FETCH, NOT_FOUND, boot_id, start_job, stop_unit
 
@@ -48,6 +49,7 @@ def ports_of(cloud: FakeCloud) -> Ports:
         intake=FakeIntake(cloud),
         compute=FakeCompute(cloud),
         canaries=FakeCanaries(cloud),
+        network=FakeNetwork(cloud),
     )
 
 

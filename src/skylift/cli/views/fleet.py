@@ -8,9 +8,11 @@ from typing import Any
 
 from skylift.app.propose_fleet import FleetProposal
 from skylift.cli.views.columns import columns, indented
+from skylift.fleet.network import NetworkPlan, NetworkTurn
 from skylift.fleet.plan import Certificate, FleetPlan, Spread
 from skylift.fleet.verdict import HOLDS, Verdict
 from skylift.model.codec import encode
+from skylift.model.ids import HostName
 
 _SHOWN = 10
 """Of a kind of thing, as many are named; --json has all."""
@@ -19,6 +21,8 @@ _SHOWN = 10
 def lines(proposal: FleetProposal) -> list[str]:
     """What will be, then what no plan could do better, then what is in the way, the gravest last."""
     plan, took = proposal.plan, proposal.interval
+    if proposal.network.turns and not (plan.turns or plan.held or plan.refused or plan.stranded):
+        return [f"{len(proposal.network.turns)} network hosts, one after another", *_network(proposal)]
     heading = (
         f"{len(plan.turns)} of {len(proposal.fleet.hosts)} hosts, {len(plan.moves)} moves, "
         f"{plan.waves} waves, "
@@ -35,6 +39,7 @@ def lines(proposal: FleetProposal) -> list[str]:
         *_frontier(proposal),
         *_verdicts(plan),
         *_refused(plan),
+        *_network(proposal),
     ]
 
 
@@ -45,6 +50,7 @@ def document(proposal: FleetProposal) -> dict[str, Any]:
         "interval": encode(proposal.interval),
         "full": encode(proposal.full),
         "frontier": encode(proposal.frontier),
+        **({"network": encode(proposal.network)} if proposal.network != NetworkPlan() else {}),
     }
 
 
@@ -129,6 +135,25 @@ def _verdicts(plan: FleetPlan) -> Iterator[str]:
     yield from _some([_verdict(v) for v in ordered if v.way in HOLDS])
     if plan.held:
         yield f"left alone until these are settled: {_names(h.host for h in plan.held)}"
+
+
+def _network(proposal: FleetProposal) -> Iterator[str]:
+    """What becomes of routers and networks, host by host, in their order."""
+    plan = proposal.network
+    for turn in plan.turns:
+        what = Counter(kind for _, kind, _ in turn.moves)
+        told = [
+            f"{number} {kind}s go to {_names(_targets(turn, kind))}" for kind, number in sorted(what.items())
+        ]
+        told += [f"{len(turn.stays)} are carried elsewhere, too, and fail over"] * bool(turn.stays)
+        yield from ("", f"network agents of {turn.host}: {'; '.join(told) or 'they carry nothing'}")
+    for host, why in plan.held.items():
+        yield from ("", f"left alone until this is settled: {host}", f"  {why}")
+        yield "  repair: start or enable an agent on another host: openstack network agent list"
+
+
+def _targets(turn: NetworkTurn, kind: str) -> list[HostName]:
+    return sorted({target for _, what, target in turn.moves if what == kind})
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -25,6 +25,7 @@ def lines(of: FleetAccount) -> list[str]:
     return [
         f"run {run.id} of {mandate.cloud}, {mandate.purpose.value}: {_standing(of)}",
         f"  {done} in {_span(run.last_ms - run.opened_ms)}, {of.asked.total()} moves asked for",
+        *(f"  {number} {what}s were given to other agents" for what, number in sorted(of.carried.items())),
         *_some(f"  under way: {step}{_waits(run, step)}" for step in sorted(run.within(Phase.RUNNING))),
         *(f"  paused by this run: {name}" for name in _paused(run)),
         *_afterwards(of),
@@ -52,6 +53,7 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "waits": dict(run.waits),
         "moves": dict(of.asked),
         "afterwards": {"kind": of.wanted.kind.value, "moves": dict(of.afterwards)} if of.wanted else None,
+        "carried": dict(of.carried),
         "pause": encode(run.pause),
         "abort": encode(run.abort),
         "allowed": [verb.value for verb in allowed(run)],

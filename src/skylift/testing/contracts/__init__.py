@@ -27,6 +27,7 @@ from skylift.testing.contracts.on_hosts import (
     ServicesContract,
 )
 from skylift.testing.contracts.on_journals import JournalContract
+from skylift.testing.contracts.on_network import NetworkContract
 from skylift.testing.contracts.scene import Scene
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "IntakeContract",
     "JobsContract",
     "JournalContract",
+    "NetworkContract",
     "RosterContract",
     "Scene",
     "ServicesContract",

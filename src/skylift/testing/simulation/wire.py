@@ -35,6 +35,10 @@ CHANGES = frozenset(
         "compute.tell",
         "canaries.place",
         "canaries.remove",
+        "network.assign",
+        "network.release",
+        "network.close",
+        "network.open",
     }
 )
 """The calls that change something."""
