@@ -98,7 +98,7 @@ class Shift:
         self.until(held_or_rests, what)
         if not held:
             run = self.run()
-            problems = [at.problem for at in run.steps.values() if at.problem]
+            problems = [run.pause, *(at.problem for at in run.steps.values() if at.problem)]
             raise AssertionError(f"the run rests, {run.standing.value}, before {what}: {problems}")
 
     def events(self) -> tuple[Event, ...]:
