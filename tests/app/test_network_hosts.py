@@ -294,7 +294,9 @@ def test_a_compute_host_that_serves_networks_is_emptied_of_these_too(both: SiteO
     ]
 
 
-_AGENTS_OF_COMPUTES = tuple(f"neutron-{kind}-agent" for kind in ("openvswitch", "linuxbridge", "sriov-nic"))
+_AGENTS_OF_COMPUTES = tuple(
+    f"neutron-{kind}-agent" for kind in ("openvswitch", "linuxbridge", "sriov-nic", "macvtap")
+)
 
 
 def test_computes_whose_agents_carry_just_each_others_are_not_out_together(both: SiteOf) -> None:

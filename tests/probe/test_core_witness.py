@@ -275,3 +275,15 @@ def test_a_guest_that_nobody_reaches_is_given_up_and_is_no_witness(cloud: ApiSta
     make(cloud, folder)
 
     assert list(seen(cloud, folder)) == [*FIRST, *CORE]
+
+
+@pinging
+def test_kinds_that_are_left_out_are_not_made_and_the_server_does_without_them(
+    cloud: ApiStandIn, folder: Folder
+) -> None:
+    """A run over hosts watches a guest that every host may take: one without a volume."""
+    witness.create(folder, access(cloud), Wanted(), without=frozenset({"volume", "stack"}))
+    make(cloud, folder)
+
+    assert seen(cloud, folder) == dict.fromkeys([*FIRST, "router", "server", "guest"], True)
+    assert (things(cloud)["servers"], things(cloud)["volumes"]) == (1, 0)

@@ -92,8 +92,9 @@ class SshVantage:
     def stop_probes(self, label: str) -> None:
         self._line.tell("stop", f"--label={label}", changes=True)
 
-    def create_witnesses(self, label: str) -> None:
-        self._line.tell("witness", "create", f"--label={label}", *self._wanted, changes=True)
+    def create_witnesses(self, label: str, *, without: tuple[str, ...] = ()) -> None:
+        lacks = [f"--without={kind}" for kind in without]
+        self._line.tell("witness", "create", f"--label={label}", *lacks, *self._wanted, changes=True)
 
     def witnesses(self, label: str) -> tuple[WitnessSeen, ...]:
         return tuple(WitnessSeen(**seen) for seen in self._line.tell("witness", "verify", f"--label={label}"))

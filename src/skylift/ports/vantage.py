@@ -73,11 +73,12 @@ class Vantage(Protocol):
         """
         ...
 
-    def create_witnesses(self, label: str) -> None:
+    def create_witnesses(self, label: str, *, without: tuple[str, ...] = ()) -> None:
         """Make what is missing of the witnesses of ``label``, as far as it can be made now.
 
         Which they are follows from the catalog: a user, a project, an image and a resource provider
-        always; router, volume, server, guest and stack where their APIs are offered.
+        always; router, volume, server, guest and stack where their APIs are offered, but for those kinds
+        that the first call for this label is to do ``without``.
         """
         ...
 

@@ -146,7 +146,8 @@ def witnesses(folder: Folder, options: argparse.Namespace) -> object:
         raise Unanswered(TIMEOUT, "the witnesses are being changed already")
     until = time.monotonic() + _ANSWER_S
     if options.verb == "create":
-        witness.create(folder, access, _wanted(options), until=until)
+        without = frozenset(options.without)
+        witness.create(folder, access, _wanted(options), without=without, until=until)
     else:
         witness.destroy(folder, access, until=until)
     return {}
@@ -303,6 +304,7 @@ def _parser() -> argparse.ArgumentParser:
             _choices(verb)
         if name == "witness":
             verb.add_argument("verb", choices=("create", "verify", "verify-noapi", "destroy"))
+            verb.add_argument("--without", action="append", default=[], help="a kind that is not made")
     return parser
 
 

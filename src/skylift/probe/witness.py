@@ -53,17 +53,22 @@ def own_access(access: Access, these: Known) -> Access:
 
 
 def create(
-    folder: Folder, access: Access, wanted: Wanted = NOTHING_WANTED, *, until: float = float("inf")
+    folder: Folder,
+    access: Access,
+    wanted: Wanted = NOTHING_WANTED,
+    *,
+    without: frozenset[str] = frozenset(),
+    until: float = float("inf"),
 ) -> None:
     """Make what is missing, as far as it can be made before ``until``, a time of the monotonic clock.
 
-    Whoever asks for them looks whether they are whole, and asks again.
+    Whoever asks for them looks whether they are whole, and asks again. Kinds in ``without`` are not begun.
 
     Raises:
         Unanswered: an API refused, or nothing came about for want of answers; what was made is known.
     """
     admin = Client(access, until)
-    these = known(folder) or _intend(folder, admin, wanted)
+    these = known(folder) or _intend(folder, admin, wanted, without)
     # Once whole, each is looked at again: one may be gone.
     before = [] if these["complete"] else list(these["made"])
     these["made"] = made = list(before)
@@ -113,7 +118,7 @@ def destroy(folder: Folder, access: Access, *, until: float = float("inf")) -> N
     folder.witnesses.unlink()
 
 
-def _intend(folder: Folder, admin: Client, wanted: Wanted) -> Known:
+def _intend(folder: Folder, admin: Client, wanted: Wanted, without: frozenset[str]) -> Known:
     """Write down what is to be made, before any of it is."""
     name = f"skylift-witness-{folder.label}"
     seed = secrets.token_hex(32)
@@ -130,7 +135,7 @@ def _intend(folder: Folder, admin: Client, wanted: Wanted) -> Known:
         "provider": {"name": name, "id": str(uuid.uuid4())},
         "made": [],
         "complete": False,
-        **witness_core.intended(admin, name, wanted),
+        **witness_core.intended(admin, name, wanted, without),
     }
     write_whole(folder.witnesses, json.dumps(these) + "\n")
     return these

@@ -48,10 +48,12 @@ class Witness(NamedTuple):
     """Removes all of that name."""
 
 
-def intended(client: Client, name: str, wanted: Wanted) -> dict[str, Made]:
+def intended(client: Client, name: str, wanted: Wanted, without: frozenset[str]) -> dict[str, Made]:
     """What is to be made in a cloud that offers what ``client`` found, called ``name``."""
     these: dict[str, Made] = {
-        kind: {"name": name, "id": ""} for kind, one in WITNESSES.items() if one.api in client.urls
+        kind: {"name": name, "id": ""}
+        for kind, one in WITNESSES.items()
+        if one.api in client.urls and kind not in without
     }
     if "router" in these and not _knows(client, "/routers"):
         del these["router"]

@@ -235,7 +235,7 @@ class FakeVantage:
         if probes is not None and probes.ended is None:
             self.cloud.probes[label] = replace(probes, ended=self._counted())
 
-    def create_witnesses(self, label: str) -> None:
+    def create_witnesses(self, label: str, *, without: tuple[str, ...] = ()) -> None:  # noqa: ARG002 - likewise
         self._ask()
         self.cloud.witnesses.setdefault(label, True)
         self.cloud.answer("vantage.create_witnesses", self.cloud.record.vantage.host)
