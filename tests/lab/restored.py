@@ -116,7 +116,7 @@ def failed_as(ended: Ended, code: str) -> str:
 
 
 def _made(cloud: CoreCloud) -> dict[str, str]:
-    """By kind, the ids of what users make now; the network is in a database that is not restored."""
+    """By kind, the ids of what users make now; the flavor alone is in a database that is restored."""
     name = f"since-{time.time():.0f}"
     project = cloud.ask("POST", f"{IDENTITY_URL}/projects", {"project": {"name": name}})["project"]["id"]
     user = cloud.ask("POST", f"{IDENTITY_URL}/users", {"user": {"name": name}})["user"]["id"]
