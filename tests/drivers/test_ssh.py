@@ -17,6 +17,7 @@ import pytest
 from tests.drivers.loopback import ADDRESS, HOST, Sshd, free_port, make_key, reached
 
 from skylift.drivers.ssh import Said, Ssh, as_root, shell
+from skylift.drivers.ssh_keys import Keys
 from skylift.drivers.ssh_line import Line
 from skylift.drivers.ssh_problems import (
     AnswerLost,
@@ -45,7 +46,7 @@ def test_a_command_that_ends_before_it_is_fed_has_its_own_code(sshd: Sshd) -> No
     """Seen in the lab: the answer was taken for lost, because its input met a closed channel."""
 
     async def fed_too_late() -> int:
-        line = Line(HOST, ADDRESS, sshd.access, connect_limit_s=10)
+        line = Line(HOST, ADDRESS, sshd.access, keys=Keys(sshd.access), connect_limit_s=10)
         process = await line.begin("exit 7", AnswerLost)
         await process.channel.wait_closed()
         code, _, _ = await line.finish(process, b"fed", AnswerLost)
@@ -143,6 +144,32 @@ def test_an_unknown_host_key_is_refused_as_well(sshd: Sshd, tmp_path: Path) -> N
 
     with reached(sshd.access, known_hosts=PurePosixPath(pinned)) as ssh, pytest.raises(HostKeyRefused):
         ssh.run(HOST, ["true"])
+
+
+def test_a_pin_that_was_corrected_counts_from_the_next_connection_on(sshd: Sshd, tmp_path: Path) -> None:
+    pinned = tmp_path / "known_hosts"
+    pinned.write_text(f"[{ADDRESS}]:{sshd.port} {make_key(tmp_path / 'other')}", encoding="ascii")
+
+    with reached(sshd.access, known_hosts=PurePosixPath(pinned)) as ssh:
+        with pytest.raises(HostKeyRefused):
+            ssh.run(HOST, ["true"])
+        pinned.write_bytes(Path(sshd.access.known_hosts).read_bytes())
+        assert ssh.run(HOST, ["true"]).code == 0
+
+        pinned.write_text(f"@revoked {pinned.read_text(encoding='ascii')}", encoding="ascii")
+        sshd.cut()
+        with pytest.raises(HostKeyRefused):
+            ssh.run(HOST, ["true"])
+
+
+def test_a_file_of_pins_that_is_none_is_refused_by_its_name(sshd: Sshd, tmp_path: Path) -> None:
+    pinned = tmp_path / "known_hosts"
+    pinned.write_text("nonsense\n", encoding="ascii")
+
+    with reached(sshd.access, known_hosts=PurePosixPath(pinned)) as ssh, pytest.raises(KeyFileRefused) as it:
+        ssh.run(HOST, ["true"])
+
+    assert str(pinned) in str(it.value)
 
 
 def test_a_host_without_a_key_of_the_pinned_kind_is_refused(sshd: Sshd, tmp_path: Path) -> None:

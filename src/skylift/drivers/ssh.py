@@ -19,6 +19,7 @@ from time import time
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from skylift.drivers.ssh_keys import Keys
 from skylift.drivers.ssh_line import Line
 from skylift.drivers.ssh_problems import AnswerLost, ChangeUncertain
 from skylift.model.ids import Epoch, HostName
@@ -63,8 +64,9 @@ class Ssh:
         self, access: SshAccess, addresses: Mapping[HostName, str], *, connect_limit_s: float = 10
     ) -> None:
         self._loop = asyncio.new_event_loop()
+        keys = Keys(access)
         self._lines = {
-            host: Line(host, address, access, connect_limit_s=connect_limit_s)
+            host: Line(host, address, access, keys=keys, connect_limit_s=connect_limit_s)
             for host, address in addresses.items()
         }
         self._user = access.user

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-from pathlib import Path
 
 import asyncssh
 
+from skylift.drivers.ssh_keys import Keys
 from skylift.drivers.ssh_problems import (
     AnswerLost,
     ChangeUncertain,
     HostKeyRefused,
-    KeyFileRefused,
     NotLetIn,
 )
 from skylift.model.ids import HostName
@@ -40,10 +39,13 @@ Process = asyncssh.SSHClientProcess[bytes]
 class Line:
     """Lives on the event loop; all methods must be called there."""
 
-    def __init__(self, host: HostName, address: str, access: SshAccess, *, connect_limit_s: float) -> None:
+    def __init__(
+        self, host: HostName, address: str, access: SshAccess, *, keys: Keys, connect_limit_s: float
+    ) -> None:
         self._host = host
         self._address = address
         self._access = access
+        self._keys = keys
         self._limit_s = connect_limit_s
         self._connecting: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self.slots = asyncio.Semaphore(_SESSIONS)
@@ -103,15 +105,14 @@ class Line:
         return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
-        key, known = Path(self._access.key), Path(self._access.known_hosts)
-        secret = _usable_key(key, known)
+        secret, pinned = self._keys.read()
         try:
             return await asyncssh.connect(
                 self._address,
                 self._access.port,
                 username=self._access.user,
                 client_keys=[secret],
-                known_hosts=str(known),
+                known_hosts=pinned,
                 server_host_key_algs=_HOST_KEY_KINDS,
                 proxy_command=_proxy(self._access, self._address),
                 config=None,
@@ -153,24 +154,6 @@ async def _let_close(connection: asyncssh.SSHClientConnection) -> None:
     """
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(connection.wait_closed(), _MOMENT_S)
-
-
-def _usable_key(key: Path, known: Path) -> asyncssh.SSHKey:
-    """The private key.
-
-    Raises:
-        KeyFileRefused: a file is missing, or the key is readable by others (as OpenSSH refuses it).
-    """
-    for file, what in ((key, "the private key"), (known, "the file of pinned host keys")):
-        if not file.is_file():
-            raise KeyFileRefused(file, f"{what} is not there", "correct its path under ssh: in cloud.yaml")
-    if key.stat().st_mode & 0o077:
-        raise KeyFileRefused(key, "others than its owner can read it", f"chmod 600 {key}")
-    try:
-        return asyncssh.read_private_key(str(key))
-    except (asyncssh.KeyImportError, OSError):
-        how = f"see what it is: ssh-keygen -lf {key}; a passphrase is not supported"
-        raise KeyFileRefused(key, "it is not a private key without passphrase", how) from None
 
 
 def _proxy(access: SshAccess, address: str) -> list[str] | None:
