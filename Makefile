@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain bench-scale simulate simulate-fleet docs clean
+.PHONY: help check test test-lab smoke demo demo-naive demo-naive-core figures bench-drain bench-ssh bench-scale simulate simulate-fleet docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ figures: ## measure both again and write their tables into the README (root)
 
 bench-drain: $(READY) ## plan whole fleets of 100 to 10,000 hosts, beside three other ways, and write the page
 	$(BIN)/python -m skylift.drainbench.run --page docs/reference/bench-drain.md
+
+bench-ssh: $(READY) ## reach 100 hosts and hold 1,000 connections, beside ansible-core, and write the page (root; minutes)
+	$(BIN)/python -m skylift.sshbench.run --page docs/reference/bench-ssh.md $(BENCH)
 
 HOSTS ?= 10000
 

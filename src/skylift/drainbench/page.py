@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 
 from skylift.drainbench.clouds import FLAVORS, GROUPED, LARGE_SHARE, PAIRED
-from skylift.drainbench.goals import judged
+from skylift.drainbench.goals import Judged, judged
 from skylift.drainbench.measure import PLANS, Measured, Results
+from skylift.drivers.clock import now
 
 OURS = {
     "default": "**Skylift**, batch 5 %",
@@ -26,18 +29,10 @@ _WORDS = {"way", "verifier"}
 
 def page(results: Sequence[Results]) -> list[str]:
     """The lines below the page's first words."""
-    verdicts = list(judged(results))
-    held = sum(verdict.held for verdict in verdicts)
     return [
         *_table(results),
         "",
-        "## Goals",
-        "",
-        "| held | goal | seen |",
-        "| --- | --- | --- |",
-        *(f"| {'yes' if v.held else '**no**'} | {v.goal} | {v.seen} |" for v in verdicts),
-        "",
-        f"`{last_line(held, len(verdicts))}`",
+        *goals_told("bench-drain", list(judged(results))),
         "",
         "## The clouds",
         "",
@@ -45,9 +40,26 @@ def page(results: Sequence[Results]) -> list[str]:
     ]
 
 
-def last_line(held: int, goals: int) -> str:
+def goals_told(bench: str, verdicts: Sequence[Judged]) -> Iterator[str]:
+    """The part of a bench's page that says which goals were held."""
+    yield from ("## Goals", "", "| held | goal | seen |", "| --- | --- | --- |")
+    yield from (f"| {'yes' if v.held else '**no**'} | {v.goal} | {v.seen} |" for v in verdicts)
+    yield from ("", f"`{last_line(bench, verdicts)}`")
+
+
+def last_line(bench: str, verdicts: Sequence[Judged]) -> str:
     """What a script looks for."""
-    return f"bench-drain: {held} of {goals} goals held"
+    return f"{bench}: {sum(v.held for v in verdicts)} of {len(verdicts)} goals held"
+
+
+def write_between(file: Path, bench: str, told: Sequence[str]) -> None:
+    """Put what was measured between the two marks that a page has for this bench."""
+    begin, end = f"<!-- {bench}:begin -->", f"<!-- {bench}:end -->"
+    before, _, rest = file.read_text(encoding="utf-8").partition(begin)
+    _, _, behind = rest.partition(end)
+    day = datetime.fromtimestamp(now(), UTC).date()
+    block = (begin, *told, "", f"Measured by `make {bench}` on {day}.", end)
+    file.write_text(before + "\n".join(block) + behind, encoding="utf-8")
 
 
 def _table(results: Sequence[Results]) -> Iterator[str]:

@@ -7,14 +7,12 @@ import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 from skylift.drainbench.clouds import Cloud
 from skylift.drainbench.goals import judged
 from skylift.drainbench.measure import Results, Task, measure
-from skylift.drainbench.page import last_line, page
-from skylift.drivers.clock import now
+from skylift.drainbench.page import last_line, page, write_between
 
 SIZES = {100: 10, 1000: 10, 10_000: 1}
 """Hosts, and how many seeds."""
@@ -22,7 +20,6 @@ USES = (50, 70, 85)
 RIVALS_UP_TO = 1000
 REPLANS = {1000: 3}
 """Deviations on each cloud of that size."""
-BEGIN, END = "<!-- bench-drain:begin -->", "<!-- bench-drain:end -->"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,11 +34,10 @@ def main(argv: Sequence[str]) -> int:
     told = page(results)
     print("\n".join(told))  # noqa: T201 - the bench's answer
     if asked.page:
-        _write(asked.page, told)
+        write_between(asked.page, "bench-drain", told)
     verdicts = list(judged(results))
-    held = sum(verdict.held for verdict in verdicts)
-    print(last_line(held, len(verdicts)))  # noqa: T201 - the line that a script looks for
-    return 0 if held == len(verdicts) else 1
+    print(last_line("bench-drain", verdicts))  # noqa: T201 - the line that a script looks for
+    return 0 if all(verdict.held for verdict in verdicts) else 1
 
 
 def _tasks(sizes: Sequence[int], seeds: int | None) -> Iterator[Task]:
@@ -64,15 +60,6 @@ def _measured(tasks: Sequence[Task]) -> Iterator[Results]:
                 flush=True,
             )
             yield found
-
-
-def _write(file: Path, told: Sequence[str]) -> None:
-    text = file.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    day = datetime.fromtimestamp(now(), UTC).date()
-    block = "\n".join((BEGIN, *told, "", f"Measured by `make bench-drain` on {day}.", END))
-    file.write_text(before + block + behind, encoding="utf-8")
 
 
 if __name__ == "__main__":

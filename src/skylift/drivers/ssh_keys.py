@@ -32,7 +32,9 @@ class Keys:
         """
         for file, what in ((self._key, "the private key"), (self._known, "the file of pinned host keys")):
             if not file.is_file():
-                raise KeyFileRefused(file, f"{what} is not there", "correct its path under ssh: in cloud.yaml")
+                raise KeyFileRefused(
+                    file, f"{what} is not there", "correct its path under ssh: in cloud.yaml"
+                )
         # Looked at before it is read: what changes in between is read again the next time.
         seen = (_look(self._key), _look(self._known))
         if self._read is None or seen != self._seen:
