@@ -29,7 +29,7 @@ def hosts() -> Iterator[Farm]:
 
 
 def results(*rounds: Round) -> Results:
-    return Results(100, 5, 20, 2, 1.0, rounds or (GOOD,), 1000, Memory(1000, 40, 95))
+    return Results(100, 5, 20, 2, 1.0, rounds or (GOOD,), Memory(1000, 40, 95))
 
 
 def held(found: Results) -> list[bool]:
@@ -98,7 +98,7 @@ def test_each_goal_is_missed_by_itself() -> None:
     assert held(replace(results(), memory=Memory(1000, 40, 101))) == [True, True, False, True]
 
 
-def test_memory_of_fewer_connections_than_were_asked_for_is_no_proof() -> None:
+def test_memory_of_fewer_connections_than_the_goal_is_about_is_no_proof() -> None:
     assert held(replace(results(), memory=Memory(999, 40, 50))) == [True, True, False, True]
 
 

@@ -14,7 +14,7 @@ from skylift.drainbench.page import last_line, write_between
 from skylift.gate.lab.host import LabProblem
 from skylift.sshbench.ansible import MODULES, measure_ansible
 from skylift.sshbench.farm import Farm, farm
-from skylift.sshbench.goals import Results, Round, judged
+from skylift.sshbench.goals import CONNECTIONS, Results, Round, judged
 from skylift.sshbench.measure import Memory, measure_memory, measure_ours
 from skylift.sshbench.page import page
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     words.add_argument("--tasks", type=int, default=5, help="of the job, on each host; at least 2")
     words.add_argument("--rounds", type=int, default=3)
     words.add_argument("--at-once", type=int, default=20, help="our threads, and Ansible's forks")
-    words.add_argument("--connections", type=int, default=1000, help="that are held at once")
+    words.add_argument("--connections", type=int, default=CONNECTIONS, help="that are held at once")
     asked = words.parse_args(argv)
     try:
         results = measured(asked)
@@ -53,9 +53,7 @@ def measured(asked: argparse.Namespace) -> Results:
     with farm(max(asked.hosts, asked.connections)) as hosts:
         rounds = list(_rounds(hosts, asked))
         memory = _remembered(hosts, asked)
-    return Results(
-        asked.hosts, asked.tasks, asked.at_once, os.cpu_count() or 1, load, rounds, asked.connections, memory
-    )
+    return Results(asked.hosts, asked.tasks, asked.at_once, os.cpu_count() or 1, load, rounds, memory)
 
 
 def _rounds(hosts: Farm, asked: argparse.Namespace) -> Iterator[Round]:
