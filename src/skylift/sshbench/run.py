@@ -29,6 +29,8 @@ def main(argv: Sequence[str]) -> int:
     words.add_argument("--at-once", type=int, default=20, help="our threads, and Ansible's forks")
     words.add_argument("--connections", type=int, default=CONNECTIONS, help="that are held at once")
     asked = words.parse_args(argv)
+    if asked.tasks < 2:  # noqa: PLR2004 - the first is the one that connects
+        words.error("--tasks must be at least 2: the first on each host is the one that connects")
     try:
         results = measured(asked)
     except LabProblem as problem:
