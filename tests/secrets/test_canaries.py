@@ -28,7 +28,7 @@ from skylift.drivers.ed25519 import KeyFile, SigningKeyRefused
 from skylift.drivers.gate_asker import ask
 from skylift.drivers.jobs import parse_state
 from skylift.drivers.notifier import send
-from skylift.drivers.ssh_line import _usable_key
+from skylift.drivers.ssh_keys import Keys
 from skylift.drivers.ssh_problems import KeyFileRefused
 from skylift.engine.fold import fold
 from skylift.model.codec import canonical, encode
@@ -37,7 +37,7 @@ from skylift.model.ids import HostName
 from skylift.model.masking import MASK, masked
 from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
 from skylift.model.problem import Problem
-from skylift.model.record import VantageEntry
+from skylift.model.record import SshAccess, VantageEntry
 from skylift.ports import Ended
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.keys import key_file
@@ -117,9 +117,10 @@ def keys_planted(planted: Planted, folder: Path) -> Iterator[str]:
         file.unlink(missing_ok=True)
         file.touch(mode=0o644 if name == "mode" else 0o600)
         file.write_bytes(other.get(name, text).encode() + (b"\xe9" if name == "not UTF-8" else b""))
+        access = SshAccess("root", PurePosixPath(file), PurePosixPath(file))
         readers: tuple[Callable[[], object], ...] = (
             lambda: KeyFile(file),  # noqa: B023 - called at once
-            lambda: _usable_key(file, file),  # noqa: B023 - as above
+            lambda: Keys(access).read(),  # noqa: B023 - as above
         )
         for read in readers:
             try:
