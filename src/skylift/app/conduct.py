@@ -27,7 +27,7 @@ from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
-from skylift.engine.operate import Asked, Gates, open_run, pause, resume
+from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
@@ -243,7 +243,7 @@ def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
     while not decide(order, run := fold(journal.events()), at_once=at_once).over:
         try:
             with hold(site, folder.id):
-                resume(journal, asked_by(site))
+                take_up(journal, asked_by(site))
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
@@ -293,7 +293,7 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
             if not _await(site, journal, teller.bench, until):
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
-            resume(journal, asked_by(site))
+            take_up(journal, asked_by(site))
         _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
             break
@@ -331,10 +331,10 @@ def _drive(
             return drive(execution, around)
         loss = with_announced(policy.loss, plan)
         site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
-        gates = site.record.gates
+        gates, begun = site.record.gates, bool(execution.run.steps)
         with (
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
-            measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
+            measured(site, folder, journal, bench=bench, loss=loss, resumed=begun) as guard,
         ):
             if isinstance(plan.goal, Restore):
                 # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.

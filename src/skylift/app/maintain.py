@@ -201,14 +201,14 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
 
 
 def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    record, label = site.record, str(folder.id)
+    record, label, loss = site.record, str(folder.id), site.record.policy.loss
     witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
     gates, begun = record.gates, bool(fold(journal.events()).steps)
     with (
         ThreadPoolExecutor(max(len(gates), 1)) as asking,
         ThreadPoolExecutor(record.policy.at_once) as pool,
-        measured(site, folder, bench, loss=record.policy.loss, resumed=begun, blackout=_BLACKOUT) as guard,
+        measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, blackout=_BLACKOUT) as guard,
     ):
         execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
         around = Surroundings(

@@ -12,7 +12,7 @@ from skylift.app.site import Site
 from skylift.app.wiring import hold, open_journal
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run, fold
-from skylift.engine.operate import resume
+from skylift.engine.operate import take_up as go_on
 from skylift.engine.problems import RunHeld
 from skylift.model.ids import RunId
 
@@ -63,8 +63,7 @@ def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
         plan = approved_plan(folder, journal)
         try:
             with hold(site, folder.id):
-                if fold(journal.events()).pause is None:
-                    resume(journal, asked_by(site))
+                go_on(journal, asked_by(site))
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
