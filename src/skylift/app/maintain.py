@@ -35,7 +35,7 @@ from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Phase, Run, fold
 from skylift.engine.journal import Event, Journal
 from skylift.engine.live_fleet import LiveFleet
-from skylift.engine.operate import Asked, open_run, resume
+from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.settled_places import moved_before, step_of
 from skylift.engine.watched_moves import asked_before
@@ -83,10 +83,11 @@ def apply_mandate(
     *,
     approval: Approval = Approval.NONE,
     seal: bytes | None = None,
+    detached: bool = False,
 ) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
-    Instances come and go: where they did since it was made, the same hosts are planned anew.
+    ``detached``, it is opened and left to workers. Instances come and go: where they did since it was made, the same hosts are planned anew.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -116,7 +117,10 @@ def apply_mandate(
             bench.remark(changed)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked, gates=gates)
+            cloud = mandate.cloud
+            begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
+            if detached:
+                return begun
             rested = _work(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
@@ -143,6 +147,24 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
         return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
 
 
+def take_over(site: Site, folder: RunFolder, bench: Bench) -> Run:
+    """Drive an open run that nobody drives to rest, by no operator's word: what has failed stays failed.
+
+    Raises:
+        PlanChanged: its mandate is not the one that was approved.
+        RunHeld: another run is being worked on.
+    """
+    with open_journal(folder) as journal:
+        mandate = approved_mandate(folder, journal)
+        try:
+            with hold(site, folder.id):
+                take_up(journal, asked_by(site))
+                rested = _work(site, mandate, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return carried_out(journal, held, folder.id)
+        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
+
+
 def _to_rest(
     site: Site, mandate: Mandate, journal: Journal, rested: Run, *, folder: RunFolder, bench: Bench
 ) -> Run:
@@ -157,6 +179,7 @@ def _to_rest(
                 rested = _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
+    site.runs.rested(folder.id, run.length)
     return run
 
 
@@ -221,10 +244,14 @@ def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder,
         )
         run = drive_fleet(execution, around, every=record.maintenance.look)
     if run.closed is not None:
-        with suppress(Problem):
-            site.ports.vantage.destroy_witnesses(label)
-    site.runs.rested(folder.id, run.length)
+        swept(site, folder)
     return run
+
+
+def swept(site: Site, folder: RunFolder) -> None:
+    """Remove the guest that was watched during a run that has ended."""
+    with suppress(Problem):
+        site.ports.vantage.destroy_witnesses(str(folder.id))
 
 
 def _execution(

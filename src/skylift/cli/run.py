@@ -97,12 +97,10 @@ def apply(
     if detach and desk.runs.store is None:
         raise click.UsageError("--detach leaves a run to workers, which share a store: name it with --store")
     if is_mandate(text):
-        if at is not None or detach:
-            raise click.UsageError(
-                "--at and --detach are for upgrades; a run over a fleet keeps to policy.windows"
-            )
+        if at is not None:
+            raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
         said = Approval(approval) if approval else Approval.NONE
-        return _apply_mandate(desk, text, seal, said, as_json=as_json)
+        return _apply_mandate(desk, text, seal, said, detach=detach, as_json=as_json)
     if detach and at is not None:
         raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
     with open_site(desk.record, desk.runs) as site:
@@ -143,10 +141,14 @@ def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
     return Exit.FAILED if run.standing is Standing.COMPLETED else _EXITS[run.standing]
 
 
-def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, as_json: bool) -> Exit:
+def _apply_mandate(
+    desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, detach: bool, as_json: bool
+) -> Exit:
     with open_site(desk.record, desk.runs) as site, bench_of() as bench:
-        run = apply_mandate(site, run_id(site, "run"), text, bench, approval=approval, seal=seal)
-    return _tell_of_fleet(desk, run, as_json=as_json)
+        name = run_id(site, "run")
+        run = apply_mandate(site, name, text, bench, approval=approval, seal=seal, detached=detach)
+    opened = {run.standing: Exit.OK} if detach else _EXITS
+    return _tell_of_fleet(desk, run, as_json=as_json, exits=opened)
 
 
 def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = _EXITS) -> Exit:
