@@ -18,6 +18,7 @@ from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import witness_label
 from skylift.app.site import Site
+from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
 from skylift.app.windows import Windows
@@ -76,12 +77,13 @@ def apply(
     seal: bytes | None = None,
     at: Epoch | None = None,
     detached: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> Run:
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
     Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
     before it looks at the cloud. ``detached``, it is opened at once and left to workers, which wait for a
-    window.
+    window. ``check`` may refuse it, too, once the cloud is held.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -103,6 +105,7 @@ def apply(
     gates = gates_of(site, plan, made_by, approval)
 
     def still_true() -> None:
+        check()
         in_time(seal, holds, site.clock(), again=again)
         goal = plan.goal
         further = went_on(site, goal) if isinstance(goal, Rollback) else ()
@@ -247,7 +250,8 @@ def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-    site.runs.rested(folder.id, run.length)
+    if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
+        site.runs.rested(folder.id, run.length)
     return run
 
 

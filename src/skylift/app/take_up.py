@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from skylift.app.audit import audited
+from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import approved_plan, asked_by, carried_out, to_rest, work_on
 from skylift.app.maintain import swept, take_over
 from skylift.app.measuring import end_probes
 from skylift.app.plan_seal import trusted
+from skylift.app.propose import Proposal
 from skylift.app.runs import RunFolder
-from skylift.app.site import Site
+from skylift.app.site import Site, run_id
 from skylift.app.wiring import hold, open_journal
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run, fold
@@ -20,12 +24,15 @@ from skylift.model.ids import RunId
 
 VERB = "take up"
 """How the audit trail names it."""
+BACK = "take back"
+"""Likewise, if the run is taken back by itself."""
 
 
-def take_up(site: Site, run: RunId, bench: Bench) -> Run:
+def take_up(site: Site, run: RunId, bench: Bench, *, show: Callable[[Proposal], None]) -> Run:
     """Drive ``run`` to rest, unless it rests: until then a pause stays one, and nothing new is started.
 
-    Of one that has ended nothing is left but to end its probes. What a run over compute hosts has to do is
+    Of one that has ended nothing is left but to end its probes. One that the policy wants taken back is:
+    the plan is shown, and a run of it opened, which is to be taken up like any other. What a run over compute hosts has to do is
     not told by its journal alone, so that one is looked at, however it rests.
 
     Raises:
@@ -33,6 +40,7 @@ def take_up(site: Site, run: RunId, bench: Bench) -> Run:
         SignerUnknown: nobody whom the record trusts works here.
         PlanChanged: its plan is not the one that was approved.
         RunHeld: another run is being worked on.
+        CloudDrifted: the cloud has changed while a way back was planned.
     """
     folder = site.runs.find(run)
     trusted(site.signer, site.record.signers)
@@ -46,11 +54,19 @@ def take_up(site: Site, run: RunId, bench: Bench) -> Run:
                 end_probes(site, folder, bench)
                 if folder.of_fleet:
                     swept(site, folder)
+        came = seen
+    else:
+        with audited(site.runs, VERB, {"run": run}) as ended:
+            came = take_over(site, folder, bench) if folder.of_fleet else _upgrade(site, folder, bench)
+            ended(0)
+    if is_due(site, folder):
+        with audited(site.runs, BACK, {"run": run}) as ended:
+            name = run_id(site, "run")
+            back = take_back_by_itself(site, folder, name, bench, show=show, detached=True)
+            ended(0)
+        return back or came
+    if rests:
         site.runs.rested(run, seen.length)
-        return seen
-    with audited(site.runs, VERB, {"run": run}) as ended:
-        came = take_over(site, folder, bench) if folder.of_fleet else _upgrade(site, folder, bench)
-        ended(0)
     return came
 
 

@@ -11,7 +11,7 @@ import click
 
 from skylift.app.account import standing
 from skylift.app.approvals import Approval
-from skylift.app.automatic import AUTOMATIC, is_due, take_back_by_itself
+from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
@@ -19,12 +19,12 @@ from skylift.app.control import known_steps
 from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate
 from skylift.app.maintain import go_on as go_on_with_fleet
-from skylift.app.propose import Proposal, verified
-from skylift.app.site import Site
+from skylift.app.propose import verified
+from skylift.app.site import Site, run_id
 from skylift.app.windows import Windows
 from skylift.app.wiring import open_site, worker_on
 from skylift.cli.audited import Audited
-from skylift.cli.bench import bench_of, run_id
+from skylift.cli.bench import bench_of
 from skylift.cli.control import steps_meant
 from skylift.cli.desk import (
     Desk,
@@ -48,7 +48,7 @@ from skylift.engine.operate import Asked
 from skylift.engine.operate import abort as say_abort
 from skylift.engine.operate import resume as say_resume
 from skylift.engine.operate import retry as say_retry
-from skylift.engine.problems import Holder
+from skylift.engine.problems import Holder, RunHeld
 from skylift.engine.verbs import Verb
 from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import Epoch, StepId
@@ -104,10 +104,6 @@ def apply(
     if detach and at is not None:
         raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
     with open_site(desk.record, desk.runs) as site:
-        if detach and site.record.policy.rollback == AUTOMATIC:
-            raise click.UsageError(
-                "workers take no run back by themselves, and policy.rollback is automatic: leave out --detach"
-            )
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
         begins = _moment(at, Windows(site.record.policy)) if at else None
@@ -123,16 +119,18 @@ def apply(
 
 
 def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
-    """The run that takes this one back, as the policy wants it; none if it does not, or cannot be done."""
+    """The run that takes this one back, as the policy wants it; none if it does not, or cannot be done.
+
+    None, too, if a worker was quicker.
+    """
     folder = site.runs.find(run.id)
     if not is_due(site, folder):
         return None
-
-    def show(proposal: Proposal) -> None:
-        for line in plan_view.lines(proposal.plan):
-            remark(line)
-
-    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=show)
+    try:
+        return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=plan_view.shown_by(remark))
+    except RunHeld as held:
+        remark(f"run {run.id} is not taken back by this process: {held}")
+        return None
 
 
 def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:

@@ -16,6 +16,7 @@ from skylift.app.take_up import take_up
 from skylift.app.worker import Served, Worker
 from skylift.catalog.catalog import load
 from skylift.cli.exits import exit_for
+from skylift.cli.views import plan as plan_view
 from skylift.cli.views import problem as problem_view
 from skylift.cli.worker import InHand
 from skylift.drivers.postgres_store import PostgresStore
@@ -102,7 +103,10 @@ def main() -> None:
     }
     with in_hand.left_in_order():
         Worker(
-            clouds, ProcrastinateQueue(reference), lambda site, run: take_up(site, run, bench()), could_not
+            clouds,
+            ProcrastinateQueue(reference),
+            lambda site, run: take_up(site, run, bench(), show=plan_view.shown_by(told)),
+            could_not,
         ).serve()
 
 
