@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from skylift.app.approvals import Approval, gates_of, signer_name
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
+from skylift.app.holders import await_holder
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import with_announced
 from skylift.app.measuring import measured
@@ -204,7 +205,8 @@ def begin(
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
     """Say a word to a run that lets it go on (resume it, retry a step, abort it), and drive it to rest.
 
-    If a process works on the run already, that one carries it out, and this returns at once.
+    If a process works on the run already, that one carries it out, and this returns as soon as it is seen to
+    live; if it is dead, this goes on once its lease has ended.
 
     Raises:
         PlanChanged: its plan is not the one that was approved.
@@ -216,6 +218,7 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
         say(journal, asked_by(site))
+        await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
                 work_on(site, plan, journal, folder=folder, bench=bench)

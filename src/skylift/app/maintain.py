@@ -17,6 +17,7 @@ from skylift.app.conduct import (
 )
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.gates import GateGuard
+from skylift.app.holders import await_holder
 from skylift.app.host_turns import turns_of
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
@@ -87,7 +88,8 @@ def apply_mandate(
 ) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
-    ``detached``, it is opened and left to workers. Instances come and go: where they did since it was made, the same hosts are planned anew.
+    ``detached``, it is opened and left to workers. Instances come and go: where they did since it was made,
+    the same hosts are planned anew.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -139,6 +141,7 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     with open_journal(folder) as journal:
         mandate = approved_mandate(folder, journal)
         say(journal, asked_by(site))
+        await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
                 rested = _work(site, mandate, journal, folder=folder, bench=bench)

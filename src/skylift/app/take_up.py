@@ -32,8 +32,8 @@ def take_up(site: Site, run: RunId, bench: Bench, *, show: Callable[[Proposal], 
     """Drive ``run`` to rest, unless it rests: until then a pause stays one, and nothing new is started.
 
     Of one that has ended nothing is left but to end its probes. One that the policy wants taken back is:
-    the plan is shown, and a run of it opened, which is to be taken up like any other. What a run over compute hosts has to do is
-    not told by its journal alone, so that one is looked at, however it rests.
+    the plan is shown, and a run of it opened, which is to be taken up like any other. What a run over
+    compute hosts has to do is not told by its journal alone, so that one is looked at, however it rests.
 
     Raises:
         RunUnknown: it is not known.

@@ -17,6 +17,7 @@ from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
 from skylift.app.control import known_steps
 from skylift.app.fleet_account import fleet_account
+from skylift.app.holders import await_holder
 from skylift.app.maintain import apply_mandate
 from skylift.app.maintain import go_on as go_on_with_fleet
 from skylift.app.propose import verified
@@ -111,7 +112,7 @@ def apply(
             run = run_plan(
                 site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins, detached=detach
             )
-            taken_back = None if detach else _take_back(site, run, bench)
+            taken_back = None if detach else _take_back_if_free(site, run, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     _tell(plan, run, None, as_json=as_json)
@@ -121,13 +122,20 @@ def apply(
 def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
     """The run that takes this one back, as the policy wants it; none if it does not, or cannot be done.
 
-    None, too, if a worker was quicker.
+    Raises:
+        RunHeld: another process works on the cloud, perhaps to the same end.
     """
     folder = site.runs.find(run.id)
     if not is_due(site, folder):
         return None
+    await_holder(site, folder.id, bench)
+    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=plan_view.shown_by(remark))
+
+
+def _take_back_if_free(site: Site, run: Run, bench: Bench) -> Run | None:
+    """As ``_take_back``, for a run that this process has driven; none if a worker was quicker."""
     try:
-        return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=plan_view.shown_by(remark))
+        return _take_back(site, run, bench)
     except RunHeld as held:
         remark(f"run {run.id} is not taken back by this process: {held}")
         return None
@@ -241,15 +249,11 @@ def _go_on(
     plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         ended = go_on(site, folder, bench, say)
-        taken_back = _take_back(site, ended, bench)
+        taken_back = _take_back_if_free(site, ended, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     holder = worker_on(desk.runs)
     by = holder if holder is not None and holder.run == ended.id else None
-    if by is not None and desk.runs.store is not None:
-        remark(
-            "if that process is dead, its lease ends within 15 s: then a worker, or skylift resume, goes on"
-        )
     _tell(plan, ended, by, as_json=as_json)
     return Exit.OK if by else exits[ended.standing]
 
