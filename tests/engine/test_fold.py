@@ -6,12 +6,14 @@ from skylift.engine.fold import Phase, Run, Standing, StepRun, after, fold
 from skylift.engine.journal import (
     FORMAT,
     Event,
+    LossCounted,
     Outcome,
     Reported,
     RunClosed,
     RunOpened,
     RunPaused,
     RunResumed,
+    RunTakenUp,
     StepDone,
     StepFailed,
     StepRetried,
@@ -89,6 +91,25 @@ def test_a_resumed_run_gives_running_steps_their_whole_deadline_again_and_no_oth
     assert run.steps[B].clock_ms == 2000
 
 
+def test_who_takes_a_run_up_gives_deadlines_anew_and_answers_for_nothing() -> None:
+    """What failed is not excused, what was lost still counts, a pause stays one: those are an operator's."""
+    lost = LossCounted(3, 0, {"glance": 300}, 1500)
+    halted = run_of(
+        lost,
+        StepStarted(A, 1, 2000),
+        StepStarted(B, 1, 2000),
+        RunPaused(Why.FAILURES, PROBLEM, 2500),
+        failed(ended=True),
+    )
+
+    taken_up, resumed = (after(halted, event) for event in (RunTakenUp("w", 9000), RunResumed("rey", 9000)))
+
+    assert (taken_up.pause, taken_up.excused, taken_up.lost) == (halted.pause, frozenset(), lost)
+    assert (resumed.pause, resumed.excused, resumed.lost) == (None, frozenset({A}), None)
+    assert taken_up.steps == resumed.steps
+    assert taken_up.steps[B].clock_ms == 9000
+
+
 def test_a_failure_is_shown_before_a_pause_because_it_needs_the_operator_more() -> None:
     run = run_of(StepStarted(A, 1, 2000), RunPaused(Why.SIGNAL, None, 2100), failed(ended=True))
 
@@ -151,7 +172,7 @@ def test_a_step_that_cannot_be_is_no_value(
         StepRun(phase, attempt, 1, 1, ended, problem)
 
 
-@pytest.mark.parametrize("last", range(1, 10))
+@pytest.mark.parametrize("last", range(1, 12))
 def test_a_run_that_is_folded_at_once_is_the_one_that_grew_event_by_event(last: int) -> None:
     events: tuple[Event, ...] = (
         OPENED,
@@ -162,6 +183,8 @@ def test_a_run_that_is_folded_at_once_is_the_one_that_grew_event_by_event(last: 
         StepDone(A, 2, 6000),
         StepStarted(B, 1, 7000),
         RunResumed("rey@console", 8000),
+        LossCounted(3, 0, {"glance": 300}, 8000),
+        RunTakenUp("worker@ops2", 8500),
         StepDone(B, 1, 9000),
         RunClosed(Outcome.COMPLETED, 9000),
     )[: last + 1]

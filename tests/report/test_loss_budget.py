@@ -8,11 +8,19 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.report.reported import finished
 
 from skylift.actions.parking import ParkPool
-from skylift.app.loss_budget import LossBudgetSpent, LossGuard, ProbesSilent, over_budget, with_announced
-from skylift.engine.fold import Run, fold
+from skylift.app.loss_budget import (
+    LossBudgetSpent,
+    LossGuard,
+    ProbesSilent,
+    counted,
+    with_announced,
+)
+from skylift.app.loss_budget import over_budget as over
+from skylift.engine.fold import fold
+from skylift.engine.journal import Journal, LossCounted
+from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.model.ids import Epoch, PoolName, Seconds
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget
@@ -22,7 +30,8 @@ from skylift.ports.hosts import HostUnreachable
 from skylift.probe.counting import Count
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_services import FakeVantage
-from skylift.testing.plans import plan_of, step_of
+from skylift.testing.memory_journal import MemoryJournal
+from skylift.testing.plans import PLAN_DIGEST, RUN, plan_of, step_of
 from skylift.testing.samples import sample_record
 
 LOSS = LossBudget(failed_requests=5, gap=Seconds(5))
@@ -32,13 +41,20 @@ def tally(failed: int = 0, gap: float = 0.3, *, alive: bool = True) -> ProbeTall
     return ProbeTally(1000, failed, {"glance": gap, "keystone": 0.2}, Epoch(1.0), alive=alive)
 
 
+def over_budget(
+    now: ProbeTally, before: ProbeTally, loss: LossBudget, *, blackout: int = 0
+) -> Problem | None:
+    return over(now, counted(before, Epoch(0)), loss, blackout=blackout)
+
+
 @given(st.integers(0, 20), st.floats(0, 20), st.integers(0, 20), st.floats(0, 20))
 def test_only_what_was_lost_since_counts(failed: int, gap: float, more: int, other: float) -> None:
     before, now = tally(failed, gap), tally(failed + more, max(gap, other))
 
     spent = over_budget(now, before, LOSS)
 
-    assert (spent is not None) == (more > 5 or (other > gap and other > 5))
+    longer = round(other * 1000) > round(gap * 1000), round(other * 1000) > 5000
+    assert (spent is not None) == (more > 5 or all(longer))
 
 
 def test_the_problem_names_the_api_and_the_ways_out() -> None:
@@ -95,9 +111,14 @@ class Counted(FakeVantage):
         return count
 
 
-@pytest.fixture(scope="module")
-def run() -> Run:
-    return fold(finished()[1])
+REY = Asked("rey@console", Epoch(1e9))
+
+
+@pytest.fixture
+def journal() -> Journal:
+    journal = MemoryJournal()
+    open_run(journal, RUN, cloud="sample", plan=PLAN_DIGEST, approved=(), asked=REY)
+    return journal
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 12))
@@ -119,40 +140,93 @@ def test_what_guests_lost_is_counted_apart() -> None:
     assert (count.failed, count.failed_guests, count.document(2.0)["failed_guests"]) == (2, 1, 1)
 
 
-def guarded(run: Run, counts: Iterable[ProbeTally | str], *, every_s: float = 3) -> list[Problem | None]:
-    """What the guard says of each count, one after another."""
+def guard_of(journal: Journal, counts: Iterable[ProbeTally | str]) -> LossGuard:
+    """As a process has one."""
     vantage = Counted(FakeCloud(sample_record()), list(counts))
-    guard = LossGuard(vantage, "run-1", LOSS, host="client")
-    return [guard(run, Epoch(1e9 + n * every_s)) for n in range(len(vantage.counts))]
+    return LossGuard(vantage, journal, "run-1", loss=LOSS, host="client")
 
 
-def test_a_run_within_its_budget_goes_on(run: Run) -> None:
-    assert guarded(run, [tally(0), tally(3), tally(5)]) == [None, None, None]
+def guarded(journal: Journal, counts: Iterable[ProbeTally | str]) -> list[Problem | None]:
+    """What the guard of one process says of each count, one after another."""
+    asked = list(counts)
+    guard = guard_of(journal, asked)
+    return [guard(fold(journal.events()), Epoch(1e9 + n * 3)) for n in range(len(asked))]
 
 
-def test_a_run_that_spends_its_budget_is_stopped(run: Run) -> None:
-    last = guarded(run, [tally(0), tally(6)])[-1]
+def test_a_run_within_its_budget_goes_on(journal: Journal) -> None:
+    assert guarded(journal, [tally(0), tally(3), tally(5)]) == [None, None, None]
+
+
+def test_a_run_that_spends_its_budget_is_stopped(journal: Journal) -> None:
+    last = guarded(journal, [tally(0), tally(6)])[-1]
 
     assert isinstance(last, LossBudgetSpent)
 
 
-def test_a_resumed_run_has_its_budget_anew(run: Run) -> None:
-    assert guarded(run, [tally(6, 9.0), tally(6, 9.0)]) == [None, None]
+def test_whoever_takes_a_run_over_goes_on_with_its_budget(journal: Journal) -> None:
+    """However often: what counts is lost since the operator's word, and between death and take-over, too."""
+    said = []
+    for lost in range(0, 8, 2):
+        said += guarded(journal, [tally(lost), tally(lost + 1)])
+        take_up(journal, Asked("worker@ops2", Epoch(1e9)))
+
+    assert [isinstance(spent, LossBudgetSpent) for spent in said] == [False] * 6 + [True] * 2
+    assert sum(isinstance(event, LossCounted) for event in journal.events()) == 1
 
 
-def test_a_vantage_host_out_of_reach_for_a_short_while_stops_nothing(run: Run) -> None:
-    assert guarded(run, [tally(), *["it is restarting"] * 10, tally()]) == [None] * 12
+def test_a_gap_that_began_before_a_take_over_counts(journal: Journal) -> None:
+    guarded(journal, [tally()])
+    take_up(journal, Asked("worker@ops2", Epoch(1e9)))
+
+    (spent,) = guarded(journal, [tally(gap=7.0)])
+
+    assert isinstance(spent, LossBudgetSpent)
 
 
-def test_nobody_measuring_for_a_minute_stops_the_run(run: Run) -> None:
-    last = guarded(run, [tally(), *[tally(alive=False)] * 25])[-1]
+def test_an_operators_word_gives_the_budget_anew(journal: Journal) -> None:
+    """To the process that goes on, and to whoever takes over from that one."""
+    spent = guarded(journal, [tally(), tally(6, 9.0)])[-1]
+    resume(journal, REY)
+
+    assert isinstance(spent, LossBudgetSpent)
+    assert guarded(journal, [tally(6, 9.0), tally(6, 9.0)]) == [None, None]
+    take_up(journal, Asked("worker@ops2", Epoch(1e9)))
+    assert [bool(s) for s in guarded(journal, [tally(11, 9.0), tally(11, 9.5)])] == [False, True]
+
+
+def test_a_word_gives_it_anew_to_a_process_that_lives(journal: Journal) -> None:
+    guard = guard_of(journal, [tally(), tally(6), tally(6), tally(11), tally(12)])
+    said = []
+    for n in range(5):
+        said.append(guard(fold(journal.events()), Epoch(1e9 + n * 3)))
+        if n == 1:
+            resume(journal, REY)
+
+    assert [bool(spent) for spent in said] == [False, True, False, False, True]
+
+
+def test_a_look_between_two_ticks_counts_from_what_is_written_down(journal: Journal) -> None:
+    """The run that it is given is as old as the last tick."""
+    guard, before = guard_of(journal, [tally(), tally(6)]), fold(journal.events())
+
+    said = [guard(before, Epoch(1e9 + n * 3)) for n in range(2)]
+
+    assert isinstance(said[-1], LossBudgetSpent)
+
+
+def test_a_vantage_host_out_of_reach_for_a_short_while_stops_nothing(journal: Journal) -> None:
+    assert guarded(journal, [tally(), *["it is restarting"] * 10, tally()]) == [None] * 12
+
+
+def test_nobody_measuring_for_a_minute_stops_the_run(journal: Journal) -> None:
+    last = guarded(journal, [tally(), *[tally(alive=False)] * 25])[-1]
 
     assert isinstance(last, ProbesSilent)
 
 
-def test_the_count_is_not_read_at_every_tick(run: Run) -> None:
+def test_the_count_is_not_read_at_every_tick(journal: Journal) -> None:
     vantage = Counted(FakeCloud(sample_record()), [tally()] * 100)
-    guard = LossGuard(vantage, "run-1", LOSS, host="client")
+    guard, run = LossGuard(vantage, journal, "run-1", loss=LOSS, host="client"), fold(journal.events())
 
     for n in range(100):
         guard(run, Epoch(1e9 + n / 10))

@@ -285,7 +285,7 @@ class TestWorker:
             said = worker.stderr.read()
 
         assert said.count("could not be used: there is no 'auth_url'") == 1
-        assert [type(event).__name__ for event in journal.events()] == ["RunOpened", "RunResumed"]
+        assert [type(event).__name__ for event in journal.events()] == ["RunOpened", "RunTakenUp"]
         assert OTHER in store.shelf.restless()
 
     def test_without_the_store_it_ends_with_a_failure_for_its_supervisor(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -20,7 +21,7 @@ from tests.store.conftest import Processes
 
 from skylift.app.approvals import Approval
 from skylift.app.audit import read_deed
-from skylift.app.conduct import apply
+from skylift.app.conduct import apply, go_on
 from skylift.app.propose import propose
 from skylift.app.runs import Runs
 from skylift.app.site import Site
@@ -30,7 +31,7 @@ from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import Standing
-from skylift.engine.journal import RunResumed, StepStarted
+from skylift.engine.journal import RunResumed, RunTakenUp, StepStarted
 from skylift.engine.operate import Asked, pause, resume
 from skylift.testing.crew.crew import GOAL, LIMIT_S, RUN, Crew, crew_at, new_cloud
 from skylift.testing.crew.postgres_server import Server
@@ -104,7 +105,7 @@ def test_a_cloud_is_driven_by_the_workers_that_serve_it_and_by_no_others(
         for here in (crew, west):
             assert_all_was_done_once(here, undisturbed)
 
-        drove = [{e.actor for e in here.events() if isinstance(e, RunResumed)} for here in (crew, west)]
+        drove = [{e.actor for e in here.events() if isinstance(e, RunTakenUp)} for here in (crew, west)]
         own = [{f"worker-{here.workers[0].pid}@test"} for here in (crew, west)]
     assert drove == own
 
@@ -183,6 +184,43 @@ def test_a_store_that_crashes_and_comes_back_costs_time_and_nothing_else(
 
     assert_all_was_done_once(crew, undisturbed)
     assert 0 not in crew.ended
+
+
+def test_a_resume_within_a_dead_drivers_lease_waits_for_its_end_and_drives(
+    crew: Crew, undisturbed: FakeCloud
+) -> None:
+    """No worker runs: until now it only said that another held the run, and then nobody drove."""
+    crew.begin(workers=1)
+    crew.reaches(40)
+    dead, said = crew.driver(), list[str]()
+    dead.kill()
+    dead.wait()
+    crew.workers.clear()
+
+    ended = go_on(crew.site, crew.site.runs.find(RUN), replace(bench(), remark=said.append))
+
+    assert ended.standing is Standing.COMPLETED
+    assert_all_was_done_once(crew, undisturbed)
+    assert f"process {dead.pid} on test" in said[0]
+    assert "until that process shows a sign of life, or its lease has ended" in said[0]
+
+
+def test_a_resume_of_what_a_living_process_drives_is_that_ones_to_carry_out(
+    undisturbed: FakeCloud, processes: Processes, tmp_path: Path
+) -> None:
+    """Under a lease that a busy machine does not lose: renewed every ten seconds."""
+    with crew_at(tmp_path, processes.reference, processes.cloud, lasts_s=30) as crew:
+        crew.begin(workers=1)
+        crew.reaches(20)
+        driver = crew.driver()
+
+        seen = go_on(crew.site, crew.site.runs.find(RUN), bench())
+
+        assert crew.taken_over_from(driver) is False
+        assert not any(isinstance(e, RunTakenUp) and "worker" not in e.actor for e in crew.events())
+        assert [e.actor for e in crew.events() if isinstance(e, RunResumed)] == ["rey@console"]
+        assert seen.id == RUN
+        assert_all_was_done_once(crew, undisturbed)
 
 
 def test_what_an_operator_said_holds_for_whoever_takes_over(crew: Crew, undisturbed: FakeCloud) -> None:

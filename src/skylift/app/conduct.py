@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from skylift.app.approvals import Approval, gates_of, signer_name
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
+from skylift.app.holders import await_holder
 from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import with_announced
 from skylift.app.measuring import measured
@@ -18,6 +19,7 @@ from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import witness_label
 from skylift.app.site import Site
+from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
 from skylift.app.windows import Windows
@@ -27,7 +29,7 @@ from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
-from skylift.engine.operate import Asked, Gates, open_run, pause, resume
+from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
@@ -76,12 +78,13 @@ def apply(
     seal: bytes | None = None,
     at: Epoch | None = None,
     detached: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> Run:
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
     Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
     before it looks at the cloud. ``detached``, it is opened at once and left to workers, which wait for a
-    window.
+    window. ``check`` may refuse it, too, once the cloud is held.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -103,6 +106,7 @@ def apply(
     gates = gates_of(site, plan, made_by, approval)
 
     def still_true() -> None:
+        check()
         in_time(seal, holds, site.clock(), again=again)
         goal = plan.goal
         further = went_on(site, goal) if isinstance(goal, Rollback) else ()
@@ -201,7 +205,8 @@ def begin(
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
     """Say a word to a run that lets it go on (resume it, retry a step, abort it), and drive it to rest.
 
-    If a process works on the run already, that one carries it out, and this returns at once.
+    If a process works on the run already, that one carries it out, and this returns as soon as it is seen to
+    live; if it is dead, this goes on once its lease has ended.
 
     Raises:
         PlanChanged: its plan is not the one that was approved.
@@ -213,6 +218,7 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
         say(journal, asked_by(site))
+        await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
                 work_on(site, plan, journal, folder=folder, bench=bench)
@@ -243,11 +249,12 @@ def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
     while not decide(order, run := fold(journal.events()), at_once=at_once).over:
         try:
             with hold(site, folder.id):
-                resume(journal, asked_by(site))
+                take_up(journal, asked_by(site))
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-    site.runs.rested(folder.id, run.length)
+    if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
+        site.runs.rested(folder.id, run.length)
     return run
 
 
@@ -293,7 +300,7 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
             if not _await(site, journal, teller.bench, until):
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
-            resume(journal, asked_by(site))
+            take_up(journal, asked_by(site))
         _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
             break
@@ -331,10 +338,10 @@ def _drive(
             return drive(execution, around)
         loss = with_announced(policy.loss, plan)
         site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
-        gates = site.record.gates
+        gates, begun = site.record.gates, bool(execution.run.steps)
         with (
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
-            measured(site, folder, bench, loss=loss, resumed=bool(execution.run.steps)) as guard,
+            measured(site, folder, journal, bench=bench, loss=loss, resumed=begun) as guard,
         ):
             if isinstance(plan.goal, Restore):
                 # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from skylift.actions.parking import ParkPool
 from skylift.engine.fold import Run
+from skylift.engine.journal import Journal, LossCounted, milliseconds
+from skylift.engine.ledger import Ledger
 from skylift.model.ids import Epoch, Seconds
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.record import LossBudget
@@ -54,15 +56,21 @@ def with_announced(loss: LossBudget, plan: Plan) -> LossBudget:
     return replace(loss, gap=Seconds(loss.gap + max(waits, default=0)))
 
 
+def counted(tally: ProbeTally, now: Epoch) -> LossCounted:
+    """What the journal keeps of a count."""
+    gaps_ms = {api: round(gap * 1000) for api, gap in tally.longest_gap_s.items()}
+    return LossCounted(tally.failed, tally.failed_guests, gaps_ms, milliseconds(now))
+
+
 def over_budget(
-    tally: ProbeTally, before: ProbeTally, loss: LossBudget, *, blackout: int = 0
+    tally: ProbeTally, before: LossCounted, loss: LossBudget, *, blackout: int = 0
 ) -> Problem | None:
     """What was lost beyond the budget since ``before`` was counted; none if it holds.
 
     A gap counts if it is longer than the policy's and longer than it already was ``before``, so that a
-    run that was resumed after a gap is not paused by that gap again. Of what was asked of guests, as much
-    as ``blackout`` says may be lost beside the budget: that they are moved was announced, by a run over hosts
-    and no other. APIs have no such allowance.
+    run that was resumed after a gap is not paused by that gap again; one that was open then, and lasts, is.
+    Of what was asked of guests, as much as ``blackout`` says may be lost beside the budget: that they are
+    moved was announced, by a run over hosts and no other. APIs have no such allowance.
     """
     guests = tally.failed_guests - before.failed_guests
     failed = tally.failed - before.failed - min(guests, blackout)
@@ -72,7 +80,7 @@ def over_budget(
             of_hosts=blackout > 0,
         )
     for api, gap in sorted(tally.longest_gap_s.items()):
-        if gap > max(loss.gap, before.longest_gap_s.get(api, 0.0)):
+        if round(gap * 1000) > max(loss.gap * 1000, before.gaps_ms.get(api, 0)):
             return LossBudgetSpent(
                 f"{api} gave no good answer for {gap:.1f} s, and the policy allows {loss.gap} s",
                 of_hosts=blackout > 0,
@@ -83,22 +91,32 @@ def over_budget(
 class LossGuard:
     """The engine's guard: reads the probes' count every few seconds and holds it against the policy.
 
+    What counts is lost since an operator last let the run go on, whichever process drove it meanwhile: what
+    had been lost by then is in the ``journal``, written down when the first of them looked.
+
     A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users.
     """
 
     def __init__(
-        self, vantage: Vantage, label: str, loss: LossBudget, *, host: str, blackout: int = 0
+        self,
+        vantage: Vantage,
+        journal: Journal,
+        label: str,
+        *,
+        loss: LossBudget,
+        host: str,
+        blackout: int = 0,
     ) -> None:
         self._vantage = vantage
+        self._journal = journal
         self._label = label
         self._loss = loss
         self._host = host
         self._blackout = blackout
-        self._before: ProbeTally | None = None
         self._looked_at = Epoch(0.0)
         self._heard_at: Epoch | None = None
 
-    def __call__(self, _run: Run, now: Epoch) -> Problem | None:
+    def __call__(self, run: Run, now: Epoch) -> Problem | None:
         if now - self._looked_at < LOOK_EVERY_S:
             return None
         self._looked_at = now
@@ -110,8 +128,15 @@ class LossGuard:
         if not tally.alive:
             return self._silent(now, "the probes have ended")
         self._heard_at = now
-        self._before = self._before or tally
-        return over_budget(tally, self._before, self._loss, blackout=self._blackout)
+        before = run.lost or self._kept(counted(tally, now))
+        return over_budget(tally, before, self._loss, blackout=self._blackout)
+
+    def _kept(self, now: LossCounted) -> LossCounted:
+        """What counts from here on: this count, unless the journal has one that the run does not know yet."""
+        ledger = Ledger(self._journal)
+        while ledger.run.lost is None and ledger.run.closed is None:
+            ledger.write(now)
+        return ledger.run.lost or now
 
     def _silent(self, now: Epoch, why: str) -> Problem | None:
         silent_s = now - (self._heard_at or now)

@@ -17,6 +17,7 @@ from skylift.app.conduct import (
 )
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.gates import GateGuard
+from skylift.app.holders import await_holder
 from skylift.app.host_turns import turns_of
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
@@ -35,7 +36,7 @@ from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Phase, Run, fold
 from skylift.engine.journal import Event, Journal
 from skylift.engine.live_fleet import LiveFleet
-from skylift.engine.operate import Asked, open_run, resume
+from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.settled_places import moved_before, step_of
 from skylift.engine.watched_moves import asked_before
@@ -83,10 +84,12 @@ def apply_mandate(
     *,
     approval: Approval = Approval.NONE,
     seal: bytes | None = None,
+    detached: bool = False,
 ) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
-    Instances come and go: where they did since it was made, the same hosts are planned anew.
+    ``detached``, it is opened and left to workers. Instances come and go: where they did since it was made,
+    the same hosts are planned anew.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -116,7 +119,10 @@ def apply_mandate(
             bench.remark(changed)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            open_run(journal, run, cloud=mandate.cloud, plan=digest, approved=(), asked=asked, gates=gates)
+            cloud = mandate.cloud
+            begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
+            if detached:
+                return begun
             rested = _work(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
@@ -135,8 +141,27 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     with open_journal(folder) as journal:
         mandate = approved_mandate(folder, journal)
         say(journal, asked_by(site))
+        await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
+                rested = _work(site, mandate, journal, folder=folder, bench=bench)
+        except RunHeld as held:
+            return carried_out(journal, held, folder.id)
+        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
+
+
+def take_over(site: Site, folder: RunFolder, bench: Bench) -> Run:
+    """Drive an open run that nobody drives to rest, by no operator's word: what has failed stays failed.
+
+    Raises:
+        PlanChanged: its mandate is not the one that was approved.
+        RunHeld: another run is being worked on.
+    """
+    with open_journal(folder) as journal:
+        mandate = approved_mandate(folder, journal)
+        try:
+            with hold(site, folder.id):
+                take_up(journal, asked_by(site))
                 rested = _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
@@ -157,6 +182,7 @@ def _to_rest(
                 rested = _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
+    site.runs.rested(folder.id, run.length)
     return run
 
 
@@ -201,14 +227,14 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
 
 
 def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    record, label = site.record, str(folder.id)
+    record, label, loss = site.record, str(folder.id), site.record.policy.loss
     witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
     gates, begun = record.gates, bool(fold(journal.events()).steps)
     with (
         ThreadPoolExecutor(max(len(gates), 1)) as asking,
         ThreadPoolExecutor(record.policy.at_once) as pool,
-        measured(site, folder, bench, loss=record.policy.loss, resumed=begun, blackout=_BLACKOUT) as guard,
+        measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, blackout=_BLACKOUT) as guard,
     ):
         execution = _execution(site, mandate, journal, folder=folder, bench=bench, pool=pool)
         around = Surroundings(
@@ -221,10 +247,14 @@ def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder,
         )
         run = drive_fleet(execution, around, every=record.maintenance.look)
     if run.closed is not None:
-        with suppress(Problem):
-            site.ports.vantage.destroy_witnesses(label)
-    site.runs.rested(folder.id, run.length)
+        swept(site, folder)
     return run
+
+
+def swept(site: Site, folder: RunFolder) -> None:
+    """Remove the guest that was watched during a run that has ended."""
+    with suppress(Problem):
+        site.ports.vantage.destroy_witnesses(str(folder.id))
 
 
 def _execution(

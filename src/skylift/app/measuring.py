@@ -11,6 +11,7 @@ from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples
 from skylift.app.site import Site
 from skylift.engine.drive import Guard
+from skylift.engine.journal import Journal
 from skylift.model.problem import Refused, Transient, Uncertain
 from skylift.model.record import LossBudget
 
@@ -20,7 +21,14 @@ _ENDING_S = 30
 
 @contextmanager
 def measured(
-    site: Site, folder: RunFolder, bench: Bench, *, loss: LossBudget, resumed: bool, blackout: int = 0
+    site: Site,
+    folder: RunFolder,
+    journal: Journal,
+    *,
+    bench: Bench,
+    loss: LossBudget,
+    resumed: bool,
+    blackout: int = 0,
 ) -> Iterator[Guard]:
     """The probes run and are counted for as long as the block runs, and what they met is kept.
 
@@ -30,7 +38,8 @@ def measured(
     try:
         if not resumed:
             _let_pass(site, bench)
-        yield LossGuard(vantage, label, loss, host=site.record.vantage.host, blackout=blackout)
+        host = site.record.vantage.host
+        yield LossGuard(vantage, journal, label, loss=loss, host=host, blackout=blackout)
     finally:
         end_probes(site, folder, bench)
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from skylift.engine.chain import Chain, Kind
 from skylift.engine.journal import Journal
-from skylift.engine.problems import Holder
+from skylift.engine.problems import Holder, Pulse
 from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import RunId
 from skylift.model.problem import Fix, Refused, Remedy
@@ -95,6 +95,10 @@ class Lease(Protocol):
 
     def holder(self) -> Holder | None:
         """Who holds the cloud right now; none if nobody does."""
+        ...
+
+    def pulse(self) -> Pulse | None:
+        """How the lease stands right now; none if nobody holds it."""
         ...
 
     def look(self) -> None:

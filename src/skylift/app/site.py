@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from skylift.app.runs import Runs
 from skylift.catalog.catalog import Catalog
 from skylift.model.codec import canonical, encode
 from skylift.model.gate import Answer, GateEntry, Verdict
-from skylift.model.ids import Digest, Epoch
+from skylift.model.ids import Digest, Epoch, RunId
 from skylift.model.notification import Notification, NotifyEntry, Send
 from skylift.model.record import Record
 from skylift.model.seal import Signer
@@ -52,3 +54,9 @@ class Site:
     def digest(self) -> Digest:
         """Of what the record says."""
         return digest_of_record(self.record)
+
+
+def run_id(site: Site, kind: str) -> RunId:
+    """A name for a run that sorts by time and is never given twice."""
+    at = datetime.fromtimestamp(site.clock(), UTC)
+    return RunId(f"{at:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")

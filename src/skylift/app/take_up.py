@@ -2,60 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from skylift.app.audit import audited
+from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import approved_plan, asked_by, carried_out, to_rest, work_on
+from skylift.app.maintain import swept, take_over
 from skylift.app.measuring import end_probes
 from skylift.app.plan_seal import trusted
+from skylift.app.propose import Proposal
 from skylift.app.runs import RunFolder
-from skylift.app.site import Site
+from skylift.app.site import Site, run_id
 from skylift.app.wiring import hold, open_journal
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run, fold
-from skylift.engine.operate import resume
+from skylift.engine.journal import Journal
+from skylift.engine.operate import take_up as go_on
 from skylift.engine.problems import RunHeld
 from skylift.model.ids import RunId
 
 VERB = "take up"
 """How the audit trail names it."""
+BACK = "take back"
+"""Likewise, if the run is taken back by itself."""
 
 
-def take_up(site: Site, run: RunId, bench: Bench) -> Run:
+def take_up(site: Site, run: RunId, bench: Bench, *, show: Callable[[Proposal], None]) -> Run:
     """Drive ``run`` to rest, unless it rests: until then a pause stays one, and nothing new is started.
 
-    Of one that has ended nothing is left but to end its probes.
-
-    A run over compute hosts is left to its operator, with a remark: what it met is hers to excuse, and no
-    test has seen a worker drive one.
+    Of one that has ended nothing is left but to end its probes. One that the policy wants taken back is:
+    the plan is shown, and a run of it opened, which is to be taken up like any other. What a run over
+    compute hosts has to do is not told by its journal alone, so that one is looked at, however it rests.
 
     Raises:
         RunUnknown: it is not known.
         SignerUnknown: nobody whom the record trusts works here.
         PlanChanged: its plan is not the one that was approved.
         RunHeld: another run is being worked on.
+        CloudDrifted: the cloud has changed while a way back was planned.
     """
     folder = site.runs.find(run)
     trusted(site.signer, site.record.signers)
-    if folder.of_fleet:
-        with open_journal(folder) as journal:
-            seen = fold(journal.events())
-        if seen.closed is None:
-            bench.remark(f"run {run} works on compute hosts, and only you let it go on: skylift resume {run}")
-        site.runs.rested(run, seen.length)
-        return seen
     with open_journal(folder) as journal:
-        plan, seen = approved_plan(folder, journal), fold(journal.events())
-    if decide(Order.of(plan), seen, at_once=site.record.policy.at_once).over:
+        seen = fold(journal.events())
+        rests = seen.closed is not None or (not folder.of_fleet and _rests(site, folder, journal))
+    if rests:
         if seen.closed is not None:
             # Its process died after the last event, before it ended the probes.
             with hold(site, run):
                 end_probes(site, folder, bench)
+                if folder.of_fleet:
+                    swept(site, folder)
+        came = seen
+    else:
+        with audited(site.runs, VERB, {"run": run}) as ended:
+            came = take_over(site, folder, bench) if folder.of_fleet else _upgrade(site, folder, bench)
+            ended(0)
+    if is_due(site, folder):
+        with audited(site.runs, BACK, {"run": run}) as ended:
+            name = run_id(site, "run")
+            back = take_back_by_itself(site, folder, name, bench, show=show, detached=True)
+            ended(0)
+        return back or came
+    if rests:
         site.runs.rested(run, seen.length)
-        return seen
-    with audited(site.runs, VERB, {"run": run}) as ended:
-        came = _upgrade(site, folder, bench)
-        ended(0)
     return came
+
+
+def _rests(site: Site, folder: RunFolder, journal: Journal) -> bool:
+    order = Order.of(approved_plan(folder, journal))
+    return decide(order, fold(journal.events()), at_once=site.record.policy.at_once).over
 
 
 def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
@@ -63,8 +80,7 @@ def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
         plan = approved_plan(folder, journal)
         try:
             with hold(site, folder.id):
-                if fold(journal.events()).pause is None:
-                    resume(journal, asked_by(site))
+                go_on(journal, asked_by(site))
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)

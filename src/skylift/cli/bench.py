@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.live import Live
@@ -14,21 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from skylift.app.bench import Bench
-from skylift.app.site import Site
 from skylift.cli.desk import remark
 from skylift.cli.views import run as run_view
 from skylift.drivers.clock import Interrupts, now
 from skylift.engine.drive import View
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import milliseconds
-from skylift.model.ids import RunId, StepId
+from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
-
-
-def run_id(site: Site, kind: str) -> RunId:
-    """A name for a run that sorts by time and is never given twice."""
-    at = datetime.fromtimestamp(site.clock(), UTC)
-    return RunId(f"{at:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
 
 
 @contextmanager

@@ -11,20 +11,21 @@ import click
 
 from skylift.app.account import standing
 from skylift.app.approvals import Approval
-from skylift.app.automatic import AUTOMATIC, is_due, take_back_by_itself
+from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
 from skylift.app.conduct import go_on
 from skylift.app.control import known_steps
 from skylift.app.fleet_account import fleet_account
+from skylift.app.holders import await_holder
 from skylift.app.maintain import apply_mandate
 from skylift.app.maintain import go_on as go_on_with_fleet
-from skylift.app.propose import Proposal, verified
-from skylift.app.site import Site
+from skylift.app.propose import verified
+from skylift.app.site import Site, run_id
 from skylift.app.windows import Windows
 from skylift.app.wiring import open_site, worker_on
 from skylift.cli.audited import Audited
-from skylift.cli.bench import bench_of, run_id
+from skylift.cli.bench import bench_of
 from skylift.cli.control import steps_meant
 from skylift.cli.desk import (
     Desk,
@@ -48,7 +49,7 @@ from skylift.engine.operate import Asked
 from skylift.engine.operate import abort as say_abort
 from skylift.engine.operate import resume as say_resume
 from skylift.engine.operate import retry as say_retry
-from skylift.engine.problems import Holder
+from skylift.engine.problems import Holder, RunHeld
 from skylift.engine.verbs import Verb
 from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import Epoch, StepId
@@ -97,19 +98,13 @@ def apply(
     if detach and desk.runs.store is None:
         raise click.UsageError("--detach leaves a run to workers, which share a store: name it with --store")
     if is_mandate(text):
-        if at is not None or detach:
-            raise click.UsageError(
-                "--at and --detach are for upgrades; a run over a fleet keeps to policy.windows"
-            )
+        if at is not None:
+            raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
         said = Approval(approval) if approval else Approval.NONE
-        return _apply_mandate(desk, text, seal, said, as_json=as_json)
+        return _apply_mandate(desk, text, seal, said, detach=detach, as_json=as_json)
     if detach and at is not None:
         raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
     with open_site(desk.record, desk.runs) as site:
-        if detach and site.record.policy.rollback == AUTOMATIC:
-            raise click.UsageError(
-                "workers take no run back by themselves, and policy.rollback is automatic: leave out --detach"
-            )
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(plan)
         begins = _moment(at, Windows(site.record.policy)) if at else None
@@ -117,7 +112,7 @@ def apply(
             run = run_plan(
                 site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins, detached=detach
             )
-            taken_back = None if detach else _take_back(site, run, bench)
+            taken_back = None if detach else _take_back_if_free(site, run, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     _tell(plan, run, None, as_json=as_json)
@@ -125,16 +120,25 @@ def apply(
 
 
 def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
-    """The run that takes this one back, as the policy wants it; none if it does not, or cannot be done."""
+    """The run that takes this one back, as the policy wants it; none if it does not, or cannot be done.
+
+    Raises:
+        RunHeld: another process works on the cloud, perhaps to the same end.
+    """
     folder = site.runs.find(run.id)
     if not is_due(site, folder):
         return None
+    await_holder(site, folder.id, bench)
+    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=plan_view.shown_by(remark))
 
-    def show(proposal: Proposal) -> None:
-        for line in plan_view.lines(proposal.plan):
-            remark(line)
 
-    return take_back_by_itself(site, folder, run_id(site, "run"), bench, show=show)
+def _take_back_if_free(site: Site, run: Run, bench: Bench) -> Run | None:
+    """As ``_take_back``, for a run that this process has driven; none if a worker was quicker."""
+    try:
+        return _take_back(site, run, bench)
+    except RunHeld as held:
+        remark(f"run {run.id} is not taken back by this process: {held}")
+        return None
 
 
 def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
@@ -143,10 +147,14 @@ def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
     return Exit.FAILED if run.standing is Standing.COMPLETED else _EXITS[run.standing]
 
 
-def _apply_mandate(desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, as_json: bool) -> Exit:
+def _apply_mandate(
+    desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, detach: bool, as_json: bool
+) -> Exit:
     with open_site(desk.record, desk.runs) as site, bench_of() as bench:
-        run = apply_mandate(site, run_id(site, "run"), text, bench, approval=approval, seal=seal)
-    return _tell_of_fleet(desk, run, as_json=as_json)
+        name = run_id(site, "run")
+        run = apply_mandate(site, name, text, bench, approval=approval, seal=seal, detached=detach)
+    opened = {run.standing: Exit.OK} if detach else _EXITS
+    return _tell_of_fleet(desk, run, as_json=as_json, exits=opened)
 
 
 def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = _EXITS) -> Exit:
@@ -241,15 +249,11 @@ def _go_on(
     plan = read_plan(folder.plan.read_bytes())
     with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         ended = go_on(site, folder, bench, say)
-        taken_back = _take_back(site, ended, bench)
+        taken_back = _take_back_if_free(site, ended, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     holder = worker_on(desk.runs)
     by = holder if holder is not None and holder.run == ended.id else None
-    if by is not None and desk.runs.store is not None:
-        remark(
-            "if that process is dead, its lease ends within 15 s: then a worker, or skylift resume, goes on"
-        )
     _tell(plan, ended, by, as_json=as_json)
     return Exit.OK if by else exits[ended.standing]
 

@@ -6,9 +6,10 @@ import click
 
 from skylift.app.conduct import Start, begin
 from skylift.app.inspect_target import ArtifactUndeclared
+from skylift.app.site import run_id
 from skylift.app.wiring import open_site
 from skylift.cli.audited import Audited
-from skylift.cli.bench import bench_of, run_id
+from skylift.cli.bench import bench_of
 from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk
 from skylift.cli.exits import Exit
 from skylift.cli.views import run as run_view

@@ -21,6 +21,7 @@ from skylift.app.wiring import open_site, queue_at, store_at
 from skylift.app.worker import Served, Worker
 from skylift.cli.desk import Desk, pass_desk, remark
 from skylift.cli.exits import Exit, exit_for
+from skylift.cli.views import plan as plan_view
 from skylift.cli.views import problem as problem_view
 from skylift.cli.views import run as run_view
 from skylift.drivers.clock import LOOK_EVERY_S
@@ -56,8 +57,13 @@ def worker(desk: Desk, records: tuple[Path, ...]) -> Exit:
             pass  # a store that is not ours, or that we may not make, is told before anything is served
     with in_hand.left_in_order():
         remark(f"serves {', '.join(sorted(clouds))}")
-        Worker(clouds, queue, lambda site, run: take_up(site, run, _bench(site, run)), _tell).serve()
+        Worker(clouds, queue, _take_up, _tell).serve()
     return Exit.OK
+
+
+def _take_up(site: Site, run: RunId) -> None:
+    bench = _bench(site)
+    take_up(site, run, bench, show=plan_view.shown_by(bench.remark))
 
 
 def _served(reference: str, record: Path, cloud: str, in_hand: InHand) -> Served:
@@ -123,9 +129,9 @@ def _tell(what: str, problem: Problem) -> None:
         remark(line)
 
 
-def _bench(site: Site, run: RunId) -> Bench:
+def _bench(site: Site) -> Bench:
     """Lines on standard error; a worker is never asked to stop, for what it drives is taken over."""
-    name, never = f"{site.record.name} {run}", threading.Event()
+    cloud, never = site.record.name, threading.Event()
 
     def view(plan: Plan, begun: Run) -> View:
         shown = begun
@@ -133,7 +139,7 @@ def _bench(site: Site, run: RunId) -> Bench:
         def show(now: Run, _left: Mapping[StepId, str]) -> None:
             nonlocal shown
             for line in run_view.changes(plan, shown, now):
-                remark(f"{name}: {line}")
+                remark(f"{cloud} {begun.id}: {line}")
             shown = now
 
         return show
@@ -141,4 +147,4 @@ def _bench(site: Site, run: RunId) -> Bench:
     def pause() -> None:
         never.wait(LOOK_EVERY_S)
 
-    return Bench(pause, lambda: False, view, lambda line: remark(f"{name}: {line}"))
+    return Bench(pause, lambda: False, view, lambda line: remark(f"{cloud}: {line}"))

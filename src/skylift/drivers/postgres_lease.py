@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from skylift.drivers.postgres import Connection, Database
-from skylift.engine.problems import Holder, RunHeld
+from skylift.engine.problems import Holder, Pulse, RunHeld
 from skylift.engine.store_problems import LeaseLost, LeaseUnsure, StoreRefuses, StoreUnreachable, goes_on
 from skylift.model import codec
 from skylift.model.problem import Problem
@@ -155,6 +155,16 @@ class PostgresLease:
                 (self._token.cloud,),
             ).fetchone()
         return _holder(row[0]) if row else None
+
+    def pulse(self) -> Pulse | None:
+        """How the lease stands right now; none if nobody holds it."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT epoch, extract(epoch FROM until - clock_timestamp())::float8 FROM skylift.lease"
+                " WHERE cloud = %s AND until > clock_timestamp()",
+                (self._token.cloud,),
+            ).fetchone()
+        return Pulse(int(row[0]), float(row[1])) if row else None
 
     def look(self) -> None:
         """See that what is done to the cloud now is still this process's to do; as ``Token.look``."""

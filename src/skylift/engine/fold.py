@@ -9,6 +9,7 @@ from enum import Enum
 
 from skylift.engine.journal import (
     Event,
+    LossCounted,
     MovesAsked,
     Outcome,
     Reported,
@@ -17,6 +18,7 @@ from skylift.engine.journal import (
     RunOpened,
     RunPaused,
     RunResumed,
+    RunTakenUp,
     StageApproved,
     StepDone,
     StepFailed,
@@ -149,9 +151,11 @@ class Run:
     abort: Abort | None = None
     closed: Outcome | None = None
     since_resume: AbstractSet[StepId] = frozenset()
-    """The steps that were done since the run was last resumed, or opened: by the process that runs it."""
+    """The steps that were done since the run was last resumed, taken up or opened: by who runs it."""
     excused: frozenset[StepId] = frozenset()
     """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
+    lost: LossCounted | None = None
+    """What users had lost when an operator last let it go on; none if nobody has counted since."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -248,7 +252,17 @@ def _followed(run: Run, event: Event) -> Run:
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
-_OfRun = MovesAsked | StepWaits | StageApproved | RunPaused | RunResumed | RunAborting | RunClosed
+_OfRun = (
+    MovesAsked
+    | StepWaits
+    | StageApproved
+    | RunPaused
+    | RunResumed
+    | RunTakenUp
+    | LossCounted
+    | RunAborting
+    | RunClosed
+)
 
 
 def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
@@ -264,21 +278,25 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
         case RunResumed(_, at_ms):
-            again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
-            nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
-            return replace(
-                _with(run, again),
-                waits=run.waits,
-                pause=None,
-                since_resume=nothing,
-                excused=run.within(Phase.FAILED) if run.pause else run.excused,
-            )
+            excused = run.within(Phase.FAILED) if run.pause else run.excused
+            return replace(_again(run, at_ms), pause=None, excused=excused, lost=None)
+        case RunTakenUp(_, at_ms):
+            return _again(run, at_ms)
+        case LossCounted():
+            return replace(run, lost=event)
         case RunAborting(reason, leave, actor, _):
             return replace(run, pause=None, abort=Abort(reason, leave, actor))
         case RunClosed(outcome, _):
             return replace(run, closed=outcome)
         case _:
             return _moved(run, event)
+
+
+def _again(run: Run, at_ms: int) -> Run:
+    """A run that another process goes on with, or the same one after a rest."""
+    again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
+    nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
+    return replace(_with(run, again), waits=run.waits, since_resume=nothing)
 
 
 def _moved(run: Run, event: _OfStep) -> Run:

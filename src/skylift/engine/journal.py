@@ -223,6 +223,33 @@ class RunResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTakenUp:
+    """A process goes on with the run by itself: its process died, or a window opened. A pause stays one."""
+
+    kind: ClassVar[str] = "run-taken-up"
+
+    actor: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LossCounted:
+    """An operator's word that let the run go on is obeyed: what users lose counts from here, whoever drives.
+
+    Each number is of all that the probes have counted under the run's label.
+    """
+
+    kind: ClassVar[str] = "loss-counted"
+
+    failed: int
+    failed_guests: int
+    """Of what failed, what was asked of guests."""
+    gaps_ms: Mapping[str, int]
+    """The longest so far, by API."""
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunAborting:
     """An operator gives the run up: running steps end, what was taken is given back, nothing else starts."""
 
@@ -258,6 +285,8 @@ Event = (
     | StageApproved
     | RunPaused
     | RunResumed
+    | RunTakenUp
+    | LossCounted
     | RunAborting
     | RunClosed
 )

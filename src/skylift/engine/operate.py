@@ -21,6 +21,7 @@ from skylift.engine.journal import (
     RunOpened,
     RunPaused,
     RunResumed,
+    RunTakenUp,
     StageApproved,
     StepPostponed,
     StepRetried,
@@ -100,6 +101,23 @@ def resume(journal: Journal, asked: Asked) -> Run:
         RunRefuses: it is closed.
     """
     return _say(journal, Verb.RESUME, lambda _: RunResumed(asked.actor, asked.at_ms))
+
+
+def take_up(journal: Journal, asked: Asked) -> Run:
+    """Go on with an interrupted run, with no operator's word; no effect on one that is paused.
+
+    As after a resume, each running step gets its whole deadline again. But what failed is nobody's to
+    excuse, and what users lost before still counts.
+
+    Raises:
+        RunRefuses: it is closed.
+    """
+    ledger = Ledger(journal)
+    while ledger.run.pause is None:
+        require(ledger.run, Verb.RESUME)
+        if ledger.write(RunTakenUp(asked.actor, asked.at_ms)):
+            break
+    return ledger.run
 
 
 def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:

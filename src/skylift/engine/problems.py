@@ -23,6 +23,16 @@ class Holder:
         return f"{self.user} with process {self.pid} on {self.host} (run {self.run})"
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How a lease stands that somebody holds."""
+
+    epoch: int
+    """One more with each holder."""
+    left_s: float
+    """Until it ends; each sign of life of its holder makes it longer."""
+
+
 class RunHeld(Refused):
     """Another process works on this cloud; two would take more out of its pools than was planned."""
 

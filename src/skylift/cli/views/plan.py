@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
+from skylift.app.propose import Proposal
 from skylift.model.codec import encode
 from skylift.model.ids import Seconds, StepId
 from skylift.planning.estimate import critical_path
@@ -32,6 +33,16 @@ def lines(plan: Plan) -> list[str]:
         *(_steps(plan) if plan.steps else ()),
         *([f"the longest way: {len(way)} of {len(plan.steps)} steps"] if plan.steps else ()),
     ]
+
+
+def shown_by(tell: Callable[[str], None]) -> Callable[[Proposal], None]:
+    """What shows a plan that nobody asked for, by telling it line by line."""
+
+    def show(proposal: Proposal) -> None:
+        for line in lines(proposal.plan):
+            tell(line)
+
+    return show
 
 
 def document(plan: Plan) -> dict[str, Any]:

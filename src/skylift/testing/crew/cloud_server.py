@@ -16,6 +16,7 @@ from typing import Any
 
 from skylift.model.ids import Epoch
 from skylift.model.problem import Problem
+from skylift.model.record import Record
 from skylift.ports import Ports
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
@@ -77,6 +78,8 @@ def _done(
 ) -> tuple[bool, object]:
     if port == "clock":
         return True, cloud.now
+    if port == "record":
+        return True, cloud.record
     ports = ports_of(cloud)
     try:
         return True, getattr(getattr(ports.under(key) if key else ports, port), called)(*args, **kwargs)
@@ -130,3 +133,9 @@ def remote_ports(line: Line) -> Ports:
 def remote_clock(line: Line) -> Epoch:
     """What time it is there."""
     return Epoch(line.ask("clock", "", "", args=(), kwargs={}))
+
+
+def remote_record(line: Line) -> Record:
+    """The record of the cloud there."""
+    found: Record = line.ask("record", "", "", args=(), kwargs={})
+    return found

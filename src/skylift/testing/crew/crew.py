@@ -56,13 +56,21 @@ class Crew(Shift):
 
 
 @contextmanager
-def crew_at(folder: Path, reference: str, name: str, *, lasts_s: float = LASTS_S) -> Iterator[Crew]:
-    """A crew without workers yet; those that live at the end are killed, one by one."""
-    cloud, socket = new_cloud(), folder / "cloud"
+def crew_at(
+    folder: Path,
+    reference: str,
+    name: str,
+    *,
+    cloud: FakeCloud | None = None,
+    lasts_s: float = LASTS_S,
+    speed: int = SPEED,
+) -> Iterator[Crew]:
+    """A crew without workers yet, on a new ``cloud``; those that live at the end are killed, one by one."""
+    cloud, socket = cloud or new_cloud(), folder / "cloud"
     # The desk holds the cloud while it looks, which takes long on a busy machine.
     store = PostgresStore(reference, name)
     store.make()
-    with served(cloud, socket, speed=SPEED) as alone, (folder / "said").open("wb") as said:
+    with served(cloud, socket, speed=speed) as alone, (folder / "said").open("wb") as said:
 
         def start(number: int) -> subprocess.Popen[bytes]:
             return started(folder / f"machine{number}", reference, {name: socket}, said, lasts_s=lasts_s)

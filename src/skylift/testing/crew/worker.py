@@ -16,6 +16,7 @@ from skylift.app.take_up import take_up
 from skylift.app.worker import Served, Worker
 from skylift.catalog.catalog import load
 from skylift.cli.exits import exit_for
+from skylift.cli.views import plan as plan_view
 from skylift.cli.views import problem as problem_view
 from skylift.cli.worker import InHand
 from skylift.drivers.postgres_store import PostgresStore
@@ -24,22 +25,22 @@ from skylift.model.ids import Seconds
 from skylift.model.problem import Problem
 from skylift.model.record import Policy, Record
 from skylift.ports.watched import watched
-from skylift.testing.crew.cloud_server import Line, remote_clock, remote_ports
+from skylift.testing.crew.cloud_server import Line, remote_clock, remote_ports, remote_record
 from skylift.testing.samples import sample_record
 
 LOOK_EVERY_S = 0.02
 
 
 def record() -> Record:
-    """Of every cloud here."""
+    """Of a cloud, if nothing else is said."""
     return sample_record(policy=Policy(baseline=Seconds(10)))
 
 
 def site_of(home: Path, store: RunStore, socket: Path, actor: str) -> Site:
     """The cloud that is served at ``socket``, its runs in ``store``."""
-    declared, line = record(), Line(socket)
+    line = Line(socket)
     ports = watched(remote_ports(line), lambda _call: store.lease.look())
-    return Site(declared, load(), ports, Runs(home, store), lambda: remote_clock(line), actor)
+    return Site(remote_record(line), load(), ports, Runs(home, store), lambda: remote_clock(line), actor)
 
 
 def bench() -> Bench:
@@ -102,7 +103,10 @@ def main() -> None:
     }
     with in_hand.left_in_order():
         Worker(
-            clouds, ProcrastinateQueue(reference), lambda site, run: take_up(site, run, bench()), could_not
+            clouds,
+            ProcrastinateQueue(reference),
+            lambda site, run: take_up(site, run, bench(), show=plan_view.shown_by(told)),
+            could_not,
         ).serve()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from skylift.engine.fold import Run, after, fold
 from skylift.engine.journal import (
     Event,
+    LossCounted,
     MovesAsked,
     Outcome,
     Reported,
@@ -17,6 +18,7 @@ from skylift.engine.journal import (
     RunOpened,
     RunPaused,
     RunResumed,
+    RunTakenUp,
     StageApproved,
     StepDone,
     StepFailed,
@@ -174,7 +176,7 @@ class Books:
             case RunPaused() | RunResumed() | RunAborting():
                 self._paused = isinstance(event, RunPaused)
                 self._given_up |= isinstance(event, RunAborting)
-            case RunClosed() | MovesAsked() | StepWaits():
+            case RunClosed() | MovesAsked() | StepWaits() | RunTakenUp() | LossCounted():
                 pass
             case _:
                 at = self.steps[event.step]

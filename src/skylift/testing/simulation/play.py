@@ -286,10 +286,12 @@ class _Play:
         policy = world.cloud.record.policy
         limits = Limits(at_once=policy.at_once, unreachable=policy.timeouts.unreachable)
         plan = planned(world)
-        execution = product.execution(plan, product.journal(own), ports, limits=limits)
+        journal = product.journal(own)
+        execution = product.execution(plan, journal, ports, limits=limits)
         ports.vantage.start_probes(str(RUN))
         host = world.cloud.record.vantage.host
-        guard = LossGuard(ports.vantage, str(RUN), with_announced(policy.loss, plan), host=host)
+        loss = with_announced(policy.loss, plan)
+        guard = LossGuard(ports.vantage, journal, str(RUN), loss=loss, host=host)
         drive(execution, Surroundings(clock=lambda: world.now, pause=self._pause, guard=guard))
 
     def _pause(self) -> None:
