@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from time import time
 
 import pytest
+from tests.drivers.dumped import packed, scratch_servers, seen_in, unpacked
 from tests.drivers.galera import ODD_TABLES, PLENTY, SECRET, Galera, galera
 from tests.drivers.loopback import HOST, Sshd
 from tests.drivers.test_rosters import TABLES
@@ -89,19 +90,6 @@ def backup(lines: Galera, backups: MariadbBackups, tmp_path: Path, rehearsed: Pa
 def finish(backup: Backup) -> Epoch:
     """When it was finished."""
     return Epoch(float(int(Path(backup.file).stat().st_mtime)))
-
-
-def seen_in(folder: Path) -> list[Path]:
-    """The files in it that have no leading dot."""
-    return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
-
-
-def scratch_servers(tmp_path: Path) -> list[str]:
-    """What of a scratch server is left: its process, or its folder. Empty files to lock stay."""
-    running = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
-    hidden = (tmp_path / "backups").glob(".*")
-    there = [str(path) for path in hidden if not path.name.startswith(".lock-")]
-    return there + [line for line in running.splitlines() if "mariadbd" in line and str(tmp_path) in line]
 
 
 def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left(
@@ -346,6 +334,32 @@ def test_what_was_written_since_is_told_and_gone_once_the_backup_is_restored(
     assert backups.written_since(backup, finished) == ()
 
 
+def numbered(server: Galera) -> int:
+    """The number that a new row of a table gets."""
+    server.ask("INSERT INTO `nova-1`.`odd ``name` (told) VALUES ('one more');")
+    return int(server.ask("SELECT MAX(id) FROM `nova-1`.`odd ``name`;"))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_number_that_was_given_since_the_backup_is_never_given_again(
+    lines: Galera, backups: MariadbBackups, backup: Backup, tmp_path: Path, *, cut: bool
+) -> None:
+    """A guest whose row is gone still runs, and its name is made of that number: the lab met it."""
+    finished, given = finish(backup), [numbered(lines) for _ in range(3)]
+    if cut:
+        cuts = tmp_path / "zstd"
+        cuts.write_text("#!/bin/sh\nexit 9\n", encoding="ascii")
+        cuts.chmod(0o755)
+        run(backups.restore_command(backup, finished), lines, first=tmp_path)
+
+    ended = run(backups.restore_command(backup, finished), lines)
+
+    assert ended.returncode == 0, ended.stdout
+    assert int(lines.ask("SELECT COUNT(*) FROM `nova-1`.`odd ``name`;")) == 2
+    assert numbered(lines) > max(given)
+    assert not list(Path(backup.folder).glob(".numbers-*"))
+
+
 def test_a_restore_that_was_cut_short_is_begun_again(
     lines: Galera, backups: MariadbBackups, backup: Backup
 ) -> None:
@@ -378,11 +392,3 @@ def test_a_restore_changes_nothing_unless_the_backup_is_the_one_that_was_proved(
     lines.be_synced(synced=True)
     assert ended.returncode != 0
     assert lines.content("nova-1") == before
-
-
-def unpacked(file: Path) -> bytes:
-    return subprocess.run(["zstd", "-dc", file], check=True, capture_output=True).stdout
-
-
-def packed(text: bytes) -> bytes:
-    return subprocess.run(["zstd", "-c"], input=text, check=True, capture_output=True).stdout

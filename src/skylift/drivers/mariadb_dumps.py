@@ -184,9 +184,12 @@ echo "$(grep -c '^rows' "$name.rehearsed" || :) tables restored whole, $still of
 )
 """What ``sh -c`` restores a dump with on a server that is made for it; the same arguments."""
 
-# Begun again, it begins from nothing again. Rows come through the cluster, so that every node has them.
+# Begun again, it begins from nothing again. Rows come through the cluster, so that every node has them. What
+# was numbered since the backup lives on elsewhere: a guest whose row is gone still runs, and its name at
+# libvirt is made of its row's number (nova/conf/compute.py, instance_name_template). So no number is given
+# twice, and what is given is kept in a file until then, for whoever begins again finds other tables.
 RESTORE = (
-    _BEGIN
+    _BEGIN  # noqa: S608 - as above
     + r"""
 whole
 doing="restore $database: its backup is not the one of that time: $folder/$name"
@@ -199,6 +202,15 @@ mkdir -- "$scratch"
 read -r _ charset collation <<END
 $(sed -n 2p -- "$name.rehearsed")
 END
+numbers=.numbers-$name
+numbered() {
+    mariadb --batch --skip-column-names --raw -e "
+        SELECT TABLE_NAME, AUTO_INCREMENT FROM information_schema.TABLES
+        WHERE TABLE_SCHEMA = '$database' AND AUTO_INCREMENT IS NOT NULL"
+}
+{ cat -- "$numbers" 2>/dev/null || :; numbered; } >"$scratch/numbers"
+mv -fT -- "$scratch/numbers" "$numbers"
+sync -- "$numbers" .
 {
     echo "DROP DATABASE IF EXISTS \`$database\`;"
     echo "CREATE DATABASE \`$database\` CHARACTER SET $charset COLLATE $collation;"
@@ -208,6 +220,13 @@ END
 doing="find in the restored $database what was rehearsed"
 count mariadb >"$scratch/restored"
 tail -n +3 -- "$name.rehearsed" | cmp -s - "$scratch/restored"
+doing="let $database give no number again that it had given"
+numbered | cut -f 1 | sort >"$scratch/tables"
+tab=$(printf '\t')
+sort -t "$tab" -k 1,1 -- "$numbers" | join -t "$tab" "$scratch/tables" - | sort -t "$tab" -k 2,2n |
+    sed 's/`/``/g; s/^\(.*\)\t\([0-9]*\)$/ALTER TABLE `\1` AUTO_INCREMENT = \2;/' >"$scratch/alter"
+mariadb -- "$database" <"$scratch/alter"
+rm -f -- "$numbers"
 echo "$database is as it was in $folder/$name"
 """
 )
