@@ -18,7 +18,7 @@ from skylift.drivers.chain_journal import JOURNAL as KIND
 from skylift.drivers.ed25519 import holds
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
-from skylift.engine.journal import EVENTS, JournalFormat, MovesAsked, StepWaits
+from skylift.engine.journal import EVENTS, JournalFormat, LossCounted, MovesAsked, RunTakenUp, StepWaits
 from skylift.fleet.mandate import read_mandate, write_mandate
 from skylift.planning.text import PlanFormat, read_plan, write_plan
 
@@ -38,6 +38,9 @@ OF_FLEETS = {
     *("close-agents", "await-agents", "open-agents", "try-agents"),
 }
 """Actions on empty hosts, which no plan file has: a run over a fleet makes them from its mandate."""
+TAKEN_UP = HERE / "journal-2-taken-up.sqlite"
+LATER = {LossCounted.kind, RunTakenUp.kind}
+"""Kinds of event that are younger than the other journals."""
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
     PARKING_PLAN: "19058ad9ee58c1903d76f2c105e17e6a47c2b7d3186226adb04dfb2f30a60692",
@@ -52,6 +55,7 @@ WRITTEN = {
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
     FLEET_JOURNAL: "64eeec4eae553d6d9d5a7e08de513b3acc25df1c27efd4d49aa59f1509aae8c4",
+    TAKEN_UP: "f384fc0b9565041802752259789b8bcb867645a984d4ecdc7c676855ee73de14",
     MANDATE: "41ac46373fb387e26eaf2e06c5ebd0835cd9d6f40bc2dfe1da1d1791d516e45f",
     JOURNAL: "244bdb7b7754adae35cdd7e7585fb13b33e95f7f28f7be75d301d816c2930b35",
 }
@@ -100,6 +104,15 @@ def test_a_journal_of_a_run_over_a_fleet_tells_the_same_story(tmp_path: Path) ->
     assert sorted(asked) == ["vm1", "vm2"]
 
 
+def test_a_journal_of_a_run_that_was_taken_up_says_what_users_had_lost(tmp_path: Path) -> None:
+    journal = SqliteJournal(Path(shutil.copy(TAKEN_UP, tmp_path)))
+    events = journal.events()
+    journal.close()
+
+    assert {event.kind for event in events} >= LATER
+    assert fold(events).lost == LossCounted(3, 1, {"glance": 7250}, 2000)
+
+
 def test_a_journal_of_format_1_is_refused_in_words_for_it_does_not_know_all_that_may_be_said(
     tmp_path: Path,
 ) -> None:
@@ -115,7 +128,7 @@ def test_a_journal_of_format_2_tells_the_same_story_and_its_seals_hold(tmp_path:
 
     run = fold(events)
 
-    assert {event.kind for event in events} == EVENTS.keys() - {MovesAsked.kind, StepWaits.kind}
+    assert {event.kind for event in events} == EVENTS.keys() - {MovesAsked.kind, StepWaits.kind} - LATER
     assert run.standing is Standing.ABORTED
     assert run.plan == json.loads(PLAN.read_bytes())["digest"]
     assert (run.author, run.gated) == ("rey", frozenset())
