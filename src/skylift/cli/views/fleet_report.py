@@ -37,7 +37,7 @@ def document(of: FleetReport) -> dict[str, Any]:
         "afterwards": _afterwards_document(of),
         "requests": of.availability.requests,
         "failed": of.availability.failed,
-        "failures": encode(of.availability.failures),
+        "failures": [sample._asdict() for sample in of.availability.failures],
         "guests": encode(of.availability.guests),
         "apis": encode(of.availability.apis),
         "fewest": of.fewest,
