@@ -186,9 +186,10 @@ def _near(column: str) -> tuple[str, ...]:
         return (f"{column} + 100", f"-{column}")
     if column in {"key", "mark"}:
         return ("''", f"upper({column}) || 'a'", f"substr({column}, 2) || 'f'")
+    last = f"CASE substr({column}, -1) WHEN x'07' THEN x'08' ELSE x'07' END"
     return (
         "x''",
-        f"CAST(substr({column}, 1, length({column}) - 1) || x'07' AS BLOB)",
+        f"CAST(substr({column}, 1, length({column}) - 1) || {last} AS BLOB)",
         f"CAST({column} AS TEXT)",
     )
 
