@@ -8,6 +8,7 @@ client host, and the hosts' boot ids.
 
 from __future__ import annotations
 
+import calendar
 import json
 import time
 from dataclasses import dataclass
@@ -300,7 +301,7 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
 def test_an_instance_that_is_created_on_a_closing_host_is_moved_as_the_others_are(
     cloud: CoreCloud, guests: dict[str, str], rolled: Rolled, tmp_path: Path
 ) -> None:
-    """Nova has chosen the host, and builds it there, when the host is closed: that takes QEMU some 15 s."""
+    """Nova has chosen the host, and builds it there, when the host is closed: that takes QEMU some seconds."""
     host = _host_of(cloud, guests["reboot-2a"])
     address = f"10.78.13.{1 + int(time.time()) % 250}"  # a lab that stayed up may have one of before
     port = cloud.port(cloud.network("provider"), address=address)
@@ -308,18 +309,21 @@ def test_an_instance_that_is_created_on_a_closing_host_is_moved_as_the_others_ar
     verb, run = applied(rolled.operator, plan)
 
     assert poll(lambda: "measuring for" in verb.said or verb.over(), limit_s=600), verb.said
-    close_to = time.monotonic() + BASELINE_S - 4
-    poll(lambda: time.monotonic() > close_to, limit_s=BASELINE_S)
+    close_to = time.monotonic() + BASELINE_S + 1
+    poll(lambda: time.monotonic() > close_to, limit_s=2 * BASELINE_S)
     late = cloud.boot("reboot-late", zone=f"real:{host}", networks=[{"port": port["id"]}])
     begun = await_event(run, verb, lambda e: isinstance(e, StepStarted) and e.step == f"empty@{host}")
-    built = cloud.ask("GET", f"{NOVA}/servers/{late}")["server"]["status"]
     ended = verb.end(RUN_S)
+    launched = str(cloud.ask("GET", f"{NOVA}/servers/{late}")["server"]["OS-SRV-USG:launched_at"])
+    launched_s = calendar.timegm(time.strptime(launched[:19], "%Y-%m-%dT%H:%M:%S"))
     moved = [m["source_compute"] for m in migrations(cloud, late, 0.0)]
 
     assert ended.code == 0, ended.remarks[-3000:]
     assert cloud.settled(f"{NOVA}/servers/{late}", "server") == "ACTIVE"
     assert host in moved, "the host was closed before it came to be there: the test came too late"
-    assert built == "BUILD", f"it was there before {begun.at_ms}: the test came too early"
+    assert launched_s >= begun.at_ms // 1000, (
+        "it was there before the host was closed: the test came too early"
+    )
     assert _host_of(cloud, late) != host
     assert cloud.counts(address)
     assert services(cloud)[host][:2] == ("enabled", "up")

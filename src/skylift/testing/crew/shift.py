@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from skylift.app.runs import RunStore
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Event, Journal, RunClosed, RunResumed, StepStarted
+from skylift.engine.journal import Event, Journal, RunClosed, RunTakenUp, StepStarted
 from skylift.engine.problems import Holder
 from skylift.engine.store_problems import StoreUnreachable
 from skylift.model.ids import RunId, StepId
@@ -188,7 +188,7 @@ def _killed(shift: Shift, driver: subprocess.Popen[bytes], known: int) -> TakeOv
         # All before it is the dead one's, what the server kept only after the death included; even the end.
         nonlocal went_on
         later = enumerate(shift.events()[known:], start=known)
-        went_on = next((number for number, event in later if isinstance(event, RunResumed | RunClosed)), 0)
+        went_on = next((number for number, event in later if isinstance(event, RunTakenUp | RunClosed)), 0)
         return went_on > 0
 
     shift.until(taken_over, f"the take-over after event {known}")
