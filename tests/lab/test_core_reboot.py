@@ -301,7 +301,7 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
 def test_an_instance_that_is_created_on_a_closing_host_is_moved_as_the_others_are(
     cloud: CoreCloud, guests: dict[str, str], rolled: Rolled, tmp_path: Path
 ) -> None:
-    """Nova has chosen the host, and builds it there, when the host is closed: that takes QEMU some seconds."""
+    """Nova has chosen the host, and builds it there, when the host is closed: QEMU takes seconds for it."""
     host = _host_of(cloud, guests["reboot-2a"])
     address = f"10.78.13.{1 + int(time.time()) % 250}"  # a lab that stayed up may have one of before
     port = cloud.port(cloud.network("provider"), address=address)
