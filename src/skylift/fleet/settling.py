@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from skylift.fleet.afterwards import Wanted, plan_afterwards
 from skylift.fleet.fleet import Fleet, InstanceId
-from skylift.fleet.plan import Afterwards
+from skylift.fleet.plan import Afterwards, Kind
 from skylift.fleet.sight import Migrate, Sight
 from skylift.fleet.standing import Standing
 from skylift.model.fleet_policy import FleetPolicy
@@ -93,6 +93,8 @@ class Settling:
                 self.failed[move.instance] = f"it did not come to {move.target} in {tried} tries"
             elif not target.up or target.ours or target.closed:
                 self._deviates = True
+            elif self.wanted.kind is Kind.BALANCE and not standing.evens(call):
+                self._deviates = True  # it was filled meanwhile, by who appeared there
             elif not self._in_window(sight.moment, sight.moment + move.end - move.start):
                 self._waits = any(w.opens * 1000 > sight.moment for w in self._policy.windows)
             elif standing.lanes_free(call) and standing.has_room(call):

@@ -100,6 +100,21 @@ class Standing:
             and fits(host, flavors)
         )
 
+    def evens(self, move: Migrate) -> bool:
+        """Whether the target is the emptier of the two, or the instance follows its group there."""
+        if self._is(self._sight.on[move.source][move.instance], Rule.TOGETHER):
+            return True
+        uses = zip(self._use(move.source), self._use(move.target), strict=True)
+        return any(left > come for left, come in uses)
+
+    def _use(self, name: HostName) -> tuple[float, float]:
+        """How much of a host's memory and processors is taken, what is on its way there included."""
+        host = self._fleet.hosts[name]
+        there = [*self._sight.on[name].values(), *self.arriving[name]]
+        flavors = [self._fleet.flavors[i.flavor] for i in there]
+        ram, vcpus = sum(f.ram_mib for f in flavors), sum(f.vcpus for f in flavors)
+        return ram / (host.ram_mib or 1), vcpus / (host.vcpus or 1)
+
     def _is(self, instance: Instance, rule: Rule) -> bool:
         return bool(instance.group) and self._fleet.groups[instance.group].rule is rule
 

@@ -40,10 +40,6 @@ class Owed:
         self._owed[name] = OWED
 
 
-APPEARED = 0.05
-"""By how much of a host an instance that appeared may have filled it since the plan was made."""
-
-
 class Places:
     """What must hold of moves when every host is through; ``kind`` is empty if there are to be none."""
 
@@ -65,7 +61,7 @@ class Places:
         if self.kind == "bring-back" and target != self.homes[name]:
             yield Violation("afterwards", f"{name} is brought to {target}, and was on {self.homes[name]}")
         uses = zip(self._use(source), self._use(target), strict=True)
-        if self.kind == "balance" and all(left + APPEARED <= come for left, come in uses):
+        if self.kind == "balance" and all(left <= come for left, come in uses):
             yield Violation("afterwards", f"{name} is moved from {source} to {target}, which is no emptier")
 
     def arrived(self, name: str) -> None:
