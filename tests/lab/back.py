@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from tests.lab.core_cloud import NOVA, CoreCloud
+from tests.lab.core_cloud import CoreCloud, running_guests
 from tests.lab.operating import (
     Ended,
     Operator,
@@ -140,7 +140,7 @@ class Traveller:
                 del record["components"][component]
 
         operator = own_record(lab, folder, change)
-        found = cls(lab, folder, operator, running_guests(CoreCloud(lab)))
+        found = cls(lab, folder, operator, running_guests(CoreCloud(lab), GUESTS))
         operator.does("stage", "--to", GOAL, limit_s=900)
         return found
 
@@ -253,19 +253,6 @@ class Watched:
 
     def __exit__(self, *_: object) -> None:
         self.away = self._pinger.end()
-
-
-def running_guests(cloud: CoreCloud) -> dict[str, str]:
-    """By name, the ids of the guests; each is on its host and counts."""
-    network, there = cloud.network("provider"), cloud.servers()
-    for name, (host, address) in GUESTS.items():
-        if name not in there:
-            port = cloud.port(network, address=address)
-            there[name] = cloud.boot(name, zone=f"real:{host}", networks=[{"port": port["id"]}])
-    for name, (_, address) in GUESTS.items():
-        assert cloud.settled(f"{NOVA}/servers/{there[name]}", "server") == "ACTIVE", name
-        assert cloud.counts(address), f"{name} at {address} does not count"
-    return {name: there[name] for name in GUESTS}
 
 
 def told_at(report: dict[str, Any], wanted: Callable[[str], bool]) -> tuple[float, float]:

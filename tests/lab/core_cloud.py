@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from skylift.gate.lab.commands import poll
@@ -163,6 +164,22 @@ class CoreCloud:
             raise LabProblem(f"{method} {url}: {status} {content[:500]}{ended.stderr}")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
         return (json.loads(content) if content.startswith("{") else {}), headers
+
+
+def running_guests(cloud: CoreCloud, wanted: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """By name, the ids of guests, booted if they are not there; each counts.
+
+    ``wanted`` has by name the host that each is booted on, and its address.
+    """
+    network, there = cloud.network("provider"), cloud.servers()
+    for name, (host, address) in wanted.items():
+        if name not in there:
+            port = cloud.port(network, address=address)
+            there[name] = cloud.boot(name, zone=f"real:{host}", networks=[{"port": port["id"]}])
+    for name, (_, address) in wanted.items():
+        assert cloud.settled(f"{NOVA}/servers/{there[name]}", "server") == "ACTIVE", name
+        assert cloud.counts(address), f"{name} at {address} does not count"
+    return {name: there[name] for name in wanted}
 
 
 def answers_ping(client: LabHost, address: str) -> bool:

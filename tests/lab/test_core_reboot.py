@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.core_cloud import NOVA, CoreCloud
+from tests.lab.core_cloud import NOVA, CoreCloud, running_guests
 from tests.lab.operating import Ended, Operator, Verb, await_event, events, own_record, standing
 from tests.lab.pinged import Away, Pinger
 
@@ -86,15 +86,7 @@ def cloud(core_lab: Lab) -> CoreCloud:
 @pytest.fixture(scope="module")
 def guests(cloud: CoreCloud) -> dict[str, str]:
     """By name, the ids of the guests; each is on its host and counts."""
-    network, there = cloud.network("provider"), cloud.servers()
-    for name, (host, address) in GUESTS.items():
-        if name not in there:
-            port = cloud.port(network, address=address)
-            there[name] = cloud.boot(name, zone=f"real:{host}", networks=[{"port": port["id"]}])
-    for name, (_, address) in GUESTS.items():
-        assert cloud.settled(f"{NOVA}/servers/{there[name]}", "server") == "ACTIVE", name
-        assert cloud.counts(address), f"{name} at {address} does not count"
-    return {name: there[name] for name in GUESTS}
+    return running_guests(cloud, GUESTS)
 
 
 @pytest.fixture(scope="module")

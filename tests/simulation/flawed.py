@@ -26,6 +26,8 @@ class Flaw:
     site: str = "keystone"
     at_once: int = 6
     """Steps in flight, by the record's policy."""
+    within: int = 30
+    """Seeds within which it must be seen."""
 
 
 def _complains(findings: Findings) -> Findings:
@@ -61,6 +63,7 @@ FLAWS: dict[str, Flaw] = {
         _engine(engines.LooksOnce),
         (FaultKind.PAUSE, FaultKind.BALANCER_RESTARTS),
         at_once=1,
+        within=120,  # a pause and a restart must befall one step, between its look and its stop
     ),
     "drains whatever is down": Flaw("last", Product(plan=plans.drains_anyway), (FaultKind.SERVICE_DIES,)),
     "works without the lease": Flaw("lease", Product(holds=False), (FaultKind.SECOND_APPLY,)),
