@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from skylift.probe import witness, witness_check
-from skylift.probe.access import Access
+from skylift.probe.access import NOVA, Access
+from skylift.probe.client import Client
 from skylift.probe.exchange import Unanswered
 from skylift.probe.folder import Folder
 from skylift.testing.api_standin import ApiStandIn, Exchange, Fault
@@ -160,3 +161,9 @@ def test_an_upload_that_still_goes_on_is_waited_for(apis: ApiStandIn, folder: Fo
         witness.create(folder, access(apis))
 
     assert late.value.passing
+
+
+def test_an_api_that_the_cloud_does_not_have_is_named(apis: ApiStandIn) -> None:
+    """``skylift plan --reboot`` in a cloud without Nova once said ``KeyError: 'nova'``."""
+    with pytest.raises(Unanswered, match="the catalog of this cloud has no nova: it may not be installed"):
+        Client(access(apis)).get(NOVA, "/servers")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from skylift.model.sample import TIME_LIMIT_S
+from skylift.model.sample import CONTENT, TIME_LIMIT_S
 from skylift.probe.access import KEYSTONE, VERSIONS, Access, Token, api_urls, ask, fresh_token
-from skylift.probe.exchange import Answer, Request
+from skylift.probe.exchange import Answer, Request, Unanswered
 
 
 class Client:
@@ -42,7 +42,11 @@ class Client:
         *,
         body: bytes | Mapping[str, Any] = b"",
     ) -> Answer:
-        """One request; bytes are sent as they are, a mapping as JSON."""
+        """One request; bytes are sent as they are, a mapping as JSON.
+
+        Raises:
+            Unanswered: it had another answer, or the cloud's catalog has no such API.
+        """
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         # Nova refuses to be read with any other type than JSON, though nothing is sent.
         kind = "application/octet-stream" if sent is body and sent else "application/json"
@@ -51,6 +55,8 @@ class Client:
             "OpenStack-API-Version": self.versions,
             "Content-Type": kind,
         }
+        if api not in self.urls:
+            raise Unanswered(CONTENT, f"the catalog of this cloud has no {api}: it may not be installed")
         request = Request(method, self.urls[api] + path, headers, sent)
         return ask(request, expected, self.access.ca_pem, self._left())
 
