@@ -84,7 +84,9 @@ synced() {
 # One of that name is replaced: the same plan may have been begun before, and what was written since must not
 # be lost with a restore. The dump is read back: only its own last line tells that nothing was cut off. What a
 # table has is counted before and after: one that stood still all the while must be so in the dump. The rest,
-# such as what services report every few seconds, is only held against the dump itself.
+# such as what services report every few seconds, is only held against the dump itself. Equal counts alone do
+# not tell that a table stood still: a row that was made and deleted meanwhile may be in the dump. So what
+# InnoDB says of the last commit to it must be older than the dump, too.
 DUMP = (
     _BEGIN  # noqa: S608 - a script; the database's name is one of the record's, which holds no quote
     + r"""
@@ -105,7 +107,12 @@ mariadb --batch --skip-column-names -e "
     SELECT 'of', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA
     WHERE SCHEMA_NAME = '$database'" >"$scratch/tables"
 sed -n 's/^rows\t\([^\t]*\)\t.*/table\t\1/p' "$scratch/after" >>"$scratch/tables"
-comm -12 "$scratch/before" "$scratch/after" >>"$scratch/tables"
+mariadb --batch --skip-column-names --raw -e "
+    SELECT TABLE_NAME FROM information_schema.TABLES
+    WHERE TABLE_SCHEMA = '$database' AND UNIX_TIMESTAMP(UPDATE_TIME) >= $began" >"$scratch/written"
+comm -12 "$scratch/before" "$scratch/after" |
+    awk -F '\t' '!known { written[$0]; next } !($2 in written)' "$scratch/written" known=1 - \
+        >>"$scratch/tables"
 mv -fT -- "$scratch/tables" "$name.tables"
 # What was written while it was dumped is not in it: it is of the time at which it began.
 touch -d "@$began" ".$name.new"
