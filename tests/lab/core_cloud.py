@@ -103,6 +103,11 @@ class CoreCloud:
         """
         return int(run(self.lab.client, f"curl -fsS --max-time 20 http://{address}/counter", timeout_s=60))
 
+    def console(self, server: str) -> str:
+        """The end of what a server wrote on its console: where it hangs, its kernel says why."""
+        asked = {"os-getConsoleOutput": {"length": 40}}
+        return str(self.ask("POST", f"{NOVA}/servers/{server}/action", asked)["output"])
+
     def counts(self, address: str, *, limit_s: int = _BUILD_S) -> bool:
         """Whether the guest at ``address`` counts on."""
         seen: list[int] = []

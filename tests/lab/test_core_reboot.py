@@ -54,7 +54,9 @@ class Rolled:
     boots: dict[str, tuple[str, str]]
     """By host, its boot id before and after."""
     counts: dict[str, tuple[int, int]]
-    """By guest, its count before and after."""
+    """By guest, its count before and after; one that is silent has lost it."""
+    consoles: dict[str, str]
+    """By guest that is silent, the end of its console."""
     away: dict[str, Away]
     """By guest."""
     migrations: dict[str, list[dict[str, Any]]]
@@ -71,6 +73,7 @@ class Rolled:
                 "steps": self.report.get("steps"),
                 "moved": self.report.get("moved"),
                 "migrations": self.migrations,
+                "silent": self.consoles,
                 "remarks": self.ended.remarks[-4000:],
             },
             indent=1,
@@ -168,13 +171,15 @@ def rolled(
     finally:
         away = pinger.end()
     by_address = {address: name for name, (_, address) in GUESTS.items()}
+    silent = {name for name, (_, address) in GUESTS.items() if not cloud.counts(address)}
     return Rolled(
         operator,
         run,
         ended,
         json.loads(operator.ends("report", "--json").answer),
         {host: (before[host], boot_id(lab.host(host))) for host in HOSTS},
-        {name: (counts[name], cloud.counter(address)) for name, (_, address) in GUESTS.items()},
+        {n: (counts[n], 0 if n in silent else cloud.counter(address)) for n, (_, address) in GUESTS.items()},
+        {name: cloud.console(guests[name]) for name in silent},
         {by_address[address]: found for address, found in away.items()},
         {name: migrations(cloud, server, began) for name, server in guests.items()},
         moving,
