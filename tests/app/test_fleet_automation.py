@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.app.maintained import (
 from skylift.app.control import StepUnknown, tell
 from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate, go_on
+from skylift.app.owed_automation import AutomationOwed
 from skylift.app.wiring import open_journal
 from skylift.cli.views import fleet_run as run_view
 from skylift.engine.automation import pairs_of
@@ -31,7 +33,7 @@ from skylift.engine.journal import Journal, Why
 from skylift.engine.operate import Asked, abort, pause, postpone, resume, retry, skip
 from skylift.engine.problems import StepRefuses
 from skylift.model.automation import AutomationEntry
-from skylift.model.ids import HostName, Seconds, StepId
+from skylift.model.ids import HostName, RunId, Seconds, StepId
 from skylift.model.record import Timeouts
 from skylift.testing.fake_work import AUTOMATION
 
@@ -141,9 +143,9 @@ class DiedError(Exception):
     """The process is gone."""
 
 
-@pytest.mark.parametrize("gives_up", [False, True])
+@pytest.mark.parametrize("given_up", [False, True])
 def test_a_pause_that_was_undone_before_its_end_was_written_down_is_made_anew(
-    at: SiteOf, *, gives_up: bool
+    at: SiteOf, *, given_up: bool
 ) -> None:
     """Its command has ended, so that under its key nobody runs it again."""
     text, beside = planned(at), list[str]()
@@ -164,14 +166,11 @@ def test_a_pause_that_was_undone_before_its_end_was_written_down_is_made_anew(
         if at.cloud.roster.closed:
             beside.extend(name for name, paused in at.cloud.automation.items() if not paused)
 
-    def say(journal: Journal, asked: Asked) -> Run:
-        return abort(journal, asked, reason="no", leave=False) if gives_up else resume(journal, asked)
-
     at.meanwhile = look
-    run = go_on(at.site, folder(at), bench_of(at), say)
+    run = go_on(at.site, folder(at), bench_of(at), gives_up if given_up else resume)
 
-    assert run.standing is (Standing.ABORTED if gives_up else Standing.COMPLETED)
-    assert (StepId("pause-2:masakari") in run.steps) is not gives_up
+    assert run.standing is (Standing.ABORTED if given_up else Standing.COMPLETED)
+    assert (StepId("pause-2:masakari") in run.steps) is not given_up
     assert beside == []
     assert at.cloud.now - began < 1000, "nobody waited for the whole deadline"
     assert (at.cloud.automation, owed(at)) == (dict.fromkeys(NAMES, False), [])
@@ -201,6 +200,44 @@ def test_after_kill_9_whoever_goes_on_gives_it_back(at: SiteOf, when: int) -> No
     assert run.standing is Standing.COMPLETED
     assert at.cloud.automation == dict.fromkeys(NAMES, False)
     assert owed(at) == []
+
+
+def gives_up(journal: Journal, asked: Asked) -> Run:
+    return abort(journal, asked, reason="no", leave=False)
+
+
+def closes(journal: Journal, asked: Asked) -> Run:
+    return abort(journal, asked, reason="done by hand", leave=True)
+
+
+@pytest.mark.parametrize("word", [resume, gives_up, closes])
+def test_no_other_run_begins_until_a_killed_one_has_given_back_what_it_paused(
+    at: SiteOf, word: Callable[[Journal, Asked], Run]
+) -> None:
+    """It would take that for somebody else's doing, and leave it paused when it ends."""
+    text, other = planned(at), RunId(f"{RUN}-other")
+
+    def die() -> None:
+        if at.cloud.automation["masakari"]:
+            raise DiedError
+
+    at.meanwhile = die
+    with pytest.raises(DiedError):
+        apply_mandate(at.site, RUN, text, bench_of(at))
+    at.meanwhile = lambda: None
+
+    with pytest.raises(AutomationOwed, match=f"run {RUN} is still open and has paused masakari") as refused:
+        apply_mandate(at.site, other, text, bench_of(at))
+    assert [f.id for f in at.site.runs.known()] == [RUN], "nothing was begun"
+    assert f"skylift resume {RUN}" in str(refused.value.remedies)
+
+    if word is closes:
+        at.cloud.automation |= dict.fromkeys(NAMES, False)  # by hand
+    go_on(at.site, folder(at), bench_of(at), word)
+    run = apply_mandate(at.site, other, planned(at), bench_of(at))
+
+    assert run.standing is Standing.COMPLETED
+    assert at.cloud.automation == dict.fromkeys(NAMES, False)
 
 
 def test_what_cannot_be_asked_pauses_the_run_before_any_host(at: SiteOf) -> None:

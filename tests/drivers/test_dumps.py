@@ -7,11 +7,20 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from fcntl import LOCK_EX, flock
-from pathlib import Path, PurePosixPath
-from time import sleep, time
+from pathlib import Path
+from time import time
 
 import pytest
-from tests.drivers.dumped import packed, scratch_servers, seen_in, unpacked
+from tests.drivers.dumped import (
+    backup_in,
+    come_to_rest,
+    finish,
+    packed,
+    run,
+    scratch_servers,
+    seen_in,
+    unpacked,
+)
 from tests.drivers.galera import ODD_TABLES, PLENTY, SECRET, Galera, galera
 from tests.drivers.loopback import HOST, Sshd
 from tests.drivers.test_rosters import TABLES
@@ -21,9 +30,7 @@ from skylift.drivers.mariadb_dumps import MariadbBackups
 from skylift.drivers.ssh import Ssh
 from skylift.model.backup import Backup, Written
 from skylift.model.ids import Epoch
-from skylift.ports import Command
 
-LIMIT_S = 300
 BEGIN = "CREATE DATABASE `nova-1` CHARACTER SET utf8mb3;"
 
 pytestmark = pytest.mark.timeout(900)
@@ -51,33 +58,6 @@ def backups(server: Galera, ssh: Ssh, sshd: Sshd) -> Iterator[MariadbBackups]:
     home.unlink()
 
 
-def backup_in(tmp_path: Path) -> Backup:
-    return Backup(HOST, PurePosixPath(tmp_path / "backups"), "nova-1", "plan7")
-
-
-def run(command: Command, server: Galera, *, first: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """As a job on the server's host; programs in the folder ``first`` take the place of others."""
-    path = f"{first or ''}:{os.environ['PATH']}:/usr/sbin:/sbin"
-    return subprocess.run(
-        command.argv,
-        env={"PATH": path, "HOME": str(server.folder)},
-        check=False,
-        timeout=LIMIT_S,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def come_to_rest(server: Galera) -> None:
-    """Until what was written last is a second old, for InnoDB tells of it in whole seconds."""
-    newest = (
-        "SELECT COALESCE(MAX(UPDATE_TIME), 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'nova-1'"
-    )
-    while int(server.ask(f"SELECT NOW() <= ({newest});")):
-        sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a backup lies that was rehearsed, once it was."""
@@ -94,11 +74,6 @@ def backup(lines: Galera, backups: MariadbBackups, tmp_path: Path, rehearsed: Pa
             assert ended.returncode == 0, ended.stdout
     shutil.copytree(first.folder, tmp_path / "backups")
     return backup_in(tmp_path)
-
-
-def finish(backup: Backup) -> Epoch:
-    """When it was finished."""
-    return Epoch(float(int(Path(backup.file).stat().st_mtime)))
 
 
 def test_a_backup_is_restored_on_a_server_of_its_own_and_nothing_of_that_is_left(

@@ -103,11 +103,6 @@ class CoreCloud:
         """
         return int(run(self.lab.client, f"curl -fsS --max-time 20 http://{address}/counter", timeout_s=60))
 
-    def console(self, server: str) -> str:
-        """The end of what a server wrote on its console: where it hangs, its kernel says why."""
-        asked = {"os-getConsoleOutput": {"length": 40}}
-        return str(self.ask("POST", f"{NOVA}/servers/{server}/action", asked)["output"])
-
     def counts(self, address: str, *, limit_s: int = _BUILD_S) -> bool:
         """Whether the guest at ``address`` counts on."""
         seen: list[int] = []
@@ -185,6 +180,12 @@ def running_guests(cloud: CoreCloud, wanted: Mapping[str, tuple[str, str]]) -> d
         assert cloud.settled(f"{NOVA}/servers/{there[name]}", "server") == "ACTIVE", name
         assert cloud.counts(address), f"{name} at {address} does not count"
     return {name: there[name] for name in wanted}
+
+
+def console(cloud: CoreCloud, server: str) -> str:
+    """The end of what a server wrote on its console: where it hangs, its kernel says why."""
+    asked = {"os-getConsoleOutput": {"length": 40}}
+    return str(cloud.ask("POST", f"{NOVA}/servers/{server}/action", asked)["output"])
 
 
 def answers_ping(client: LabHost, address: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.core_cloud import NOVA, CoreCloud, running_guests
+from tests.lab.core_cloud import NOVA, CoreCloud, console, running_guests
 from tests.lab.operating import Ended, Operator, Verb, await_event, events, own_record, standing
 from tests.lab.pinged import Away, Pinger
 
@@ -179,7 +179,7 @@ def rolled(
         json.loads(operator.ends("report", "--json").answer),
         {host: (before[host], boot_id(lab.host(host))) for host in HOSTS},
         {n: (counts[n], 0 if n in silent else cloud.counter(address)) for n, (_, address) in GUESTS.items()},
-        {name: cloud.console(guests[name]) for name in silent},
+        {name: console(cloud, guests[name]) for name in silent},
         {by_address[address]: found for address, found in away.items()},
         {name: migrations(cloud, server, began) for name, server in guests.items()},
         moving,

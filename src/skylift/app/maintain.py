@@ -22,6 +22,7 @@ from skylift.app.host_turns import turns_of
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
+from skylift.app.owed_automation import none_owed
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
@@ -98,6 +99,7 @@ def apply_mandate(
         NotApproved: its stage needs an approval, and nothing was said of it.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
+        AutomationOwed: an earlier run is open, and has paused what this one would.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
@@ -111,6 +113,8 @@ def apply_mandate(
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
+        if automation := site.record.maintenance.automation:
+            none_owed((f for f in site.runs.known() if f.of_fleet), automation)
         turns_of(site, mandate, (str(run),))
         if stuck := lost_network(site, [turn.host for turn in mandate.network]):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
