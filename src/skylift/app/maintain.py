@@ -112,7 +112,7 @@ def apply_mandate(
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         turns_of(site, mandate, (str(run),))
-        if stuck := lost_network(site, [turn.host for turn in mandate.network]):
+        if stuck := lost_network(site, [turn.host for turn in mandate.network], again=mandate.again):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:
