@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from skylift.fleet.mandate import Purpose, read_mandate
 from skylift.fleet.reasons import turning
 from skylift.model.ids import HostName, Seconds, StepId
 from skylift.model.network_agent import AgentKind
+from skylift.testing.watched_network import WatchedNetwork
 
 NET = [HostName(f"net{n}") for n in range(1, 4)]
 AWAY_S = 6
@@ -45,8 +46,11 @@ AWAY_S = 6
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> SiteOf:
-    """Three network hosts: two with plain routers and DHCP, one more, and a router on two of them."""
+def at(tmp_path: Path) -> Iterator[SiteOf]:
+    """Three network hosts: two with plain routers and DHCP, one more, and a router on two of them.
+
+    The verifier looks on at whatever a test does with them.
+    """
     made = site_of(tmp_path, computes=2, networks=3)
     neutron = made.cloud.neutron
     for n in (1, 2):
@@ -56,7 +60,15 @@ def at(tmp_path: Path) -> SiteOf:
     neutron.network("both", "net1", "net2")
     made.cloud.pass_time(3)
     assert not +neutron.away
-    return made
+    eyes = WatchedNetwork(made.cloud, RUN, NET)
+    made.site = replace(made.site, ports=eyes.ports(made.site.ports))
+    yield made
+    made.cloud.pass_time(AWAY_S)
+    if made.site.runs.known():
+        account = fleet_account(made.site.runs, folder(made))
+        drained = account.mandate.purpose is Purpose.DRAIN
+        eyes.before |= {"hosts": list(account.mandate.network_hosts), "drained": drained}
+        assert eyes.judged(account.events) == ()
 
 
 def events(at: SiteOf) -> list[str]:
