@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,13 +61,21 @@ def at(tmp_path: Path) -> Iterator[SiteOf]:
     neutron.network("both", "net1", "net2")
     made.cloud.pass_time(3)
     assert not +neutron.away
-    eyes = WatchedNetwork(made.cloud, RUN, NET)
-    made.site = replace(made.site, ports=eyes.ports(made.site.ports))
-    yield made
-    made.cloud.pass_time(AWAY_S)
-    if made.site.runs.known():
-        account = fleet_account(made.site.runs, folder(made))
+    with watched(made, NET):
+        yield made
+
+
+@contextmanager
+def watched(at: SiteOf, hosts: Collection[HostName]) -> Iterator[None]:
+    """Let the verifier look on at a run, and judge it in the end; ``hosts`` only carry networks."""
+    eyes = WatchedNetwork(at.cloud, RUN, hosts)
+    at.site = replace(at.site, ports=eyes.ports(at.site.ports))
+    yield
+    at.cloud.pass_time(AWAY_S)
+    if at.site.runs.known():
+        account = fleet_account(at.site.runs, folder(at))
         drained = account.mandate.purpose is Purpose.DRAIN
+        eyes.begin()
         eyes.before |= {"hosts": list(account.mandate.network_hosts), "drained": drained}
         assert eyes.judged(account.events) == ()
 
@@ -270,7 +279,7 @@ def test_given_up_the_run_gives_back_what_it_was_emptying(at: SiteOf) -> None:
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> SiteOf:
+def both(tmp_path: Path) -> Iterator[SiteOf]:
     """Three compute hosts, each with a DHCP agent: what is on a host is instances and networks."""
     made = site_of(tmp_path, computes=3)
     for n in range(1, 4):
@@ -279,7 +288,8 @@ def both(tmp_path: Path) -> SiteOf:
     for n in (1, 2):
         made.cloud.neutron.network(f"n{n}", f"cmp{n}")
     made.cloud.pass_time(3)
-    return made
+    with watched(made, ()):
+        yield made
 
 
 def test_a_compute_host_that_serves_networks_is_emptied_of_these_too(both: SiteOf) -> None:

@@ -66,6 +66,7 @@ def worlds_of(at: SiteOf, mandate: Mandate) -> list[tuple[bytes, str]]:
 @pytest.mark.timeout(900)
 def test_network_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(at: SiteOf) -> None:
     mandate, begun = mandate_of(at, *NET), WatchedNetwork(at.cloud, RUN, NET)
+    begun.begin()
 
     for frozen, where in worlds_of(at, mandate):
         survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
@@ -84,6 +85,7 @@ def test_network_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(a
 @pytest.mark.timeout(900)
 def test_killed_and_given_up_it_leaves_no_router_astray_and_no_agent_closed(at: SiteOf) -> None:
     mandate, begun = mandate_of(at, *NET), WatchedNetwork(at.cloud, RUN, NET)
+    begun.begin()
 
     for frozen, where in worlds_of(at, mandate):
         survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes

@@ -23,7 +23,7 @@ _CHANGES = frozenset({"assign", "release", "close", "open"})
 class WatchedNetwork:
     """What the verifier says of one run; ``broken`` has what it saw as the run went.
 
-    ``before`` is what Neutron told when the run began, if that was earlier.
+    ``before`` is what Neutron told when the run began: seen at its first change, if it is not given.
     """
 
     cloud: FakeCloud
@@ -33,10 +33,13 @@ class WatchedNetwork:
     drained: bool = False
     before: dict[str, Any] = field(default_factory=dict)
     broken: list[Violation] = field(default_factory=list)
+    _watch: NetworkWatch | None = None
 
-    def __post_init__(self) -> None:
+    def begin(self) -> NetworkWatch:
+        """Remember what Neutron has now, unless a run has begun already."""
         self.before = self.before or {**self.seen(), "hosts": list(self.hosts), "drained": self.drained}
-        self._watch = NetworkWatch(self.run, self.before)
+        self._watch = self._watch or NetworkWatch(self.run, self.before)
+        return self._watch
 
     def seen(self) -> dict[str, Any]:
         """Agents and what they carry, as they are now: also while Neutron does not answer."""
@@ -54,15 +57,16 @@ class WatchedNetwork:
         """Judge a call of the port of Neutron's agents."""
         if verb in _CHANGES:
             thing = args[1] if len(args) > 1 else ""
-            self.broken += self._watch.asked(verb, args[0].id, thing, self.seen())
+            self.broken += self.begin().asked(verb, args[0].id, thing, self.seen())
 
     def starts(self, key: str, host: HostName) -> None:
         """Judge a job that is started under a step's key."""
         if ".reboot@" in key and key not in self.cloud.hosts[host].jobs:
-            self.broken += self._watch.reboots(host, self.seen())
+            self.broken += self.begin().reboots(host, self.seen())
 
     def judged(self, events: Iterable[Event]) -> tuple[Violation, ...]:
         """All that speaks against the run, once it is at rest: while it went, in its journal, and now."""
+        self.begin()
         return (*self.broken, *verify_network_run(self.before, list(map(encode, events)), self.seen()))
 
 

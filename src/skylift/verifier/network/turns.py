@@ -11,8 +11,8 @@ from skylift.verifier.fleet.seen import Violation
 
 EMPTY = "empty"
 """The first step of each turn; it is over when nothing is left on its host that would be missed."""
-_LAST = "carry"
-"""The last one of a host that only carries networks."""
+_OF_NETWORKS, _OF_COMPUTES = frozenset({"carry"}), frozenset({"open", "clean"})
+"""The last steps of a host that only carries networks, and of one that has instances, too."""
 
 
 class Stage(Enum):
@@ -61,7 +61,8 @@ class Turns:
         what, _, host = event["step"].partition("@")
         if host:
             self._steps.setdefault(host, {})[what] = True
-            if what == (EMPTY if self.drained else _LAST):
+            last = _OF_NETWORKS if host in self.hosts else _OF_COMPUTES
+            if what in ({EMPTY} if self.drained else last):
                 self.stage[host] = Stage.DONE
 
     def left(self, event: Mapping[str, Any]) -> None:
