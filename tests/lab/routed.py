@@ -23,7 +23,8 @@ _MAC = "fa:16:3e:00:77:{:02x}"
 """None of those that a guest takes its address from: it asks by DHCP."""
 _DHCP = "network:dhcp"
 _UP_S = 180
-_LOOK_S = 0.3
+_LOOK_S = 1.0
+"""Two questions each time, of a Neutron that has two cores for all it does."""
 
 
 @dataclass(frozen=True, slots=True)
