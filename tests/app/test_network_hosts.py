@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from skylift.fleet.mandate import Purpose, read_mandate
 from skylift.fleet.reasons import turning
 from skylift.model.ids import HostName, Seconds, StepId
 from skylift.model.network_agent import AgentKind
+from skylift.testing.watched_network import WatchedNetwork
 
 NET = [HostName(f"net{n}") for n in range(1, 4)]
 AWAY_S = 6
@@ -45,8 +47,11 @@ AWAY_S = 6
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> SiteOf:
-    """Three network hosts: two with plain routers and DHCP, one more, and a router on two of them."""
+def at(tmp_path: Path) -> Iterator[SiteOf]:
+    """Three network hosts: two with plain routers and DHCP, one more, and a router on two of them.
+
+    The verifier looks on at whatever a test does with them.
+    """
     made = site_of(tmp_path, computes=2, networks=3)
     neutron = made.cloud.neutron
     for n in (1, 2):
@@ -56,7 +61,23 @@ def at(tmp_path: Path) -> SiteOf:
     neutron.network("both", "net1", "net2")
     made.cloud.pass_time(3)
     assert not +neutron.away
-    return made
+    with watched(made, NET):
+        yield made
+
+
+@contextmanager
+def watched(at: SiteOf, hosts: Collection[HostName]) -> Iterator[None]:
+    """Let the verifier look on at a run, and judge it in the end; ``hosts`` only carry networks."""
+    eyes = WatchedNetwork(at.cloud, RUN, hosts)
+    at.site = replace(at.site, ports=eyes.ports(at.site.ports))
+    yield
+    at.cloud.pass_time(AWAY_S)
+    if at.site.runs.known():
+        account = fleet_account(at.site.runs, folder(at))
+        drained = account.mandate.purpose is Purpose.DRAIN
+        eyes.begin()
+        eyes.before |= {"hosts": list(account.mandate.network_hosts), "drained": drained}
+        assert eyes.judged(account.events) == ()
 
 
 def events(at: SiteOf) -> list[str]:
@@ -258,7 +279,7 @@ def test_given_up_the_run_gives_back_what_it_was_emptying(at: SiteOf) -> None:
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> SiteOf:
+def both(tmp_path: Path) -> Iterator[SiteOf]:
     """Three compute hosts, each with a DHCP agent: what is on a host is instances and networks."""
     made = site_of(tmp_path, computes=3)
     for n in range(1, 4):
@@ -267,7 +288,8 @@ def both(tmp_path: Path) -> SiteOf:
     for n in (1, 2):
         made.cloud.neutron.network(f"n{n}", f"cmp{n}")
     made.cloud.pass_time(3)
-    return made
+    with watched(made, ()):
+        yield made
 
 
 def test_a_compute_host_that_serves_networks_is_emptied_of_these_too(both: SiteOf) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.app import network_run
 from tests.crash import (
     test_a_failure,
     test_closed,
@@ -113,11 +114,11 @@ def _of_fleet() -> Snapshots:
 
 def _of_network() -> Snapshots:
     with TemporaryDirectory() as folder:
-        at, journal = test_network_killed.scene(Path(folder)), MemoryJournal()
+        at, journal = network_run.scene(Path(folder)), MemoryJournal()
         snapshots = _Touches((at.cloud, journal))
         ports = fused(ports_of(at.cloud), snapshots)
-        mandate = test_network_killed.mandate_of(at)
-        test_network_killed.run_of(at, mandate, at.cloud, FusedJournal(journal, snapshots), ports=ports)
+        mandate = network_run.mandate_of(at, *test_network_killed.NET)
+        network_run.run_of(at, mandate, at.cloud, FusedJournal(journal, snapshots), ports=ports)
     return snapshots
 
 

@@ -171,6 +171,30 @@ def test_hosts_that_carry_least_go_first_and_canaries_before_them() -> None:
     assert plan.turns[1].moves == (("c", "router", NET[3]),)
 
 
+def test_what_was_given_to_a_host_that_is_yet_to_be_done_moves_in_its_turn_too() -> None:
+    pair = tuple(a for a in THREE if a.host != NET[3])
+    things = {NET[1]: [router("a", 1)], NET[2]: [router("b", 2), network("n", 2)]}
+
+    plan = plan_network(NET[1:3], pair, things)
+
+    assert plan.turns[0].moves == (("a", "router", NET[2]),)
+    assert set(plan.turns[1].moves) == {
+        ("a", "router", NET[1]),
+        ("b", "router", NET[1]),
+        ("n", "network", NET[1]),
+    }
+
+
+def test_a_host_is_held_for_what_would_come_to_it_and_could_not_leave_it_again() -> None:
+    """Its operator has closed the agent that the router was on: nobody gives it back there."""
+    agents = (agent(L3, 1, is_open=False), agent(L3, 2))
+
+    plan = plan_network(NET[1:3], agents, {NET[1]: [router("a", 1)], NET[2]: []}, [NET[1]])
+
+    assert [turn.host for turn in plan.turns] == [NET[1]]
+    assert "router a on net2 has nowhere to go" in plan.held[NET[2]]
+
+
 def test_a_gateway_of_ovn_is_refused_as_no_api_moves_what_it_carries() -> None:
     gateway = NetworkAgent("g", AgentKind.GATEWAY, NET[1], alive=True, open=True)
 

@@ -30,6 +30,7 @@ _ORDER = (
     "test_core_onward",
     "test_core_single",
     "test_core_control",
+    "test_core_network",
     "test_jobs",
     "test_ports",
     "test_contracts",
@@ -134,6 +135,20 @@ def single_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab
 def control_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A new core cloud of 2024.1, for an upgrade that is not ours."""
     return _brought_up(one_lab, tmp_path_factory, "2024.1", "2025.1")
+
+
+@pytest.fixture(scope="session")
+def network_lab(one_lab: OneLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A new network cloud of 2024.1; ``SKYLIFT_TEST_NETWORK_LAB`` names one to use and to leave up."""
+    words = ("--profile", "network", "--release", "2024.1", "--artifacts", "2024.1")
+    if told := os.environ.get("SKYLIFT_TEST_NETWORK_LAB"):
+        place = Lab(Path(told).absolute())
+        if not (place.folder / "cloud.yaml").exists():
+            _lab(place, "up", *words)
+        return place
+    place = Lab(tmp_path_factory.mktemp("network") / "lab")
+    one_lab.bring_up(place, *words)
+    return place
 
 
 def _told_or_new(one: OneLab, folders: pytest.TempPathFactory, release: str, *later: str) -> Lab:

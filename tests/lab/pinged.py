@@ -13,6 +13,7 @@ from skylift.gate.lab.host import Lab, run
 
 EVERY_S = 0.2
 COUNT_EVERY_S = 3
+_GAP_S = 1.0
 _LINE = re.compile(r"^\[(?P<at>[\d.]+)\] \d+ bytes from .* icmp_seq=(?P<seq>\d+)", re.MULTILINE)
 
 
@@ -26,6 +27,8 @@ class Away:
     """The longest time without an answer."""
     counts: tuple[int, ...] = ()
     """How far it had counted, time after time."""
+    gaps_s: tuple[float, ...] = ()
+    """Each time without an answer of more than a second, in their order."""
 
     @property
     def anew(self) -> list[tuple[int, int]]:
@@ -74,7 +77,9 @@ def away(text: str) -> Away:
     heard = [(float(m["at"]), int(m["seq"])) for m in _LINE.finditer(text)]
     gaps = [after[0] - before[0] for before, after in pairwise(heard)]
     pings = heard[-1][1] - heard[0][1] + 1 if heard else 0
-    return Away(pings, pings - len({seq for _, seq in heard}), max(gaps, default=float("inf")))
+    lost = pings - len({seq for _, seq in heard})
+    long = tuple(gap for gap in gaps if gap > _GAP_S)
+    return Away(pings, lost, max(gaps, default=float("inf")), gaps_s=long)
 
 
 def counts(text: str) -> tuple[int, ...]:

@@ -15,7 +15,6 @@ from skylift.testing.contracts import (
     CanariesContract,
     ComputeContract,
     IntakeContract,
-    NetworkContract,
     RosterContract,
     Scene,
 )
@@ -59,10 +58,6 @@ class TestApiIntake(IntakeContract):
 
 class TestApiCompute(ComputeContract):
     """Nova and Placement, likewise, with a guest that runs in QEMU."""
-
-
-class TestApiNetwork(NetworkContract):
-    """Neutron's agents, likewise: what only one of them could carry is skipped."""
 
 
 class TestApiCanaries(CanariesContract):

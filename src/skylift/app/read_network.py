@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from skylift.app.propose import PlanUnsafe
 from skylift.app.site import Site
+from skylift.fleet.document import network_document
 from skylift.fleet.mandate import Purpose
 from skylift.fleet.network import NetworkPlan, agents_on, plan_network
+from skylift.model.codec import encode
 from skylift.model.ids import HostName
 from skylift.model.network_agent import AgentKind, NetworkAgent
 from skylift.model.problem import Fix, Refused, Remedy
+from skylift.verifier.network.plan import verify_network
 
 
 class NetworksStuck(Refused):
@@ -43,21 +47,33 @@ def network_zones(
     return zones
 
 
-def planned_network(site: Site, hosts: Collection[HostName], first: Collection[HostName] = ()) -> NetworkPlan:
-    """What becomes of what the agents of ``hosts`` carry; hosts without such agents are not in it."""
+def planned_network(
+    site: Site, hosts: Collection[HostName], first: Collection[HostName] = (), *, again: str
+) -> NetworkPlan:
+    """What becomes of what the agents of ``hosts`` carry; hosts without such agents are not in it.
+
+    ``again`` is the command that makes the plan.
+
+    Raises:
+        PlanUnsafe: the verifier does not accept it: a bug in the planner.
+    """
     agents = site.ports.network.agents()
     concerned = [host for host in hosts if _concerns(agents, host)]
     things = {
         host: tuple(of for agent in agents_on(agents, host) for of in site.ports.network.carried(agent))
         for host in concerned
     }
-    return plan_network(concerned, agents, things, first)
+    plan = plan_network(concerned, agents, things, first)
+    seen = network_document(agents, (of for own in things.values() for of in own))
+    if violations := verify_network({**seen, "hosts": list(hosts), "first": list(first)}, encode(plan)):
+        raise PlanUnsafe(tuple(violation.sentence for violation in violations), again=again)
+    return plan
 
 
 def _concerns(agents: Collection[NetworkAgent], host: HostName) -> bool:
     return any(a.kind is AgentKind.GATEWAY or a.carries for a in agents if a.host == host)
 
 
-def lost_network(site: Site, planned: Collection[HostName]) -> Mapping[HostName, str]:
+def lost_network(site: Site, planned: Collection[HostName], *, again: str) -> Mapping[HostName, str]:
     """Those of the hosts of a plan that can no longer be emptied, each with the proof."""
-    return planned_network(site, planned).held if planned else {}
+    return planned_network(site, planned, again=again).held if planned else {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import ClassVar
 
 from skylift.engine.automation import PausedAutomation
 from skylift.engine.fleet_ends import FleetEnds, start
@@ -61,6 +62,9 @@ class FleetLimits:
 class FleetExecution:
     """One process's work on one run over a fleet. Its holder has the lease, and writes the journal."""
 
+    network_hosts: ClassVar[type[NetworkHosts]] = NetworkHosts
+    """Decides how hosts with Neutron's agents are emptied."""
+
     def __init__(
         self,
         journal: Journal,
@@ -84,7 +88,9 @@ class FleetExecution:
         self._stays = WhoStays(self.ledger, ports, events)
         self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance)
         self._places = SettledPlaces(self.ledger, turns, conductor)
-        self._network = NetworkHosts(self.ledger, ports, turns, events=events, limit=limits.maintenance.move)
+        self._network = self.network_hosts(
+            self.ledger, ports, turns, events=events, limit=limits.maintenance.move
+        )
         self._ends = FleetEnds(self.ledger, turns, conductor, cloud, network=self._network)
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command

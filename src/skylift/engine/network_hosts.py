@@ -23,10 +23,10 @@ from skylift.engine.journal import (
 from skylift.engine.ledger import Ledger
 from skylift.engine.moved_networks import MovedNetworks
 from skylift.engine.network_looks import NetworkLooks
-from skylift.fleet.network import agents_on, leaving, missed
+from skylift.fleet.network import Leaving, NetworkNow, agents_on, leaving, missed
 from skylift.fleet.sight import Stage
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
-from skylift.model.network_agent import agent_is_ours
+from skylift.model.network_agent import Carried, agent_is_ours
 from skylift.model.problem import Problem
 from skylift.ports import Ports
 
@@ -118,6 +118,14 @@ class NetworkHosts:
             give_up(host, f"its agents were not empty within {self._limit} s: {left}")
         return False
 
+    def leaving(self, host: HostName, things: Iterable[Carried], seen: NetworkNow) -> Leaving:
+        """What is yet to be done until the agents of a host may be closed."""
+        return leaving(host, things, seen, self._moved.targets(host))
+
+    def missed(self, host: HostName, things: Iterable[Carried], seen: NetworkNow) -> tuple[str, ...]:
+        """What is active nowhere else yet, on a host whose agents are closed."""
+        return missed(host, things, seen)
+
     def _begin(self, turn: HostTurn, now: Epoch) -> None:
         at = self._ledger.run.steps.get(turn.emptying)
         self._moved.refused.clear()
@@ -144,7 +152,7 @@ class NetworkHosts:
             agents = self._ports.network.agents()
             seen = self._looks.now(agents, turn.host)
             things = self._moved.with_those_asked(turn.host, self._looks.carried(agents, turn.host))
-            found = leaving(turn.host, things, seen, self._moved.targets(turn.host))
+            found = self.leaving(turn.host, things, seen)
             self._moved.arrived(turn.host, found.arrived)
             if not found.over:
                 self._moved.push(turn.host, found.shifts, now)
@@ -152,7 +160,7 @@ class NetworkHosts:
             if turn.agents is not None and any(a.open for a in agents_on(agents, turn.host)):
                 turn.agents.advance(self._ports)
                 return "its agents are being closed"
-            late = missed(turn.host, things, seen)
+            late = self.missed(turn.host, things, seen)
         except Problem as silent:
             return f"no answer yet: {silent}"
         return f"{len(late)} are not active elsewhere yet, such as {late[0]}" if late else ""

@@ -11,6 +11,7 @@ from skylift.fleet.plan import FORMAT, Afterwards, FleetPlan, Move
 from skylift.model.codec import Malformed, decode, encode
 from skylift.model.fleet_policy import RANGES, FleetPolicy
 from skylift.model.ids import HostName
+from skylift.model.network_agent import Carried, NetworkAgent
 
 _PLAIN = {f.name: {"str": str, "int": int, "bool": bool}.get(str(f.type), str) for f in fields(Instance)}
 _NEEDED = {f.name for f in fields(Instance) if f.default is MISSING and f.default_factory is MISSING}
@@ -128,6 +129,11 @@ def document_of(fleet: Fleet, policy: FleetPolicy) -> dict[str, Any]:
             for instance in fleet.instances
         ],
     }
+
+
+def network_document(agents: Iterable[NetworkAgent], things: Iterable[Carried]) -> dict[str, Any]:
+    """What Neutron told of its agents and of what they carry; each thing once, however many carry it."""
+    return {"agents": encode(tuple(agents)), "things": encode(tuple({of.id: of for of in things}.values()))}
 
 
 TURN = ("host", "wave", "closed", "empty", "back")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from skylift.model.ids import HostName
@@ -230,21 +230,30 @@ def plan_network(
     known = {a.id: a for a in agents}
     load = {host: sum(1 for _ in things.get(host, ())) for host in hosts}
     order = sorted(hosts, key=lambda h: (h not in first, load[h], h))
+    now_on = {of.id: of for own in things.values() for of in own}
     turns, held = [], {}
     given: Counter[str] = Counter()
     for place, host in enumerate(order):
+        own = {a.id for a in agents_on(known.values(), host)}
+        there = {of.id: of for of in now_on.values() if own & of.on.keys()}
         because = "; ".join(_in_the_way(host, known.values()))
         now = NetworkNow(known, frozenset({host}), frozenset(order[place + 1 :]), given=given)
-        found = leaving(host, things.get(host, ()), now, {})
+        found = leaving(host, there.values(), now, {})
         if because or found.stuck:
             held[host] = because or "; ".join(found.stuck)
             continue
+        now_on |= {s.name: _moved(there[s.name], s, own) for s in found.shifts}
         moves = tuple((s.name, s.kind.noun, s.assign.host) for s in found.shifts if s.assign is not None)
         away = {name for name, _, _ in moves}
-        turns.append(
-            NetworkTurn(host, moves, tuple(sorted(of.id for of in things.get(host, ()) if of.id not in away)))
-        )
+        turns.append(NetworkTurn(host, moves, tuple(sorted(there.keys() - away))))
     return NetworkPlan(tuple(turns), held)
+
+
+def _moved(of: Carried, shift: Shift, own: Collection[str]) -> Carried:
+    """A thing as it is once it was given to another agent; a highly available one stays on its own, too."""
+    kept = {agent: up for agent, up in of.on.items() if of.ha or agent not in own}
+    new = {shift.assign.id: not of.ha} if shift.assign is not None else {}
+    return replace(of, on=kept | new)
 
 
 def _in_the_way(host: HostName, agents: Iterable[NetworkAgent]) -> Iterator[str]:

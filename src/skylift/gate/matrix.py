@@ -58,6 +58,7 @@ STORIES: Mapping[str, Story] = {
     "core-workers": Story(("core_workers",), requests=3000),
     "core": Story(("core", "core_contracts", "core_upgrade"), 10_000, _LONGER),
     "core-reboot": Story(("core_reboot",), requests=500),
+    "core-network": Story(("core_network",), requests=300),
     "core-onward": Story(("core_onward",), 10_000, _LONGER),
     "core-single": Story(("core_single",), 10_000, _LONGER),
     "core-control": Story(("core_control",)),

@@ -104,7 +104,7 @@ def releases(profile: Profile = API) -> tuple[str, ...]:
     return tuple(
         sorted(
             file.name.removesuffix(".txt")
-            for file in _pins_of(profile).iterdir()
+            for file in _pins_of(profile.larger or profile).iterdir()
             if file.name.endswith(".txt")
         )
     )
@@ -116,6 +116,7 @@ def artifact(release: str, profile: Profile = API) -> Artifact:
     Raises:
         LabProblem: the lab has no pins for it.
     """
+    profile = profile.larger or profile
     inputs: dict[str, object] = {
         "release": release,
         "pins": _pins(release, profile),

@@ -83,7 +83,8 @@ def furnish(lab: Lab) -> None:
 
 def _silent(lab: Lab) -> list[str]:
     """The services that not all of their hosts were heard of."""
-    return [name for name in REPORTING if _heard(lab, name) < _number(lab, name)]
+    there = {service.name for service in lab.profile.services}
+    return [name for name in REPORTING if name in there and _heard(lab, name) < _number(lab, name)]
 
 
 def _heard(lab: Lab, service: str) -> int:
@@ -178,5 +179,6 @@ def _computes(lab: Lab) -> list[dict[str, Any]]:
                 ],
             }
             for zone, role in _ZONES.items()
+            if lab.having(role)
         ),
     ]

@@ -31,6 +31,8 @@ class Profile:
     """Percent of the usual rates at which the probes ask its APIs."""
     park_s: int = 20
     """How long its balancers may let requests wait."""
+    larger: Profile | None = None
+    """One whose artifacts it has, as they have all that it needs: those are built once for both."""
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -132,4 +134,22 @@ CORE = Profile(
 )
 """The whole core of a cloud, with real guests on two hosts."""
 
-PROFILES = {profile.name: profile for profile in (API, CORE)}
+NETWORK = Profile(
+    name="network",
+    hosts={
+        **_CONTROLLERS,
+        "net1": ("10.77.0.21", "network"),
+        "net2": ("10.77.0.22", "network"),
+        "cmp1": ("10.77.0.31", "compute"),
+        **_CLIENT,
+    },
+    components=(*API.components, components.NOVA, components.NEUTRON),
+    packages={role: of for role, of in CORE.packages.items() if role != "fake-compute"},
+    disk_gib=20,
+    memory_gib=12,
+    pace=50,
+    larger=CORE,
+)
+"""What routers and DHCP need to be moved from host to host, with a guest behind them."""
+
+PROFILES = {profile.name: profile for profile in (API, CORE, NETWORK)}
