@@ -28,7 +28,7 @@ VHOSTS: list[dict[str, object]] = [
     {"name": "/", "cluster_state": {"rabbit@ctl1": "running"}},
     {"name": "openstack", "cluster_state": {"rabbit@ctl2": "stopped", "rabbit@ctl1": "running"}},
 ]
-QUEUES = {
+QUEUES: dict[str, list[dict[str, object]]] = {
     "/": [{"name": "it's odd\\t{x}", "messages": 0, "consumers": 0}],
     "openstack": [
         {"name": "in use", "messages": 0, "consumers": 3},
@@ -49,7 +49,7 @@ def array(rows: list[dict[str, object]]) -> str:
 def tool(tmp_path: Path, *, breaks: str = "nothing of it") -> None:
     """A ``rabbitmqctl`` that gives those answers."""
     for number, rows in enumerate(QUEUES.values()):
-        (tmp_path / f"queues{number}").write_text(array(list(rows)))
+        (tmp_path / f"queues{number}").write_text(array(rows))
     (tmp_path / "status").write_text(json.dumps(STATUS))
     (tmp_path / "vhosts").write_text(array(VHOSTS))
     program = tmp_path / "rabbitmqctl"

@@ -14,6 +14,7 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
+from skylift.app.old_jobs import forget_old_jobs
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
@@ -195,6 +196,7 @@ def begin(
                 asked=asked,
                 gates=start.gates,
             )
+            forget_old_jobs(site, site.record.hosts)
             if start.detached:
                 return fold(journal.events())
             work_on(site, plan, journal, folder=folder, bench=bench)
