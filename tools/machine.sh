@@ -14,6 +14,7 @@ need haproxy haproxy
 need mariadbd mariadb-server-core
 need mariadb mariadb-client-core
 need mariadb-dump mariadb-client
+need rabbitmqctl rabbitmq-server
 [ -e /usr/lib/galera/libgalera_smm.so ] || missing="$missing galera-4"
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
@@ -25,7 +26,14 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# The tests start a server of their own; Debian's package would start another one for good.
+# The tests start servers of their own; Debian's packages would start others for good.
+case "$missing" in
+*rabbitmq*)
+  for unit in rabbitmq-server.service epmd.service epmd.socket; do
+    [ -e "/etc/systemd/system/$unit" ] || ln -s /dev/null "/etc/systemd/system/$unit"
+  done
+  ;;
+esac
 case "$missing" in
 *postgresql*)
   mkdir -p /etc/postgresql-common

@@ -42,6 +42,7 @@ from skylift.testing.simulation.wire import CHANGES
 OUTSIDE = {
     "vantage.start_probes": "measures, and changes nothing of the cloud; starting it again has no effect",
     "vantage.stop_probes": "as its start; a run that is resumed starts it again",
+    "jobs.forget": "comes before the first step, of closed runs alone: tests/app/test_old_jobs.py dies at it",
     "vantage.destroy_witnesses": "is no part of a run: `skylift validate --clean-up`",
 }
 """Changes that no step of a run asks for, with why no test dies at them here."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 
 import pytest
 from tests.drivers import balancing
-from tests.drivers.loopback import ADDRESS, CONFIG, HOST, START_LIMIT_S, Sshd, await_port, free_port, make_key
+from tests.drivers.loopback import ADDRESS, HOST, START_LIMIT_S, Sshd, await_port, free_port, serving
 
 from skylift.drivers.haproxy import HaproxyBalancer
 from skylift.drivers.ssh import Ssh
@@ -18,21 +16,8 @@ from skylift.drivers.ssh import Ssh
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    program = shutil.which("sshd") or "/usr/sbin/sshd"
-    folder, port = tmp_path_factory.mktemp("sshd"), free_port()
-    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    make_key(folder / "id")
-    public = make_key(folder / "host_key")
-    (folder / "known_hosts").write_text(f"[{ADDRESS}]:{port} {public}", encoding="ascii")
-    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder), encoding="ascii")
-    with (folder / "log").open("wb") as log:
-        running = subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
-    try:
-        await_port(port)
-        yield Sshd(folder, port, running.pid)
-    finally:
-        running.terminate()
-        running.wait(timeout=START_LIMIT_S)
+    with serving(tmp_path_factory.mktemp("sshd")) as sshd:
+        yield sshd
 
 
 @pytest.fixture

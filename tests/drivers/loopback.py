@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from time import monotonic
@@ -31,7 +34,7 @@ PidFile none
 UsePAM no
 StrictModes no
 PasswordAuthentication no
-SetEnv SHLVL=2 HOME={folder}
+SetEnv SHLVL=2 HOME={folder} PATH={path}
 """
 
 
@@ -62,6 +65,27 @@ class Sshd:
         """Break every connection, as a host that loses its power does."""
         for pid in self.sessions():
             os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def serving(folder: Path, *, first: Path | None = None) -> Iterator[Sshd]:
+    """An sshd for as long as the block runs; programs in ``first`` hide those of the machine."""
+    program, port = shutil.which("sshd") or "/usr/sbin/sshd", free_port()
+    path = f"{first}:{os.environ['PATH']}" if first else os.environ["PATH"]
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    make_key(folder / "id")
+    public = make_key(folder / "host_key")
+    (folder / "known_hosts").write_text(f"[{ADDRESS}]:{port} {public}", encoding="ascii")
+    config = CONFIG.format(port=port, folder=folder, path=path)
+    (folder / "sshd_config").write_text(config, encoding="ascii")
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
+    try:
+        await_port(port)
+        yield Sshd(folder, port, running.pid)
+    finally:
+        running.terminate()
+        running.wait(timeout=START_LIMIT_S)
 
 
 def make_key(file: Path) -> str:

@@ -145,3 +145,47 @@ def test_a_job_without_code_and_unit_was_cut_short() -> None:
 def test_a_port_that_is_not_bound_to_a_key_starts_nothing(ssh: Ssh) -> None:
     with pytest.raises(ValueError, match="under"):
         SshJobs(ssh).start(HOST, Command(("true",)))
+
+
+def test_only_jobs_that_are_over_are_kept_and_what_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
+    """The host's own scripts, on folders as jobs leave them; of systemd, what it says of a unit."""
+    ended, odd, running, cut = "r1.done.1", "r1.a b/c@ctl1.1", "r1.runs.1", "r1.was-cut.1"
+    jobs = tmp_path / "jobs"
+    for key in (ended, odd, running, cut):
+        folder = jobs / folder_name(key)
+        folder.mkdir(parents=True)
+        (folder / "command").write_text(command_script(key, PurePosixPath(folder), Command(("true",))))
+        (folder / "started").touch()
+    for key in (ended, odd):
+        (jobs / folder_name(key) / "rc").write_text("0  \n")
+    (jobs / "half").mkdir()
+    (jobs / ".gone-before").mkdir()
+    systemctl = tmp_path / "systemctl"
+    says = f'case "$*" in *{unit_name(running)}) echo active;; *) echo inactive;; esac'
+    systemctl.write_text(f"#!/bin/sh\n{says}\n")
+    systemctl.chmod(0o755)
+    host = SshJobs(Here(tmp_path))  # type: ignore[arg-type] # all of it that is used
+
+    kept = host.kept(HOST)
+    host.forget(HOST, [odd, cut, "r1.never.1"])
+
+    assert set(kept) == {ended, odd, cut}
+    assert set(host.kept(HOST)) == {ended}
+    assert {path.name for path in jobs.iterdir()} == {folder_name(ended), folder_name(running), "half"}
+
+
+class Here:
+    """This machine as a host: its folder of jobs, and the programs in it, are a test's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ask(self, _: str, script: str, *words: str) -> str:
+        return self.run(HOST, ["sh", "-c", script, "sh", *words], input=b"").text
+
+    def run(self, _: str, words: list[str], *, input: bytes, changes: bool = True) -> Said:  # noqa: A002 - its name
+        assert changes
+        words = [str(self._folder / "jobs") if word == str(FOLDER) else word for word in words]
+        path = {"PATH": f"{self._folder}:{os.environ['PATH']}"}
+        ran = subprocess.run(words, input=input, env=path, capture_output=True, check=False, timeout=60)
+        return Said(ran.returncode, ran.stdout, ran.stderr, Epoch(0), Epoch(0))

@@ -1,4 +1,4 @@
-"""Answers of RabbitMQ 3.10.8, as two of its nodes gave them; the script that asks runs as it is."""
+"""Answers of RabbitMQ 3.10.8, as two of its nodes gave them, and two real ones; what asks runs as it is."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.drivers.loopback import HOST
+from tests.drivers.loopback import ADDRESS, HOST, serving
+from tests.drivers.rabbit import NODES, SECOND, rabbit
 
-from skylift.drivers.rabbitmq import CLUSTER, BrokerSilent, RabbitmqBroker, parse_bus
+from skylift.drivers.rabbitmq import CLUSTER, BrokerSilent, RabbitmqBroker, parse_bus, parse_vhosts
 from skylift.drivers.rabbitmq import QUEUES as OF_ONE
 from skylift.drivers.ssh import Ssh
 from skylift.model.bus import BusSeen, QueueSeen
@@ -23,7 +24,11 @@ STATUS = {
     "ram_nodes": [],
     "running_nodes": ["rabbit@ctl1"],
 }
-QUEUES = {
+VHOSTS: list[dict[str, object]] = [
+    {"name": "/", "cluster_state": {"rabbit@ctl1": "running"}},
+    {"name": "openstack", "cluster_state": {"rabbit@ctl2": "stopped", "rabbit@ctl1": "running"}},
+]
+QUEUES: dict[str, list[dict[str, object]]] = {
     "/": [{"name": "it's odd\\t{x}", "messages": 0, "consumers": 0}],
     "openstack": [
         {"name": "in use", "messages": 0, "consumers": 3},
@@ -31,6 +36,7 @@ QUEUES = {
         {"name": "behind", "messages": 7, "consumers": 12},
         {"name": "conductor", "messages": 10, "consumers": 0},
         {"name": "no leader", "messages": "", "consumers": 0},
+        {"name": "down with its host", "messages": "", "consumers": ""},
     ],
 }
 
@@ -43,15 +49,16 @@ def array(rows: list[dict[str, object]]) -> str:
 def tool(tmp_path: Path, *, breaks: str = "nothing of it") -> None:
     """A ``rabbitmqctl`` that gives those answers."""
     for number, rows in enumerate(QUEUES.values()):
-        (tmp_path / f"queues{number}").write_text(array(list(rows)))
+        (tmp_path / f"queues{number}").write_text(array(rows))
     (tmp_path / "status").write_text(json.dumps(STATUS))
+    (tmp_path / "vhosts").write_text(array(VHOSTS))
     program = tmp_path / "rabbitmqctl"
     program.write_text(
         f"""#!/bin/sh
 case "$*" in
     *"{breaks}"*) echo "Error: timeout" >&2; exit 75 ;;
     *cluster_status) cat {tmp_path}/status; echo ;;
-    *list_vhosts*) printf '/\\nopenstack\\n' ;;
+    *list_vhosts*) cat {tmp_path}/vhosts; echo ;;
     *"-p / "*) cat {tmp_path}/queues0; echo ;;
     *) cat {tmp_path}/queues1; echo ;;
 esac
@@ -74,12 +81,13 @@ def ask(tmp_path: Path, script: str, *words: str) -> subprocess.CompletedProcess
 def look(tmp_path: Path, limit: int = 200) -> BusSeen:
     """All that is asked of one node, as its scripts ask it."""
     tool(tmp_path)
-    status, *vhosts = ask(tmp_path, CLUSTER).stdout.splitlines()
+    status, *listed = ask(tmp_path, CLUSTER).stdout.splitlines()
+    vhosts = parse_vhosts(listed)
     queues = {
         vhost: ask(tmp_path, OF_ONE, str(limit), vhost, str(tmp_path / "file")).stdout.splitlines()
         for vhost in vhosts
     }
-    return parse_bus(status, queues)
+    return parse_bus(status, vhosts, queues)
 
 
 def test_what_somebody_should_know_of_comes_first_and_what_is_in_use_stays_on_the_host(
@@ -90,9 +98,11 @@ def test_what_somebody_should_know_of_comes_first_and_what_is_in_use_stays_on_th
         running=frozenset({"rabbit@ctl1"}),
         partitions={},
         alarms=("memory on rabbit@ctl1",),
+        stopped={"openstack": ("rabbit@ctl2",)},
         queues=(
             QueueSeen("openstack", "conductor", 10, 0),
             QueueSeen("openstack", "no leader", None, 0),
+            QueueSeen("openstack", "down with its host", None, 0),
             QueueSeen("/", "it's odd\\t{x}", 0, 0),
             QueueSeen("openstack", "idle", 0, 0),
             QueueSeen("openstack", "behind", 7, 12),
@@ -101,9 +111,9 @@ def test_what_somebody_should_know_of_comes_first_and_what_is_in_use_stays_on_th
 
 
 def test_a_limit_hides_no_queue_that_nobody_takes_from(tmp_path: Path) -> None:
-    names = [queue.name for queue in look(tmp_path, limit=2).queues]
+    names = [queue.name for queue in look(tmp_path, limit=3).queues]
 
-    assert names[:2] == ["conductor", "no leader"]
+    assert names[:3] == ["conductor", "no leader", "down with its host"]
     assert "behind" not in names
 
 
@@ -123,7 +133,7 @@ def test_a_tool_that_fails_half_way_is_no_answer(tmp_path: Path, command: str, s
 def test_a_partition_is_told_by_both_sides() -> None:
     cut = {**STATUS, "alarms": [], "partitions": {"rabbit@ctl2": ["rabbit@ctl3", "rabbit@ctl1"]}}
 
-    seen = parse_bus(json.dumps(cut), {})
+    seen = parse_bus(json.dumps(cut), {}, {})
 
     assert seen.partitions == {"rabbit@ctl2": ("rabbit@ctl1", "rabbit@ctl3")}
 
@@ -131,3 +141,22 @@ def test_a_partition_is_told_by_both_sides() -> None:
 def test_without_a_broker_that_answers_nothing_is_known_of_the_bus(ssh: Ssh) -> None:
     with pytest.raises(BrokerSilent, match=r"no broker answers \(ctl1: "):
         RabbitmqBroker(ssh, [HOST]).look()
+
+
+def test_a_virtual_host_that_goes_down_is_told_of_its_node_until_it_is_started_there(tmp_path: Path) -> None:
+    """A real cluster of two; the queue that was on that node says nothing of itself meanwhile."""
+    with (
+        rabbit(tmp_path) as cluster,
+        serving(tmp_path, first=cluster.folder) as sshd,
+        Ssh(sshd.access, {HOST: ADDRESS}) as ssh,
+    ):
+        cluster.lose("nova", "conductor")
+        down = RabbitmqBroker(ssh, [HOST]).look()
+        cluster.ctl("-n", SECOND, "restart_vhost", "-p", "nova")
+        up = RabbitmqBroker(ssh, [HOST]).look()
+
+    assert down.members == down.running == set(NODES)
+    assert down.stopped == {"nova": (SECOND,)}
+    assert down.queues == (QueueSeen("nova", "conductor", None, 0),)
+    assert up.stopped == {}
+    assert up.queues == (QueueSeen("nova", "conductor", 0, 0),)

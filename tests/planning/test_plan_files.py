@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.planning.planned import sample_plan
 
 from skylift.model.codec import canonical
+from skylift.model.problem import Fix
 from skylift.planning.text import PlanChanged, PlanFormat, digest_of, read_plan, write_plan
 from skylift.testing.samples import PLACEMENT
 
@@ -78,3 +79,12 @@ def resigned(document: dict[str, object]) -> bytes:
     """The document with the digest that its plan has: what a mistaken tool might write."""
     digest = hashlib.sha256(canonical(document["plan"])).hexdigest()
     return canonical({**document, "digest": f"sha256:{digest}"})
+
+
+@pytest.mark.parametrize("text", [b"{", b'{"digest":"sha256:0","plan":{"format":0}}'])
+def test_what_cannot_be_read_is_made_again_by_a_command_of_every_kind_of_plan(text: bytes) -> None:
+    with pytest.raises((PlanChanged, PlanFormat)) as told:
+        read_plan(text)
+
+    (again,) = [remedy.how for remedy in told.value.remedies if remedy.fix is Fix.RETRY]
+    assert all(way in again for way in ("plan --to", "--reboot", "--hypervisor", "--drain", "rollback RUN"))

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skylift.actions.backend_traffic import DrainBackend, UndrainBackend
 from skylift.actions.parking import ParkPool
 from skylift.app.loss_budget import (
     LossBudgetSpent,
     LossGuard,
     ProbesSilent,
     counted,
+    outage_of,
     with_announced,
 )
 from skylift.app.loss_budget import over_budget as over
 from skylift.engine.fold import fold
-from skylift.engine.journal import Journal, LossCounted
+from skylift.engine.journal import Journal, LossCounted, StepDone, StepStarted
 from skylift.engine.operate import Asked, open_run, resume, take_up
-from skylift.model.ids import Epoch, PoolName, Seconds
+from skylift.model.ids import Epoch, HostName, PoolName, Seconds, StepId
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget
 from skylift.model.sample import BOOT, GUEST_COUNTER, GUEST_PING, LOST, RESTARTED, TIMEOUT, Sample
+from skylift.planning.plan import Impact, Notice
 from skylift.ports import ProbeTally
 from skylift.ports.hosts import HostUnreachable
 from skylift.probe.counting import Count
@@ -232,3 +236,51 @@ def test_the_count_is_not_read_at_every_tick(journal: Journal) -> None:
         guard(run, Epoch(1e9 + n / 10))
 
     assert 100 - len(vantage.counts) == 5
+
+
+def begun(journal: Journal, *steps: str) -> None:
+    """What the run has done so far; of the last one, that it began."""
+    for at, step in enumerate(steps):
+        journal.append(StepStarted(StepId(step), 1, at), after=len(journal.events()))
+        if step != steps[-1]:
+            journal.append(StepDone(StepId(step), 1, at), after=len(journal.events()))
+
+
+POOL = PoolName("cinder-api")
+OUT = tuple(
+    replace(step_of(action(POOL, HostName(f"ctl{n}"))), impact=Impact(notice, "cinder"))
+    for action, notice in ((DrainBackend, Notice.DOWN), (UndrainBackend, Notice.NONE))
+    for n in (1, 2)
+)
+ROLLED = tuple(replace(step, impact=Impact(Notice.FEWER_BACKENDS, "cinder")) for step in OUT)
+WAYS = {"out": OUT, "rolled": ROLLED}
+
+
+@pytest.mark.parametrize(
+    ("way", "steps", "out"),
+    [("out", 1, False), ("out", 2, True), ("out", 3, True), ("out", 4, False), ("rolled", 2, False)],
+)
+def test_an_outage_lasts_from_the_last_backend_that_is_taken_to_the_first_given_back(
+    journal: Journal, *, way: str, steps: int, out: bool
+) -> None:
+    """While one serves a plan announces no loss, nor where backends go one after the other."""
+    plan = plan_of(WAYS[way], pairwise(WAYS[way]))
+
+    begun(journal, *(step.id for step in WAYS[way][:steps]))
+
+    assert outage_of(plan)(fold(journal.events())) is out
+
+
+def test_what_is_lost_in_an_announced_outage_pauses_nothing_and_what_is_lost_after_it_does(
+    journal: Journal,
+) -> None:
+    """Until now the first seconds of a stop that had been announced, and approved, paused the run in it."""
+    counts: list[ProbeTally | str] = [tally(0), tally(90, gap=90), tally(91, gap=90), tally(97, gap=90)]
+    out = iter([False, True, False, False, False])
+    vantage = Counted(FakeCloud(sample_record()), counts)
+    guard = LossGuard(vantage, journal, "run-1", loss=LOSS, host="client", outage=lambda _: next(out))
+
+    said = [guard(fold(journal.events()), Epoch(1e9 + n * 90)) for n in range(5)]
+
+    assert said[:4] == [None] * 4
+    assert "7 requests failed" in str(said[4])

@@ -17,9 +17,10 @@ from skylift.cli.views import inspect
 from skylift.model.bus import BusSeen, QueueSeen
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Upgrade
-from skylift.model.ids import HostName
+from skylift.model.ids import Digest, HostName
 from skylift.model.record import BrokerEntry
-from skylift.planning.facts import facts_of
+from skylift.planning.facts import drift, facts_of
+from skylift.planning.upgrade import plan_upgrade
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.samples import NOW, sample_record
@@ -29,7 +30,7 @@ ALL = frozenset(f"rabbit@ctl{n}" for n in (1, 2, 3))
 
 
 def bus(**changed: Any) -> Change:
-    return lambda cloud: replace(cloud, broker=replace(BusSeen(ALL, ALL, {}, (), ()), **changed))
+    return lambda cloud: replace(cloud, broker=replace(BusSeen(ALL, ALL, {}, (), {}, ()), **changed))
 
 
 FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
@@ -40,6 +41,7 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     "nobody takes": ("broker", Level.BLOCKS, bus(queues=(QueueSeen("/", "conductor", 10, 0),)), "nobody takes what waits on the message bus in conductor of / (10 messages)", "rabbitmqctl list_queues -p '/' name messages consumers"),
     "a queue without a leader": ("broker", Level.BLOCKS, bus(queues=(QueueSeen("/", "conductor", None, 0),)), "conductor of / (it does not say how many)", "rabbitmqctl list_queues"),
     "many": ("broker", Level.BLOCKS, bus(queues=tuple(QueueSeen("/", f"q{n}", 1, 0) for n in range(9))), "q4 of / (1 messages) and 4 more", "rabbitmqctl delete_queue -p '/' q0"),
+    "a virtual host is down": ("broker", Level.BLOCKS, bus(stopped={"nova": ("rabbit@ctl2", "rabbit@ctl3")}), "virtual host nova of the message bus does not run on rabbit@ctl2, rabbit@ctl3", "ssh ctl3 rabbitmqctl restart_vhost -p 'nova'"),
     "not looked at": ("broker", Level.BLOCKS, lambda cloud: replace(cloud, broker=None), "the message bus was not looked at", "skylift inspect"),
 }  # fmt: skip
 
@@ -79,11 +81,51 @@ def test_the_bus_is_inspected_shown_and_relied_on() -> None:
 
     cloud = observe_cloud(record, CATALOG, ports_of(fake), now=NOW, goal=Upgrade(GOAL))
 
-    assert cloud.broker == BusSeen(ALL, ALL, {}, (), (QueueSeen("/", "idle", 0, 0),))
+    assert cloud.broker == BusSeen(ALL, ALL, {}, (), {}, (QueueSeen("/", "idle", 0, 0),))
     assert facts_of(cloud, record)["broker"] == "3 of 3 nodes run, in one part"
     told = [line.split() for line in inspect.lines(cloud, record)]
     assert ["rabbit@ctl2", "runs"] in told
     assert ["queue", "/", "idle", "0", "messages", "0", "consumers"] in told
+
+
+def test_nobody_is_led_to_delete_a_queue_whose_virtual_host_is_down() -> None:
+    cloud, record = cloud_and_record()
+    silent = QueueSeen("nova", "conductor", None, 0)
+
+    found = findings("broker", bus(stopped={"nova": ("rabbit@ctl2",)}, queues=(silent,))(cloud), record)
+
+    (told,) = [f.sentence for f in found if f.level is Level.BLOCKS]
+    assert "virtual host nova of the message bus does not run on rabbit@ctl2" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "now"),
+    [
+        (bus(stopped={"nova": ("rabbit@ctl2",)}), "nova down on rabbit@ctl2"),
+        (bus(alarms=("disk on rabbit@ctl1",)), "alarm of disk on rabbit@ctl1"),
+    ],
+)
+def test_a_run_is_not_begun_while_a_virtual_host_is_down_or_the_bus_takes_nothing(
+    change: Change, now: str
+) -> None:
+    """What a plan relies on is looked at again when it is applied: stopping a service then would add to it."""
+    cloud, record = cloud_and_record()
+    plan = plan_upgrade(cloud, record, Upgrade(GOAL), CATALOG, record_digest=Digest("sha256:" + "a" * 64))
+
+    assert drift(plan, facts_of(cloud, record)) == ()
+    (drifted,) = drift(plan, facts_of(change(cloud), record))
+    assert (drifted.name, drifted.now) == ("broker", f"3 of 3 nodes run, in one part, {now}")
+
+
+def test_a_virtual_host_that_is_down_is_inspected_and_shown() -> None:
+    _, record = cloud_and_record()
+    fake = FakeCloud(record)
+    fake.stopped_vhosts["nova"] = ("rabbit@ctl2",)
+
+    cloud = observe_cloud(record, CATALOG, ports_of(fake), now=NOW, goal=Upgrade(GOAL))
+
+    told = [line.split() for line in inspect.lines(cloud, record)]
+    assert ["virtual", "host", "nova", "does", "not", "run", "on", "rabbit@ctl2"] in told
 
 
 def test_a_bus_that_does_not_answer_is_a_gap_with_its_reason() -> None:

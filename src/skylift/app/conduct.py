@@ -11,9 +11,10 @@ from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
 from skylift.app.holders import await_holder
 from skylift.app.inspect import observe_cloud
-from skylift.app.loss_budget import with_announced
+from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
+from skylift.app.old_jobs import forget_old_jobs
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
@@ -195,6 +196,7 @@ def begin(
                 asked=asked,
                 gates=start.gates,
             )
+            forget_old_jobs(site, site.record.hosts)
             if start.detached:
                 return fold(journal.events())
             work_on(site, plan, journal, folder=folder, bench=bench)
@@ -336,12 +338,12 @@ def _drive(
         )
         if all(step.stage is Stage.PREPARE for step in plan.steps):
             return drive(execution, around)
-        loss = with_announced(policy.loss, plan)
+        loss, outage = with_announced(policy.loss, plan), outage_of(plan)
         site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
         gates, begun = site.record.gates, bool(execution.run.steps)
         with (
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
-            measured(site, folder, journal, bench=bench, loss=loss, resumed=begun) as guard,
+            measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, outage=outage) as guard,
         ):
             if isinstance(plan.goal, Restore):
                 # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 
+from skylift.actions.backend_traffic import DrainBackend
 from skylift.actions.parking import ParkPool
-from skylift.engine.fold import Run
+from skylift.engine.decide import Loan, Order
+from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Journal, LossCounted, milliseconds
 from skylift.engine.ledger import Ledger
-from skylift.model.ids import Epoch, Seconds
+from skylift.model.ids import Epoch, PoolName, Seconds
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.record import LossBudget
-from skylift.planning.plan import Plan
+from skylift.planning.plan import Notice, Plan
 from skylift.ports import ProbeTally, Vantage
 
 LOOK_EVERY_S = 2
@@ -56,6 +60,29 @@ def with_announced(loss: LossBudget, plan: Plan) -> LossBudget:
     return replace(loss, gap=Seconds(loss.gap + max(waits, default=0)))
 
 
+def outage_of(plan: Plan) -> Callable[[Run], bool]:
+    """Whether an API that the plan stops as a whole is out right now: the run has taken all of its backends.
+
+    The first that it takes, and the last that it gives back, are no outage: others serve.
+    """
+    order = Order.of(plan)
+    pools: dict[PoolName, dict[Loan, str]] = defaultdict(dict)
+    for loan in order.loans:
+        step = plan.step(loan.taken_by)
+        if isinstance(step.action, DrainBackend) and step.impact.notice is Notice.DOWN:
+            pools[step.action.pool][loan] = step.action.server
+
+    def is_out(run: Run) -> bool:
+        begun = run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED, Phase.WAITING)
+        return any(
+            {s for n, s in of.items() if n.taken_by in begun and n.given_back_by not in run.passed}
+            == set(of.values())
+            for of in pools.values()
+        )
+
+    return is_out
+
+
 def counted(tally: ProbeTally, now: Epoch) -> LossCounted:
     """What the journal keeps of a count."""
     gaps_ms = {api: round(gap * 1000) for api, gap in tally.longest_gap_s.items()}
@@ -95,6 +122,8 @@ class LossGuard:
     had been lost by then is in the ``journal``, written down when the first of them looked.
 
     A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users.
+    In an ``outage`` that the plan announces nothing is judged, for a pause would only make it longer; what is
+    lost counts from its end on.
     """
 
     def __init__(
@@ -106,6 +135,7 @@ class LossGuard:
         loss: LossBudget,
         host: str,
         blackout: int = 0,
+        outage: Callable[[Run], bool] = lambda _run: False,
     ) -> None:
         self._vantage = vantage
         self._journal = journal
@@ -113,6 +143,8 @@ class LossGuard:
         self._loss = loss
         self._host = host
         self._blackout = blackout
+        self._outage = outage
+        self._was_out = False
         self._looked_at = Epoch(0.0)
         self._heard_at: Epoch | None = None
 
@@ -121,6 +153,9 @@ class LossGuard:
             return None
         self._looked_at = now
         self._heard_at = self._heard_at or now
+        if self._outage(run):
+            self._was_out, self._heard_at = True, now
+            return None
         try:
             tally = self._vantage.tally(self._label)
         except Transient as unreached:
@@ -128,15 +163,23 @@ class LossGuard:
         if not tally.alive:
             return self._silent(now, "the probes have ended")
         self._heard_at = now
+        if self._was_out:
+            self._was_out = False
+            self._write(counted(tally, now), since=run.lost)
+            return None
         before = run.lost or self._kept(counted(tally, now))
         return over_budget(tally, before, self._loss, blackout=self._blackout)
 
     def _kept(self, now: LossCounted) -> LossCounted:
         """What counts from here on: this count, unless the journal has one that the run does not know yet."""
+        return self._write(now, since=None) or now
+
+    def _write(self, now: LossCounted, *, since: LossCounted | None) -> LossCounted | None:
+        """What counts once ``now`` was written in the place of ``since``, or somebody else's count."""
         ledger = Ledger(self._journal)
-        while ledger.run.lost is None and ledger.run.closed is None:
+        while ledger.run.lost == since and ledger.run.closed is None:
             ledger.write(now)
-        return ledger.run.lost or now
+        return ledger.run.lost
 
     def _silent(self, now: Epoch, why: str) -> Problem | None:
         silent_s = now - (self._heard_at or now)

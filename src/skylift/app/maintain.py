@@ -22,6 +22,7 @@ from skylift.app.host_turns import turns_of
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
+from skylift.app.old_jobs import forget_old_jobs
 from skylift.app.owed_automation import none_owed
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
@@ -125,6 +126,7 @@ def apply_mandate(
         with open_journal(folder) as journal:
             cloud = mandate.cloud
             begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
+            forget_old_jobs(site, mandate.hosts)
             if detached:
                 return begun
             rested = _work(site, mandate, journal, folder=folder, bench=bench)

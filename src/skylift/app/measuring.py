@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from skylift.app.bench import Bench
@@ -11,6 +11,7 @@ from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples
 from skylift.app.site import Site
 from skylift.engine.drive import Guard
+from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
 from skylift.model.problem import Refused, Transient, Uncertain
 from skylift.model.record import LossBudget
@@ -29,17 +30,19 @@ def measured(
     loss: LossBudget,
     resumed: bool,
     blackout: int = 0,
+    outage: Callable[[Run], bool] = lambda _run: False,
 ) -> Iterator[Guard]:
     """The probes run and are counted for as long as the block runs, and what they met is kept.
 
-    ``blackout`` is what guests may lose beside the budget, as they are moved.
+    ``blackout`` is what guests may lose beside the budget, as they are moved. What is lost in an
+    ``outage`` that the plan announces counts for nothing.
     """
     vantage, label = site.ports.vantage, str(folder.id)
     try:
         if not resumed:
             _let_pass(site, bench)
         host = site.record.vantage.host
-        yield LossGuard(vantage, journal, label, loss=loss, host=host, blackout=blackout)
+        yield LossGuard(vantage, journal, label, loss=loss, host=host, blackout=blackout, outage=outage)
     finally:
         end_probes(site, folder, bench)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from skylift.engine.journal import milliseconds
 from skylift.model.codec import Malformed, canonical, decode, encode
+from skylift.model.goal import ANY_PLAN
 from skylift.model.ids import Digest, Epoch
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.seal import Holds, PublicKey, Seal, Signer, Signers, name_of
-from skylift.planning.text import PLAN_AGAIN
 
 FORMAT = 1
 """Version of the seal's file; a reader refuses any other."""
@@ -27,7 +27,7 @@ class PlanUnsealed(Refused):
 
     code = "plan.unsealed"
 
-    def __init__(self, why: str, *, again: str = PLAN_AGAIN) -> None:
+    def __init__(self, why: str, *, again: str = ANY_PLAN) -> None:
         super().__init__(
             f"this plan cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring the file that ends in .seal from where the plan was made"),
@@ -40,7 +40,7 @@ class PlanExpired(Refused):
 
     code = "plan.expired"
 
-    def __init__(self, hours: int, allowed_h: int, *, again: str = PLAN_AGAIN) -> None:
+    def __init__(self, hours: int, allowed_h: int, *, again: str = ANY_PLAN) -> None:
         super().__init__(
             f"this plan may no longer be applied: it was sealed {hours} h ago, for {allowed_h} h",
             Remedy(Fix.RETRY, f"plan from what the cloud is now: {again}"),
@@ -88,7 +88,7 @@ def seal_plan(plan: Digest, signer: Signer, *, now: Epoch, valid_h: int) -> byte
     return canonical(encode(replace(bare, seal=signer.seal(bare.said))))
 
 
-def read_plan_seal(text: bytes, holds: Holds, *, again: str = PLAN_AGAIN) -> PlanSeal:
+def read_plan_seal(text: bytes, holds: Holds, *, again: str = ANY_PLAN) -> PlanSeal:
     """The seal in the bytes of its file, once it is seen to be whole; ``again`` makes the plan anew.
 
     Raises:
@@ -105,9 +105,7 @@ def read_plan_seal(text: bytes, holds: Holds, *, again: str = PLAN_AGAIN) -> Pla
     return found
 
 
-def author(
-    plan: Digest, text: bytes | None, signers: Signers, holds: Holds, *, again: str = PLAN_AGAIN
-) -> str:
+def author(plan: Digest, text: bytes | None, signers: Signers, holds: Holds, *, again: str = ANY_PLAN) -> str:
     """The name of the signer who sealed a plan, given the file beside it; empty if no signer is named.
 
     ``again`` is the command that makes it anew.
@@ -139,7 +137,7 @@ def trusted(signer: Signer | None, signers: Signers) -> None:
         raise SignerUnknown(signer.key if signer else None)
 
 
-def in_time(text: bytes | None, holds: Holds, now: Epoch, *, again: str = PLAN_AGAIN) -> None:
+def in_time(text: bytes | None, holds: Holds, now: Epoch, *, again: str = ANY_PLAN) -> None:
     """See that a sealed plan may still be applied.
 
     Raises:

@@ -10,7 +10,7 @@ from skylift.app.site import Site
 from skylift.catalog.catalog import documents
 from skylift.checks.finding import Finding, blocked
 from skylift.checks.registry import check_all
-from skylift.model.goal import Upgrade
+from skylift.model.goal import ANY_PLAN, Upgrade
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.plan import Plan
 from skylift.planning.text import PlanFormat, plan_document, read_plan, write_plan
@@ -80,4 +80,4 @@ def _again(text: bytes) -> str:
     try:
         return read_plan(text).goal.again
     except PlanFormat:
-        return "skylift plan --to RELEASE -o FILE"
+        return ANY_PLAN

@@ -100,7 +100,8 @@ def propose_fleet(
         raise FleetInvalid(file, f"it has no host {', '.join(unknown)}")
     policy = replace(policy, only=drained or policy.only)
     purpose = shlex.join(word for host in drained for word in ("--drain", host)) or "--reboot"
-    again = f"skylift plan {purpose} --fleet {shlex.quote(str(file))}"
+    then_too = f" --afterwards {afterwards.value}" if afterwards else ""
+    again = f"skylift plan {purpose} --fleet {shlex.quote(str(file))}{then_too}"
     then = Wanted(afterwards) if afterwards else None
     return _proposal(closed_for_good(fleet, drained), policy, frontier=frontier, again=again, then=then)
 

@@ -55,10 +55,22 @@ def _cluster(entry: BrokerEntry, seen: BusSeen, host: HostName) -> Iterator[Comp
         )
     for alarm in seen.alarms:
         yield blocks(f"the message bus takes no message: alarm of {alarm}", show)
+    for vhost, nodes in seen.stopped.items():
+        yield blocks(
+            f"virtual host {vhost} of the message bus does not run on {listed(nodes)}: "
+            "whoever is connected there gets nothing from it",
+            *(
+                f"start it: ssh {node.partition('@')[2]} rabbitmqctl restart_vhost -p '{vhost}'"
+                for node in nodes
+            ),
+        )
 
 
 def _queues(seen: BusSeen, host: HostName) -> Iterator[Complaint]:
-    left = [q for q in seen.queues if q.messages != 0 and q.consumers == 0]
+    # A queue says nothing where its virtual host does not run, and that is told already: nobody may be led
+    # to delete it.
+    told = [q for q in seen.queues if q.messages is not None or q.vhost not in seen.stopped]
+    left = [q for q in told if q.messages != 0 and q.consumers == 0]
     if not left:
         return
     named = ", ".join(f"{q.name} of {q.vhost} ({_count(q.messages)})" for q in left[:_NAMED])

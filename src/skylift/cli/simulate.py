@@ -74,7 +74,7 @@ def simulate(
     seeds_of = range(first, first + seeds) if seed is None else (seed,)
     if is_mandate(text):
         if fleet_file is None:
-            raise rehearsal.NoTwin.without_fleet()
+            raise rehearsal.NoTwin
         if faults:
             raise click.UsageError("--faults goes with the plan of an upgrade or of a way back")
         scene = _scene(read_approved(text), record, fleet_file)

@@ -4,6 +4,7 @@
 (there as soon as the command may have begun, and on disk before it does) and ``rc`` (its code, renamed
 into place when it ended). So what became of a job is known after a reboot of its host, and a start that
 is repeated, because its answer was lost, starts nothing: a lock on the host makes the two exclusive.
+Folders stay until ``forget`` is told that nobody can ask for them any more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -64,6 +66,32 @@ else
     esac
 fi
 [ ! -e output ] || tail -c "$3" output
+"""
+
+# A key is in its script, for the name of a folder may be another. A job without a code has not ended, or
+# was cut short.
+_KEPT = r"""
+cd "$1" 2>/dev/null || exit 0
+for folder in */; do
+    name=${folder%/}
+    [ -e "$name/command" ] || continue
+    key=$(sed -n '2s/^# Skylift job \(.*\): run by systemd, once\.$/\1/p' "$name/command")
+    [ -n "$key" ] || continue
+    if [ ! -e "$name/rc" ]; then
+        unit=skylift-$(printf %s "$key" | sha256sum | cut -c1-16).service
+        [ "$(systemctl show -p ActiveState --value "$unit")" = inactive ] || continue
+    fi
+    printf '%s\n' "$key"
+done
+"""
+
+# Out of the way first, in one move: what is half removed would have no key any more, and stay for ever.
+_FORGET = r"""
+cd "$1" 2>/dev/null || exit 0
+while IFS= read -r name; do
+    [ ! -d "$name" ] || mv -T "$name" ".gone-$name"
+done
+rm -rf .gone-*
 """
 
 _COMMAND = """\
@@ -120,6 +148,15 @@ class SshJobs:
     def state(self, host: HostName) -> JobState:
         folder = FOLDER / folder_name(self._bound)
         return parse_state(self.ssh.ask(host, _STATE, str(folder), unit_name(self.key), str(_TAIL_BYTES)))
+
+    def kept(self, host: HostName) -> tuple[str, ...]:
+        return tuple(self.ssh.ask(host, _KEPT, str(FOLDER)).splitlines())
+
+    def forget(self, host: HostName, keys: Iterable[str]) -> None:
+        names = "".join(f"{folder_name(key)}\n" for key in keys).encode()
+        said = self.ssh.run(host, shell(_FORGET, str(FOLDER)), input=names, changes=True)
+        if said.code != 0:
+            raise ChangeUncertain(host, said.complaint)
 
     @property
     def _bound(self) -> str:

@@ -21,10 +21,11 @@ CLUSTER = r"""
 set -eu
 ask() { timeout 40 rabbitmqctl --quiet "$@" </dev/null; }
 ask --formatter json cluster_status
-ask --no-table-headers list_vhosts name
+ask --formatter json list_vhosts name cluster_state
 """
 # A queue in use has consumers and nothing in it, and there are thousands: those stay on the host. What has
-# messages and no consumer comes first, so that no limit hides it.
+# messages and no consumer comes first, so that no limit hides it; of one whose virtual host does not run
+# where it is, both figures are "".
 QUEUES = r"""
 set -eu
 timeout 80 rabbitmqctl --quiet --formatter json list_queues -p "$2" name messages consumers </dev/null >"$3"
@@ -32,7 +33,7 @@ awk -v limit="$1" '
     !/^,?[{]/ { next }
     { sub(/^,/, "") }
     /"messages":0,"consumers":[1-9][0-9]*[}]$/ { next }
-    /"consumers":0[}]$/ && !/"messages":0,"consumers":0[}]$/ { if (shown++ < limit) print; next }
+    /"consumers":(0|"")[}]$/ && !/"messages":0,"consumers":0[}]$/ { if (shown++ < limit) print; next }
     { rest[++kept] = $0 }
     END { for (n = 1; n <= kept && shown++ < limit; n++) print rest[n] }
 ' "$3"
@@ -71,7 +72,8 @@ class RabbitmqBroker:
         why: dict[HostName, str] = {}
         for host in self._hosts:
             try:
-                status, *vhosts = self._asked(host, shell(CLUSTER))
+                status, *listed = self._asked(host, shell(CLUSTER))
+                vhosts = parse_vhosts(listed)
                 queues = {
                     vhost: self._asked(host, shell(_IN_A_FILE, QUEUES, str(QUEUES_MAX), vhost))
                     for vhost in vhosts
@@ -79,7 +81,7 @@ class RabbitmqBroker:
             except Transient as problem:
                 why[host] = str(problem)
                 continue
-            return parse_bus(status, queues)
+            return parse_bus(status, vhosts, queues)
         raise BrokerSilent(why)
 
     def _asked(self, host: HostName, argv: Sequence[str]) -> list[str]:
@@ -89,8 +91,23 @@ class RabbitmqBroker:
         return [line for line in said.text.splitlines() if line]
 
 
-def parse_bus(status: str, queues: Mapping[str, Iterable[str]]) -> BusSeen:
-    """What a node says of its cluster, and by virtual host of the queues that somebody should know of."""
+def parse_vhosts(listed: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Every virtual host, with the running nodes on which it does not run.
+
+    Source: RabbitMQ, rabbit_vhost:vhost_cluster_state/1: each running node is asked whether the virtual
+    host's supervisor is alive there.
+    """
+    rows: list[dict[str, Any]] = json.loads("".join(listed))
+    return {
+        row["name"]: tuple(sorted(node for node, state in row["cluster_state"].items() if state != "running"))
+        for row in rows
+    }
+
+
+def parse_bus(
+    status: str, vhosts: Mapping[str, tuple[str, ...]], queues: Mapping[str, Iterable[str]]
+) -> BusSeen:
+    """What a node says of its cluster, and by virtual host where it is down and of queues worth a word."""
     cluster: dict[str, Any] = json.loads(status)
     found = [_queue(vhost, json.loads(line)) for vhost, lines in queues.items() for line in lines]
     found.sort(key=lambda queue: queue.consumers > 0 or queue.messages == 0)
@@ -99,6 +116,7 @@ def parse_bus(status: str, queues: Mapping[str, Iterable[str]]) -> BusSeen:
         running=frozenset(cluster["running_nodes"]),
         partitions={node: tuple(sorted(cut)) for node, cut in sorted(cluster["partitions"].items())},
         alarms=tuple(sorted(_alarm(alarm) for alarm in cluster["alarms"])),
+        stopped={vhost: nodes for vhost, nodes in sorted(vhosts.items()) if nodes},
         queues=tuple(found[:QUEUES_MAX]),
     )
 

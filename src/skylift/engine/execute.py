@@ -254,11 +254,12 @@ def push(step: Step, ports: Ports, *, overdue: bool, on: tuple[Step, ...] = ()) 
         if isinstance(progress, Pending):
             if overdue:
                 return Overdue(progress.left)
-            for earlier in on:
-                again = earlier.action.observe(ports)
-                if isinstance(again, Pending):
-                    earlier.action.advance(ports)
-                    return again
+            lapsed = [(e, again) for e in on if isinstance(again := e.action.observe(ports), Pending)]
+            # All of them: of a pool that is out as a whole, one may be taken again only once the others are.
+            for earlier, _ in lapsed:
+                earlier.action.advance(ports)
+            if lapsed:
+                return lapsed[0][1]
             step.action.advance(ports)
     except Problem as problem:
         return problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skylift.engine.journal import Reported
+from skylift.model.goal import ANY_PLAN
 from skylift.model.ids import RunId, Seconds, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 
@@ -74,7 +75,7 @@ class RunRefuses(Refused):
             f"cannot {verb} run {run}: it is {standing}",
             Remedy(Fix.REPAIR, "see how it stands and what is left: skylift status"),
             Remedy(Fix.RETRY, "say what it takes as it stands: skylift " + " | ".join(allowed)),
-            Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),
+            Remedy(Fix.RETRY, f"for something new, make a new plan: {ANY_PLAN}"),
         )
 
 

@@ -28,5 +28,7 @@ class BusSeen:
     """By node, those that it was cut off from."""
     alarms: tuple[str, ...]
     """What it complains of, such as ``memory on rabbit@ctl1``: no message is taken meanwhile."""
+    stopped: Mapping[str, tuple[str, ...]]
+    """By virtual host, the running nodes on which it does not run: what is in its queues there waits."""
     queues: tuple[QueueSeen, ...]
     """Those with messages and without consumers first; not all, if there are very many."""

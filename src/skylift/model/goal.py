@@ -10,6 +10,12 @@ from skylift.model.backup import Backup
 from skylift.model.ids import ComponentName, Digest, RunId, StepId
 from skylift.model.release import Release
 
+ANY_PLAN = (
+    "skylift plan --to RELEASE -o FILE; of compute hosts with --reboot, --hypervisor or --drain HOST in the "
+    "place of --to; back: skylift rollback RUN -o FILE"
+)
+"""The commands that make a plan, where it cannot be told of which kind one is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:

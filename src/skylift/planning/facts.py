@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from skylift.model.bus import BusSeen
 from skylift.model.closing import label_in
 from skylift.model.cloud import Cloud, HostSeen, migrations_subject
 from skylift.model.ids import ArtifactName
@@ -146,10 +147,17 @@ def _of_stores(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     for subject, revisions in cloud.migrations.items():
         yield migrations_subject(*subject), _words(heads(revisions))
     if cloud.broker:
-        running = f"{len(cloud.broker.running)} of {len(cloud.broker.members)} nodes run"
-        yield "broker", f"{running}, {'cut in parts' if cloud.broker.partitions else 'in one part'}"
+        yield "broker", _bus(cloud.broker)
     for host, node in cloud.galera.items():
         yield f"galera {host}", f"{node.status} {node.state} {node.size}"
+
+
+def _bus(seen: BusSeen) -> str:
+    running = f"{len(seen.running)} of {len(seen.members)} nodes run"
+    parts = "cut in parts" if seen.partitions else "in one part"
+    alarms = (f"alarm of {alarm}" for alarm in seen.alarms)
+    stopped = (f"{vhost} down on {_words(nodes)}" for vhost, nodes in seen.stopped.items())
+    return ", ".join((running, parts, *alarms, *stopped))
 
 
 def _of_hosts(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:

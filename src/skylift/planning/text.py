@@ -8,11 +8,10 @@ from typing import Any
 
 from skylift.actions.registry import KINDS
 from skylift.model.codec import Malformed, canonical, decode, encode
+from skylift.model.goal import ANY_PLAN
 from skylift.model.ids import Digest
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.plan import FORMAT, Plan
-
-PLAN_AGAIN = "skylift plan --to RELEASE -o FILE"
 
 
 class PlanChanged(Refused):
@@ -20,7 +19,7 @@ class PlanChanged(Refused):
 
     code = "plan.changed"
 
-    def __init__(self, what: str, *, again: str = PLAN_AGAIN) -> None:
+    def __init__(self, what: str, *, again: str = ANY_PLAN) -> None:
         super().__init__(
             f"this is not the plan that was made: {what}",
             Remedy(Fix.REPAIR, "get the file again from where it was approved"),
@@ -37,7 +36,7 @@ class PlanFormat(Refused):
         super().__init__(
             f"this plan cannot be read by this version of Skylift: {what}",
             Remedy(Fix.REPAIR, "run it with the version of Skylift that made it"),
-            Remedy(Fix.RETRY, f"make a new one and approve that: {PLAN_AGAIN}"),
+            Remedy(Fix.RETRY, f"make a new one and approve that: {ANY_PLAN}"),
         )
 
 

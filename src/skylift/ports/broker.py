@@ -14,7 +14,7 @@ class Broker(Protocol):
     """The cluster of brokers. Reads only."""
 
     def look(self) -> BusSeen:
-        """The cluster as one of its nodes sees it, with at most ``QUEUES_MAX`` queues.
+        """The cluster as one of its nodes sees it, its virtual hosts, and at most ``QUEUES_MAX`` queues.
 
         Raises:
             Transient: no node answers.

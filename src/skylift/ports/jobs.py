@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,4 +60,15 @@ class Jobs(Protocol):
 
     def state(self, host: HostName) -> JobState:
         """What became of this key's job on ``host``."""
+        ...
+
+    def kept(self, host: HostName) -> tuple[str, ...]:
+        """The keys of all jobs on ``host`` that do not run, whoever started them."""
+        ...
+
+    def forget(self, host: HostName, keys: Iterable[str]) -> None:
+        """Remove what is kept of these jobs on ``host``: nobody may ask for one of them again.
+
+        A key that has no job there is none to remove.
+        """
         ...

@@ -27,5 +27,6 @@ class FakeBroker:
             running=frozenset(f"rabbit@{host}" for host in hosts if self.cloud.is_up(host)),
             partitions={},
             alarms=(),
+            stopped=dict(self.cloud.stopped_vhosts),
             queues=tuple(self.cloud.queues[:QUEUES_MAX]),
         )

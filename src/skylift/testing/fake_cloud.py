@@ -57,6 +57,8 @@ class FakeCloud:
         """Commands that end well here whatever they would do elsewhere, with the schemas that they leave."""
         self.queues: list[QueueSeen] = []
         """Queues of the message bus that somebody should know of."""
+        self.stopped_vhosts: dict[str, tuple[str, ...]] = {}
+        """By virtual host of the message bus, the nodes on which it does not run."""
         self.in_hand: list[InHand] = []
         """What users asked for and services have not ended."""
         self.deeds: list[Deed] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -10,7 +10,7 @@ from skylift.model.cloud import Answer, HostSeen, Revision, UnitSeen, UnitState
 from skylift.model.ids import Digest, Epoch, HostName, UnitName
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Artifact
-from skylift.ports import Command, Jobs, JobState, NoJob, Ports
+from skylift.ports import Command, Jobs, JobState, NoJob, Ports, Running
 from skylift.testing.fake_broker import FakeBroker
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_compute import FakeCanaries, FakeCompute
@@ -103,6 +103,16 @@ class FakeJobs:
     def state(self, host: HostName) -> JobState:
         job = self.cloud.reach(host).jobs.get(self.key)
         return job.state if job else NoJob()
+
+    def kept(self, host: HostName) -> tuple[str, ...]:
+        jobs = self.cloud.reach(host).jobs
+        return tuple(key for key, job in jobs.items() if not isinstance(job.state, Running))
+
+    def forget(self, host: HostName, keys: Iterable[str]) -> None:
+        found = self.cloud.reach(host)
+        for key in keys:
+            found.jobs.pop(key, None)
+        self.cloud.answer("jobs.forget", host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ def cloud_of(catalog: Catalog, record: Record, shape: Shape) -> Cloud:
         obtainable={},
         upgrade_checks={n: Answer(0, "") for n, c in known.items() if c.commands.upgrade_check},
         doctor=Answer(0, ""),
-        broker=BusSeen(_nodes(balancers), _nodes(balancers), {}, (), ()),
+        broker=BusSeen(_nodes(balancers), _nodes(balancers), {}, (), {}, ()),
         unread={},
         machine_types={n: Answer(0, "") for n, c in known.items() if c.commands.unset_machine_types},
         answers={(s.name, host): 200 for s, host in placed if s.balanced},

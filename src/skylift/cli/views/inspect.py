@@ -142,6 +142,10 @@ def _broker(cloud: Cloud, record: Record) -> list[str]:
     rows += [(n, "runs" if n in seen.running else "does not run", "", "") for n in sorted(seen.members)]
     rows += [(node, f"cut off from {', '.join(cut)}", "", "") for node, cut in seen.partitions.items()]
     rows += [("alarm", alarm, "", "") for alarm in seen.alarms]
+    rows += [
+        ("virtual host", f"{vhost} does not run on {', '.join(nodes)}", "", "")
+        for vhost, nodes in seen.stopped.items()
+    ]
     for q in seen.queues:
         waiting = "unknown" if q.messages is None else f"{q.messages} messages"
         rows.append(("queue", f"{q.vhost} {q.name}", waiting, f"{q.consumers} consumers"))

@@ -159,7 +159,7 @@ class BrokerContract:
 
         assert seen.members == seen.running
         assert len(seen.members) == entry.size == len(scene.record.hosts_in(entry.role))
-        assert (seen.partitions, seen.alarms) == ({}, ())
+        assert (seen.partitions, seen.alarms, seen.stopped) == ({}, (), {})
         assert len(seen.queues) <= QUEUES_MAX
         assert all(queue.messages != 0 or queue.consumers == 0 for queue in seen.queues)
 

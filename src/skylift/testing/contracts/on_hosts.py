@@ -79,6 +79,20 @@ class JobsContract:
 
         assert scene.ports.under(key).jobs.state(other) == NoJob()
 
+    def test_an_ended_job_is_kept_until_it_is_forgotten_and_no_other_is(self, scene: Scene) -> None:
+        jobs, keys = scene.ports.jobs, [scene.key() for _ in range(2)]
+        for key in keys:
+            scene.run(scene.good, key)
+        both = set(jobs.kept(scene.host))
+
+        for _ in range(2):
+            jobs.forget(scene.host, (keys[0], scene.key()))
+
+        assert set(keys) <= both
+        assert set(jobs.kept(scene.host)) & set(keys) == {keys[1]}
+        assert scene.ports.under(keys[0]).jobs.state(scene.host) == NoJob()
+        assert scene.ports.under(keys[1]).jobs.state(scene.host) != NoJob()
+
     def test_a_host_out_of_reach_starts_nothing(self, scene: Scene) -> None:
         jobs = scene.ports.under(scene.key()).jobs
 
@@ -86,6 +100,8 @@ class JobsContract:
             jobs.start(scene.gone, scene.good)
         with pytest.raises(Transient):
             jobs.state(scene.gone)
+        with pytest.raises(Transient):
+            jobs.kept(scene.gone)
 
 
 class ServicesContract:

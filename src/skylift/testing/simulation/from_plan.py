@@ -18,19 +18,21 @@ from skylift.actions.run_command import RunCommand
 from skylift.catalog.catalog import Catalog
 from skylift.model.closing import reason_of
 from skylift.model.cloud import BackendState, Revision, UnitState
-from skylift.model.goal import Rollback
-from skylift.model.ids import ComponentName, HostName, ServiceName
+from skylift.model.goal import Restore, Rollback
+from skylift.model.ids import ComponentName, Epoch, HostName, ServiceName
 from skylift.model.record import Record
 from skylift.planning.facts import drift, facts_of
 from skylift.planning.plan import Plan
 from skylift.ports import Command
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_schemas import Of
+from skylift.testing.fake_stores import FakeDump
 from skylift.testing.simulation.scene import Scene
 
 _NOTHING = "nothing"
 """How a fact says that there is none."""
 _BY_US = "by Skylift"
+_Both = tuple[tuple[Revision, ...], tuple[Revision, ...]]
 
 
 def scene_from(plan: Plan, record: Record, catalog: Catalog) -> Scene:
@@ -56,6 +58,7 @@ def twin_of(plan: Plan, record: Record) -> FakeCloud:
     _place_artifacts(cloud)
     _close(cloud, plan)
     cloud.roster.pass_moment(at_once=True)
+    _place_backups(cloud, plan)
     for action in (step.action for step in plan.steps):
         # What commands of an artifact would really do nobody knows here: the plan's own word is taken.
         match action:
@@ -137,6 +140,8 @@ def _close(cloud: FakeCloud, plan: Plan) -> None:
 def _place_schemas(cloud: FakeCloud, plan: Plan) -> None:
     """Rows as the facts have them; of migrations, one for each row that the plan's phases lead to."""
     declared: dict[Of, tuple[Revision, ...]] = {}
+    restored = plan.goal.restored if isinstance(plan.goal, Restore) else ()
+    then = {r.backup.database: r.rows for r in restored}
     for component in cloud.record.components:
         for database, schema in cloud.schemas.of(component).items():
             rows = _rows(plan, database)
@@ -144,13 +149,29 @@ def _place_schemas(cloud: FakeCloud, plan: Plan) -> None:
             of_goal, of_source = (plan.goal.to, component, schema.name), (plan.source, component, schema.name)
             if isinstance(plan.goal, Rollback):
                 of_source = (plan.goal.reached, component, schema.name)
-                declared[of_goal], declared[of_source] = _beyond(plan, database, rows)
+                branches = _branches_beyond(plan, database)
+                declared[of_goal], declared[of_source] = (
+                    _went_on(then[database], rows, branches)
+                    if database in then
+                    else _came_from_before(rows, branches)
+                )
             else:
                 declared.setdefault(of_source, tuple(Revision(row, (), (), "") for row in rows))
                 declared.setdefault(
                     of_goal, (*declared[of_source], *_to_come(cloud, plan, component, database))
                 )
     cloud.schemas.declare(declared)
+
+
+def _place_backups(cloud: FakeCloud, plan: Plan) -> None:
+    """Those that the plan restores, whole and rehearsed, with what their tables of versions had then."""
+    for restored in plan.goal.restored if isinstance(plan.goal, Restore) else ():
+        backup, at = restored.backup, Epoch(restored.finished)
+        place = backup.host, backup.file
+        reports = tuple(row for row in cloud.roster.every if row.database == backup.database)
+        cloud.backups[place] = at
+        cloud.stores.dumps[place] = FakeDump(at, frozenset(restored.rows), reports, frozenset())
+        cloud.stores.rehearsed.add(place)
 
 
 def _rows(plan: Plan, database: str) -> tuple[str, ...]:
@@ -171,13 +192,33 @@ def _to_come(cloud: FakeCloud, plan: Plan, component: ComponentName, database: s
                 at = head.rows
 
 
-def _beyond(
-    plan: Plan, database: str, rows: Iterable[str]
-) -> tuple[tuple[Revision, ...], tuple[Revision, ...]]:
-    """What the old release declares, and the new one: as much more as the fact says."""
+def _branches_beyond(plan: Plan, database: str) -> list[str]:
+    """The branches in which a database has more than the old release declares, as the fact says."""
     facts = (told for fact, told in plan.facts.items() if fact.startswith(f"beyond {database} "))
     told = next(facts, _NOTHING)
-    branches = [] if told == _NOTHING else [b if b != "all" else "" for b in told.split(" ")]
+    return [] if told == _NOTHING else [b if b != "all" else "" for b in told.split(" ")]
+
+
+def _went_on(then: Iterable[str], rows: Iterable[str], branches: list[str]) -> _Both:
+    """What the old release declares, and the new one: ``rows`` follow what a backup has of ``then``."""
+    old = tuple(Revision(row, (), (), "") for row in then)
+    gone, fresh, left = tuple(sorted({*then} - {*rows})), sorted({*rows} - {*then}), list(branches)
+    of: dict[str, str] = {}
+    for row in fresh:
+        if named := [branch for branch in left if branch and branch in row]:
+            of[row] = named[0]
+            left.remove(named[0])
+    for row in fresh:
+        if row not in of:
+            of[row] = left.pop(0) if left else ""
+    # A branch without a row of its own is one that another row follows.
+    between = tuple(Revision(f"{branch}-before", gone, (), branch) for branch in left if fresh)
+    parents = tuple(revision.id for revision in between) or gone
+    return old, (*old, *between, *(Revision(row, parents, (), of[row]) for row in fresh))
+
+
+def _came_from_before(rows: Iterable[str], branches: list[str]) -> _Both:
+    """What the old release declares, and the new one: as much more as there are ``branches``."""
     left, old, new = list(rows), list[Revision](), list[Revision]()
     for branch in branches[: len(left)]:
         row = next((row for row in left if branch and branch in row), left[0])

@@ -43,7 +43,8 @@ class Guards:
         """Services that others closed before the run."""
         down = {s.impact.api for s in plan.steps if s.impact.notice is Notice.DOWN}
         entries = self._record.services.values()
-        self._announced = {entry.pool for entry in entries if entry.component in down}
+        self.announced = frozenset(entry.pool for entry in entries if entry.component in down)
+        """The pools that the plan says will not answer for a while."""
 
     def is_taken(self, place: Place) -> bool:
         """Whether a backend is out of use because the run took it, or stopped what serves there."""
@@ -97,7 +98,7 @@ class Guards:
         out = Counter(place[0] for place in self._asked if told[place].told == "drain")
         size = Counter(pool for pool, _ in self.places)
         for pool, number in out.items():
-            if pool in self._announced or held(self._world.cloud, pool):
+            if pool in self.announced or held(self._world.cloud, pool):
                 continue
             if number > self._record.policy.batch or number >= size[pool] > 1:
                 yield Violation("batch", f"{number} of {size[pool]} backends of {pool} are out at once")
@@ -148,7 +149,7 @@ class Guards:
         views = [b for b in self._world.cloud.traffic.views() if b.pool == pool]
         holder = self._world.cloud.traffic.vip_holder
         own = [b for b in views if b.balancer == holder]
-        if pool in self._announced or len(own) == 1 or held(self._world.cloud, pool):
+        if pool in self.announced or len(own) == 1 or held(self._world.cloud, pool):
             return
         up = {b.server for b in own if b.state is BackendState.UP}
         if server in up and not up - {server}:
@@ -158,7 +159,7 @@ class Guards:
         self.checks["in use"] += 1
         unit = self._world.cloud.hosts[host].units[name]
         traffic = self._world.cloud.traffic
-        if not unit.pool or unit.state is not UnitState.ACTIVE or unit.pool in self._announced:
+        if not unit.pool or unit.state is not UnitState.ACTIVE or unit.pool in self.announced:
             return
         if traffic.in_flight((unit.pool, host)) and self._world.cloud.now > self._world.forgot_at:
             yield Violation("in use", f"{name} on {host} is stopped with requests in flight")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from skylift.app.loss_budget import LossGuard, with_announced
+from skylift.app.loss_budget import LossGuard, outage_of, with_announced
 from skylift.drainbench.clouds import Chance
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.journal import Journal, Reported
 from skylift.engine.operate import Gates, open_run
 from skylift.engine.problems import Holder
+from skylift.model.goal import Restore
 from skylift.model.problem import Problem
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
@@ -109,7 +110,9 @@ class Ran:
     failures: tuple[tuple[str, Reported], ...]
     """What failed or stopped it: the step, or nothing, and the problem."""
     lost: Counter[str]
-    """Requests of users that failed, by pool."""
+    """Requests of users that failed, by pool; but for those of ``announced``."""
+    announced: Counter[str]
+    """Requests that failed because the plan stops what they go to, and says so."""
     works_lost: tuple[str, ...]
     """Servers and stacks that users asked for and did not get."""
     lasted_s: int
@@ -291,8 +294,10 @@ class _Play:
         ports.vantage.start_probes(str(RUN))
         host = world.cloud.record.vantage.host
         loss = with_announced(policy.loss, plan)
-        guard = LossGuard(ports.vantage, journal, str(RUN), loss=loss, host=host)
-        drive(execution, Surroundings(clock=lambda: world.now, pause=self._pause, guard=guard))
+        guard = LossGuard(ports.vantage, journal, str(RUN), loss=loss, host=host, outage=outage_of(plan))
+        around = Surroundings(clock=lambda: world.now, pause=self._pause)
+        # As the product does: what is restored is down on purpose, and no loss pauses it.
+        drive(execution, around if isinstance(plan.goal, Restore) else replace(around, guard=guard))
 
     def _pause(self) -> None:
         """Half a second to one in life; here a second, and four once nothing has changed for long."""
@@ -333,7 +338,8 @@ class _Play:
             first=self._injector.first,
             befell=tuple(self._injector.befell),
             failures=self._watch.books.failures if self._watch.books else (),
-            lost=Counter(request.pool for request in world.cloud.failed),
+            lost=Counter(str(request.pool) for request in world.cloud.failed) - self._watch.users.announced,
+            announced=self._watch.users.announced,
             works_lost=self._watch.users.works_lost,
             lasted_s=round(world.cloud.now - NOW),
             checks=self._watch.counts(),

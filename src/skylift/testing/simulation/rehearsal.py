@@ -15,7 +15,7 @@ from skylift.catalog.catalog import load
 from skylift.engine.journal import Reported
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Record
-from skylift.planning.plan import Notice, Plan
+from skylift.planning.plan import Plan
 from skylift.testing.fake_work import COMMAND_S, START_S
 from skylift.testing.simulation.from_plan import scene_from
 from skylift.testing.simulation.kinds import FaultKind
@@ -40,23 +40,10 @@ class NoTwin(Refused):
 
     code = "simulate.no-twin"
 
-    def __init__(self, why: str, *ways: Remedy) -> None:
-        super().__init__(f"no twin can be made for this plan: {why}", *ways)
-
-    @classmethod
-    def of_outage(cls) -> NoTwin:
-        """Something is stopped as a whole."""
-        return cls(
-            "it has users wait until what is stopped as a whole lives again: here that would count as harm",
-            Remedy(Fix.RETRY, "rehearse a plan in which every API serves: skylift simulate FILE"),
-            Remedy(Fix.REPAIR, "read what each step of this one costs users: skylift why STEP --plan FILE"),
-        )
-
-    @classmethod
-    def without_fleet(cls) -> NoTwin:
-        """The plan of compute hosts, and nothing to make their twin of."""
-        return cls(
-            "it is the plan of compute hosts, which does not hold the fleet that it was made for",
+    def __init__(self) -> None:
+        super().__init__(
+            "no twin can be made for this plan: it is the plan of compute hosts, which does not hold the "
+            "fleet that it was made for",
             Remedy(
                 Fix.RETRY,
                 "write the fleet down, and name it: skylift inspect --fleet -o fleet.json; "
@@ -69,15 +56,12 @@ def twin_scene(text: bytes, record: Record) -> tuple[Plan, Scene]:
     """The plan in a file's bytes, and its twin.
 
     Raises:
-        NoTwin: it stops an API as a whole, as a restore does.
         OtherRecord: it was made from another record than this one.
         PlanChanged, PlanFormat, PlanUnsafe: it is no plan that could be run.
     """
     plan = verified(text, record.catalog)
     if plan.record != (here := digest_of_record(record)):
         raise OtherRecord(plan.record, here, plan.goal.again)
-    if any(step.impact.notice is Notice.DOWN for step in plan.steps):
-        raise NoTwin.of_outage()
     return plan, scene_from(plan, record, load(record.catalog))
 
 
@@ -176,9 +160,12 @@ class Rehearsal:
             yield from (f"    {remedy.how}" for remedy in problem.remedies)
 
     def _losses(self) -> Iterator[str]:
+        for pool in sorted({pool for ran in self.ran for pool in ran.announced}):
+            of = [ran.announced[pool] for ran in self.ran]
+            yield f"{pool}: {min(of)} to {max(of)} requests a night met the outage that the plan announces"
         hurt = [ran for ran in self.ran if ran.lost or ran.works_lost]
         if not hurt:
-            yield "nothing"
+            yield "nothing" if not any(ran.announced for ran in self.ran) else "nothing else"
             return
         yield f"{len(hurt)} of {len(self.ran)} nights cost users something:"
         for pool in sorted({pool for ran in hurt for pool in ran.lost}):
@@ -205,6 +192,8 @@ def story(ran: Ran) -> Iterator[str]:
     for step, problem in ran.failures:
         yield f"{step or 'the run'} stopped: {problem.sentence}"
         yield from (f"  {remedy.how}" for remedy in problem.remedies)
+    for pool, count in sorted(ran.announced.items()):
+        yield f"{count} requests to {pool} met the outage that the plan announces"
     for pool, count in sorted(ran.lost.items()):
         yield f"{count} requests to {pool} failed"
     for work in ran.works_lost:
@@ -223,6 +212,7 @@ def document_of(ran: Ran) -> dict[str, Any]:
         ],
         "stopped": [{"step": step, "problem": problem} for step, problem in ran.failures],
         "requests_lost": dict(sorted(ran.lost.items())),
+        "requests_in_announced_outages": dict(sorted(ran.announced.items())),
         "works_lost": ran.works_lost,
         "broken": [violation for _, violation in ran.broken],
         "digest": ran.digest,

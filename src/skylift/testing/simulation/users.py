@@ -5,6 +5,8 @@ A request of users may fail only where a fault itself makes it fail:
 * it was in flight on a service at the moment when a fault ended that service or its host;
 * it was in flight on a service whose stop had been asked for when a balancer forgot what it was told: the
   ask comes in the moment of the last look, and takes effect later;
+* no backend of its pool served, the plan announces that, and the run had taken every one of them, or a
+  fault kept it from serving, within ``RECOVERS_S``;
 * no backend of its pool served, and at least one that the run had not taken had been kept from serving by a
   fault within ``RECOVERS_S``.
 
@@ -43,6 +45,10 @@ class Users:
         """How many failed requests were."""
         self._lost: set[str] = set()
         """Works that were lost and judged."""
+        self._taken: dict[Place, float] = {}
+        """When the run was last seen to have a backend out."""
+        self.announced: Counter[str] = Counter()
+        """Requests that failed in an outage that the plan announces, by pool."""
         self.checks: Counter[str] = Counter()
 
     @property
@@ -62,13 +68,19 @@ class Users:
         """Judge what they lost since the last look."""
         world, now = self._world, self._world.cloud.now
         for place in guards.places:
-            if not guards.is_taken(place) and not guards.serves(place):
+            if guards.is_taken(place):
+                self._taken[place] = now
+            elif not guards.serves(place):
                 world.hurt[place] = now
         self.checks.update(("users", "work"))
         failed = world.cloud.failed[self._judged :]
         self._judged += len(failed)
         for request in failed:
-            alone = request.why == "no backend serves" and self._is_hurt(request.pool)
+            alone = request.why == "no backend serves"
+            if alone and self._is_announced(request.pool, guards):
+                self.announced[request.pool] += 1
+                continue
+            alone = alone and self._is_hurt(request.pool)
             raced = request.why.startswith("in flight") and self._raced(request, guards.stops)
             if not (alone or raced):
                 yield Violation("users", f"a request to {request.pool} failed: {request.why}")
@@ -83,6 +95,13 @@ class Users:
             at for (pool, host), at in stops.items() if pool == request.pool and f" {host} " in request.why
         )
         return any(self._world.forgot_at >= at for at in own)
+
+    def _is_announced(self, pool: PoolName, guards: Guards) -> bool:
+        """Whether the plan says so, and no backend is out but for the run or a fault."""
+        since = self._world.cloud.now - RECOVERS_S
+        own = [place for place in guards.places if place[0] == pool]
+        out = [max(self._taken.get(place, 0.0), self._world.hurt.get(place, 0.0)) for place in own]
+        return pool in guards.announced and all(at >= since for at in out)
 
     def _is_hurt(self, pool: PoolName) -> bool:
         since = self._world.cloud.now - RECOVERS_S

@@ -17,6 +17,7 @@ from skylift.testing.simulation.world import World
 CHANGES = frozenset(
     {
         "jobs.start",
+        "jobs.forget",
         "services.stop",
         "services.point",
         "services.let_start_with_host",
