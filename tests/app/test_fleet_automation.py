@@ -25,8 +25,8 @@ from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate, go_on
 from skylift.app.wiring import open_journal
 from skylift.cli.views import fleet_run as run_view
-from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.guards import pairs_of
 from skylift.engine.journal import Journal, Why
 from skylift.engine.operate import Asked, abort, pause, postpone, resume, retry, skip
 from skylift.engine.problems import StepRefuses
