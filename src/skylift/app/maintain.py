@@ -18,7 +18,7 @@ from skylift.app.conduct import (
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.gates import GateGuard
 from skylift.app.holders import await_holder
-from skylift.app.host_turns import turns_of
+from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
@@ -26,6 +26,7 @@ from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
 from skylift.app.read_network import lost_network
+from skylift.app.read_storage import lost_storage
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.windows import Windows
@@ -112,7 +113,8 @@ def apply_mandate(
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         turns_of(site, mandate, (str(run),))
-        if stuck := lost_network(site, [turn.host for turn in mandate.network]):
+        stuck = dict(lost_network(site, [turn.host for turn in mandate.network]))
+        if stuck := stuck | lost_storage(site, mandate.storage):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:
@@ -280,6 +282,7 @@ def _execution(
     limits = FleetLimits(
         maintenance=of,
         command=site.record.policy.timeouts.command,
+        whole=whole_within(site),
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(
