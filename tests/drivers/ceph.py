@@ -34,7 +34,6 @@ auth service required = none
 auth client required = none
 run dir = {folder}
 log file = {folder}/$name.log
-admin socket = {folder}/$name.asok
 pid file = {folder}/$name.pid
 mon data = {folder}/$name
 mon data avail crit = 0

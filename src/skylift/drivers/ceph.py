@@ -16,12 +16,27 @@ from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Refused, Remedy, Transient, Uncertain
 from skylift.model.storage import Monitor, Osd, Stopping, StorageSeen
 
-# All in one call of the tool, which asks what it reads if it is given no question: each call of its own loads
-# Python and the cluster's maps anew, and on a busy host five of them took longer than any call may.
+# All at once: each loads Python and the cluster's maps, and on a busy host one after another took longer than
+# any call may. Given all on its standard input, the tool waits for a monitor that is down (16.2.15).
 # ``pg stat`` is answered by the manager itself, and by none if it is gone; ``status`` has what the last one
 # left with the monitors, which may be older than a reboot.
-_QUESTIONS = ("quorum_status", "node ls", "osd tree", "osd dump", "pg stat")
-_ASK = 'timeout 25 "$@"'
+_LOOK = r"""
+answers=$(mktemp -d); trap 'rm -rf "$answers"' EXIT
+running=; n=0
+for asked in quorum_status "node ls" "osd tree" "osd dump" "pg stat"; do
+    n=$((n + 1))
+    # shellcheck disable=SC2086 # the words of one question
+    timeout 25 "$@" $asked </dev/null >"$answers/$n" 2>"$answers/why.$n" &
+    running="$running $!"
+done
+n=0
+for each in $running; do
+    n=$((n + 1))
+    wait "$each" || { code=$?; cat "$answers/why.$n" >&2; exit "$code"; }
+done
+cat "$answers"/[1-5]
+"""
+_ASK = 'timeout 25 "$@" </dev/null'
 Document = Mapping[str, Any]
 _OK, _BUSY, _INVALID = 0, 16, 22
 """0, EBUSY and EINVAL of Linux: what the tool ends with for yes, not now, and never."""
@@ -64,12 +79,8 @@ class CephStorage:
     def look(self) -> StorageSeen:
         if not self._hosts:
             return StorageSeen()
-        asked = "".join(f"{question}\n" for question in _QUESTIONS)
-        host, said = self._asked(("--format", "json"), answers={_OK}, fed=asked.encode())
-        documents = tuple(_documents(said.text))
-        if len(documents) != len(_QUESTIONS):
-            raise StorageSilent({host: said.complaint})
-        return parse_storage(documents)
+        _, said = self._asked(("--format", "json"), answers={_OK}, script=_LOOK)
+        return parse_storage(tuple(_documents(said.text)))
 
     def stopping(self, osds: Collection[int], monitors: Collection[str]) -> Stopping:
         against, lacking = [], 0
@@ -96,14 +107,14 @@ class CephStorage:
             raise StorageRefuses(host, asked, said.complaint)
 
     def _asked(
-        self, asked: Sequence[str], *, answers: Collection[int], changes: bool = False, fed: bytes = b""
+        self, asked: Sequence[str], *, answers: Collection[int], changes: bool = False, script: str = _ASK
     ) -> tuple[HostName, Said]:
         """What the first host said that ended with one of ``answers``, and which it was."""
-        argv = shell(_ASK, *self._tool, "--connect-timeout", "8", *asked)
+        argv = shell(script, *self._tool, "--connect-timeout", "8", *asked)
         why: dict[HostName, str] = {}
         for host in self._hosts:
             try:
-                said = self._ssh.run(host, argv, input=fed, changes=changes)
+                said = self._ssh.run(host, argv, changes=changes)
             except (Transient, Uncertain) as silent:
                 why[host] = str(silent)
                 continue

@@ -175,8 +175,7 @@ class StorageEntry:
     kind: str = "ceph"
     """The one kind there is a driver for."""
     tool: tuple[str, ...] = ("ceph",)
-    """How its tool is called there, such as `[podman, exec, -i, ceph-mon, ceph]`; it is given
-    questions to read."""
+    """How its tool is called there, such as `[podman, exec, ceph-mon, ceph]`."""
     whole: Seconds = Seconds(3600)
     """Until every placement group has all of its copies and the cluster lets a host's daemons stop, before
     a host is worked on and once more after its reboot."""
