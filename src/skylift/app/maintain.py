@@ -277,6 +277,9 @@ def _execution(
     events = journal.events()
     asked = asked_before(events, fold(events).opened_ms)
     pace = pace_of(of)
+    # A host of the storage cluster waits twice for that: before its reboot, and after it.
+    waits = 2 * whole_within(site)
+    pace = replace(pace, late=pace.late + -(-waits // mandate.policy.host_s))
     conductor = Conductor(fleet, mandate.policy, pace, asked)
     conductor.settling = settling_of(mandate, fleet, pace, events)
     limits = FleetLimits(
