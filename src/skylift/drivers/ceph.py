@@ -36,6 +36,8 @@ for each in $running; do
 done
 cat "$answers"/[1-5]
 """
+_ASKED = 5
+"""Questions of a look."""
 _ASK = 'timeout 25 "$@" </dev/null'
 Document = Mapping[str, Any]
 _OK, _BUSY, _INVALID = 0, 16, 22
@@ -79,8 +81,11 @@ class CephStorage:
     def look(self) -> StorageSeen:
         if not self._hosts:
             return StorageSeen()
-        _, said = self._asked(("--format", "json"), answers={_OK}, script=_LOOK)
-        return parse_storage(tuple(_documents(said.text)))
+        host, said = self._asked(("--format", "json"), answers={_OK}, script=_LOOK)
+        documents = tuple(_documents(said.text))
+        if len(documents) != _ASKED:
+            raise StorageSilent({host: "its tool gives no JSON"})
+        return parse_storage(documents)
 
     def stopping(self, osds: Collection[int], monitors: Collection[str]) -> Stopping:
         against, lacking = [], 0
@@ -131,7 +136,7 @@ def parse_storage(documents: Sequence[Document]) -> StorageSeen:
         child: node["name"] for node in tree["nodes"] if node["type"] == "host" for child in node["children"]
     }
     state = {osd["osd"]: osd for osd in dump["osds"]}
-    osds = tuple(
+    osds = (
         Osd(
             number,
             host,
@@ -145,11 +150,11 @@ def parse_storage(documents: Sequence[Document]) -> StorageSeen:
         if (of := state.get(number)) is not None
     )
     host_of = {name: host for host, names in nodes["mon"].items() for name in names}
-    names = [monitor["name"] for monitor in quorum["monmap"]["mons"]]
+    names = sorted(monitor["name"] for monitor in quorum["monmap"]["mons"])
     here = quorum["quorum_names"]
     summary = groups["pg_summary"]
     return StorageSeen(
-        osds=osds,
+        osds=tuple(sorted(osds, key=lambda osd: osd.id)),
         monitors=tuple(Monitor(n, host_of.get(n, n), in_quorum=n in here) for n in names),
         groups={each["name"]: each["num"] for each in summary["num_pg_by_state"]},
         kept_in=frozenset(b for b, flags in dump.get("crush_node_flags", {}).items() if "noout" in flags),
