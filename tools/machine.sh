@@ -16,6 +16,10 @@ need mariadb mariadb-client-core
 need mariadb-dump mariadb-client
 need rabbitmqctl rabbitmq-server
 [ -e /usr/lib/galera/libgalera_smm.so ] || missing="$missing galera-4"
+need ceph-mon ceph-mon
+need ceph-mgr ceph-mgr
+need ceph-osd ceph-osd
+need ceph ceph-common
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 

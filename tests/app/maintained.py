@@ -18,7 +18,7 @@ from skylift.engine.operate import Asked
 from skylift.fleet.mandate import Purpose, write_mandate
 from skylift.model.ids import HostName, RunId, Seconds
 from skylift.model.maintenance import Maintenance
-from skylift.model.record import Policy
+from skylift.model.record import HostEntry, Policy, StorageEntry
 from skylift.planning.plan import Plan
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
@@ -48,12 +48,19 @@ class SiteOf:
     """What happens each time the run waits."""
 
 
-def site_of(folder: Path, *, computes: int, networks: int = 2, maintenance: Maintenance = QUICK) -> SiteOf:
-    """A cloud at 2024.1; nothing is to be upgraded."""
+def site_of(
+    folder: Path, *, computes: int, networks: int = 2, storage: int = 0, maintenance: Maintenance = QUICK
+) -> SiteOf:
+    """A cloud at 2024.1; nothing is to be upgraded. ``storage`` are hosts that are nothing else."""
     shape = Shape(source=R2024_1, goal=R2025_1, computes=computes, networks=networks)
     policy = Policy(baseline=Seconds(2))
     record = whole_cloud(load(), COMPONENTS, shape, policy=policy)[1]
     record = replace(record, maintenance=maintenance)
+    if storage:
+        names = [HostName(f"sto{n + 1}") for n in range(storage)]
+        own = {name: HostEntry(name, f"10.78.0.{n}", frozenset({"storage"})) for n, name in enumerate(names)}
+        cluster = StorageEntry("storage", whole=Seconds(90))
+        record = replace(record, hosts={**record.hosts, **own}, storage=cluster)
     cloud = FakeCloud(record)
     site = Site(
         record=record,

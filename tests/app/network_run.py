@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.app.maintained import QUICK, SiteOf, site_of
 
-from skylift.app.host_turns import turns_of
+from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
@@ -72,7 +72,9 @@ def run_of(
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)
     conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)
-    limits = FleetLimits(maintenance=replace(QUICK, failures=0), command=Seconds(60))
+    limits = FleetLimits(
+        maintenance=replace(QUICK, failures=0), command=Seconds(60), whole=whole_within(at.site)
+    )
     of = execution(journal, ports, own, conductor=conductor, cloud=live, limits=limits)
     began = cloud.now
 

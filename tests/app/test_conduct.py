@@ -43,7 +43,11 @@ class Unsure:
     """A store that has not confirmed for too long that the cloud is held."""
 
     def __init__(self) -> None:
-        self.lease = self
+        self.lease = self.shelf = self
+
+    def known(self) -> tuple[RunId, ...]:
+        """It has no run."""
+        return ()
 
     def make(self) -> None:
         """It is there."""

@@ -24,11 +24,11 @@ from tests.app.maintained import (
 from skylift.app.control import StepUnknown, tell
 from skylift.app.fleet_account import fleet_account
 from skylift.app.maintain import apply_mandate, go_on
-from skylift.app.owed_automation import AutomationOwed
+from skylift.app.open_runs import RunOpen
 from skylift.app.wiring import open_journal
 from skylift.cli.views import fleet_run as run_view
-from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.guards import pairs_of
 from skylift.engine.journal import Journal, Why
 from skylift.engine.operate import Asked, abort, pause, postpone, resume, retry, skip
 from skylift.engine.problems import StepRefuses
@@ -226,7 +226,7 @@ def test_no_other_run_begins_until_a_killed_one_has_given_back_what_it_paused(
         apply_mandate(at.site, RUN, text, bench_of(at))
     at.meanwhile = lambda: None
 
-    with pytest.raises(AutomationOwed, match=f"run {RUN} is still open and has paused masakari") as refused:
+    with pytest.raises(RunOpen, match=f"this plan has begun already: run {RUN} is interrupted") as refused:
         apply_mandate(at.site, other, text, bench_of(at))
     assert [f.id for f in at.site.runs.known()] == [RUN], "nothing was begun"
     assert f"skylift resume {RUN}" in str(refused.value.remedies)

@@ -11,7 +11,7 @@ from skylift.catalog.catalog import load
 from skylift.model.ids import ComponentName, HostName
 from skylift.model.record import HostEntry, Policy, Record
 from skylift.model.work import InHand, Piece
-from skylift.ports import Command
+from skylift.ports import Command, Storage
 from skylift.testing.contracts import (
     ArtifactsContract,
     BackupsContract,
@@ -27,8 +27,10 @@ from skylift.testing.contracts import (
     RosterContract,
     Scene,
     ServicesContract,
+    StorageContract,
     VantageContract,
 )
+from skylift.testing.contracts.on_storage import Until
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.fake_work import DUMP
@@ -135,6 +137,24 @@ class TestFakeNetwork(NetworkContract):
     def whole(self) -> Record:
         shape = Shape(source=R2024_1, goal=R2025_1)
         return whole_cloud(load(), ("placement", "nova", "neutron"), shape, policy=Policy())[1]
+
+
+class TestFakeStorage(StorageContract):
+    @pytest.fixture
+    def cloud(self, whole: Record) -> FakeCloud:
+        cloud = FakeCloud(whole)
+        for number in range(3):
+            cloud.ceph.add(f"ctl{number + 1}", number, monitor=True)
+        cloud.ceph.groups = {"1.0": (0, 1, 2), "1.1": (2, 1, 0)}
+        return cloud
+
+    @pytest.fixture
+    def storage(self, cloud: FakeCloud) -> Storage:
+        return ports_of(cloud).storage
+
+    @pytest.fixture
+    def until(self) -> Until:
+        return lambda holds: holds()
 
 
 class TestFakeBroker(_OnTheBus, BrokerContract):

@@ -24,6 +24,7 @@ from tests.crash import (
     test_fleet_killed,
     test_lowered,
     test_network_killed,
+    test_storage_killed,
     test_together,
     test_words,
 )
@@ -123,6 +124,16 @@ def _of_network() -> Snapshots:
     return snapshots
 
 
+def _of_storage() -> Snapshots:
+    with TemporaryDirectory() as folder:
+        at, journal = test_storage_killed.scene(Path(folder)), MemoryJournal()
+        snapshots = _Touches((at.cloud, journal))
+        ports = fused(ports_of(at.cloud), snapshots)
+        mandate = test_storage_killed.mandate_of(at)
+        network_run.run_of(at, mandate, at.cloud, FusedJournal(journal, snapshots), ports=ports)
+    return snapshots
+
+
 def _turned(name: str) -> Snapshots:
     case = test_first_and_last.CASES[name]
     return _of(test_first_and_last.part(case), test_first_and_last.before(case))
@@ -140,11 +151,12 @@ SCENES: Mapping[str, Callable[[], Snapshots]] = {
     "test_lowered": _lowered,
     "test_fleet_killed": _of_fleet,
     "test_network_killed": _of_network,
+    "test_storage_killed": _of_storage,
 }
 """Each with the test that dies at every touch of it."""
 
 
-SAMPLED = {"test_fleet_killed", "test_network_killed"}
+SAMPLED = {"test_fleet_killed", "test_network_killed", "test_storage_killed"}
 """These die at every durable boundary, and of looks only at some, which are not counted."""
 
 

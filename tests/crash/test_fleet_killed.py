@@ -15,11 +15,11 @@ from tests.crash.worlds import Snapshots
 from skylift.app.host_turns import turns_of
 from skylift.app.maintain import settling_of
 from skylift.app.propose_fleet import propose_maintenance
-from skylift.engine.automation import pairs_of
 from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Run, Standing, fold
+from skylift.engine.guards import pairs_of
 from skylift.engine.journal import Journal, MovesAsked
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume

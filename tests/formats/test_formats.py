@@ -36,6 +36,7 @@ REHEARSAL_PLAN, RESTORE_PLAN, READY_PLAN = PLANS[-3:]
 OF_FLEETS = {
     *("reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"),
     *("close-agents", "await-agents", "open-agents", "try-agents"),
+    *("keep-in", "let-out", "reboot-storage-host", "await-storage"),
 }
 """Actions on empty hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 TAKEN_UP = HERE / "journal-2-taken-up.sqlite"

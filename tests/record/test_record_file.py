@@ -15,8 +15,8 @@ from tests.record.conftest import PINNED, WHOLE
 
 from skylift.app.record_file import RecordInvalid, load_record
 from skylift.app.record_starter import starter
-from skylift.model.ids import ServiceName
-from skylift.model.record import BrokerEntry, LossBudget, Policy, Timeouts
+from skylift.model.ids import Seconds, ServiceName
+from skylift.model.record import BrokerEntry, LossBudget, Policy, StorageEntry, Timeouts
 from skylift.model.release import Release
 
 
@@ -78,6 +78,8 @@ MISTAKES = {
     "unknown role": ("    role: controller", "    role: controler", "keystone.role: no host has the role controler; did you mean"),
     "unknown role of the bus": ("policy:", "broker: {role: controler, size: 3}\npolicy:", "broker.role: no host has the role controler"),
     "a bus of another size": ("policy:", "broker: {role: controller, size: 2}\npolicy:", "broker.size: is 2, but 3 hosts have the role controller; write 3"),
+    "unknown role of the storage cluster": ("policy:", "storage: {role: controler}\npolicy:", "storage.role: no host has the role controler"),
+    "another kind of storage cluster": ("policy:", "storage: {kind: gluster, role: controller}\npolicy:", "storage.kind: is 'gluster'"),
     "another kind of bus": ("policy:", "broker: {kind: qpid, role: controller, size: 3}\npolicy:", "broker.kind: is 'qpid'"),
     "unknown artifact": ("    artifact: openstack-2023.1", "    artifact: openstack-2032.1", "did you mean openstack-2023.1?"),
     "unknown component": ("  glance: {", "  glanse: {", "glanse is not a component Skylift knows; did you mean glance?"),
@@ -327,3 +329,11 @@ def test_a_record_may_name_its_message_bus(file: Path) -> None:
     file.write_text(file.read_text().replace("policy:", "broker: {role: controller, size: 3}\npolicy:"))
 
     assert load_record(file).broker == BrokerEntry(role="controller", size=3, kind="rabbitmq")
+
+
+def test_a_storage_cluster_is_named_with_how_its_tool_is_called(file: Path) -> None:
+    words = "storage: {role: controller, tool: [podman, exec, mon, ceph], whole: 60}\npolicy:"
+    file.write_text(file.read_text().replace("policy:", words))
+
+    tool = ("podman", "exec", "mon", "ceph")
+    assert load_record(file).storage == StorageEntry("controller", tool=tool, whole=Seconds(60))

@@ -16,8 +16,8 @@ from tests.store.conftest import Processes
 
 from skylift.app.maintain import apply_mandate
 from skylift.app.propose_fleet import propose_maintenance
-from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Standing
+from skylift.engine.guards import pairs_of
 from skylift.engine.host_turn import emptying_of
 from skylift.engine.journal import MovesAsked, RunResumed, RunTakenUp
 from skylift.engine.operate import Asked, pause, resume

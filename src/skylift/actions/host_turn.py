@@ -13,7 +13,10 @@ from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.ports import Command, Ended, NoJob, Ports
 
-_REBOOT = "cat /proc/sys/kernel/random/boot_id && sync && systemctl --no-block reboot"
+# One line, so that there is all of it or nothing.
+_REBOOT = (
+    'boot=$(cat /proc/sys/kernel/random/boot_id) && echo "$boot $0" && sync && systemctl --no-block reboot'
+)
 _CUT_SHORT = 255
 _WRONG = "no such boot"
 
@@ -58,7 +61,11 @@ class RebootHost(Action):
 
     def advance(self, ports: Ports) -> None:
         """Tell it once: a job is never started twice under the same key."""
-        ports.jobs.start(self.host, Command(("sh", "-c", _REBOOT)))
+        self.tell(ports, "reboot")
+
+    def tell(self, ports: Ports, note: str) -> None:
+        """Tell it once, and let it keep a note of ours, of one line, through its reboot."""
+        ports.jobs.start(self.host, Command(("sh", "-c", _REBOOT, note)))
 
     def reversal(self) -> Reversal:
         return NothingToUndo("a host that was rebooted is up")

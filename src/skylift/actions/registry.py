@@ -22,6 +22,7 @@ from skylift.actions.prove import CreateWitnesses, VerifyComponent, VerifyWitnes
 from skylift.actions.run_before_start import RunBeforeStart
 from skylift.actions.run_command import RunCommand
 from skylift.actions.service_run import AwaitHealthy, StartService, StopService, WarmUpBackend
+from skylift.actions.storage_host import AwaitStorage, KeepIn, LetOut, RebootStorageHost
 from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.actions.verify_pin import VerifyPin
@@ -36,6 +37,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             AwaitIdle,
             AwaitQuiet,
             AwaitReport,
+            AwaitStorage,
             BackUpDatabase,
             CheckReadiness,
             CloseAgents,
@@ -45,6 +47,8 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             DrainBackend,
             EnableUnit,
             GiveAutomationBack,
+            KeepIn,
+            LetOut,
             LowerVersion,
             MigrateSchema,
             OpenAgents,
@@ -52,6 +56,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             ParkPool,
             PauseAutomation,
             RebootHost,
+            RebootStorageHost,
             RehearseRestore,
             RestoreDatabase,
             RemoveCanary,

@@ -15,6 +15,7 @@ from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
 from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.open_runs import none_open
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
@@ -96,6 +97,7 @@ def apply(
         WindowTooShort: a step of it can end in no window.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
+        RunOpen: another upgrade than the one that it takes back is neither complete nor given up.
     """
     plan = verified(text, site.record.catalog)
     trusted(site.signer, site.record.signers)
@@ -109,16 +111,7 @@ def apply(
     def still_true() -> None:
         check()
         in_time(seal, holds, site.clock(), again=again)
-        goal = plan.goal
-        further = went_on(site, goal) if isinstance(goal, Rollback) else ()
-        now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
-        if site.runs.store is not None:
-            # What could not be asked for that is no change of the cloud.
-            site.runs.store.lease.look()
-        if changes := (*further, *drift(plan, facts_of(now, site.record))):
-            raise CloudDrifted(changes, again=again)
-        if isinstance(goal, Rollback):
-            take_over(site, goal, asked_by(site), run)
+        _as_planned(site, run, plan)
 
     if detached:
         windows = Windows(site.record.policy)
@@ -128,6 +121,26 @@ def apply(
     approved = plan.no_returns if approval is Approval.ALL else ()
     start = Start(text, seal, gates, approved, detached)
     return begin(site, run, plan, start, bench=bench, check=still_true)
+
+
+def _as_planned(site: Site, run: RunId, plan: Plan) -> None:
+    """See that nothing has changed since the plan was made, and take over the run that it takes back.
+
+    Raises:
+        RunOpen, RunUnknown, RunRefuses, StepRefuses, CloudDrifted: as ``apply``.
+    """
+    goal = plan.goal
+    back = goal if isinstance(goal, Rollback) else None
+    none_open(site, digest_of(plan), of_fleet=False, but=back.run if back else None)
+    further = went_on(site, back) if back else ()
+    now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
+    if site.runs.store is not None:
+        # What could not be asked for that is no change of the cloud.
+        site.runs.store.lease.look()
+    if changes := (*further, *drift(plan, facts_of(now, site.record))):
+        raise CloudDrifted(changes, again=goal.again)
+    if back:
+        take_over(site, back, asked_by(site), run)
 
 
 def _nothing_yet(plan: Plan) -> Run:

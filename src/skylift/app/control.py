@@ -12,9 +12,9 @@ from skylift.app.fleet_account import account_of
 from skylift.app.mandates import approved_mandate
 from skylift.app.runs import RunFolder
 from skylift.app.wiring import open_journal
-from skylift.engine.automation import gives_back
 from skylift.engine.decide import Order
 from skylift.engine.fold import Run
+from skylift.engine.guards import gives_back
 from skylift.engine.journal import Journal
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy

@@ -81,7 +81,10 @@ class FleetAccount:
         return len(own) >= last and set(own) == {Phase.DONE} and self._has_last(host)
 
     def _has_last(self, host: HostName) -> bool:
-        ends = ("clean", "open") if host not in self.mandate.network_hosts else ("carry",)
+        ends = {
+            **dict.fromkeys(self.mandate.network_hosts, ("carry",)),
+            **dict.fromkeys(self.mandate.storage_hosts, ("storage",)),
+        }.get(host, ("clean", "open"))
         ends = ("empty",) if self.mandate.purpose.value == "drain" else ends
         return any(StepId(f"{end}@{host}") in self.run.steps for end in ends)
 

@@ -32,13 +32,14 @@ class Maintaining:
 
     @property
     def size(self) -> str:
-        network = len(self.mandate.network_hosts)
-        compute = len(self.mandate.hosts) - network
-        told = (
-            f"{compute} compute hosts" if compute or not network else "",
-            f"{network} network hosts" * bool(network),
-        )
-        return " and ".join(filter(None, told))
+        of = self.mandate
+        counts = {
+            "compute": len(of.hosts) - len(of.others),
+            "network": len(of.network_hosts),
+            "storage": len(of.storage_hosts),
+        }
+        told = [f"{number} {kind} hosts" for kind, number in counts.items() if number]
+        return " and ".join(told) or "0 compute hosts"
 
     @property
     def aim(self) -> str:
@@ -52,7 +53,8 @@ class Maintaining:
     def lasts(self) -> str:
         plan = self.mandate.plan
         ends = plan.get("afterwards", {"ends": 0})["ends"]
-        return f"likely {minutes(max(plan['makespan_s'], -(-ends // 1000)) + self.mandate.network_s)}"
+        more = max(0, -(-ends // 1000) - plan["makespan_s"])
+        return f"likely {minutes(self.mandate.lasts + more)}"
 
     @property
     def noticed(self) -> tuple[str, ...]:
@@ -70,6 +72,8 @@ class Maintaining:
             found.append(f"{carried['router']} routers are given to other agents, each away for seconds")
         if any(turn.stays for turn in self.mandate.network):
             found.append("highly available routers fail over once for each of their hosts")
+        if any(turn.lacking for turn in self.mandate.storage):
+            found.append("storage has a copy less of some of its groups while each of its hosts is down")
         later = self.mandate.plan.get("afterwards", {"moves": ()})["moves"]
         if later:
             found.append(

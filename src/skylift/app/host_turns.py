@@ -10,11 +10,12 @@ from skylift.actions.closing import CloseService, OpenService
 from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
 from skylift.actions.network_agents import AwaitAgents, CloseAgents, OpenAgents, TryAgents
 from skylift.actions.run_command import RunCommand
+from skylift.actions.storage_host import AwaitStorage, RebootStorageHost
 from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.app.site import Site
 from skylift.engine.host_turn import HostTurn, WorkStep
 from skylift.fleet.mandate import Mandate, Purpose
-from skylift.model.ids import HostName, ServiceName, StepId
+from skylift.model.ids import HostName, Seconds, ServiceName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import HostEntry, ServiceEntry
 from skylift.model.roster import Roster
@@ -46,14 +47,15 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
     if compute is None and mandate.plan["turns"]:
         raise NoComputeService
     carrying = {turn.host for turn in mandate.network}
+    storage = {turn.host: turn.of for turn in mandate.storage}
     turns = {}
     for host in mandate.hosts:
         closing = agents = None
-        if compute is not None and host not in mandate.network_hosts:
+        if compute is not None and host not in mandate.others:
             closing = CloseService(host, NOVA_COMPUTE, _rosters(site, compute), labels)
         if host in carrying:
             agents = CloseAgents(host, labels)
-        turn = HostTurn(host, closing, (), agents)
+        turn = HostTurn(host, closing, (), agents, storage.get(host))
         if mandate.purpose is not Purpose.DRAIN:
             turn = replace(turn, work=tuple(_work(site, mandate, turn)))
         turns[host] = turn
@@ -71,18 +73,33 @@ def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
             entry.name, component, "the new hypervisor", Command(of.hypervisor), "maintenance.hypervisor"
         )
         yield WorkStep(StepId(f"hypervisor@{host}"), command, timeouts.command)
-    yield WorkStep(StepId(f"reboot@{host}"), RebootHost(entry.name), of.back)
+    yield WorkStep(StepId(f"reboot@{host}"), *_reboot(site, entry, turn))
     for service in _reporting(site, entry):
         back = AwaitReport(
             entry.name, service.name, service.unit, service.link, _rosters(site, service), version=0
         )
         yield WorkStep(StepId(f"{service.name}@{host}"), back, of.back)
+    if turn.storage is not None:
+        yield WorkStep(StepId(f"storage@{host}"), AwaitStorage(turn.storage), whole_within(site))
     if turn.agents is not None:
         yield WorkStep(StepId(f"agents@{host}"), AwaitAgents(host), of.back)
         carry = TryAgents(OpenAgents(host, turn.agents.labels))
         yield WorkStep(StepId(f"carry@{host}"), carry, of.trial)
     if turn.closing is not None:
         yield from _opened(site, turn.closing)
+
+
+def _reboot(site: Site, entry: HostEntry, turn: HostTurn) -> tuple[RebootHost | RebootStorageHost, Seconds]:
+    """The reboot, and until when a host is back; one of the storage cluster waits once more for that."""
+    reboot, back = RebootHost(entry.name), site.record.maintenance.back
+    if turn.storage is None:
+        return reboot, back
+    return RebootStorageHost(reboot, turn.storage), Seconds(back + whole_within(site))
+
+
+def whole_within(site: Site) -> Seconds:
+    """How long the storage cluster may take to have all copies, and to let a host stop."""
+    return site.record.storage.whole if site.record.storage else Seconds(0)
 
 
 def _opened(site: Site, closing: CloseService) -> Iterator[WorkStep]:

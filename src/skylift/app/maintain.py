@@ -16,18 +16,20 @@ from skylift.app.conduct import (
     free_for,
 )
 from skylift.app.fleet_subject import STAGE, Maintaining
+from skylift.app.fleet_witnesses import witnessed
 from skylift.app.gates import GateGuard
 from skylift.app.holders import await_holder
-from skylift.app.host_turns import turns_of
+from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
 from skylift.app.old_jobs import forget_old_jobs
-from skylift.app.owed_automation import none_owed
+from skylift.app.open_runs import none_open
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
 from skylift.app.read_network import lost_network
+from skylift.app.read_storage import lost_storage
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.windows import Windows
@@ -51,11 +53,6 @@ from skylift.model.ids import RunId, Seconds, StepId
 from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
 
-_WITNESSES_S = 300
-"""How long witnesses may take to be whole before the run begins without them."""
-_NOT_MOVED = ("volume", "stack")
-"""Kinds of witnesses that tell nothing of a run that changes neither Cinder nor Heat. And where hosts do not
-share what a volume lies on, a guest that has one cannot be moved: ours must be in nobody's way."""
 _BLACKOUT = 9
 """Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced.
 Three seconds of them."""
@@ -100,7 +97,7 @@ def apply_mandate(
         NotApproved: its stage needs an approval, and nothing was said of it.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
-        AutomationOwed: an earlier run is open, and has paused what this one would.
+        RunOpen: another one over hosts is neither complete nor given up.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
@@ -114,10 +111,10 @@ def apply_mandate(
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
-        if automation := site.record.maintenance.automation:
-            none_owed((f for f in site.runs.known() if f.of_fleet), automation)
+        none_open(site, digest, of_fleet=True)
         turns_of(site, mandate, (str(run),))
-        if stuck := lost_network(site, [turn.host for turn in mandate.network], again=mandate.again):
+        stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
+        if stuck := stuck | lost_storage(site, mandate.storage):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:
@@ -234,7 +231,7 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
 
 def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     record, label, loss = site.record, str(folder.id), site.record.policy.loss
-    witnesses = _witnessed(site, label, bench) if not fold(journal.events()).steps else label
+    witnesses = witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
     gates, begun = record.gates, bool(fold(journal.events()).steps)
     with (
@@ -281,11 +278,15 @@ def _execution(
     events = journal.events()
     asked = asked_before(events, fold(events).opened_ms)
     pace = pace_of(of)
+    # A host of the storage cluster waits twice for that: before its reboot, and after it.
+    waits = 2 * whole_within(site)
+    pace = replace(pace, late=pace.late + -(-waits // mandate.policy.host_s))
     conductor = Conductor(fleet, mandate.policy, pace, asked)
     conductor.settling = settling_of(mandate, fleet, pace, events)
     limits = FleetLimits(
         maintenance=of,
         command=site.record.policy.timeouts.command,
+        whole=whole_within(site),
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(
@@ -346,34 +347,6 @@ def _opened(site: Site, cloud: LiveFleet, bench: Bench) -> Fleet:
             if site.clock() > until:
                 raise
             bench.pause()
-
-
-def _witnessed(site: Site, label: str, bench: Bench) -> str:
-    """The label of the witnesses, among them a guest that is pinged; empty if there are none."""
-    until, why = site.clock() + _WITNESSES_S, "it was not asked for"
-    while site.clock() < until and not bench.asked_to_stop():
-        try:
-            why = _still_to_make(site, label)
-        except (Transient, Uncertain) as slow:
-            why = str(slow)
-        except Refused as refused:
-            why = str(refused)
-            break
-        if not why:
-            return label
-        bench.pause()
-    bench.remark(f"no guest of ours is watched during the run: {why}")
-    return ""
-
-
-def _still_to_make(site: Site, label: str) -> str:
-    """What of the witnesses is not there yet, which is made as far as it can be now; empty if nothing."""
-    seen = site.ports.vantage.witnesses(label)
-    intact = sum(witness.intact for witness in seen)
-    if seen and intact == len(seen):
-        return ""
-    site.ports.vantage.create_witnesses(label, without=_NOT_MOVED)
-    return f"{intact} of {len(seen)} witnesses are intact" if seen else "the witnesses are not all made yet"
 
 
 def _view(bench: Bench, begun: Run) -> Callable[[Run, Mapping[StepId, str]], None]:

@@ -11,6 +11,7 @@ from typing import Any
 from skylift.app.propose import PlanUnsafe
 from skylift.app.read_fleet import closed_for_good, intended, read_fleet
 from skylift.app.read_network import NetworksStuck, network_zones, planned_network
+from skylift.app.read_storage import StorageStuck, planned_storage, storage_zones
 from skylift.app.site import Site
 from skylift.fleet.afterwards import Wanted, spread, touched, with_afterwards
 from skylift.fleet.document import document_of, fleet_of, plan_document
@@ -21,6 +22,7 @@ from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, plan_comman
 from skylift.fleet.network import NetworkPlan
 from skylift.fleet.plan import FORMAT, FleetPlan, Kind, Spread
 from skylift.fleet.planner import plan_fleet
+from skylift.fleet.storage import StoragePlan
 from skylift.model.codec import Malformed
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
@@ -73,11 +75,14 @@ class FleetProposal:
     """What a run may do, if the plan was made for the cloud as it is."""
     network: NetworkPlan = field(default_factory=NetworkPlan)
     """What becomes of what agents of Neutron carry on the hosts, where there are any."""
+    storage: StoragePlan = field(default_factory=StoragePlan)
+    """What becomes of the storage cluster, where any of the hosts is of it."""
 
     @property
     def blocked(self) -> bool:
         """Whether part of the fleet is not planned for."""
-        return bool(self.plan.refused or self.plan.stranded or self.plan.held or self.network.held)
+        apart = self.network.held or self.storage.held
+        return bool(self.plan.refused or self.plan.stranded or self.plan.held or apart)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -119,23 +124,22 @@ def propose_maintenance(
     Raises:
         FleetHostUnknown, NoHypervisor: not with what Nova, Neutron and the record have.
         NetworksStuck: what the agents of these hosts carry has nowhere to go.
+        StorageStuck: the storage cluster bears the stop of none of them.
         PlanUnsafe: the verifier does not accept what the planner made: a bug.
     """
     seen = read_fleet(site)
     zones = network_zones(site, purpose, hosts, seen.hosts)
+    zones |= storage_zones(site, purpose, hosts, {*seen.hosts, *zones})
     fleet, policy = intended(seen, site.record, purpose, hosts, others=zones)
     wanted = hosts or tuple(fleet.hosts)
     again = plan_command(purpose, hosts, afterwards=afterwards)
     network = planned_network(site, wanted, site.record.maintenance.limits.first, again=again)
-    # What its agents carry has nowhere to go: then none of its instances need be moved either.
-    able = policy
-    if network.held:
-        able = replace(policy, only=tuple(host for host in wanted if host not in network.held))
-        if not able.only:
-            raise NetworksStuck(network.held)
+    storage = planned_storage(site, purpose, wanted)
+    able = _without_held(policy, wanted, network, storage)
     then = Wanted(afterwards, site.record.maintenance.band) if afterwards else None
     proposal = _proposal(fleet, able, frontier=frontier, again=again, then=then)
     emptied = {turn.host for turn in proposal.plan.turns} | zones.keys()
+    emptied -= {*network.held, *storage.held}
     mandate = Mandate(
         FORMAT,
         purpose,
@@ -146,8 +150,22 @@ def propose_maintenance(
         proposal.document,
         zones_of(fleet, policy, zones),
         tuple(turn for turn in network.turns if turn.host in emptied),
+        tuple(turn for turn in storage.turns if turn.host in emptied),
     )
-    return replace(proposal, mandate=mandate, network=network)
+    return replace(proposal, mandate=mandate, network=network, storage=storage)
+
+
+def _without_held(
+    policy: FleetPolicy, wanted: tuple[HostName, ...], network: NetworkPlan, storage: StoragePlan
+) -> FleetPolicy:
+    """The policy for hosts that can be done: of the others none of the instances need be moved either."""
+    held = {**network.held, **storage.held}
+    if not held:
+        return policy
+    able = replace(policy, only=tuple(host for host in wanted if host not in held))
+    if not able.only:
+        raise NetworksStuck(network.held) if network.held else StorageStuck(storage.held)
+    return able
 
 
 def _proposal(

@@ -29,6 +29,9 @@ class FleetHostUnknown(Refused):
             f"{whose} has no host {', '.join(sorted(hosts))}; it has {', '.join(sorted(known)) or 'none'}",
             Remedy(Fix.REPAIR, "see how nova names its hosts: skylift inspect --fleet"),
             Remedy(Fix.REPAIR, "or add them to the hosts of the record, with the address that SSH reaches"),
+            Remedy(
+                Fix.REPAIR, "or name under storage in the record where the cluster that has them is asked"
+            ),
             *retry,
         )
 

@@ -80,6 +80,7 @@ def _roles(sheet: Sheet, record: Record) -> None:
     told = {f"{_at(service)}.role": service.role for service in record.services.values()}
     told |= {"balancer.role": record.balancer.role, "database.role": record.database.role}
     told |= {"broker.role": record.broker.role} if record.broker else {}
+    told |= {"storage.role": record.storage.role} if record.storage else {}
     for at, role in told.items():
         if role and role not in roles:
             sheet.wrong(at, f"no host has the role {role}", meant(role, roles))

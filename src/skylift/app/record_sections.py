@@ -36,6 +36,7 @@ from skylift.model.record import (
     Record,
     ServiceEntry,
     SshAccess,
+    StorageEntry,
     Timeouts,
     VantageEntry,
 )
@@ -88,6 +89,7 @@ def read_record(top: Section) -> Record:
         database=_database(top.section("database")),
         vantage=_vantage(top.section("vantage")),
         broker=_broker(top.section("broker", optional=True)) if "broker" in top.sheet.lines else None,
+        storage=_storage(top.section("storage", optional=True)) if "storage" in top.sheet.lines else None,
         policy=_policy(top.section("policy", optional=True)),
         catalog=tuple(PurePosixPath(file) for file in files_of(top, "catalog")),
         gates=read_gates(top.section("gates", optional=True)),
@@ -228,6 +230,19 @@ def _database(section: Section) -> DatabaseEntry:
 def _broker(section: Section) -> BrokerEntry:
     kind = section.text("kind", default="rabbitmq", form="rabbitmq", means="rabbitmq: the one kind supported")
     entry = BrokerEntry(role=_name(section, "role"), size=section.number("size", 1, 99), kind=kind)
+    section.close()
+    return entry
+
+
+def _storage(section: Section) -> StorageEntry:
+    usual = StorageEntry("")
+    tool = section.texts("tool", form=r".+", means="a word of a command", optional=True)
+    entry = StorageEntry(
+        role=_name(section, "role"),
+        kind=section.text("kind", default="ceph", form="ceph", means="ceph: the one kind supported"),
+        tool=tool or usual.tool,
+        whole=_seconds(section, "whole", usual.whole),
+    )
     section.close()
     return entry
 

@@ -112,6 +112,11 @@ database:
 #   role: controller
 #   size: 3
 
+# Ceph, if it runs on hosts of this record: where its tool finds an administrator's keyring.
+# storage:
+#   kind: ceph
+#   role: storage-admin
+
 # An administrator's credentials, as openstackclient reads them; the file needs mode 0600.
 vantage:
   host: client

@@ -17,6 +17,7 @@ from skylift.app.worker import RunQueue
 from skylift.catalog.catalog import load as load_catalog
 from skylift.drivers import clock
 from skylift.drivers.artifacts import SshArtifacts
+from skylift.drivers.ceph import CephStorage
 from skylift.drivers.chain_file import ChainFile, head_of, read_rows
 from skylift.drivers.chain_journal import JOURNAL
 from skylift.drivers.compute import ApiCanaries, ApiCompute
@@ -83,7 +84,13 @@ def ports_for(record: Record) -> Iterator[Ports]:
             compute=ApiCompute(line),
             canaries=ApiCanaries(line, record.vantage),
             network=ApiNetwork(line, clock.now),
+            storage=_storage(ssh, record),
         )
+
+
+def _storage(ssh: Ssh, record: Record) -> CephStorage:
+    of = record.storage
+    return CephStorage(ssh, _named(record, of.role) if of else (), of.tool if of else ())
 
 
 def _named(record: Record, role: str) -> tuple[HostName, ...]:

@@ -101,6 +101,8 @@ def _scene(mandate: Mandate, record: Record, fleet_file: Path) -> FleetScene:
         raise OtherRecord(mandate.record, here, again=mandate.again)
     if mandate.network:
         remark("the twin has no network agents: what becomes of routers and networks is not rehearsed")
+    if mandate.storage:
+        remark("the twin has no storage cluster: what it says of its hosts' stops is not rehearsed")
     fleet, changed = as_it_is(read_fleet_file(fleet_file)[0], mandate)
     if changed:
         remark(changed)

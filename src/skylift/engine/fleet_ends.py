@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skylift.engine.automation import pairs_of
 from skylift.engine.fleet_problems import HostGivenUp
 from skylift.engine.fold import Phase
+from skylift.engine.guards import pairs_of
 from skylift.engine.host_turn import HostTurn
 from skylift.engine.in_the_way import InTheWay
 from skylift.engine.journal import Outcome, Reported, RunClosed, StepFailed, StepStarted, milliseconds

@@ -13,13 +13,10 @@ class HostGivenUp(Refused):
 
     code = "fleet.host-given-up"
 
-    def __init__(
-        self, host: HostName, why: str, *remedies: Remedy, closed: bool, of_networks: bool = False
-    ) -> None:
+    def __init__(self, host: HostName, why: str, *remedies: Remedy, closed: bool, see: str = "") -> None:
+        """``see`` is the command that tells what is in the way, where it is no instance."""
         state = "it is held, closed to new work" if closed else "it is given back, and takes new work again"
-        listed = f"openstack server list --all-projects --host {host}"
-        if of_networks:
-            listed = f"openstack network agent list --host {host}"
+        listed = see or f"openstack server list --all-projects --host {host}"
         super().__init__(
             f"{host} could not be finished: {why}; {state}",
             *remedies,

@@ -33,6 +33,7 @@ from skylift.engine.left_over import LeftOver
 from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.engine.network_hosts import NetworkHosts
 from skylift.engine.settled_places import SettledPlaces
+from skylift.engine.storage_hosts import StorageHosts
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
 from skylift.engine.work_on_hosts import WorkOnHosts
@@ -55,6 +56,8 @@ class FleetLimits:
     maintenance: Maintenance
     command: Seconds
     """Until a command of the record has ended that pauses automation, or lets it go on."""
+    whole: Seconds = Seconds(0)
+    """How long the storage cluster may not let a host of it stop, where there is one."""
     may_take: Callable[[int, Epoch], bool] = _at_any_time
     """Whether what takes so many seconds may start now: not if the window closes before it can end."""
 
@@ -88,8 +91,9 @@ class FleetExecution:
         self._stays = WhoStays(self.ledger, ports, events)
         self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance)
         self._places = SettledPlaces(self.ledger, turns, conductor)
+        self._storage = StorageHosts(self.ledger, ports, turns, limit=limits.whole, command=limits.command)
         self._network = self.network_hosts(
-            self.ledger, ports, turns, events=events, limit=limits.maintenance.move
+            self.ledger, ports, turns, events=events, limit=limits.maintenance.move, storage=self._storage
         )
         self._ends = FleetEnds(self.ledger, turns, conductor, cloud, network=self._network)
         self._automation = PausedAutomation(
@@ -105,16 +109,16 @@ class FleetExecution:
     @property
     def left(self) -> Mapping[StepId, str]:
         """What is left of each step under way, as last seen."""
-        found = self._work.left | self._automation.left | self._places.left | self._network.left
+        found = self._work.left | self._automation.left | self._places.left
         if self.looked is not None:
             for host, turn in self._turns.items():
                 if turn.closing and turn.emptying in self.run.within(Phase.RUNNING):
                     found[turn.emptying] = _emptying(host, self.looked, self.cloud)
-        return found
+        return found | self._network.left | self._storage.left
 
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
-        still = self._automation.pending or self._automation.owes()
+        still = self._automation.pending or self._automation.owes() or self._storage.owes()
         over = self.conductor.over and self._network.over
         return self.run.closed is not None or (self.looked is not None and over and not still)
 
@@ -127,6 +131,7 @@ class FleetExecution:
         """
         run = self.ledger.catch_up()
         self._obey(run, now)
+        self._storage.go_on(now)
         self._work.go_on(now)
         looked = self.cloud.look(self.run, now)
         if looked is None:
@@ -221,6 +226,8 @@ class FleetExecution:
         if touched or host in looked.passing.values():
             return  # what others do is told, and waited for so long; the run's own ends by itself
         if not self._network.leaves(turn, now, self.conductor.give_up):
+            return
+        if not self._storage.leaves(turn, now, self.conductor.give_up):
             return
         if self._stays.stop(host, self.conductor, looked, at_ms):
             return

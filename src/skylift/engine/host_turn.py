@@ -11,6 +11,7 @@ from skylift.actions.network_agents import CloseAgents, OpenAgents
 from skylift.engine.fold import ASIDE, Phase, Run
 from skylift.fleet.sight import Stage
 from skylift.model.ids import HostName, Seconds, StepId
+from skylift.model.storage import StorageHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,13 @@ class HostTurn:
     host: HostName
     """As Nova or Neutron calls it."""
     closing: CloseService | None
-    """Of a compute host, which the conductor empties; none of one that only carries networks."""
+    """Of a compute host, which the conductor empties; none of any other host."""
     work: tuple[WorkStep, ...]
     """None if it is only to be empty, and then it stays closed."""
     agents: CloseAgents | None = None
     """Of a host whose agents carry routers or networks: these go elsewhere when no instance is left."""
+    storage: StorageHost | None = None
+    """Of a host of the storage cluster: it is worked on when no other is, and the cluster lets it stop."""
 
     @property
     def emptying(self) -> StepId:

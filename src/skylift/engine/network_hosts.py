@@ -23,6 +23,7 @@ from skylift.engine.journal import (
 from skylift.engine.ledger import Ledger
 from skylift.engine.moved_networks import MovedNetworks
 from skylift.engine.network_looks import NetworkLooks
+from skylift.engine.storage_hosts import StorageHosts
 from skylift.fleet.network import Leaving, NetworkNow, agents_on, leaving, missed
 from skylift.fleet.sight import Stage
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
@@ -34,9 +35,9 @@ GiveUp = Callable[[HostName, str], None]
 
 
 class NetworkHosts:
-    """The turns of hosts with agents that carry what is others'.
+    """The turns of hosts with agents that carry what is others', and of those that are no compute hosts.
 
-    Those that carry nothing else go one after another, when no compute host is left to be begun. A compute
+    The latter go one after another, when no compute host is left to be begun. A compute
     host's own agents are emptied when no instance is left on it, beside others if nothing is missed by that.
     """
 
@@ -48,10 +49,12 @@ class NetworkHosts:
         *,
         events: Iterable[Event],
         limit: Seconds,
+        storage: StorageHosts,
     ) -> None:
         """``limit`` is for how long the agents of a host may take to be empty."""
         self._ledger, self._ports, self._limit = ledger, ports, limit
-        self._turns = {host: turn for host, turn in turns.items() if turn.agents is not None}
+        self._storage = storage
+        self._turns = {h: t for h, t in turns.items() if t.agents is not None or t.closing is None}
         self._own = tuple(turn for turn in self._turns.values() if turn.closing is None)
         self._moved = MovedNetworks(ledger, ports, events)
         self._beside: dict[HostName, str] = {}
@@ -135,7 +138,11 @@ class NetworkHosts:
     def _empty(self, turn: HostTurn, now: Epoch) -> None:
         """Push a network host, and write down when it is empty, or late."""
         at, at_ms = self._ledger.run.steps[turn.emptying], milliseconds(now)
-        self.left[turn.emptying] = left = self._pushed(turn, now)
+        left, limit, what = self._pushed(turn, now), self._limit, "it was not empty"
+        if not left and turn.storage is not None:
+            left, limit = self._storage.lets(turn, now), Seconds(limit + self._storage.limit)
+            what = "the storage cluster did not let it stop"
+        self.left[turn.emptying] = left
         if not left:
             del self.left[turn.emptying]
             # Whoever died just after that has not begun the work.
@@ -143,11 +150,13 @@ class NetworkHosts:
                 self._ledger.record(StepDone(turn.emptying, at.attempt, at_ms))
             if turn.work:
                 self._ledger.write(StepStarted(turn.work[0].id, 1, at_ms))
-        elif at.phase is Phase.RUNNING and at_ms - at.clock_ms > self._limit * 1000:
-            self._fail(turn, f"it was not empty within {self._limit} s: {left}", now)
+        elif at.phase is Phase.RUNNING and at_ms - at.clock_ms > limit * 1000:
+            self._fail(turn, f"{what} within {limit} s: {left}", now)
 
     def _pushed(self, turn: HostTurn, now: Epoch) -> str:
         """What is left on a host after another push; nothing if its agents are closed and none is missed."""
+        if turn.agents is None:
+            return ""
         try:
             agents = self._ports.network.agents()
             seen = self._looks.now(agents, turn.host)
@@ -157,7 +166,7 @@ class NetworkHosts:
             if not found.over:
                 self._moved.push(turn.host, found.shifts, now)
                 return self._moved.told(found)
-            if turn.agents is not None and any(a.open for a in agents_on(agents, turn.host)):
+            if any(a.open for a in agents_on(agents, turn.host)):
                 turn.agents.advance(self._ports)
                 return "its agents are being closed"
             late = self.missed(turn.host, things, seen)
@@ -172,6 +181,9 @@ class NetworkHosts:
             if run.abort is not None and turn.emptying in run.within(Phase.RUNNING):
                 self._fail(turn, f"the run was given up: {run.abort.reason}", now)
         for turn in self._to_give_back():
+            if turn.agents is None:
+                self._given_back.add(turn.host)
+                continue
             self._beside.pop(turn.host, None)
             agents = self._ports.network.agents()
             for opening in turn.openings:
@@ -192,7 +204,8 @@ class NetworkHosts:
 
     def _fail(self, turn: HostTurn, why: str, now: Epoch) -> None:
         self.left.pop(turn.emptying, None)
-        gone = HostGivenUp(turn.host, why, closed=False, of_networks=True)
+        see = f"openstack network agent list --host {turn.host}" if turn.agents is not None else "ceph status"
+        gone = HostGivenUp(turn.host, why, closed=False, see=see)
         attempt = self._ledger.run.steps[turn.emptying].attempt
         failed = StepFailed(turn.emptying, attempt, Reported.of(gone), ended=True, at_ms=milliseconds(now))
         self._ledger.record(failed)

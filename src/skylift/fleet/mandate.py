@@ -21,6 +21,7 @@ from skylift.fleet.document import document_of
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.network import NetworkTurn
 from skylift.fleet.plan import FORMAT, Kind
+from skylift.fleet.storage import StorageTurn
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import Digest, HostName, Seconds
@@ -65,22 +66,44 @@ class Mandate:
     """The hosts that were asked for, by zone; none in a mandate that was written before there was this."""
     network: tuple[NetworkTurn, ...] = ()
     """What becomes of what agents of Neutron carry, in the order of the hosts, compute hosts or not."""
+    storage: tuple[StorageTurn, ...] = ()
+    """The hosts of the storage cluster among them, compute hosts or not."""
 
     @property
     def hosts(self) -> tuple[HostName, ...]:
         """The hosts that are emptied, in the plan's order; those that are no compute hosts come last."""
-        return (*(HostName(turn[0]) for turn in self.plan["turns"]), *self.network_hosts)
+        return (*self._compute, *self.others)
+
+    @property
+    def others(self) -> tuple[HostName, ...]:
+        """Those that are no compute hosts."""
+        return (*self.network_hosts, *self.storage_hosts)
 
     @property
     def network_hosts(self) -> tuple[HostName, ...]:
-        """Those that are no compute hosts."""
-        compute = {turn[0] for turn in self.plan["turns"]}
-        return tuple(turn.host for turn in self.network if turn.host not in compute)
+        """Those that are no compute hosts, and carry routers or networks."""
+        return tuple(turn.host for turn in self.network if turn.host not in self._compute)
 
     @property
-    def network_s(self) -> Seconds:
-        """How long those likely take: one after another, and each as long as a compute host is worked on."""
-        return Seconds(self.policy.host_s * len(self.network_hosts))
+    def storage_hosts(self) -> tuple[HostName, ...]:
+        """Those that are of the storage cluster, and nothing else."""
+        known = {*self._compute, *self.network_hosts}
+        return tuple(turn.host for turn in self.storage if turn.host not in known)
+
+    @property
+    def lasts(self) -> Seconds:
+        """How long it likely takes until every host is through.
+
+        Hosts that are no compute hosts, and those of the storage cluster, go one after another, and each is
+        worked on as long as any.
+        """
+        apart = sum(turn.host in self._compute for turn in self.storage)
+        compute = max(self.plan["makespan_s"], self.policy.host_s * apart)
+        return Seconds(compute + self.policy.host_s * len(self.others))
+
+    @property
+    def _compute(self) -> tuple[HostName, ...]:
+        return tuple(HostName(turn[0]) for turn in self.plan["turns"])
 
     @property
     def left_out(self) -> tuple[HostName, ...]:
@@ -166,6 +189,7 @@ def read_mandate(text: bytes) -> Mandate:
         plan=said["plan"],
         zones={zone: tuple(map(HostName, hosts)) for zone, hosts in said.get("zones", {}).items()},
         network=decode(tuple[NetworkTurn, ...], said.get("network", [])),
+        storage=decode(tuple[StorageTurn, ...], said.get("storage", [])),
     )
 
 
@@ -180,6 +204,7 @@ def _document(mandate: Mandate) -> dict[str, Any]:
         "plan": dict(mandate.plan),
         **({"zones": {z: list(hosts) for z, hosts in mandate.zones.items()}} if mandate.zones else {}),
         **({"network": encode(mandate.network)} if mandate.network else {}),
+        **({"storage": encode(mandate.storage)} if mandate.storage else {}),
     }
 
 

@@ -18,11 +18,16 @@ TITLES = {
     "try": "open {host}, and boot a server of our own there",
     "clean": "remove the server of our own from {host}",
     "agents": "wait until the network agents of {host} report anew",
+    "storage": "wait until the storage cluster has what is on {host} again, and all copies",
     "carry": "open the network agents of {host}, and see what they carry come up",
 }
 """By the part of a step's name before its host; any other is a service that must report anew."""
 
 _OF_NETWORK = "give what the agents of {host} carry to others, and close them"
+_WAY_BACK = (
+    "what was given to other agents stays there; agents are opened, and noout is taken off, on every way out"
+)
+_OF_STORAGE = "wait until the storage cluster lets {host} stop, and keep its OSDs in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ def turning(mandate: Mandate, step: StepId) -> Turning:
     """
     kind, _, name = step.partition("@")
     turns = {row[0]: row for row in mandate.plan["turns"]}
-    if name in mandate.network_hosts and (mandate.purpose is not Purpose.DRAIN or kind == "empty"):
-        return _of_network(mandate, step, HostName(name))
+    if name in mandate.others and (mandate.purpose is not Purpose.DRAIN or kind == "empty"):
+        return _of_other(mandate, step, HostName(name))
     if not kind or name not in turns or (mandate.purpose is Purpose.DRAIN and kind != "empty"):
         raise KeyError(step)
     _, wave, closed, empty, back = turns[name]
@@ -78,15 +83,14 @@ def turning(mandate: Mandate, step: StepId) -> Turning:
     )
 
 
-def _of_network(mandate: Mandate, step: StepId, host: HostName) -> Turning:
-    """Network hosts go one after another, when the compute hosts are through."""
-    kind, order = step.partition("@")[0], mandate.network_hosts
+def _of_other(mandate: Mandate, step: StepId, host: HostName) -> Turning:
+    """Hosts that are no compute hosts go one after another, when those are through."""
+    kind, order = step.partition("@")[0], mandate.others
     place, each = order.index(host), mandate.policy.host_s
     onto = {turn.host: dict(Counter(target for _, _, target in turn.moves)) for turn in mandate.network}
-    title = (
-        _OF_NETWORK if kind == "empty" else TITLES.get(kind, f"wait until {kind} on {{host}} reports anew")
-    )
-    begins = mandate.plan["makespan_s"] + place * each
+    emptied = _OF_NETWORK if host in mandate.network_hosts else _OF_STORAGE
+    title = emptied if kind == "empty" else TITLES.get(kind, f"wait until {kind} on {{host}} reports anew")
+    begins = mandate.lasts - each * (len(order) - place)
     return Turning(
         step=step,
         title=title.format(host=host),
@@ -95,10 +99,10 @@ def _of_network(mandate: Mandate, step: StepId, host: HostName) -> Turning:
         closed_s=begins,
         empty_s=begins,
         back_s=begins + each,
-        onto=onto[host],
-        waits_for=tuple(other for other in order[:place] if other in onto[host]),
-        then=tuple(other for other in order[place + 1 :] if host in onto[other]),
-        way_back="what was given to other agents stays there; its agents are opened on every way out"
+        onto=onto.get(host, {}),
+        waits_for=tuple(other for other in order[:place] if other in onto.get(host, {})),
+        then=tuple(other for other in order[place + 1 :] if host in onto.get(other, {})),
+        way_back=_WAY_BACK
         if mandate.purpose is not Purpose.DRAIN
         else "open them: openstack network agent set --enable AGENT",
     )

@@ -167,6 +167,21 @@ class BrokerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageEntry:
+    """The storage cluster with daemons on hosts that are rebooted, if the cloud has one of its own."""
+
+    role: str
+    """The role of the hosts on which it may be asked: its tool finds an administrator's keyring there."""
+    kind: str = "ceph"
+    """The one kind there is a driver for."""
+    tool: tuple[str, ...] = ("ceph",)
+    """How its tool is called there, such as `[podman, exec, ceph-mon, ceph]`."""
+    whole: Seconds = Seconds(3600)
+    """Until every placement group has all of its copies and the cluster lets a host's daemons stop, before
+    a host is worked on and once more after its reboot."""
+
+
+@dataclass(frozen=True, slots=True)
 class VantageEntry:
     """The host outside the control plane from which users' requests are made and measured."""
 
@@ -278,6 +293,8 @@ class Record:
     """Files that describe components which Skylift does not ship (row 66), in the catalog's own form."""
     broker: BrokerEntry | None = None
     """None if nothing here is reached over a message bus, or nobody is to look at it."""
+    storage: StorageEntry | None = None
+    """None if no storage cluster runs on hosts of this record."""
     gates: Mapping[str, GateEntry] = field(default_factory=dict)
     """What others know of the cloud, asked while a run goes on: by name."""
     notify: Mapping[str, NotifyEntry] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from skylift.ports.intake import Intake
 from skylift.ports.jobs import Command, Ended, Jobs, JobState, NoJob, Running
 from skylift.ports.network import Network
 from skylift.ports.services import Services
+from skylift.ports.storage import Storage
 from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "ProbeTally",
     "Running",
     "Services",
+    "Storage",
     "Tell",
     "Vantage",
     "WitnessSeen",
@@ -71,6 +73,7 @@ class Ports:
     compute: Compute
     canaries: Canaries
     network: Network
+    storage: Storage
 
     def under(self, key: str) -> Ports:
         """The same ports, with ``jobs`` bound to a step's key: how the engine lends them to a step."""

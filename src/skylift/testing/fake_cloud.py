@@ -21,6 +21,7 @@ from skylift.model.work import InHand
 from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_builds import FakeBuilds
+from skylift.testing.fake_ceph import FakeCeph
 from skylift.testing.fake_neutron import FakeNeutron
 from skylift.testing.fake_nova import FakeNova
 from skylift.testing.fake_roster import FakeRoster
@@ -85,6 +86,7 @@ class FakeCloud:
         self.stores = FakeStores(self)
         self.nova = FakeNova(self)
         self.neutron = FakeNeutron(self)
+        self.ceph = FakeCeph(self)
         self.stuck: set[HostName] = set()
         """Hosts that do not reboot when they are told to."""
         self.blind = 0
@@ -119,6 +121,7 @@ class FakeCloud:
             self.stacks.pass_moment()
             self.nova.moves.pass_moment()
             self.neutron.pass_moment()
+            self.ceph.pass_moment()
 
     def is_up(self, host: HostName) -> bool:
         """Whether the machine runs; it may still be out of our reach."""

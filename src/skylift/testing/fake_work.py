@@ -100,9 +100,9 @@ def _end(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:
     if program == "systemctl":
         return _start(cloud, host, UnitName(words[-1]))
     if program == "sh":
-        # Batch after batch: ``sh -c LOOP NAME COMMAND``; or a reboot, which is a script without words.
+        # Batch after batch: ``sh -c LOOP NAME COMMAND``; or a reboot, which is a script with a note alone.
         again = Command(tuple(words[3:]), command.user)
-        return _end(cloud, host, again) if again.argv else _reboot(cloud, host)
+        return _end(cloud, host, again) if again.argv else _reboot(cloud, host, words[2])
     if program == FETCH:
         if host.disk_free_bytes < _FETCH_NEEDS_BYTES:
             return Ended(1, "tar: write error: No space left on device")
@@ -153,12 +153,12 @@ def _start(cloud: FakeCloud, host: FakeHost, name: UnitName) -> Ended:
     return Ended(0, "") if runs else Ended(1, "Job failed. See 'journalctl -xe' for details.")
 
 
-def _reboot(cloud: FakeCloud, host: FakeHost) -> Ended:
+def _reboot(cloud: FakeCloud, host: FakeHost, note: str) -> Ended:
     """What the action that reboots a host runs: it prints the boot that ends, and may come to nothing."""
     before = boot_id(host)
     if host.name not in cloud.stuck:
         cloud.reboot(host.name)
-    return Ended(0, f"{before}\n")
+    return Ended(0, f"{before} {note}\n")
 
 
 def _migrate(cloud: FakeCloud, host: FakeHost, command: Command) -> Ended:

@@ -100,3 +100,9 @@ class _Jobs:
 
     def state(self, host: HostName) -> JobState:
         return self.port.state(host)
+
+    def kept(self, host: HostName) -> tuple[str, ...]:
+        return self.port.kept(host)
+
+    def forget(self, host: HostName, keys: Iterable[str]) -> None:
+        self.port.forget(host, keys)

@@ -10,6 +10,7 @@ from skylift.app.propose_fleet import FleetProposal
 from skylift.cli.views.columns import columns, indented
 from skylift.fleet.network import NetworkPlan, NetworkTurn
 from skylift.fleet.plan import Certificate, FleetPlan, Spread
+from skylift.fleet.storage import StoragePlan, StorageTurn
 from skylift.fleet.verdict import HOLDS, Verdict
 from skylift.model.codec import encode
 from skylift.model.ids import HostName
@@ -21,8 +22,11 @@ _SHOWN = 10
 def lines(proposal: FleetProposal) -> list[str]:
     """What will be, then what no plan could do better, then what is in the way, the gravest last."""
     plan, took = proposal.plan, proposal.interval
-    if proposal.network.turns and not (plan.turns or plan.held or plan.refused or plan.stranded):
-        return [f"{len(proposal.network.turns)} network hosts, one after another", *_network(proposal)]
+    mandate = proposal.mandate
+    if mandate and mandate.others and not (plan.turns or plan.held or plan.refused or plan.stranded):
+        counts = {"network": len(mandate.network_hosts), "storage": len(mandate.storage_hosts)}
+        told = " and ".join(f"{number} {kind} hosts" for kind, number in counts.items() if number)
+        return [f"{told}, one after another", *_network(proposal), *_storage(proposal)]
     heading = (
         f"{len(plan.turns)} of {len(proposal.fleet.hosts)} hosts, {len(plan.moves)} moves, "
         f"{plan.waves} waves, "
@@ -40,6 +44,7 @@ def lines(proposal: FleetProposal) -> list[str]:
         *_verdicts(plan),
         *_refused(plan),
         *_network(proposal),
+        *_storage(proposal),
     ]
 
 
@@ -51,6 +56,7 @@ def document(proposal: FleetProposal) -> dict[str, Any]:
         "full": encode(proposal.full),
         "frontier": encode(proposal.frontier),
         **({"network": encode(proposal.network)} if proposal.network != NetworkPlan() else {}),
+        **({"storage": encode(proposal.storage)} if proposal.storage != StoragePlan() else {}),
     }
 
 
@@ -150,6 +156,38 @@ def _network(proposal: FleetProposal) -> Iterator[str]:
     for host, why in plan.held.items():
         yield from ("", f"left alone until this is settled: {host}", f"  {why}")
         yield "  repair: start or enable an agent on another host: openstack network agent list"
+
+
+def _storage(proposal: FleetProposal) -> Iterator[str]:
+    """What is done about the storage cluster, and what it costs, host by host."""
+    plan = proposal.storage
+    if plan.turns:
+        yield from (
+            "",
+            f"storage cluster: {len(plan.turns)} hosts, one at a time, each when the cluster lets it stop",
+            "  and every placement group has all of its copies; its OSDs are kept in (noout) meanwhile",
+        )
+    for turn in plan.turns:
+        yield f"  {turn.host}: {_daemons(turn)}{_cost(turn)}"
+        if turn.idle:
+            yield f"    not waited for, as they do not run or hold nothing: {_names(turn.idle)}"
+        if turn.waits:
+            yield f"    it would wait now: {turn.waits}"
+    for host, why in plan.held.items():
+        yield from ("", f"left alone until this is settled: {host}", f"  the storage cluster: {why}")
+        yield "  repair: see what it lacks: ceph status"
+
+
+def _daemons(turn: StorageTurn) -> str:
+    of = turn.of
+    told = [f"{len(of.osds)} OSDs"] * bool(of.osds) + [f"monitor {name}" for name in of.monitors]
+    return " and ".join(told) or "nothing that runs"
+
+
+def _cost(turn: StorageTurn) -> str:
+    if not turn.lacking:
+        return ""
+    return f"; while it is down, {turn.lacking} of {turn.groups} placement groups have a copy less"
 
 
 def _targets(turn: NetworkTurn, kind: str) -> list[HostName]:

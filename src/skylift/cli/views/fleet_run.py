@@ -7,8 +7,8 @@ from typing import Any
 
 from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
-from skylift.engine.automation import pairs_of
 from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.guards import pairs_of
 from skylift.engine.settled_places import step_of
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode

@@ -28,6 +28,7 @@ from skylift.testing.contracts.on_hosts import (
 )
 from skylift.testing.contracts.on_journals import JournalContract
 from skylift.testing.contracts.on_network import NetworkContract
+from skylift.testing.contracts.on_storage import StorageContract
 from skylift.testing.contracts.scene import Scene
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "RosterContract",
     "Scene",
     "ServicesContract",
+    "StorageContract",
     "VantageContract",
 ]

@@ -40,6 +40,8 @@ CHANGES = frozenset(
         "network.release",
         "network.close",
         "network.open",
+        "storage.keep_in",
+        "storage.let_out",
     }
 )
 """The calls that change something."""

@@ -1,0 +1,64 @@
+"""Runs of this cloud that are neither complete nor given up: no other of their kind begins beside one.
+
+It would meet what the open one has taken (a host out of a pool, automation that is paused) and take it for
+somebody else's doing; and whoever resumed the open one later would drive a plan of another day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from skylift.app.runs import RunFolder
+from skylift.app.site import Site
+from skylift.app.wiring import open_journal
+from skylift.engine.fold import Run, Standing, fold
+from skylift.model.ids import Digest, RunId
+from skylift.model.problem import Fix, Refused, Remedy
+from skylift.planning.text import PlanFormat, read_plan
+
+
+class RunOpen(Refused):
+    """Another run of its kind is open: neither complete nor given up."""
+
+    code = "run.open"
+
+    def __init__(self, run: Run, *, same: bool) -> None:
+        what = "this plan has begun already" if same else "another run is open"
+        # Whoever asks holds the cloud: nobody drives it.
+        how = "interrupted" if run.standing is Standing.RUNNING else run.standing.value
+        super().__init__(
+            f"{what}: run {run.id} is {how}, neither complete nor given up",
+            Remedy(Fix.RETRY, f"let it go on: skylift resume {run.id}"),
+            Remedy(Fix.REPAIR, f"or see what it waits for: skylift status {run.id}"),
+            Remedy(Fix.ROLL_BACK, f"or give it up: skylift abort --run {run.id} --reason WHY"),
+        )
+
+
+def none_open(site: Site, plan: Digest, *, of_fleet: bool, but: RunId | None = None) -> None:
+    """See that no run over hosts is open, or no upgrade, beside ``but``; ``plan`` is of the one to begin.
+
+    What only stages artifacts is in nobody's way. A run whose plan or journal cannot be read is passed over.
+
+    Raises:
+        RunOpen: one is.
+    """
+    for folder in site.runs.known():
+        if folder.id != but and folder.of_fleet is of_fleet and (of_fleet or _changes_services(folder)):
+            for run in _read(folder):
+                if run.closed is None:
+                    raise RunOpen(run, same=run.plan == plan)
+
+
+def _changes_services(folder: RunFolder) -> bool:
+    try:
+        plan = read_plan(folder.plan.read_bytes())
+    except PlanFormat:
+        return False
+    return plan.source != plan.goal.to
+
+
+def _read(folder: RunFolder) -> Iterator[Run]:
+    with suppress(Refused), open_journal(folder) as journal:
+        if events := journal.events():  # else it died before it began
+            yield fold(events)
