@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.app.maintained import QUICK, SiteOf, site_of
-from tests.crash.worlds import Snapshots
+from tests.crash.worlds import Snapshots, thawed
 
 from skylift.app.host_turns import turns_of
 from skylift.app.propose_fleet import propose_maintenance
@@ -119,7 +118,7 @@ def test_network_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(a
     mandate = mandate_of(at)
 
     for frozen, where in worlds_of(at, mandate):
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         survivor.pass_time(DEAD_S)
         again = run_of(at, mandate, survivor, kept, ports=ports_of(survivor))
 
@@ -135,7 +134,7 @@ def test_killed_and_given_up_it_leaves_no_router_astray_and_no_agent_closed(at: 
     mandate = mandate_of(at)
 
     for frozen, where in worlds_of(at, mandate):
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         begun = fold(kept.events()).steps if kept.events() else {}
         if not begun or StepId("reboot@net1") in begun:
             continue
