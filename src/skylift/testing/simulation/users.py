@@ -62,7 +62,7 @@ class Users:
         """Judge what they lost since the last look."""
         world, now = self._world, self._world.cloud.now
         for place in guards.places:
-            if not guards.is_taken(place) and not guards.serves(place):
+            if not guards.serves(place) and not guards.is_taken(place):
                 world.hurt[place] = now
         self.checks.update(("users", "work"))
         failed = world.cloud.failed[self._judged :]
