@@ -20,7 +20,7 @@ check: $(READY) ## format, lint, types, imports, fast tests (minutes)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n auto -m 'not lab'
+	$(BIN)/pytest -q -n auto --dist worksteal -m 'not lab'
 
 test: check ## everything that a change must pass, real upgrades included (root; under 45 min)
 	$(BIN)/pytest -q -p no:randomly -m 'lab and not matrix' tests/lab

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.journal import Journal
@@ -60,7 +58,7 @@ def test_a_failed_step_that_is_retried_ends_alike_whoever_dies() -> None:
     expected, snapshots = undisturbed()
 
     for frozen, where in snapshots.worlds.items():
-        world: World = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        world: World = thawed(frozen)
         world[0].pass_time(7)
         run = repaired(world)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.app.maintained import SiteOf, site_of
 from tests.crash.test_fleet_killed import BESIDE, CMP, mandate_of, run_of
-from tests.crash.worlds import Snapshots
+from tests.crash.worlds import Snapshots, thawed
 
 from skylift.engine.fold import Run, Standing, fold
 from skylift.engine.journal import Journal, MovesAsked
@@ -63,7 +62,7 @@ def test_killed_anywhere_while_it_brings_instances_back_it_ends_like_one_that_wa
     is_as_it_should_be(here, run, journal, "undisturbed")
     late = 0
     for frozen, where in snapshots.worlds.items():
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         if not kept.events() or step not in fold(kept.events()).steps:
             continue
         late += 1

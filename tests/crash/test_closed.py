@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 
 import pytest
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 from tests.roster.shown import CATALOG, GOAL, cloud_and_record
 
 from skylift.engine.fold import Run, Standing, fold
@@ -94,7 +93,7 @@ def test_whatever_dies_while_hosts_are_closed_the_run_ends_alike_and_none_stays_
     Runner(cloud=expected, journal=FusedJournal(journal, snapshots), ports=ports).run(plan)
 
     for frozen, where in snapshots.worlds.items():
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         survivor.pass_time(DEAD_FOR_S)
         ended = Runner(cloud=survivor, journal=journal).run(plan)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 
 import pytest
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 
 from skylift.engine.fold import Standing, fold
 from skylift.planning.plan import Plan
@@ -43,7 +42,7 @@ def test_an_upgrade_killed_anywhere_ends_like_one_that_was_not() -> None:
     expected, snapshots = undisturbed(plan)
 
     for frozen, where in snapshots.worlds.items():
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         survivor.pass_time(DEAD_FOR_S)
         run = Runner(cloud=survivor, journal=journal).run(plan)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 
 import pytest
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 from tests.planning.test_closing import planned
 from tests.planning.test_first_and_last import BRIDGE, PERIODIC, R2024_2, R2025_1, site
 
@@ -85,7 +84,7 @@ def test_whatever_dies_it_ends_alike_and_nothing_is_done_twice(name: str) -> Non
     Runner(cloud=expected, journal=FusedJournal(journal, snapshots), ports=ports).run(plan)
 
     for frozen, where in snapshots.worlds.items():
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         survivor.pass_time(7)
         run = Runner(cloud=survivor, journal=journal).run(plan)
 

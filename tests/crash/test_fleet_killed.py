@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.app.maintained import QUICK, SiteOf, site_of
-from tests.crash.worlds import Snapshots
+from tests.crash.worlds import Snapshots, thawed
 
 from skylift.app.host_turns import turns_of
 from skylift.app.maintain import settling_of
@@ -135,7 +134,7 @@ def test_a_fleets_run_killed_anywhere_ends_like_one_that_was_not(at: SiteOf) -> 
     chosen = snapshots.chosen(every=EVERY)
     assert len(chosen) > 100
     for frozen, where in chosen:
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         survivor.pass_time(7)
         again = run_of(at, mandate, survivor, kept, ports=ports_of(survivor))
         is_as_it_should_be(survivor, again, kept, str(where))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 
-from tests.crash.worlds import Snapshots
+from tests.crash.worlds import Snapshots, thawed
 from tests.rollback.half_way import SHAPE, core
 from tests.rollback.test_lower_version import CTL1, NEW, OLD, lowering
 
@@ -46,7 +45,7 @@ def test_whatever_dies_while_rows_are_lowered_each_is_lowered_and_no_other() -> 
     Runner(cloud=here, journal=FusedJournal(journal, snapshots), ports=ports).run(lowered)
 
     for frozen, where in snapshots.worlds.items():
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         ended = Runner(cloud=survivor, journal=journal).run(lowered)
 
         assert ended.standing is Standing.COMPLETED, where

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.app.maintained import SiteOf
 from tests.app.network_run import RUN, mandate_of, run_of, scene
-from tests.crash.worlds import Snapshots
+from tests.crash.worlds import Snapshots, thawed
 
 from skylift.engine.fold import Standing, fold
 from skylift.fleet.mandate import Mandate
@@ -69,7 +68,7 @@ def test_network_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(a
     begun.begin()
 
     for frozen, where in worlds_of(at, mandate):
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         survivor.pass_time(DEAD_S)
         eyes = watch_over(survivor, begun)
         again = run_of(at, mandate, survivor, kept, ports=eyes.ports(ports_of(survivor)))
@@ -88,7 +87,7 @@ def test_killed_and_given_up_it_leaves_no_router_astray_and_no_agent_closed(at: 
     begun.begin()
 
     for frozen, where in worlds_of(at, mandate):
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         steps = fold(kept.events()).steps if kept.events() else {}
         if not steps or StepId("reboot@net1") in steps:
             continue

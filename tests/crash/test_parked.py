@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from itertools import pairwise
 
 import pytest
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 
 from skylift.actions.parking import LEASE_S, ParkPool, UnparkPool
 from skylift.engine.fold import Phase, Standing, fold
@@ -84,7 +83,7 @@ def test_whatever_dies_requests_flow_again_and_a_resume_parks_before_it_goes_on(
     expected.pass_time(SETTLED_S)
 
     for frozen, where in snapshots.worlds.items():
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         left = longest_left(survivor)
         survivor.pass_time(dead_for_s)
         flows = longest_left(survivor) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from tests.app.maintained import SiteOf, site_of
 from tests.app.network_run import run_of
 from tests.crash.test_network_killed import DEAD_S, EVERY
-from tests.crash.worlds import Snapshots
+from tests.crash.worlds import Snapshots, thawed
 
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.engine.fold import Standing, fold
@@ -74,7 +73,7 @@ def test_storage_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(a
     mandate = mandate_of(at)
 
     for frozen, where in worlds_of(at, mandate):
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         survivor.pass_time(DEAD_S)
         again = run_of(at, mandate, survivor, kept, ports=ports_of(survivor))
 
@@ -91,7 +90,7 @@ def test_killed_and_given_up_it_leaves_no_flag_and_begins_no_other_host(at: Site
     mandate = mandate_of(at)
 
     for frozen, where in worlds_of(at, mandate):
-        survivor, kept = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, kept = thawed(frozen)
         if not kept.events():
             continue
         begun = {h for h in HOSTS if StepId(f"reboot@{h}") in fold(kept.events()).steps}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 
 import pytest
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 from tests.planning.test_together import CATALOG, SHAPE, planned, site
 
 from skylift.actions.parking import LEASE_S
@@ -103,7 +102,7 @@ def test_whatever_dies_meanwhile_the_run_ends_alike_and_no_stack_is_lost() -> No
     Runner(cloud=expected, journal=FusedJournal(journal, snapshots), ports=ports).run(PLAN)
 
     for frozen, where in snapshots.worlds.items():
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         survivor.pass_time(DEAD_FOR_S)
         ended = Runner(cloud=survivor, journal=journal).run(PLAN)
 
@@ -128,13 +127,13 @@ def test_what_began_while_the_process_was_dead_is_waited_for_before_any_engine_s
     worlds = 0
 
     for frozen, where in snapshots.worlds.items():
-        events = pickle.loads(frozen)[1].events()  # noqa: S301 - our own bytes
+        events = thawed(frozen)[1].events()
         run = fold(events) if events else None
         if run is None or still not in run.within(Phase.DONE) or any(":stop@" in step for step in run.steps):
             continue
         worlds += 1
         for dead_for_s in range(LEASE_S, LEASE_S + world.stacks.every_s):
-            survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+            survivor, journal = thawed(frozen)
             survivor.pass_time(dead_for_s)
             ended = Runner(cloud=survivor, journal=journal).run(PLAN)
 

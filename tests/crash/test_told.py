@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from tests.crash.worlds import Snapshots, deeds
+from tests.crash.worlds import Snapshots, deeds, thawed
 
 from skylift.app.herald import Herald, Post, Try
 from skylift.app.outbox import Settled
@@ -119,7 +118,7 @@ def test_all_is_told_at_least_once_and_only_what_was_not_settled_again() -> None
     assert {"send", "outbox", "journal run-closed"} <= set(snapshots.touched)
     assert len(snapshots.worlds) > 80
     for frozen, where in snapshots.worlds.items():
-        world: World = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        world: World = thawed(frozen)
         before = Counter(world[2].got)
         settled = {(s.key, s.to) for s in world[2].kept}
         world[0].pass_time(7)

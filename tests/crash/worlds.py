@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import copyreg
 import pickle
-from collections import Counter
+from collections import ChainMap, Counter
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
 
+from skylift.catalog.component import KnownComponent, KnownSchema
+from skylift.model.cloud import Revision
+from skylift.model.record import HostEntry, Record
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fuse import Fuse
 from skylift.testing.memory_journal import MemoryJournal
 from skylift.testing.simulation.wire import CHANGES
+
+_kept: dict[int, object] = {}
+
+
+def _of_number(number: int) -> object:
+    return _kept[number]
+
+
+def _by_number(value: object) -> tuple[Callable[[int], object], tuple[int]]:
+    _kept[id(value)] = value
+    return _of_number, (id(value),)
+
+
+_UNCHANGING = (Record, HostEntry, KnownComponent, KnownSchema, Revision)
+_AS_THEY_ARE: ChainMap[Any, Any] = ChainMap(dict.fromkeys(_UNCHANGING, _by_number), copyreg.dispatch_table)
+"""What no run can change, such as the catalog: most of a world's bytes, if it were written out each time."""
+
+
+def frozen(world: object) -> bytes:
+    """The world as it is now; two that are equal have the same bytes. For this process alone."""
+    into = BytesIO()
+    pickler = pickle.Pickler(into)
+    pickler.dispatch_table = _AS_THEY_ARE
+    pickler.dump(world)
+    return into.getvalue()
+
+
+def thawed(world: bytes) -> Any:
+    """A world of its own, as it was when it was frozen."""
+    return pickle.loads(world)  # noqa: S301 - our own bytes
 
 
 def is_durable(touch: str) -> bool:
@@ -49,9 +86,9 @@ class Snapshots(Fuse):
 
     def touch(self, what: str) -> None:
         place = f"killed after {len(self.touched)} touches, before {what}"
-        frozen = pickle.dumps(self._world)
-        self.worlds.setdefault(frozen, place)
-        self._met.append(self._numbers.setdefault(frozen, len(self._numbers)))
+        world = frozen(self._world)
+        self.worlds.setdefault(world, place)
+        self._met.append(self._numbers.setdefault(world, len(self._numbers)))
         super().touch(what)
 
     def chosen(self, *, every: int) -> list[tuple[bytes, str]]:

@@ -12,7 +12,7 @@ import pytest
 
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.course import Course
-from skylift.fleet.plan import Turn
+from skylift.fleet.plan import Move, Turn
 from skylift.fleet.settling import Settling
 from skylift.fleet.sight import Action, Close, Migrate, Open, Sight
 from skylift.fleet.standing import Standing
@@ -96,7 +96,7 @@ class _WaitsForNobody(Conductor):
 
 
 class _Standing(Standing):
-    def has_room(self, move: Migrate) -> bool:
+    def has_room(self, move: Move) -> bool:
         del move
         return True
 

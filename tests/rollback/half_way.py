@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
+
+from tests.crash.worlds import frozen, thawed
 
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.service_run import StartService, StopService
@@ -89,14 +90,14 @@ class Upgrading:
         def look(run: Run, _: object) -> None:
             begun = sum(at.begun for at in run.steps.values())
             if begun not in self.worlds:
-                self.worlds[begun] = pickle.dumps((self.cloud, self.journal))
+                self.worlds[begun] = frozen((self.cloud, self.journal))
 
         return Runner(cloud=self.cloud, journal=self.journal, view=look).run(self.plan)
 
     def stopped_after(self, begun: int) -> HalfWay:
         """The same upgrade, paused when no more steps than that had begun, and come to rest."""
         there = max(number for number in self.worlds if number <= begun)
-        cloud, journal = pickle.loads(self.worlds[there])  # noqa: S301 - our own bytes
+        cloud, journal = thawed(self.worlds[there])
         if fold(journal.events()).closed is None:
             pause(journal, Asked("rey@console", cloud.now))
             Runner(cloud=cloud, journal=journal).go_on(self.plan)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 
 import pytest
-from tests.crash.worlds import Snapshots, deeds
+from tests.crash.worlds import Snapshots, deeds, thawed
 from tests.rollback.half_way import BACK, SHAPE, HalfWay, core, sample, state, upgrading
 
 from skylift.engine.fold import Standing
@@ -31,7 +30,7 @@ def survive(half_way: HalfWay, *, every: int) -> tuple[int, set[str]]:
     cloud.pass_time(20)
     worlds = list(snapshots.worlds.items())[::every]
     for frozen, where in worlds:
-        survivor, journal = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, journal = thawed(frozen)
         survivor.pass_time(DEAD_FOR_S)
         again = Runner(cloud=survivor, journal=journal, id=BACK).run(plan)
 

@@ -6,11 +6,11 @@ Issue 5, 2: reversal steps, rolling, 0 failed API requests; the state is that of
 from __future__ import annotations
 
 import os
-import pickle
 from functools import cache
 from random import Random
 
 import pytest
+from tests.crash.worlds import frozen, thawed
 from tests.rollback.half_way import (
     Upgrading,
     core,
@@ -44,7 +44,7 @@ def settled(cloud: FakeCloud) -> FakeCloud:
 def small() -> tuple[Upgrading, object]:
     """A whole upgrade of the sample, and the state that it began at."""
     going = sample()
-    start = state(settled(pickle.loads(pickle.dumps(going.cloud))))  # noqa: S301 - our own bytes
+    start = state(settled(thawed(frozen(going.cloud))))
     assert going.run().standing is Standing.COMPLETED
     return going, start
 
@@ -55,7 +55,7 @@ def large() -> tuple[Upgrading, object]:
     cloud = core()
     cloud.builds.every_s = 11
     going = upgrading(cloud, cloud.record.artifacts[max(cloud.record.artifacts)].release)
-    start = state(settled(pickle.loads(pickle.dumps(going.cloud))))  # noqa: S301 - our own bytes
+    start = state(settled(thawed(frozen(going.cloud))))
     assert going.run().standing is Standing.COMPLETED
     assert going.cloud.failed == []
     return going, start

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.app.desk import RUN, Desk, desk_at
-from tests.crash.worlds import Snapshots, deeds, shape
+from tests.crash.worlds import Snapshots, deeds, shape, thawed
 
 from skylift.app.account import judge
 from skylift.app.approvals import Approval, NotApproved
@@ -276,7 +275,7 @@ def test_a_restore_that_is_killed_anywhere_ends_like_one_that_was_not(desk: Desk
 
     assert len(snapshots.worlds) > 30
     for frozen, where in list(snapshots.worlds.items())[::3]:
-        survivor, written = pickle.loads(frozen)  # noqa: S301 - our own bytes
+        survivor, written = thawed(frozen)
         survivor.pass_time(7)
         again = Runner(cloud=survivor, journal=written, id=BACK).run(plan)
         assert again.standing is Standing.COMPLETED, where

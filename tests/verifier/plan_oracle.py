@@ -6,7 +6,7 @@ early as it can come, drained backends let back as late as possible, and everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from tests.verifier.tiny_cloud import Document, Effect, Harm, Place, TinyCloud
 
@@ -44,7 +44,7 @@ def _rehearse_restore(cloud: TinyCloud, _: Document, action: Document) -> None:
 
 
 def _before_change(cloud: TinyCloud) -> None:
-    changed = {component for component in cloud.phases if cloud.changes(component)}
+    changed = cloud.phases.keys() & cloud.changing
     cloud.need(cloud.back or changed <= cloud.asked, "something was changed before all were asked")
 
 
@@ -115,7 +115,7 @@ def _stop_service(cloud: TinyCloud, step: Document, action: Document) -> None:
     _before_change(cloud)
     hosts = {host for _, host in cloud.places}
     planned = {host for path, host in cloud.staged if path == cloud.target}
-    needed = {p[1] for p in cloud.places if not cloud.whole_at_start(p)}
+    needed = {host for _, host in cloud.old}
     cloud.need(needed & hosts <= planned, "a host may lack its artifact")
     cloud.runs[place] = ""
 
@@ -198,19 +198,18 @@ PLAYS: Mapping[str, Effect] = {
 def harm(cloud: TinyCloud, plan: Document) -> str:
     """What may go wrong with a plan on a cloud; empty if nothing can."""
     try:
-        for order in _orders(plan):
-            played = cloud.fresh()
-            for step in order:
-                played.play(step, PLAYS[step["action"]["kind"]])
-            if len(order) == len(plan["steps"]):
-                played.end()
+        _play_all(cloud, plan)
     except (Harm, KeyError, AttributeError) as seen:
         return str(seen) or "a step means nothing"
     return ""
 
 
-def _orders(plan: Document) -> Iterator[list[Document]]:
-    """Whole runs first, then what each step surely has behind it, and the step itself."""
+def _play_all(cloud: TinyCloud, plan: Document) -> None:
+    """Whole runs first, then what each step surely has behind it, and the step itself.
+
+    Raises:
+        Harm: some order does it.
+    """
     steps = {step["id"]: step for step in plan["steps"]}
     before: dict[str, set[str]] = {name: set() for name in steps}
     for edge in plan["edges"]:
@@ -220,16 +219,27 @@ def _orders(plan: Document) -> Iterator[list[Document]]:
     whole = _sorted(late, before)
     if len(whole) < len(steps) or len(listed) > len(steps):
         raise Harm("it can never end")
-    yield [steps[name] for name in whole]
-    yield [
-        steps[name]
-        for name in _sorted([n for n in listed if not n.startswith("witnesses:look")], before, listed)
-    ]
+    early = _sorted([n for n in listed if not n.startswith("witnesses:look")], before, listed)
+    for order in (whole, early):
+        _play(cloud.again(), [steps[name] for name in order]).end()
     behind: dict[str, set[str]] = {}
+    played: dict[str, TinyCloud] = {}
     for name in whole:
         behind[name] = set().union(*({first} | behind[first] for first in before[name]))
-    for name in whole:
-        yield [steps[n] for n in whole if n in behind[name]] + [steps[name]]
+        order = [n for n in whole if n in behind[name]]
+        # A step is begun with from the latest one behind it that has all others before it behind itself.
+        begun = next((i for i in reversed(range(len(order))) if len(behind[order[i]]) == i), -1)
+        start = cloud if begun < 0 else played[order[begun]]
+        played[name] = _play(start.again(), [steps[n] for n in (*order[begun + 1 :], name)])
+        if len(order) + 1 == len(steps):
+            played[name].end()
+
+
+def _play(cloud: TinyCloud, order: Iterable[Document]) -> TinyCloud:
+    """The cloud after these steps."""
+    for step in order:
+        cloud.play(step, PLAYS[step["action"]["kind"]])
+    return cloud
 
 
 def _sorted(wished: list[str], before: Mapping[str, Iterable[str]], rest: Iterable[str] = ()) -> list[str]:

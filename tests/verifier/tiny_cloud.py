@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 Document = dict[str, Any]
@@ -33,6 +34,10 @@ class TinyCloud:
     """Per component, where its databases are in the end."""
     databases: Mapping[str, frozenset[str]]
     places: tuple[Place, ...]
+    old: frozenset[Place]
+    """Services that do not run and link to new code at first."""
+    changing: frozenset[str]
+    """The components that have such."""
     back: bool = False
     """Whether the plan takes back what a run changed."""
     at: str = ""
@@ -51,29 +56,13 @@ class TinyCloud:
     unseen: set[str] = field(default_factory=set)
     """Components of which something became new since anybody looked at the witnesses."""
 
-    def fresh(self) -> TinyCloud:
-        """The cloud before the plan."""
-        again = TinyCloud(
-            self.facts,
-            self.owners,
-            self.units,
-            self.pools,
-            self.target,
-            self.phases,
-            self.heads,
-            self.databases,
-            self.places,
-            self.back,
-        )
-        for place in self.places:
-            again.runs[place] = self.facts[f"artifact {place[0]} {place[1]}"]
-            again.links[place] = self.facts[f"link {place[0]} {place[1]}"]
-        for name, state in self.facts.items():
-            kind, _, rest = name.partition(" ")
-            pool, _, host = rest.partition("/")
-            if kind == "backend" and state != "up":
-                again.out[self.pools[pool], host] = "left out"
-        return again
+    def again(self) -> TinyCloud:
+        """A cloud of its own, as this one is now."""
+        other = copy(self)
+        for name in _CHANGE:
+            setattr(other, name, getattr(self, name).copy())
+        other.schemas = {component: [*phases] for component, phases in self.schemas.items()}
+        return other
 
     def need(self, holds: object, harm: str) -> None:
         """Say what is lost if something does not hold.
@@ -99,14 +88,9 @@ class TinyCloud:
         """Where a component's services are."""
         return [place for place in self.places if self.owners[place[0]] == component]
 
-    def changes(self, component: str) -> bool:
-        """Whether a component runs old code somewhere at first."""
-        return any(not self.whole_at_start(place) for place in self.of(component))
-
     def whole_at_start(self, place: Place) -> bool:
         """Whether a service is new already."""
-        names = (f"artifact {place[0]} {place[1]}", f"link {place[0]} {place[1]}")
-        return all(self.facts[name] == self.target for name in names)
+        return place not in self.old
 
     def serves(self, place: Place) -> bool:
         """Whether a service runs new code and gets requests."""
@@ -125,13 +109,17 @@ class TinyCloud:
             self.need(
                 tuple(self.schemas.get(component, ())) == self.phases[component], "a schema was forgotten"
             )
-            changed = self.changes(component) or self.phases[component]
+            changed = component in self.changing or self.phases[component]
             self.need(not changed or f"verified {component}" in self.done, "never verified")
         self.need(self.looked, "the witnesses were forgotten")
 
 
+_CHANGE = tuple(of.name for of in fields(TinyCloud) if of.default_factory is not MISSING)
+"""What plays change; all else is the same before and after."""
+
+
 def tiny_cloud(plan: Document) -> TinyCloud:
-    """What a good plan says of the cloud it is for."""
+    """What a good plan says of the cloud it is for, and that cloud before the plan."""
     facts, owners = plan["facts"], plan["services"]
     named = [(step["id"].partition(":")[0], step["action"]) for step in plan["steps"]]
     phases: dict[str, tuple[str, ...]] = dict.fromkeys(owners.values(), ())
@@ -142,6 +130,13 @@ def tiny_cloud(plan: Document) -> TinyCloud:
             phases[component] += (action["phase"],)
             databases[component] = databases.get(component, frozenset()) | heads
     verifies = [(name, action) for name, action in named if action["kind"] == "verify-component"]
+    pools = {facts[f"pool {service}"]: service for service in owners}
+    places = tuple((s, host) for s in owners for host in facts[f"hosts {s}"].split())
+    target = verifies[0][1]["path"]
+    runs = {place: facts[f"artifact {place[0]} {place[1]}"] for place in places}
+    links = {place: facts[f"link {place[0]} {place[1]}"] for place in places}
+    old = frozenset(place for place in places if not runs[place] == links[place] == target)
+    left_out = (name.split(" ")[1].split("/") for name, state in facts.items() if _is_out(name, state))
     return TinyCloud(
         facts=facts,
         owners=owners,
@@ -152,11 +147,20 @@ def tiny_cloud(plan: Document) -> TinyCloud:
                 action["services"], sorted(s for s in owners if owners[s] == name), strict=True
             )
         },
-        pools={facts[f"pool {service}"]: service for service in owners},
-        target=verifies[0][1]["path"],
+        pools=pools,
+        target=target,
         phases=phases,
         heads={name: action["heads"] for name, action in verifies},
         databases=databases,
-        places=tuple((s, host) for s in owners for host in facts[f"hosts {s}"].split()),
+        places=places,
+        old=old,
+        changing=frozenset(owners[service] for service, _ in old),
         back=plan["goal"].get("kind") == "rollback",
+        runs=runs,
+        links=links,
+        out={(pools[pool], host): "left out" for pool, host in left_out},
     )
+
+
+def _is_out(name: str, state: str) -> bool:
+    return name.startswith("backend ") and state != "up"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,7 +42,7 @@ class Duration:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalog:
     """All that is known."""
 
@@ -58,9 +58,11 @@ class Catalog:
 
     def component_of(self, service: ServiceName) -> ComponentName | None:
         """The component that ``service`` belongs to; none if no component has it."""
-        return next(
-            (c.name for c in self.components.values() if any(s.name == service for s in c.services)), None
-        )
+        return self._owners.get(service)
+
+    @cached_property
+    def _owners(self) -> Mapping[ServiceName, ComponentName]:
+        return {s.name: c.name for c in reversed(tuple(self.components.values())) for s in c.services}
 
     @property
     def down_after(self) -> Mapping[ComponentName, Seconds]:

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from graphlib import TopologicalSorter
+from operator import or_
 
 from skylift.actions.action import Action, Undo
 from skylift.engine.fold import Phase, Run
@@ -221,7 +224,8 @@ def _approved(step: Step, run: Run, owed: frozenset[StepId]) -> bool:
 def _loans(
     steps: tuple[Step, ...], before: Mapping[StepId, set[StepId]], following: Mapping[StepId, set[StepId]]
 ) -> tuple[Loan, ...]:
-    inward = sorted(steps, key=lambda step: len(_reached(step.id, before)))
+    depths = _depths(before)
+    inward = sorted(steps, key=lambda step: depths[step.id])
     doers: dict[Action, list[StepId]] = {}
     for step in inward:
         doers.setdefault(step.action, []).append(step.id)
@@ -252,6 +256,15 @@ def _relied_on(
         if own:
             found[step.id] = own
     return found
+
+
+def _depths(before: Mapping[StepId, set[StepId]]) -> Mapping[StepId, int]:
+    """How many steps each waits for, near and far; as bits by number, for a plan may have ten thousand."""
+    numbers = {step: 1 << number for number, step in enumerate(before)}
+    behind: dict[StepId, int] = {}
+    for step in TopologicalSorter(before).static_order():
+        behind[step] = reduce(or_, (behind[first] | numbers[first] for first in before[step]), 0)
+    return {step: bits.bit_count() for step, bits in behind.items()}
 
 
 def _reached(start: StepId, along: Mapping[StepId, set[StepId]]) -> set[StepId]:

@@ -246,21 +246,20 @@ class Conductor:
             if instance not in moves:
                 self._deviates = True
                 continue
-            move = moves[instance]
-            call, tried = Migrate(instance, host, move.target, move.way), self._tries[instance, host]
+            move, tried = moves[instance], self._tries[instance, host]
             if move.target in tried:
-                call = self._elsewhere.instead(call, tried, sight=sight, plan=plan, standing=standing)
-            target = sight.hosts[call.target]
-            back = call.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
+                move = self._elsewhere.instead(move, tried, sight=sight, plan=plan, standing=standing)
+            target = sight.hosts[move.target]
+            back = move.target not in plan.needs.get(host, ()) or target.work is Stage.DONE
             if not target.up or target.ours or target.closed or not back:
                 self._deviates |= not target.up
             elif len(tried) >= self._pace.tries:
                 self.give_up(host, f"{instance} could not be moved off it in {self._pace.tries} tries")
                 return
-            elif standing.lanes_free(call):
-                if standing.has_room(call):
-                    tried.append(call.target)
-                    yield call
+            elif standing.lanes_free(move):
+                if standing.has_room(move):
+                    tried.append(move.target)
+                    yield Migrate(instance, host, move.target, move.way)
                 else:
                     self._deviates = True
 
@@ -322,8 +321,7 @@ def _kept(
             group = on[move.instance].group
             if group and fleet.groups[group].rule is Rule.TOGETHER and sight.hosts[move.target].up:
                 there = (*sight.on[move.target].values(), *standing.arriving[move.target])
-                call = Migrate(move.instance, host, move.target, move.way)
-                fits = move.instance in standing.coming or standing.has_room(call)
+                fits = move.instance in standing.coming or standing.has_room(move)
                 if fits and any(i.group == group for i in there):
                     yield move
 

@@ -24,6 +24,8 @@ class Course:
     turns: Mapping[HostName, Turn]
     off: Mapping[HostName, Mapping[InstanceId, Move]]
     """Per host, the moves off it."""
+    onto: Mapping[HostName, tuple[Move, ...]]
+    """The same moves, by the host that each goes to."""
     needs: Mapping[HostName, frozenset[HostName]]
     """Per host, which others must be back before its turn, for it is emptied onto them."""
     awaits: Mapping[HostName, tuple[Move, ...]]
@@ -48,10 +50,15 @@ def course(plan: FleetPlan, begun: Iterable[Move]) -> Course:
             needs[move.source].add(move.target)
         elif turn:
             awaits[move.target].append(move)
+    onto: defaultdict[HostName, list[Move]] = defaultdict(list)
+    for moves in off.values():
+        for move in moves.values():
+            onto[move.target].append(move)
     return Course(
         plan,
         turns,
         off,
+        {host: tuple(moves) for host, moves in onto.items()},
         {host: frozenset(others) for host, others in needs.items()},
         {host: tuple(moves) for host, moves in awaits.items()},
         frozenset(verdict.instance for verdict in plan.verdicts if verdict.way in STAYS),

@@ -88,16 +88,16 @@ class Settling:
             if move.instance in standing.coming:
                 continue
             target, tried = sight.hosts[move.target], self._tried[move.instance, move.source]
-            call = Migrate(move.instance, move.source, move.target, move.way)
             if tried >= self._tries:
                 self.failed[move.instance] = f"it did not come to {move.target} in {tried} tries"
             elif not target.up or target.ours or target.closed:
                 self._deviates = True
-            elif self.wanted.kind is Kind.BALANCE and not standing.evens(call):
+            elif self.wanted.kind is Kind.BALANCE and not standing.evens(move):
                 self._deviates = True  # it was filled meanwhile, by who appeared there
             elif not self._in_window(sight.moment, sight.moment + move.end - move.start):
                 self._waits = any(w.opens * 1000 > sight.moment for w in self._policy.windows)
-            elif standing.lanes_free(call) and standing.has_room(call):
+            elif standing.lanes_free(move) and standing.has_room(move):
+                call = Migrate(move.instance, move.source, move.target, move.way)
                 standing.count(call)
                 self._tried[call.instance, call.source] += 1
                 self._off[call.instance] = call.source

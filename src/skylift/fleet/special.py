@@ -15,7 +15,9 @@ def fits(host: Host, flavors: Iterable[Flavor]) -> bool:
     """
     devices = dict(host.devices)
     cells = [[cell.vcpus, cell.ram_mib] for cell in host.cells]
-    return all(_taken(devices, flavor.devices) and _pinned(cells, flavor) for flavor in flavors)
+    return all(
+        _taken(devices, flavor.devices) and _pinned(cells, flavor) for flavor in flavors if is_special(flavor)
+    )
 
 
 def is_special(flavor: Flavor) -> bool:

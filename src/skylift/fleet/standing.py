@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from skylift.fleet.fleet import Fleet, Host, Instance, InstanceId, Rule
+from skylift.fleet.plan import Move
 from skylift.fleet.sight import Action, Close, Migrate, Sight
 from skylift.fleet.special import fits
 from skylift.model.fleet_policy import FleetPolicy
@@ -67,7 +68,7 @@ class Standing:
             case _:
                 pass
 
-    def lanes_free(self, move: Migrate) -> bool:
+    def lanes_free(self, move: Move) -> bool:
         """Whether one more migration may be under way, between these hosts."""
         policy = self._policy
         return (
@@ -76,7 +77,7 @@ class Standing:
             and not 0 < policy.migrations <= len(self.coming)
         )
 
-    def has_room(self, move: Migrate) -> bool:
+    def has_room(self, move: Move) -> bool:
         """Whether the target has room for the instance, and its group lets it go there.
 
         Who moves together needs room together: the first must not go where the second cannot follow.
@@ -100,7 +101,7 @@ class Standing:
             and fits(host, flavors)
         )
 
-    def evens(self, move: Migrate) -> bool:
+    def evens(self, move: Move) -> bool:
         """Whether the target is the emptier of the two, or the instance follows its group there."""
         if self._is(self._sight.on[move.source][move.instance], Rule.TOGETHER):
             return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from skylift.model.gate import GateEntry
@@ -276,9 +277,12 @@ class Policy:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
-    """One cloud, as declared: what it is made of and what its operator allows."""
+    """One cloud, as declared: what it is made of and what its operator allows.
+
+    What follows from it is worked out once: whoever plans asks for services and hosts all the time.
+    """
 
     name: str
     ssh: SshAccess
@@ -309,19 +313,27 @@ class Record:
 
     def hosts_in(self, role: str) -> tuple[HostEntry, ...]:
         """The hosts with ``role``, by name: the first is the role's bootstrap host."""
-        return tuple(self.hosts[name] for name in sorted(self.hosts) if role in self.hosts[name].roles)
+        return self._by_role.get(role, ())
+
+    @cached_property
+    def _by_role(self) -> Mapping[str, tuple[HostEntry, ...]]:
+        found: dict[str, list[HostEntry]] = {}
+        for name in sorted(self.hosts):
+            for role in dict.fromkeys(self.hosts[name].roles):
+                found.setdefault(role, []).append(self.hosts[name])
+        return {role: tuple(hosts) for role, hosts in found.items()}
 
     @property
     def longest_wait(self) -> Seconds:
         """For how long the balancers may let a user's request wait; zero if they cannot hold any."""
         return self.policy.park_s if self.balancer.parking else Seconds(0)
 
-    @property
+    @cached_property
     def services(self) -> Mapping[ServiceName, ServiceEntry]:
         """Every service of every component, component by component."""
         return {name: s for c in self.components.values() for name, s in c.services.items()}
 
-    @property
+    @cached_property
     def databases(self) -> Mapping[str, ComponentName]:
         """Every database, with the component it belongs to."""
         return {database: c.name for c in self.components.values() for database in c.databases.values()}

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skylift.catalog.catalog import load
 from skylift.catalog.component import KnownComponent
 from skylift.model.cloud import UnitState
 from skylift.model.ids import Epoch, HostName, ServiceName
@@ -150,18 +149,17 @@ class FakeRoster:
 
     def pass_moment(self, *, at_once: bool = False) -> None:
         """Let each service that runs report when its time has come."""
-        record = self._cloud.record
-        catalog = load(record.catalog)
-        for entry in record.services.values():
-            known = catalog.components.get(entry.component)
+        cloud, now = self._cloud, self._cloud.now
+        for entry in cloud.record.services.values():
+            known = cloud.known.get(entry.component)
             if known is None or known.roster is None:
                 continue
-            for host in record.hosts_in(entry.role):
-                unit = self._cloud.hosts[host.name].units[entry.unit]
-                since = self._cloud.now - (unit.started_at or self._cloud.now)
-                artifact = record.artifact_at(str(unit.running))
+            for host in cloud.record.hosts_in(entry.role):
+                unit, place = cloud.hosts[host.name].units[entry.unit], (entry.name, host.name)
+                since = now - (unit.started_at or now)
                 due = at_once or (since > 0 and since % REPORT_S == 0)
-                place = (entry.name, host.name)
-                if unit.state is UnitState.ACTIVE and artifact and due and place not in self.mute:
-                    found = reports_of(known, record, place, artifact.release)
-                    self._written[place] = tuple(replace(r, seen_at=self._cloud.now) for r in found)
+                if not due or unit.state is not UnitState.ACTIVE or place in self.mute:
+                    continue
+                if artifact := cloud.record.artifact_at(str(unit.running)):
+                    found = reports_of(known, cloud.record, place, artifact.release)
+                    self._written[place] = tuple(replace(r, seen_at=now) for r in found)

@@ -26,6 +26,7 @@ class FakeSchemas:
 
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
+        self._of: dict[ComponentName, Mapping[str, KnownSchema]] = {}
         self._declared: dict[Of, tuple[Revision, ...]] = {
             (r, name, ""): with_branches(found) for r, by in MIGRATIONS.items() for name, found in by.items()
         }
@@ -53,9 +54,11 @@ class FakeSchemas:
 
     def of(self, component: ComponentName) -> Mapping[str, KnownSchema]:
         """The databases of a component, each with its schema."""
-        named = self._cloud.record.components[component].databases
-        known = self._cloud.known[component]
-        return {database: known.schema_in(named, database) for database in named.values()}
+        if component not in self._of:
+            named = self._cloud.record.components[component].databases
+            known = self._cloud.known[component]
+            self._of[component] = {name: known.schema_in(named, name) for name in named.values()}
+        return self._of[component]
 
     def in_folder(self, release: Release, folder: PurePosixPath) -> tuple[Revision, ...] | None:
         """The migrations whose files lie in ``folder`` of an artifact; none if it has no such folder."""

@@ -7,6 +7,8 @@ connection alone costs nothing: HAProxy tries another server (``option redispatc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from skylift.model.cloud import Backend, BackendState, Revision, UnitState
@@ -34,12 +36,16 @@ class FakeTraffic:
 
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
-        places = [
-            (entry.pool, host.name)
-            for entry in cloud.record.services.values()
-            for host in (cloud.record.hosts_in(entry.role) if entry.balanced else ())
-        ]
-        self._places: tuple[Place, ...] = tuple(places)
+        record = cloud.record
+        self.served_by = {entry.pool: entry for entry in record.services.values() if entry.balanced}
+        """By pool, whose it is."""
+        self._pools: dict[PoolName, tuple[Place, ...]] = {
+            pool: tuple((pool, host.name) for host in record.hosts_in(entry.role))
+            for pool, entry in self.served_by.items()
+            if record.hosts_in(entry.role)
+        }
+        self._places = tuple(place for places in self._pools.values() for place in places)
+        self.releases = {artifact.path: artifact.release for artifact in record.artifacts.values()}
         self.servers: dict[HostName, dict[Place, FakeServer]] = {}
         self.parking: dict[HostName, FakeParking] = {}
         self.vip_holder: HostName | None = None
@@ -50,7 +56,7 @@ class FakeTraffic:
         self.longest_gap_s: dict[PoolName, float] = {}
         self.faults: dict[tuple[Of, frozenset[str]], str] = {}
         """What is wrong with code of a release on a schema: worked out once, when users first ask."""
-        self._last_good: dict[PoolName, float] = {pool: cloud.now for pool, _ in places}
+        self._last_good: dict[PoolName, float] = dict.fromkeys(self._pools, cloud.now)
         self._busy_until: dict[Place, float] = {}
         for host in cloud.controllers:
             self.forget(host.name)
@@ -59,7 +65,7 @@ class FakeTraffic:
     def forget(self, balancer: HostName) -> None:
         """Let a balancer start anew: what it was told is gone, and it takes every server for healthy."""
         self.servers[balancer] = {place: FakeServer() for place in self._places}
-        self.parking[balancer] = FakeParking(pool for pool, _ in self._places)
+        self.parking[balancer] = FakeParking(self._pools)
 
     def move_vip(self) -> None:
         """Give the VIP to the first host that is up, unless its holder is; it does not go back."""
@@ -69,33 +75,40 @@ class FakeTraffic:
 
     def views(self) -> tuple[Backend, ...]:
         """Every server as each balancer sees it; only the VIP's holder has sessions."""
+        serving, used = _serving(self._cloud), _used(self._cloud)
         return tuple(
-            Backend(balancer, pool, server, _state(seen), self.in_flight((pool, server)))
-            if balancer == self.vip_holder
-            else Backend(balancer, pool, server, _state(seen), 0)
+            Backend(
+                balancer,
+                place[0],
+                place[1],
+                _state(seen),
+                self._in_hand(place, used) if balancer == self.vip_holder and place in serving else 0,
+            )
             for balancer, servers in self.servers.items()
-            for (pool, server), seen in servers.items()
+            for place, seen in servers.items()
         )
 
     def in_flight(self, place: Place) -> int:
         """The requests that ``place`` has in hand now."""
-        if place not in self._places or not _serves(self._cloud, place):
-            return 0
-        return (
-            IN_FLIGHT
-            if _sent(self._cloud, place) or self._busy_until.get(place, 0.0) > self._cloud.now
-            else 0
-        )
+        known = place in self._places and place in _serving(self._cloud)
+        return self._in_hand(place, _used(self._cloud)) if known else 0
+
+    def _in_hand(self, place: Place, used: AbstractSet[Place]) -> int:
+        """Of a place that serves, in use or not."""
+        sent = place in used and not held(self._cloud, place[0])
+        return IN_FLIGHT if sent or self._busy_until.get(place, 0.0) > self._cloud.now else 0
 
     def answered(self, pool: PoolName) -> bool:
         """Whether a request to ``pool`` would be answered well now."""
-        used = [p for p in self._places if p[0] == pool and _used(self._cloud, p) and _serves(self._cloud, p)]
-        return any(not _fault(self._cloud, place) for place in used)
+        answering = _used(self._cloud) & _serving(self._cloud)
+        return any(
+            place in answering and not _fault(self._cloud, place) for place in self._pools.get(pool, ())
+        )
 
     def complaint(self, pool: PoolName, server: HostName) -> str:
         """What is wrong with a server that is asked past the balancers; empty if it answers well."""
         place = (pool, server)
-        return _fault(self._cloud, place) if _serves(self._cloud, place) else "nothing answers"
+        return _fault(self._cloud, place) if place in _serving(self._cloud) else "nothing answers"
 
     def cut(self, place: Place) -> None:
         """End a service with what it has in hand: those requests fail."""
@@ -106,23 +119,25 @@ class FakeTraffic:
 
     def pass_moment(self) -> None:
         """Let health checks look once, and users ask each server in use once."""
-        self._check_health()
+        serving = _serving(self._cloud)
+        self._check_health(serving)
         self.move_vip()
         for parking in self.parking.values():
             parking.pass_moment(self._cloud.now)
-        for place in self._places:
-            if _sent(self._cloud, place):
-                self._busy_until[place] = self._cloud.now + self.session_s
-        for pool in dict.fromkeys(pool for pool, _ in self._places):
-            if not held(self._cloud, pool):
-                self._ask(pool)
+        used = _used(self._cloud)
+        for pool, places in self._pools.items():
+            if held(self._cloud, pool):
+                continue
+            asked = [place for place in places if place in used]
+            self._busy_until |= dict.fromkeys(asked, self._cloud.now + self.session_s)
+            self._ask(pool, [place for place in asked if place in serving])
 
-    def _check_health(self) -> None:
+    def _check_health(self, serving: AbstractSet[Place]) -> None:
         for balancer, servers in self.servers.items():
             if not self._cloud.is_up(balancer):
                 continue
             for place, server in servers.items():
-                if _serves(self._cloud, place) == server.healthy:
+                if (place in serving) == server.healthy:
                     server.changing_since = None
                     continue
                 if server.changing_since is None:
@@ -130,9 +145,7 @@ class FakeTraffic:
                 if self._cloud.now - server.changing_since >= (FALL_S if server.healthy else RISE_S):
                     server.healthy, server.changing_since = not server.healthy, None
 
-    def _ask(self, pool: PoolName) -> None:
-        used = [place for place in self._places if place[0] == pool and _used(self._cloud, place)]
-        serving = [place for place in used if _serves(self._cloud, place)]
+    def _ask(self, pool: PoolName, serving: Sequence[Place]) -> None:
         faults = [_fault(self._cloud, place) for place in serving]
         self.requests += max(len(serving), 1)
         if not serving:
@@ -152,39 +165,38 @@ def held(cloud: FakeCloud, pool: PoolName) -> bool:
     return holder is not None and cloud.traffic.parking[holder].holds(pool, cloud.now)
 
 
-def _sent(cloud: FakeCloud, place: Place) -> bool:
-    """Whether users' requests reach a server."""
-    return _used(cloud, place) and not held(cloud, place[0])
+def _used(cloud: FakeCloud) -> AbstractSet[Place]:
+    """Where users' requests are sent to, unless they are held."""
+    if cloud.traffic.vip_holder is None:
+        return frozenset()
+    servers = cloud.traffic.servers[cloud.traffic.vip_holder].items()
+    return {place for place, seen in servers if seen.healthy and seen.told == "ready"}
 
 
-def _used(cloud: FakeCloud, place: Place) -> bool:
-    holder = cloud.traffic.vip_holder
-    if holder is None:
-        return False
-    seen = cloud.traffic.servers[holder][place]
-    return seen.told == "ready" and seen.healthy
-
-
-def _serves(cloud: FakeCloud, place: Place) -> bool:
-    pool, server = place
-    units = cloud.hosts[server].units.values()
-    return cloud.is_up(server) and any(u.state is UnitState.ACTIVE for u in units if u.pool == pool)
+def _serving(cloud: FakeCloud) -> AbstractSet[Place]:
+    """Where a unit is active on a host that is up."""
+    return {
+        (unit.pool, host.name)
+        for host in cloud.hosts.values()
+        if host.up_at <= cloud.now
+        for unit in host.units.values()
+        if unit.state is UnitState.ACTIVE
+    }
 
 
 def _fault(cloud: FakeCloud, place: Place) -> str:
     """Why the code that runs there cannot answer on the schema as it is; empty if it can."""
     pool, server = place
-    entry = next(e for e in cloud.record.services.values() if e.pool == pool)
+    entry = cloud.traffic.served_by[pool]
     running = cloud.hosts[server].units[entry.unit].running
-    release = next((a.release for a in cloud.record.artifacts.values() if a.path == running), None)
+    release = None if running is None else cloud.traffic.releases.get(running)
     if release is None:
         return f"nothing known runs on {server}"
-    databases = cloud.schemas.of(entry.component)
-    faults = [
-        _schema_fault(cloud, (release, entry.component, schema.name), cloud.rows[there])
-        for there, schema in databases.items()
-    ]
-    return next((f"the code on {server} {fault}" for fault in faults if fault), "")
+    for database, schema in cloud.schemas.of(entry.component).items():
+        of = (release, entry.component, schema.name)
+        if fault := _schema_fault(cloud, of, cloud.rows[database]):
+            return f"the code on {server} {fault}"
+    return ""
 
 
 def _schema_fault(cloud: FakeCloud, of: Of, rows: frozenset[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,8 @@ class PlanSeen:
     services: Mapping[str, str]
     """Every service of the cloud, with its component."""
     steps: Mapping[str, StepSeen]
+    kinds: Mapping[str, tuple[StepSeen, ...]]
+    """The steps of each kind that there are any of."""
     edges: tuple[tuple[str, str], ...]
     ancestors: Mapping[str, int]
     """Per step, the steps that surely end before it starts, as bits by number."""
@@ -181,7 +183,7 @@ class PlanSeen:
 
     def of_kind(self, kind: str) -> tuple[StepSeen, ...]:
         """All steps of one kind."""
-        return tuple(step for step in self.steps.values() if step.kind == kind)
+        return self.kinds.get(kind, ())
 
     def goals(self) -> Mapping[str, str]:
         """Per component, the path of the artifact that it is verified at in the end."""
@@ -273,11 +275,19 @@ def read(document: Mapping[str, Any], known: Knowledge) -> PlanSeen:
         api=goal if back else str(document["source"]),
         services=services,
         steps=steps,
+        kinds=_kinds(steps.values()),
         edges=edges,
         ancestors=_ancestors(steps, edges),
         turns=_turns(steps, ""),
         restarts=_turns(steps, "unpin"),
     )
+
+
+def _kinds(steps: Iterable[StepSeen]) -> Mapping[str, tuple[StepSeen, ...]]:
+    found: dict[str, list[StepSeen]] = {}
+    for step in steps:
+        found.setdefault(step.kind, []).append(step)
+    return {kind: tuple(alike) for kind, alike in found.items()}
 
 
 def is_back(document: Mapping[str, Any]) -> bool:

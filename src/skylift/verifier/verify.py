@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from skylift.verifier import (
@@ -19,7 +20,7 @@ from skylift.verifier import (
 from skylift.verifier.constraints import constraints_hold
 from skylift.verifier.document import PlanSeen, is_back, read, shape_violations
 from skylift.verifier.event_rules import EVENT_RULES, hop_is_tested
-from skylift.verifier.knowledge import knowledge_of
+from skylift.verifier.knowledge import Knowledge, knowledge_of
 from skylift.verifier.plan_events import plan_events
 from skylift.verifier.unreadable import Unreadable
 
@@ -98,11 +99,19 @@ def verify(plan: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> t
     as TOML has them. A document that cannot be judged at all has one violation, which says why.
     """
     try:
+        return judge(plan, knowledge_of(documents))
+    except Unreadable as unreadable:
+        return (str(unreadable),)
+
+
+def judge(plan: Mapping[str, Any], known: Knowledge) -> tuple[str, ...]:
+    """The same by what was read of the documents before: for whoever judges many plans."""
+    try:
         shape = tuple(shape_violations(plan))
         if shape:
             return shape
         here, there, back = str(plan["source"]), str(plan["goal"]["to"]), is_back(plan)
-        known = knowledge_of(documents, (there, here) if back else (here, there))
+        known = replace(known, hop=(there, here) if back else (here, there))
         seen = read(plan, known.turned_round() if back else known)
         rules = (*RULES, *(BACK_RULES if back else UPGRADE_RULES), *(RESTORE_RULES if seen.restored else ()))
         told = (*(s for rule in rules for s in rule(seen)), *_of_events(seen))
