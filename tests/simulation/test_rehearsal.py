@@ -178,6 +178,20 @@ def test_a_restore_is_rehearsed_from_the_backups_that_its_plan_names(tmp_path: P
     assert ran.announced.keys() == {"keystone", "glance", "placement"}
 
 
+def test_a_host_that_starts_what_is_to_be_restored_is_met_by_the_remedy_of_the_refusal(
+    tmp_path: Path,
+) -> None:
+    """With its services a rebooted host starts one whose database is next: she stops it, as she is told."""
+    desk = desk_at(tmp_path)
+    desk.apply(desk.plan())
+    text = propose_rollback(desk.site, desk.site.runs.find(RUN), (), restore=True).text
+
+    ran = play_scene(28, twin_scene(text, desk.site.record)[1])
+
+    assert "restore.beside-live" in {problem.code for _, problem in ran.failures}
+    assert (ran.outcome, ran.broken) == ("completed", ())
+
+
 def test_a_plan_of_compute_hosts_has_no_twin(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "fleet.plan").write_text('{"digest":"sha256:0","mandate":{}}')
 

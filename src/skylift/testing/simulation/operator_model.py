@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from skylift.actions.backups import RestoreBesideLive, RestoreDatabase
 from skylift.actions.service_run import AwaitHealthy, WrongArtifact
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Journal
 from skylift.engine.operate import abort, approve, resume, retry
-from skylift.model.ids import StepId
+from skylift.model.ids import HostName, StepId, UnitName
 from skylift.testing.fake_work import stop_unit
 from skylift.testing.simulation.words import Terminal
 from skylift.testing.simulation.world import World, planned
@@ -75,10 +76,20 @@ class Operator:
         return lambda j: retry(j, asked)
 
     def _stop_what_is_wrong(self, step: StepId, run: Run) -> None:
-        """The remedy of a service that came up on its old artifact, with its host: ``systemctl stop``."""
+        """The remedy of a service that came up with its host, and should not have: ``systemctl stop``."""
         problem, action = run.steps[step].problem, planned(self._world).step(step).action
+        lives: list[tuple[HostName, UnitName]] = []
         if problem is not None and problem.code == WrongArtifact.code and isinstance(action, AwaitHealthy):
-            stop_unit(self._world.cloud, self._world.cloud.hosts[action.host], action.unit)
+            lives = [(action.host, action.unit)]
+        if (
+            problem is not None
+            and problem.code == RestoreBesideLive.code
+            and isinstance(action, RestoreDatabase)
+        ):
+            lives = [(host, placed.unit) for placed in action.services for host in placed.hosts]
+        for host, unit in lives:
+            stop_unit(self._world.cloud, self._world.cloud.hosts[host], unit)
+        if lives:
             self._world.pass_time(3)
 
     def _order(self) -> Order:
