@@ -29,6 +29,7 @@ from skylift.engine.journal import (
     StepWaits,
     Why,
 )
+from skylift.model.goal import Restore
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan, Stage
 from skylift.verifier.fleet.seen import Violation
@@ -36,7 +37,10 @@ from skylift.verifier.fleet.seen import Violation
 _BEGIN_ANEW = frozenset(
     {"drain-backend", "close-service", "migrate-schema", "stage-artifact", "back-up-database"}
 )
-"""Kinds of step that take something, or change what is not given back: none begins in a run given up."""
+"""Kinds of step that take something, or change what is not given back: none begins in a run given up.
+
+But for the backup of what is there before a restore, which lies on the way on which that is given back.
+"""
 _PHASES = {
     StepStarted.kind: "running",
     StepDone.kind: "done",
@@ -151,7 +155,8 @@ class Books:
             yield Violation("paused", f"{step} was started in a paused run")
         if known.no_return and step not in self._approved:
             yield Violation("approved", f"{step} has no way back, and nobody approved it by name")
-        if self._given_up and not at.begun and known.action.kind in _BEGIN_ANEW:
+        saves = isinstance(self.plan.goal, Restore) and known.action.kind == "back-up-database"
+        if self._given_up and not at.begun and known.action.kind in _BEGIN_ANEW and not saves:
             yield Violation("given up", f"{step} was started anew in a run that was given up")
         if known.stage in self._gated and known.action.kind in _BEGIN_ANEW:
             yield Violation("approved", f"{step} was started, and stage {known.stage.value} waits for a word")

@@ -44,6 +44,10 @@ class Operator:
         if run.pause or chance.below(4) == 0:
             world.repair()
         order = self._order()
+        if run.abort and not run.abort.leave and decide(order, run, at_once=1).over and order.kept(run):
+            # Given up before a restore, what was stopped for it can be started by no step: it is left, and
+            # planned again.
+            return lambda j: abort(j, self._terminal.asked, reason="it is planned again", leave=True)
         waiting = decide(order, run, at_once=1).awaits
         for stage in dict.fromkeys(step.stage for step in waiting):
             self._terminal.say(lambda j, s=stage: approve(j, order, self._terminal.asked, s))  # type: ignore[misc]
