@@ -269,14 +269,20 @@ def test_a_host_of_no_cluster_is_unknown_and_none_is_drained(at: SiteOf) -> None
 def test_a_cluster_that_does_not_let_it_stop_in_time_gets_its_host_back_and_a_retry_completes(
     at: SiteOf,
 ) -> None:
-    after(at, is_under_way(at, "empty@sto1"), lambda: setattr(at.cloud.ceph, "against", "not tonight"))
+    status: list[str] = []
 
+    def refuse() -> None:
+        at.cloud.ceph.against = "not tonight"
+        at.meanwhile = lambda: status.extend(run_view.lines(fleet_account(at.site.runs, folder(at))))
+
+    after(at, is_under_way(at, "empty@sto1"), refuse)
     run = ran(at, Purpose.REBOOT, STO[0])
 
     assert run.standing is Standing.HALTED
     assert "the storage cluster did not let it stop within 150 s: not tonight" in problem_of(
         run, "empty@sto1"
     )
+    assert "  under way: empty@sto1 waits for the storage cluster to let it stop" in "\n".join(status)
     assert rebooted(at) == [0, 0, 0]
     assert is_unharmed(at)
 

@@ -12,7 +12,7 @@ from skylift.engine.ledger import Ledger
 from skylift.engine.live_fleet import Looked
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.fleet.conductor import Conductor
-from skylift.model.ids import Epoch, HostName
+from skylift.model.ids import Epoch, HostName, StepId
 from skylift.model.maintenance import Maintenance
 from skylift.model.problem import Fix, Remedy
 from skylift.ports import MigrationSeen
@@ -36,9 +36,15 @@ class InTheWay:
         self._given_up: dict[HostName, Obstacle] = {}
 
     def look(
-        self, turns: Mapping[HostName, HostTurn], looked: Looked, conductor: Conductor, now: Epoch
+        self,
+        turns: Mapping[HostName, HostTurn],
+        looked: Looked,
+        conductor: Conductor,
+        *,
+        now: Epoch,
+        more: Mapping[StepId, str],
     ) -> None:
-        """Of each host that is being emptied."""
+        """Of each host that is being emptied; ``more`` is what others give up by themselves."""
         run, since = self._ledger.run, self._since
         self._given_up = {}
         emptied = {h: turn for h, turn in turns.items() if turn.emptying in run.within(Phase.RUNNING)}
@@ -50,6 +56,7 @@ class InTheWay:
             # What goes again at once, as servers of the probes do, is not worth a word.
             lasting = (o.what for o in obstacles if now - self._since[host, o.what] >= self._of.settle)
             told = "; ".join(sorted(lasting))
+            told = f"{told} for maintenance.patience at most" if told else more.get(step, "")
             if told != self._ledger.run.waits.get(step, ""):
                 self._ledger.write(StepWaits(step, told, milliseconds(now)))
             for obstacle in obstacles:

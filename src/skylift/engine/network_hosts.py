@@ -2,6 +2,7 @@
 
 As with instances: what is seen decides (``fleet.network``), what is asked for is written down before, and
 nothing is kept that matters. A router that was released by a process which died is found by the journal.
+Hosts that are no compute hosts have their turns here, with agents or without.
 """
 
 from __future__ import annotations

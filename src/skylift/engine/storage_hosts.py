@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from skylift.actions.action import Action
 from skylift.actions.storage_host import KeepIn, LetOut, RebootStorageHost, speaks_against
+from skylift.engine.fold import Phase
 from skylift.engine.guards import Guards
 from skylift.engine.host_turn import HostTurn
 from skylift.engine.ledger import Ledger
@@ -20,6 +21,8 @@ from skylift.model.problem import Problem
 from skylift.ports import Ports
 
 GiveUp = Callable[[HostName, str], None]
+_WAITS = "the storage cluster to let it stop, for storage.whole at most; see what it lacks: ceph status"
+"""Without the figures, which change from look to look: each change would be an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class StorageHosts:
         self._since: dict[HostName, Epoch] = {}
         self.waits: dict[StepId, str] = {}
         """What keeps hosts waiting that are empty."""
+        self._waiting: dict[StepId, Epoch] = {}
+        """Since when."""
 
     @property
     def left(self) -> dict[StepId, str]:
@@ -84,7 +89,9 @@ class StorageHosts:
     def go_on(self, now: Epoch) -> None:
         """See that what is about to be rebooted is kept in, and give back what is not needed any more."""
         run = self._ledger.run
-        self.waits = {step: why for step, why in self.waits.items() if step not in run.passed}
+        running = run.within(Phase.RUNNING)
+        self.waits = {step: why for step, why in self.waits.items() if step in running}
+        self._waiting = {step: since for step, since in self._waiting.items() if step in self.waits}
         try:
             for turn in self._at_work():
                 if not _is_rebooted(turn, self._ledger):
@@ -103,7 +110,12 @@ class StorageHosts:
         self.waits.pop(turn.emptying, None)
         if why:
             self.waits[turn.emptying] = why
+            self._waiting.setdefault(turn.emptying, now)
         return why
+
+    def told(self, now: Epoch, after: Seconds) -> dict[StepId, str]:
+        """What those wait for that have for so long."""
+        return dict.fromkeys((s for s, since in self._waiting.items() if now - since >= after), _WAITS)
 
     def leaves(self, turn: HostTurn, now: Epoch, give_up: GiveUp) -> bool:
         """Whether a compute host may begin; if the cluster does not let it for too long, it is given up."""

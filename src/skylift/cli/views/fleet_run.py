@@ -65,7 +65,7 @@ def _paused(run: Run) -> list[str]:
 
 
 def _waits(run: Run, step: StepId) -> str:
-    return f" waits for {run.waits[step]} for maintenance.patience at most" if step in run.waits else ""
+    return f" waits for {run.waits[step]}" if step in run.waits else ""
 
 
 def _standing(of: FleetAccount) -> str:
