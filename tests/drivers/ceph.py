@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -67,7 +67,7 @@ class Ceph:
 
     def ask(self, *words: str) -> str:
         asked = [*self.tool, "--connect-timeout", "60", *words]
-        return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=90).stdout
+        return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=70).stdout
 
     def start(self, host: str, daemon: str, name: str) -> None:
         """A daemon that thinks it is on ``host``."""
@@ -94,8 +94,10 @@ class Ceph:
             self.running.pop(name).wait(timeout=START_LIMIT_S)
 
     def is_whole(self) -> bool:
-        """Whether all groups that there are have all of their copies."""
-        return f"{POOL_GROUPS} active+clean" in self.ask("pg", "stat")
+        """Whether all groups that there are have all of their copies, and a manager runs to say so."""
+        with suppress(subprocess.TimeoutExpired):
+            return f"{POOL_GROUPS} active+clean" in self.ask("pg", "stat")
+        return False
 
 
 @contextmanager
