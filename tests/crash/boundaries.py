@@ -50,7 +50,6 @@ OUTSIDE = {
 ELSEWHERE = {
     "run-taken-up": "is of workers and windows: tests/app/test_take_up.py, tests/store with real deaths",
     "loss-counted": "is of whoever measures: a death before it leaves the count to the next process",
-    "step-waits": "is of runs over a fleet, and tells only what is seen: nothing follows from it",
 }
 """Events that no scene here writes, with why."""
 
