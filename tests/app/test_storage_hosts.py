@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,36 +19,37 @@ from tests.app.maintained import (
     ran,
     site_of,
 )
+from tests.app.storage_run import (
+    STO,
+    after,
+    clustered,
+    events,
+    give_up,
+    is_under_way,
+    is_unharmed,
+    problem_of,
+    rebooted,
+    retried,
+)
 
 from skylift.app.fleet_account import fleet_account
 from skylift.app.fleet_subject import Maintaining
-from skylift.app.maintain import FleetDrifted, apply_mandate, go_on
+from skylift.app.maintain import FleetDrifted, apply_mandate
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.app.read_fleet import FleetHostUnknown
 from skylift.app.read_storage import StorageStuck
 from skylift.app.wiring import open_journal
 from skylift.cli.views import fleet as fleet_view
 from skylift.cli.views import fleet_run as run_view
-from skylift.engine.fold import Run, Standing
-from skylift.engine.journal import StepStarted
-from skylift.engine.operate import abort, pause, retry
+from skylift.engine.fold import Standing
+from skylift.engine.operate import pause
 from skylift.fleet.mandate import Purpose, read_mandate
 from skylift.fleet.reasons import turning
 from skylift.model.ids import HostName, StepId
 from skylift.testing.fake_ceph import OUT_S
 
-STO = [HostName(f"sto{n}") for n in range(1, 4)]
 REBOOT_S = OUT_S + 20
 SILENT_S = 50
-
-
-def clustered(at: SiteOf, *hosts: str) -> SiteOf:
-    """Two OSDs and a monitor on each host, and a copy of everything on each of three."""
-    for place, host in enumerate(hosts):
-        at.cloud.ceph.add(host, 2 * place, 2 * place + 1, monitor=True)
-    for n in range(8):
-        at.cloud.ceph.groups[f"1.{n}"] = tuple(2 * place + (n >> place) % 2 for place in range(3))
-    return at
 
 
 @pytest.fixture
@@ -59,52 +59,6 @@ def at(tmp_path: Path) -> SiteOf:
     for n in (1, 2):
         made.cloud.nova.boot(f"vm{n}", f"cmp{n}")
     return made
-
-
-def events(at: SiteOf) -> list[str]:
-    account = fleet_account(at.site.runs, folder(at))
-    return [e.step for e in account.events if isinstance(e, StepStarted)]
-
-
-def rebooted(at: SiteOf, hosts: list[HostName] = STO) -> list[int]:
-    return [at.cloud.hosts[host].boots - 1 for host in hosts]
-
-
-def is_unharmed(at: SiteOf) -> bool:
-    """Nothing was out, could not be written or had no quorum, and nothing of ours is left."""
-    ceph = at.cloud.ceph
-    return not (ceph.taken_out or ceph.stalled_s or ceph.headless_s or ceph.kept_in)
-
-
-def problem_of(run: Run, step: str) -> str:
-    problem = run.steps[StepId(step)].problem
-    assert problem is not None
-    return problem.sentence
-
-
-def after(at: SiteOf, holds: Callable[[], bool], then: Callable[[], object]) -> None:
-    def look() -> None:
-        if not at.said and holds():
-            at.said = True
-            then()
-
-    at.meanwhile = look
-
-
-def is_under_way(at: SiteOf, step: str) -> Callable[[], bool]:
-    return lambda: StepId(step) in fleet_account(at.site.runs, folder(at)).run.steps
-
-
-def give_up(at: SiteOf) -> None:
-    with open_journal(folder(at)) as journal:
-        abort(journal, at_desk(at), reason="not tonight", leave=False)
-
-
-def retried(at: SiteOf, step: str) -> Run:
-    at.meanwhile = lambda: None
-    return go_on(
-        at.site, folder(at), bench_of(at), lambda journal, asked: retry(journal, asked, StepId(step))
-    )
 
 
 def test_the_fake_takes_out_what_nobody_keeps_in_and_counts_what_users_feel(at: SiteOf) -> None:
