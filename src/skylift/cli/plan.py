@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from skylift.app.approvals import needs_approval
 from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import seal_plan, trusted
 from skylift.app.propose import Proposal, propose
@@ -134,6 +135,7 @@ def tell_proposal(
             trusted(site.signer, site.record.signers)
         proposal = make(site)
         sealed = _sealed(site, digest_of(proposal.plan))
+        needed = needs_approval(site, proposal.plan)
     goal = proposal.plan.goal
     complaints = tuple(f for f in proposal.findings if f.level is not Level.PASSED)
     told = [*findings_view.lines(complaints, goal.to), ""] if complaints else []
@@ -150,8 +152,14 @@ def tell_proposal(
         if sealed is not None:
             seal_of(output).write_bytes(sealed)
             remark(f"wrote {seal_of(output)}: your seal on it, for {site.record.policy.plan_valid_h} h")
-        remark(f"wrote {output}; approve and run it with: skylift apply {output}")
+        remark(f"wrote {output}; {_how_to_run(output, needed)}")
     return Exit.OK
+
+
+def _how_to_run(output: Path, needed: tuple[str, ...]) -> str:
+    if needed:
+        return f"approve {', '.join(needed)} and run it with: skylift apply {output} --yes"
+    return f"to run it is to approve it, and it begins at once: skylift apply {output}"
 
 
 def seal_of(plan_file: Path) -> Path:

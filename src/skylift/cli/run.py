@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from skylift.app.account import standing
-from skylift.app.approvals import Approval
+from skylift.app.approvals import Approval, needs_approval
 from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
@@ -89,6 +89,9 @@ def apply(
 ) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
 
+    To name a plan is to approve it: it begins at once, but for points of no return and the stages that
+    policy.approvals names. Of these you are asked; without a terminal they need --yes or --hold.
+
     Steps start only while a window of the policy is open, and if they can end before it closes.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
@@ -106,7 +109,7 @@ def apply(
         raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
     with open_site(desk.record, desk.runs) as site:
         plan = verified(text, site.record.catalog)
-        said = Approval(approval) if approval else _approves(plan)
+        said = Approval(approval) if approval else _approves(plan, needs_approval(site, plan))
         begins = _moment(at, Windows(site.record.policy)) if at else None
         with bench_of() as bench:
             run = run_plan(
@@ -266,14 +269,13 @@ def _moment(at: str, windows: Windows) -> Epoch:
     return Epoch((told if told.tzinfo else told.replace(tzinfo=windows.zone)).timestamp())
 
 
-def _approves(plan: Plan) -> Approval:
-    """Ask for the approval of what has no way back; without a terminal nobody can say yes."""
-    if not plan.no_returns or not sys.stdin.isatty():
+def _approves(plan: Plan, needed: tuple[str, ...]) -> Approval:
+    """Ask for the approval of what needs one; without a terminal nobody can say yes, and it is refused."""
+    if not needed or not sys.stdin.isatty():
         return Approval.NONE
     for line in plan_view.lines(plan):
         click.echo(line, err=True)
-    named = ", ".join(plan.no_returns)
-    yes = click.confirm(f"no step alone leads back from {named}: approve", err=True)
+    yes = click.confirm(f"approve {', '.join(needed)}", err=True)
     return Approval.ALL if yes else Approval.NONE
 
 
