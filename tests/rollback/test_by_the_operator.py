@@ -317,6 +317,50 @@ def test_status_says_how_far_each_component_can_go_back(desk: Desk) -> None:
     ]
 
 
+def test_a_run_that_was_taken_back_says_by_which_and_offers_nothing_any_more(desk: Desk) -> None:
+    """What it had taken is the other's to give back; the other says what is to be done."""
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+    told: list[str] = []
+
+    def look(run: Run) -> None:
+        if not told and run.id == BACK and len(run.within(Phase.DONE)) > 3:
+            told.extend(status(desk))
+
+    desk.at_each_look = look
+    apply_back(desk, text)
+    after = status(desk)
+
+    assert told[0].endswith(f"being taken back by run {BACK}, which is running")
+    assert after[0].endswith(f": taken back by run {BACK}")
+    assert after[-1] == f"  next: skylift status {BACK}; skylift report {BACK}"
+    for line in (*told, *after):
+        assert not any(word in line for word in ("STILL TAKEN", "skylift rollback", "can go back"))
+
+
+def test_of_a_run_that_was_taken_back_in_part_the_rest_can_still_go_back(desk: Desk) -> None:
+    paused_at(desk, StepId("placement-api:undrain@ctl3"))
+    apply_back(desk, way_back(desk, "placement"))
+
+    told = status(desk)
+
+    assert f"  placement: taken back by run {BACK}" in told
+    assert any(line.startswith("  keystone can go back until") for line in told)
+    assert not any(line.startswith("  placement can") for line in told)
+    assert any("skylift rollback" in line for line in told)
+
+
+def status(desk: Desk) -> list[str]:
+    """What ``skylift status`` says of the upgrade."""
+    seen = standing(desk.site.runs, desk.site.runs.find(RUN))
+    begun = [step for step, at in seen.run.steps.items() if at.begun]
+    found = windows(seen.plan, desk.site.catalog, begun)
+    return [
+        *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
+        *run_view.window_lines(found, seen.back),
+    ]
+
+
 def test_the_report_judges_only_what_went_back_and_bears_schemas_that_are_ahead(desk: Desk) -> None:
     paused_at(desk, GLANCE_OUT)
     text = way_back(desk)

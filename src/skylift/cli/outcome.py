@@ -57,13 +57,13 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     seen = standing(desk.runs, folder)
     told, ways_back = _untold(desk, seen), _windows(desk, seen.plan, seen.run)
     lines = [
-        *run_view.lines(seen.plan, seen.run, seen.holder),
-        *run_view.window_lines(ways_back),
+        *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
+        *run_view.window_lines(ways_back, seen.back),
         *_waits(desk, seen.plan, seen.run),
     ]
     answer(
         [*lines, *indented(told.lines, 2)],
-        run_view.document(seen.plan, seen.run, seen.holder) | {"untold": told, "ways_back": ways_back},
+        run_view.document(seen.plan, seen.run, seen.holder, seen.back) | {"untold": told, "ways_back": ways_back},
         as_json=as_json,
     )
     return Exit.OK

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from skylift.engine.decide import Order, decide
+from skylift.app.taken_back import TakenBack
+from skylift.engine.decide import Loan, Order, decide
 from skylift.engine.fold import Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.problems import Holder
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
-from skylift.model.ids import StepId
+from skylift.model.ids import ComponentName, ServiceName, StepId
 from skylift.planning.plan import Plan
-from skylift.planning.window import Window
+from skylift.planning.window import Window, changed
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
@@ -38,26 +39,55 @@ def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> 
     ]
 
 
-def lines(plan: Plan, run: Run, holder: Holder | None) -> list[str]:
-    """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``."""
+def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None) -> list[str]:
+    """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``.
+
+    Of one that was taken ``back`` as a whole nothing is left to do, and nothing is its any more.
+    """
     done = len(run.within(Phase.DONE))
+    gone = taken_components(back)
+    if back is not None and back.holds and changed(plan, [step for step, at in run.steps.items() if at.begun]) <= gone:
+        return [
+            f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_way_back(back)}",
+            f"  {done} of {len(plan.steps)} steps had been done in {_span(run.last_ms - run.opened_ms)}",
+            *_asides(plan, run),
+            f"  next: skylift status {back.by}"
+            + (f"; skylift report {back.by}" if back.standing is Standing.COMPLETED else ""),
+        ]
     return [
         f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
+        *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *_running(plan, run),
         *_problems(plan, run),
         *_asides(plan, run),
-        *_given_up(plan, run),
+        *_given_up(plan, run, gone),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
 
 
-def window_lines(found: Sequence[Window]) -> list[str]:
-    """How far each component that was changed can still go back; those with the same answer share a line."""
+def taken_components(back: TakenBack | None) -> frozenset[ComponentName]:
+    """What of a run is another one's by now: that gives back what had been taken of it."""
+    return frozenset(back.components) if back is not None and back.holds else frozenset()
+
+
+def _way_back(back: TakenBack) -> str:
+    if back.standing is Standing.COMPLETED:
+        return f"taken back by run {back.by}"
+    if back.standing is Standing.ABORTED:
+        return f"the way back was given up half-way, run {back.by}; what is left can be taken back again"
+    return f"being taken back by run {back.by}, which is {back.standing.value}"
+
+
+def window_lines(found: Sequence[Window], back: TakenBack | None = None) -> list[str]:
+    """How far each component that was changed can still go back; those with the same answer share a line.
+
+    What another run takes ``back`` is not the run's any more.
+    """
     told: dict[str, list[str]] = {}
     for window in found:
-        if window.changed:
+        if window.changed and window.component not in taken_components(back):
             told.setdefault(_how_far(window), []).append(window.component)
     return [f"  {', '.join(names)} {how}" for how, names in told.items()]
 
@@ -69,13 +99,16 @@ def _how_far(window: Window) -> str:
     return f"can go back {until}"
 
 
-def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
+def document(
+    plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None
+) -> dict[str, Any]:
     """The same, for ``--json``."""
     return {
         "run": run.id,
         "cloud": plan.cloud,
         "standing": run.standing.value,
         "holder": encode(holder),
+        "taken_back": encode(back),
         "done": sorted(run.within(Phase.DONE)),
         "left": _left(plan, run),
         "steps": {step: encode(at) for step, at in run.steps.items()},
@@ -123,16 +156,21 @@ def _asides(plan: Plan, run: Run) -> Iterator[str]:
             yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
 
 
-def _given_up(plan: Plan, run: Run) -> Iterator[str]:
+def _given_up(plan: Plan, run: Run, gone: Collection[ComponentName]) -> Iterator[str]:
     if run.abort is None:
         return
     yield f"  given up by {run.abort.actor}: {run.abort.reason}"
     left = _left(plan, run)
     if left:
         yield f"  not done: {len(left)} steps, {left[0]} first"
-    for loan in Order.of(plan).kept(run):
+    for loan in (loan for loan in Order.of(plan).kept(run) if _owner(plan, loan) not in gone):
         back = plan.step(loan.given_back_by).action.title
         yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+
+
+def _owner(plan: Plan, loan: Loan) -> ComponentName:
+    subject = loan.taken_by.partition(":")[0]
+    return plan.services.get(ServiceName(subject), ComponentName(subject))
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
