@@ -118,7 +118,7 @@ def apply(
             taken_back = None if detach else _take_back_if_free(site, run, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
-    _tell(plan, run, None, as_json=as_json)
+    _tell(desk, plan, run, None, as_json=as_json)
     return Exit.OK if detach else _EXITS[run.standing]
 
 
@@ -146,7 +146,7 @@ def _take_back_if_free(site: Site, run: Run, bench: Bench) -> Run | None:
 
 def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
     """What was asked for, an upgrade, is not done, however well it was taken back."""
-    _tell(read_plan(desk.runs.find(run.id).plan.read_bytes()), run, None, as_json=as_json)
+    _tell(desk, read_plan(desk.find(run.id).plan.read_bytes()), run, None, as_json=as_json)
     return Exit.FAILED if run.standing is Standing.COMPLETED else _EXITS[run.standing]
 
 
@@ -161,8 +161,8 @@ def _apply_mandate(
 
 
 def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = _EXITS) -> Exit:
-    found = fleet_account(desk.runs, desk.runs.find(run.id))
-    answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
+    found = fleet_account(desk.runs, desk.find(run.id))
+    answer(desk.told(fleet_run_view.lines(found)), fleet_run_view.document(found), as_json=as_json)
     return Exit.OK if found.holder else exits[found.run.standing]
 
 
@@ -176,7 +176,7 @@ def resume(desk: Desk, run: str | None, *, forward: bool, as_json: bool) -> Exit
 
     One that policy.rollback wants taken back is taken back, if all of it still can be; else it goes on.
     """
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     if not (forward or folder.of_fleet):
         with open_site(desk.record, desk.runs) as site, bench_of() as bench:
             taken_back = _take_back(site, standing(site.runs, folder).run, bench)
@@ -205,7 +205,7 @@ def retry(
 
     A step that was postponed is taken back by its name.
     """
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     which: tuple[StepId, ...] = ()
     if step or hosts or zones:
         which = steps_meant(desk, folder, Verb.RETRY, step, hosts=hosts, zones=zones)
@@ -244,7 +244,7 @@ def _go_on(
     as_json: bool,
     exits: Mapping[Standing, Exit] = _EXITS,
 ) -> Exit:
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     if folder.of_fleet:
         with open_site(desk.record, desk.runs) as site, bench_of() as bench:
             ended = go_on_with_fleet(site, folder, bench, say)
@@ -257,7 +257,7 @@ def _go_on(
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     holder = worker_on(desk.runs)
     by = holder if holder is not None and holder.run == ended.id else None
-    _tell(plan, ended, by, as_json=as_json)
+    _tell(desk, plan, ended, by, as_json=as_json)
     return Exit.OK if by else exits[ended.standing]
 
 
@@ -279,5 +279,7 @@ def _approves(plan: Plan, needed: tuple[str, ...]) -> Approval:
     return Approval.ALL if yes else Approval.NONE
 
 
-def _tell(plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:
-    answer(run_view.lines(plan, run, holder), run_view.document(plan, run, holder), as_json=as_json)
+def _tell(desk: Desk, plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:
+    answer(
+        desk.told(run_view.lines(plan, run, holder)), run_view.document(plan, run, holder), as_json=as_json
+    )
