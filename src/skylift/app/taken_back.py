@@ -20,7 +20,7 @@ from skylift.planning.plan import Plan
 from skylift.planning.restore import Saved
 from skylift.planning.rollback import Undone
 from skylift.planning.text import PlanFormat, digest_of, read_plan
-from skylift.planning.window import begun_events, owner_of
+from skylift.planning.window import begun_events, changed, owner_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class TakenBack:
     def holds(self) -> bool:
         """Whether it is what becomes of these: a way back that was given up leaves them as they are."""
         return self.standing is not Standing.ABORTED
+
+    def is_of_all(self, plan: Plan, run: Run) -> bool:
+        """Whether everything that the run had changed goes back."""
+        begun = [step for step, at in run.steps.items() if at.begun]
+        return changed(plan, begun) <= frozenset(self.components)
 
 
 def taken_back(runs: Runs, undone: RunId) -> TakenBack | None:
