@@ -19,7 +19,7 @@ from skylift.cli.views import run as run_view
 from skylift.drivers.ed25519 import KeyFile
 from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import StageApproved
-from skylift.engine.operate import Asked, approve
+from skylift.engine.operate import Asked, abort, approve
 from skylift.engine.problems import NothingToApprove, SecondPersonNeeded
 from skylift.model.ids import RunId, StepId
 from skylift.model.record import Policy
@@ -93,9 +93,7 @@ def test_what_a_plan_asks_to_be_approved_is_told_beforehand_and_a_plan_that_asks
     with_policy(desk, Policy(baseline=desk.site.record.policy.baseline))
 
     again = propose(desk.site, GOAL)
-    ended = apply(
-        desk.site, RunId("20260102-000000-run-2"), again.text, desk.bench, approval=Approval.NONE
-    )
+    ended = apply(desk.site, RunId("20260102-000000-run-2"), again.text, desk.bench, approval=Approval.NONE)
 
     assert asks == ("control-plane", CONTRACT, "glance:contract")
     assert needs_approval(desk.site, again.plan) == ()
@@ -177,3 +175,22 @@ class TestASecondPerson:
         proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record.signers)[1]
 
         assert proof.says == "the approval of converge is said to be ann's, and is not"
+
+
+def test_a_run_that_is_given_up_before_its_first_step_measures_nothing(desk: Desk) -> None:
+    """There is nothing to compare with what users get now."""
+    baseline = desk.site.record.policy.baseline
+    with_policy(desk, Policy(baseline=baseline, approvals=("prepare",)))
+    begun = held(desk)
+    desk.remarks.clear()
+
+    ended = go_on(
+        desk.site,
+        desk.site.runs.find(None),
+        desk.bench,
+        lambda journal, asked: abort(journal, asked, reason="not tonight", leave=False),
+    )
+
+    assert begun.steps == {}
+    assert ended.standing is Standing.ABORTED
+    assert not any("measuring" in remark for remark in desk.remarks)

@@ -11,14 +11,17 @@ from tests.app.desk import RUN, Desk, desk_at
 
 from skylift.app.account import judge, standing
 from skylift.app.approvals import Approval
+from skylift.app.clean_up import clean_up, in_its_place
 from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
 from skylift.app.propose import PlanUnsafe
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.runs import Runs, RunUnknown
+from skylift.app.samples import witness_label
 from skylift.app.validate import Outcome
 from skylift.app.wiring import hold, open_journal
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
+from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.operate import abort, pause
@@ -31,7 +34,7 @@ from skylift.planning.text import read_plan, write_plan
 from skylift.planning.window import windows
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_services import FakeDatabase
-from skylift.testing.samples import R2024_1, artifact_of
+from skylift.testing.samples import R2023_1, R2024_1, artifact_of
 
 BACK = RunId("20260102-000000-run-0002")
 GLANCE_OUT = StepId("glance-api:drain@ctl2")
@@ -177,11 +180,37 @@ def test_a_run_whose_process_died_comes_to_rest_before_it_is_taken_back(desk: De
         desk.apply(desk.plan())
     desk.at_each_look = lambda _run: None
 
-    with pytest.raises(RunRefuses, match="it is running"):
+    with pytest.raises(RunRefuses, match=r"it is interrupted \(its process is gone\)") as interrupted:
         way_back(desk)
     say(desk, pause)
-    with pytest.raises(StepRefuses, match="cannot rollback glance-api:start@ctl1: it is running"):
+    with pytest.raises(StepRefuses, match="cannot rollback glance-api:start@ctl1: it is running") as paused:
         way_back(desk)
+
+    for refused in (interrupted.value, paused.value):
+        hows = [remedy.how for remedy in refused.remedies if remedy.fix is Fix.ROLL_BACK]
+        then = "then: skylift rollback -o back.plan"
+        assert hows == [
+            f"let it see that end, and stop it by Ctrl-C: skylift resume; {then}",
+            f"or give it up: skylift abort --reason WHY; {then}",
+        ]
+
+
+def test_a_paused_run_that_waits_for_a_step_is_waited_for_and_not_paused_again(desk: Desk) -> None:
+    seen: list[RunHeld] = []
+
+    def look(run: Run) -> None:
+        if StepId("glance-api:start@ctl1") in run.within(Phase.RUNNING) and not seen:
+            say(desk, pause)
+            with pytest.raises(RunHeld) as held:
+                way_back(desk)
+            seen.append(held.value)
+
+    desk.at_each_look = look
+    desk.apply(desk.plan())
+
+    hows = [remedy.how for remedy in seen[0].remedies]
+    assert any("wait until glance-api:start@ctl1 has ended" in how for how in hows), hows
+    assert not any("skylift pause" in how for how in hows)
 
 
 def test_a_plan_back_from_a_run_that_went_on_since_is_refused(desk: Desk) -> None:
@@ -333,7 +362,7 @@ def test_a_run_that_was_taken_back_says_by_which_and_offers_nothing_any_more(des
 
     assert told[0].endswith(f"being taken back by run {BACK}, which is running")
     assert after[0].endswith(f": taken back by run {BACK}")
-    assert after[-1] == f"  next: skylift status {BACK}; skylift report {BACK}"
+    assert after[-1] == f"  next: skylift report {BACK}"
     for line in (*told, *after):
         assert not any(word in line for word in ("STILL TAKEN", "skylift rollback", "can go back"))
 
@@ -372,6 +401,71 @@ def test_the_report_judges_only_what_went_back_and_bears_schemas_that_are_ahead(
     assert isinstance(goal, Rollback)
     assert judged.outcome is Outcome.COMPLETED, judged.issues
     assert {verdict.service for verdict in judged.services} == {"keystone", "glance-api"}
+
+
+def test_a_plan_back_names_its_run_and_what_it_gives_back_as_status_did(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    before = status(desk)
+
+    proposal = propose_rollback(desk.site, desk.site.runs.find(RUN), ())
+    shown = [*plan_view.lines(proposal.plan), *plan_view.given_back(proposal)]
+
+    out = "undrain ctl2 in pool glance"
+    assert f"  taken by {GLANCE_OUT}, and given back by glance-api:undrain@ctl2: {out}" in before
+    assert shown[1] == f"takes back run {RUN}, which led to 2024.1, and closes it when this begins"
+    assert shown[-2:] == [
+        f"what run {RUN} has taken, and this gives back:",
+        f"  {GLANCE_OUT}: {out}",
+    ]
+
+
+def test_a_plan_that_was_run_says_so_before_what_its_own_run_has_changed(desk: Desk) -> None:
+    text = desk.plan()
+    paused_at(desk, GLANCE_OUT)
+    apply_back(desk, way_back(desk))
+
+    with pytest.raises(CloudDrifted) as drifted:
+        apply(desk.site, RunId("20260103-000000-run-3"), text, desk.bench, approval=Approval.ALL)
+
+    first, *facts = str(drifted.value).splitlines()
+    used = f"by run {RUN}, which is aborted and was taken back by run {BACK}, which is completed"
+    assert first.startswith(f"this very plan was run before, {used}; the cloud has changed")
+    assert facts
+    assert all(fact.startswith("  ") and " was " in fact for fact in facts)
+
+
+def test_a_way_back_that_halts_does_not_offer_to_take_itself_back(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+    text = way_back(desk)
+    desk.cloud.broken.add(artifact_of(R2023_1).path)
+
+    halted = apply_back(desk, text)
+
+    seen = standing(desk.site.runs, desk.site.runs.find(BACK))
+    told = "\n".join(run_view.lines(seen.plan, seen.run, None))
+    assert halted.standing is Standing.HALTED
+    assert "service.died" in told
+    assert "next: follow a remedy, then: skylift retry" in told
+    assert "skylift rollback" not in told
+
+
+def test_a_way_back_cleans_up_after_the_run_that_it_took_back_too(desk: Desk) -> None:
+    """Named by either, and each is told with what it had."""
+    paused_at(desk, GLANCE_OUT)
+    apply_back(desk, way_back(desk))
+    folders = desk.site.runs.known()
+    labels = [witness_label(read_plan(folder.plan.read_bytes())) for folder in folders]
+    told: list[str] = []
+
+    before = set(desk.cloud.witnesses)
+    judged_by = in_its_place(desk.site.runs, desk.site.runs.find(RUN))
+    clean_up(desk.site, judged_by, told.append)
+
+    assert before == set(labels)
+    assert judged_by.id == BACK
+    assert desk.cloud.witnesses == {}
+    for folder, label, line in zip(folders, labels, told, strict=True):
+        assert line.startswith(f"run {folder.id}: its witnesses {label} were removed: user, project, image")
 
 
 def test_a_plan_back_that_may_not_run_is_made_again_by_its_own_command(desk: Desk) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from skylift.app.taken_back import TakenBack
-from skylift.engine.decide import Loan, Order, decide
-from skylift.engine.fold import Phase, Run, Standing, StepRun
+from skylift.engine.decide import Order, decide
+from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.problems import Holder
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
-from skylift.model.ids import ComponentName, ServiceName, StepId
+from skylift.model.goal import Rollback
+from skylift.model.ids import ComponentName, StepId
 from skylift.planning.plan import Plan
-from skylift.planning.window import Window, changed
+from skylift.planning.window import Window, owner_of_step
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
@@ -46,13 +47,12 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
     """
     done = len(run.within(Phase.DONE))
     gone = taken_components(back)
-    if back is not None and back.holds and changed(plan, [step for step, at in run.steps.items() if at.begun]) <= gone:
+    if back is not None and back.holds and back.is_of_all(plan, run):
         return [
             f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_way_back(back)}",
             f"  {done} of {len(plan.steps)} steps had been done in {_span(run.last_ms - run.opened_ms)}",
             *_asides(plan, run),
-            f"  next: skylift status {back.by}"
-            + (f"; skylift report {back.by}" if back.standing is Standing.COMPLETED else ""),
+            f"  next: skylift {'report' if back.standing is Standing.COMPLETED else 'status'} {back.by}",
         ]
     return [
         f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(plan, run, holder)}",
@@ -61,7 +61,8 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *_running(plan, run),
         *_problems(plan, run),
         *_asides(plan, run),
-        *_given_up(plan, run, gone),
+        *_given_up(plan, run),
+        *_taken(plan, run, holder, gone),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
@@ -99,9 +100,7 @@ def _how_far(window: Window) -> str:
     return f"can go back {until}"
 
 
-def document(
-    plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None
-) -> dict[str, Any]:
+def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None) -> dict[str, Any]:
     """The same, for ``--json``."""
     return {
         "run": run.id,
@@ -123,7 +122,7 @@ def document(
 def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
     if run.standing is Standing.RUNNING and holder is None:
         over = decide(Order.of(plan), run, at_once=1).over
-        return "at rest" if over else "interrupted (its process is gone)"
+        return "at rest" if over else INTERRUPTED
     return f"{run.standing.value}, by {holder}" if holder and run.closed is None else run.standing.value
 
 
@@ -156,21 +155,25 @@ def _asides(plan: Plan, run: Run) -> Iterator[str]:
             yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
 
 
-def _given_up(plan: Plan, run: Run, gone: Collection[ComponentName]) -> Iterator[str]:
+def _given_up(plan: Plan, run: Run) -> Iterator[str]:
     if run.abort is None:
         return
     yield f"  given up by {run.abort.actor}: {run.abort.reason}"
     left = _left(plan, run)
     if left:
         yield f"  not done: {len(left)} steps, {left[0]} first"
-    for loan in (loan for loan in Order.of(plan).kept(run) if _owner(plan, loan) not in gone):
+
+
+def _taken(plan: Plan, run: Run, holder: Holder | None, gone: Collection[ComponentName]) -> Iterator[str]:
+    """What users are short of while nobody works on the run, and what gives it back."""
+    if holder is not None:
+        return
+    for loan in (loan for loan in Order.of(plan).kept(run) if owner_of_step(plan, loan.taken_by) not in gone):
         back = plan.step(loan.given_back_by).action.title
-        yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
-
-
-def _owner(plan: Plan, loan: Loan) -> ComponentName:
-    subject = loan.taken_by.partition(":")[0]
-    return plan.services.get(ServiceName(subject), ComponentName(subject))
+        if run.abort is not None:
+            yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+        else:
+            yield f"  taken by {loan.taken_by}, and given back by {loan.given_back_by}: {back}"
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
@@ -188,30 +191,44 @@ def _left(plan: Plan, run: Run) -> list[StepId]:
 
 
 def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
+    back = "" if isinstance(plan.goal, Rollback) else "take it back: skylift rollback -o FILE"
     match run.standing:
         case Standing.COMPLETED:
             yield "  next: skylift validate; skylift report"
         case Standing.ABORTED:
             yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
-            yield "  or take back what it changed: skylift rollback -o FILE"
+            yield from [f"  or {back}"] if back else []
         case Standing.HALTED:
-            yield "  next: follow a remedy, then: skylift retry; or take it back: skylift rollback -o FILE"
+            yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
         case Standing.PAUSED:
-            yield "  next: skylift resume"
+            yield f"  next: {_after_pause(run, holder)}"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:
             yield "  next: wait for it, or let nothing new start: skylift pause"
         case Standing.ABORTING:
             yield "  next: skylift retry, or close it as it is: skylift abort --leave --reason WHY"
-        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).awaits:
-            yield "  next: approve it, then: skylift resume"
-        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).over:
-            yield f"  next: nothing is left but what was postponed: skylift retry {_postponed(run)}"
         case Standing.RUNNING:
-            yield "  next: skylift resume"
+            yield f"  next: {_after_interruption(plan, run)}"
+
+
+def _after_pause(run: Run, holder: Holder | None) -> str:
+    """What ends first if the process lives; and the remedies of a problem say more than to resume."""
+    ending = sorted(run.within(Phase.RUNNING)) if holder is not None else []
+    if ending:
+        return f"wait until it rests: {', '.join(ending)} ends first"
+    return "follow a remedy" if run.pause and run.pause.problem else "skylift resume"
+
+
+def _after_interruption(plan: Plan, run: Run) -> str:
+    decided = decide(Order.of(plan), run, at_once=1)
+    if decided.awaits:
+        return "approve it, then: skylift resume"
+    if decided.over:
+        return f"nothing is left but what was postponed: skylift retry {_postponed(run)}"
+    return "skylift resume"
 
 
 def _postponed(run: Run) -> str:
-    return " | ".join(sorted(run.within(Phase.POSTPONED))) or "STEP"
+    return "; skylift retry ".join(sorted(run.within(Phase.POSTPONED))) or "STEP"
 
 
 def _phase(at: StepRun) -> str:
