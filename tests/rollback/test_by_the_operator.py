@@ -2,81 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.app.desk import RUN, Desk, desk_at
+from tests.rollback.operated import BACK, GLANCE_OUT, apply_back, paused_at, run_of, say, way_back
 
 from skylift.app.account import judge, standing
 from skylift.app.approvals import Approval
-from skylift.app.clean_up import clean_up, in_its_place
 from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
 from skylift.app.propose import PlanUnsafe
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.runs import Runs, RunUnknown
-from skylift.app.samples import witness_label
 from skylift.app.validate import Outcome
 from skylift.app.wiring import hold, open_journal
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
-from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.operate import abort, pause
 from skylift.engine.problems import RunHeld, RunRefuses, StepRefuses
 from skylift.model.goal import Rollback
-from skylift.model.ids import ComponentName, HostName, RunId, StepId
+from skylift.model.ids import HostName, RunId, StepId
 from skylift.model.problem import Fix, Problem
 from skylift.planning.refusals import NothingToTakeBack, NotRead, NotRolling, OthersFirst, WayBackClosed
 from skylift.planning.text import read_plan, write_plan
 from skylift.planning.window import windows
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_services import FakeDatabase
-from skylift.testing.samples import R2023_1, R2024_1, artifact_of
-
-BACK = RunId("20260102-000000-run-0002")
-GLANCE_OUT = StepId("glance-api:drain@ctl2")
-"""When this is done, Keystone is new, Glance is mixed, and a backend is out of its pool."""
+from skylift.testing.samples import R2024_1, artifact_of
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return desk_at(tmp_path)
-
-
-def run_of(desk: Desk, run: RunId = RUN) -> Run:
-    return standing(desk.site.runs, desk.site.runs.find(run)).run
-
-
-def say(desk: Desk, word: Callable[..., Run], **how: object) -> None:
-    with open_journal(desk.site.runs.find(RUN)) as journal:
-        word(journal, desk.asked_now, **how)
-
-
-def paused_at(desk: Desk, step: StepId) -> Run:
-    """An upgrade that was paused as soon as this step was done."""
-
-    def look(run: Run) -> None:
-        if step in run.within(Phase.DONE) and run.standing is Standing.RUNNING:
-            say(desk, pause)
-
-    desk.at_each_look = look
-    ended = desk.apply(desk.plan())
-    desk.at_each_look = lambda _run: None
-    return ended
-
-
-def way_back(desk: Desk, *components: str) -> bytes:
-    folder = desk.site.runs.find(RUN)
-    proposal = propose_rollback(desk.site, folder, tuple(map(ComponentName, components)))
-    assert not proposal.blocked
-    return proposal.text
-
-
-def apply_back(desk: Desk, text: bytes) -> Run:
-    return apply(desk.site, BACK, text, desk.bench, approval=Approval.ALL)
 
 
 def releases(desk: Desk) -> set[str]:
@@ -274,6 +234,12 @@ def test_what_a_later_run_to_the_same_release_began_ends_the_way_back_of_an_earl
     desk: Desk,
 ) -> None:
     paused_at(desk, StepId("placement-api:undrain@ctl2"))
+    go_on(
+        desk.site,
+        desk.site.runs.find(RUN),
+        desk.bench,
+        lambda journal, asked: abort(journal, asked, reason="another day", leave=False),
+    )
     second = RunId("20260102-000000-run-0002")
     ended = apply(desk.site, second, desk.plan(), desk.bench, approval=Approval.ALL)
 
@@ -346,50 +312,6 @@ def test_status_says_how_far_each_component_can_go_back(desk: Desk) -> None:
     ]
 
 
-def test_a_run_that_was_taken_back_says_by_which_and_offers_nothing_any_more(desk: Desk) -> None:
-    """What it had taken is the other's to give back; the other says what is to be done."""
-    paused_at(desk, GLANCE_OUT)
-    text = way_back(desk)
-    told: list[str] = []
-
-    def look(run: Run) -> None:
-        if not told and run.id == BACK and len(run.within(Phase.DONE)) > 3:
-            told.extend(status(desk))
-
-    desk.at_each_look = look
-    apply_back(desk, text)
-    after = status(desk)
-
-    assert told[0].endswith(f"being taken back by run {BACK}, which is running")
-    assert after[0].endswith(f": taken back by run {BACK}")
-    assert after[-1] == f"  next: skylift report {BACK}"
-    for line in (*told, *after):
-        assert not any(word in line for word in ("STILL TAKEN", "skylift rollback", "can go back"))
-
-
-def test_of_a_run_that_was_taken_back_in_part_the_rest_can_still_go_back(desk: Desk) -> None:
-    paused_at(desk, StepId("placement-api:undrain@ctl3"))
-    apply_back(desk, way_back(desk, "placement"))
-
-    told = status(desk)
-
-    assert f"  placement: taken back by run {BACK}" in told
-    assert any(line.startswith("  keystone can go back until") for line in told)
-    assert not any(line.startswith("  placement can") for line in told)
-    assert any("skylift rollback" in line for line in told)
-
-
-def status(desk: Desk) -> list[str]:
-    """What ``skylift status`` says of the upgrade."""
-    seen = standing(desk.site.runs, desk.site.runs.find(RUN))
-    begun = [step for step, at in seen.run.steps.items() if at.begun]
-    found = windows(seen.plan, desk.site.catalog, begun)
-    return [
-        *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
-        *run_view.window_lines(found, seen.back),
-    ]
-
-
 def test_the_report_judges_only_what_went_back_and_bears_schemas_that_are_ahead(desk: Desk) -> None:
     paused_at(desk, GLANCE_OUT)
     text = way_back(desk)
@@ -401,71 +323,6 @@ def test_the_report_judges_only_what_went_back_and_bears_schemas_that_are_ahead(
     assert isinstance(goal, Rollback)
     assert judged.outcome is Outcome.COMPLETED, judged.issues
     assert {verdict.service for verdict in judged.services} == {"keystone", "glance-api"}
-
-
-def test_a_plan_back_names_its_run_and_what_it_gives_back_as_status_did(desk: Desk) -> None:
-    paused_at(desk, GLANCE_OUT)
-    before = status(desk)
-
-    proposal = propose_rollback(desk.site, desk.site.runs.find(RUN), ())
-    shown = [*plan_view.lines(proposal.plan), *plan_view.given_back(proposal)]
-
-    out = "undrain ctl2 in pool glance"
-    assert f"  taken by {GLANCE_OUT}, and given back by glance-api:undrain@ctl2: {out}" in before
-    assert shown[1] == f"takes back run {RUN}, which led to 2024.1, and closes it when this begins"
-    assert shown[-2:] == [
-        f"what run {RUN} has taken, and this gives back:",
-        f"  {GLANCE_OUT}: {out}",
-    ]
-
-
-def test_a_plan_that_was_run_says_so_before_what_its_own_run_has_changed(desk: Desk) -> None:
-    text = desk.plan()
-    paused_at(desk, GLANCE_OUT)
-    apply_back(desk, way_back(desk))
-
-    with pytest.raises(CloudDrifted) as drifted:
-        apply(desk.site, RunId("20260103-000000-run-3"), text, desk.bench, approval=Approval.ALL)
-
-    first, *facts = str(drifted.value).splitlines()
-    used = f"by run {RUN}, which is aborted and was taken back by run {BACK}, which is completed"
-    assert first.startswith(f"this very plan was run before, {used}; the cloud has changed")
-    assert facts
-    assert all(fact.startswith("  ") and " was " in fact for fact in facts)
-
-
-def test_a_way_back_that_halts_does_not_offer_to_take_itself_back(desk: Desk) -> None:
-    paused_at(desk, GLANCE_OUT)
-    text = way_back(desk)
-    desk.cloud.broken.add(artifact_of(R2023_1).path)
-
-    halted = apply_back(desk, text)
-
-    seen = standing(desk.site.runs, desk.site.runs.find(BACK))
-    told = "\n".join(run_view.lines(seen.plan, seen.run, None))
-    assert halted.standing is Standing.HALTED
-    assert "service.died" in told
-    assert "next: follow a remedy, then: skylift retry" in told
-    assert "skylift rollback" not in told
-
-
-def test_a_way_back_cleans_up_after_the_run_that_it_took_back_too(desk: Desk) -> None:
-    """Named by either, and each is told with what it had."""
-    paused_at(desk, GLANCE_OUT)
-    apply_back(desk, way_back(desk))
-    folders = desk.site.runs.known()
-    labels = [witness_label(read_plan(folder.plan.read_bytes())) for folder in folders]
-    told: list[str] = []
-
-    before = set(desk.cloud.witnesses)
-    judged_by = in_its_place(desk.site.runs, desk.site.runs.find(RUN))
-    clean_up(desk.site, judged_by, told.append)
-
-    assert before == set(labels)
-    assert judged_by.id == BACK
-    assert desk.cloud.witnesses == {}
-    for folder, label, line in zip(folders, labels, told, strict=True):
-        assert line.startswith(f"run {folder.id}: its witnesses {label} were removed: user, project, image")
 
 
 def test_a_plan_back_that_may_not_run_is_made_again_by_its_own_command(desk: Desk) -> None:
