@@ -87,7 +87,7 @@ class Execution:
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
         self.ledger = Ledger(journal)
-        self._goes_back = isinstance(plan.goal, Rollback)
+        self._keep = without_ways_back if isinstance(plan.goal, Rollback) else as_it_is
         self._order = Order.of(plan)
         self._ports = ports
         self._limits = limits
@@ -153,15 +153,10 @@ class Execution:
 
     def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
         """Start nothing new from here on; what runs goes on to its end. No effect on a paused run."""
-        reported = self._reported(Reported.of(problem)) if problem else None
+        reported = self._keep(Reported.of(problem)) if problem else None
         while self.run.pause is None and self.run.closed is None:
             self.ledger.write(RunPaused(why, reported, milliseconds(now)))
         return self.run
-
-    def _reported(self, problem: Reported) -> Reported:
-        """What is kept of a problem: of a run that goes back itself, no command that would take it back."""
-        offered = (r for r in problem.remedies if not (self._goes_back and "skylift rollback" in r.how))
-        return replace(problem, remedies=tuple(offered))
 
     def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
         done = self.run.within(Phase.DONE)
@@ -214,20 +209,31 @@ class Execution:
                 return
             case Overdue(left):
                 late = StepOverdue(step.action.title, step.deadline, left, *step.action.if_late)
-                problem = self._reported(Reported.of(late))
+                problem = self._keep(Reported.of(late))
                 self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Transient() | Uncertain():
                 since = now if sight.silent_since is None else sight.silent_since
                 if now - since <= self._limits.unreachable:
                     self._sights[step.id] = Sight(f"no answer yet: {came}", since, sight.silent_ms)
                     return
-                problem = self._reported(lasting(came, step.action.title, round(now - since)))
+                problem = self._keep(lasting(came, step.action.title, round(now - since)))
                 self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Problem():
-                problem = self._reported(Reported.of(came))
+                problem = self._keep(Reported.of(came))
                 ended = came.job_ended
                 self.ledger.record(StepFailed(step.id, attempt, problem, ended=ended, at_ms=at_ms))
         del self._sights[step.id]
+
+
+def as_it_is(problem: Reported) -> Reported:
+    """All of a problem."""
+    return problem
+
+
+def without_ways_back(problem: Reported) -> Reported:
+    """What a run that goes back itself keeps of a problem: no command that would take it back."""
+    offered = (remedy for remedy in problem.remedies if "skylift rollback" not in remedy.how)
+    return replace(problem, remedies=tuple(offered))
 
 
 def _startable(order: Order, run: Run, decision: Decision, limits: Limits, *, now: Epoch) -> tuple[Step, ...]:
