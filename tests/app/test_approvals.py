@@ -6,21 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.desk import RUN, Desk, desk_at
+from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
-from skylift.app.approvals import Approval, NotApproved
+from skylift.app.approvals import Approval, NotApproved, needs_approval
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
+from skylift.app.propose import propose
 from skylift.app.verify import verify
 from skylift.app.wiring import open_journal
 from skylift.cli.views import run as run_view
 from skylift.drivers.ed25519 import KeyFile
 from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import StageApproved
-from skylift.engine.operate import Asked, approve
+from skylift.engine.operate import Asked, abort, approve
 from skylift.engine.problems import NothingToApprove, SecondPersonNeeded
-from skylift.model.ids import StepId
+from skylift.model.ids import RunId, StepId
 from skylift.model.record import Policy
 from skylift.model.seal import Signer
 from skylift.planning.plan import Stage
@@ -80,6 +81,23 @@ def test_a_stage_that_the_policy_names_waits_for_an_approval_of_its_own(desk: De
     assert begun == {Stage.PREPARE, Stage.EXPAND}
     assert "waits for the approval of converge" in says(desk)
     assert CONTRACT not in then.steps
+
+
+def test_what_a_plan_asks_to_be_approved_is_told_beforehand_and_a_plan_that_asks_for_nothing_begins(
+    desk: Desk,
+) -> None:
+    """To name the file of a plan that was read is to approve it, as far as it can be taken back."""
+    with_policy(desk, Policy(baseline=desk.site.record.policy.baseline, approvals=("control-plane",)))
+    asks = needs_approval(desk.site, propose(desk.site, GOAL).plan)
+    desk.apply(desk.plan())
+    with_policy(desk, Policy(baseline=desk.site.record.policy.baseline))
+
+    again = propose(desk.site, GOAL)
+    ended = apply(desk.site, RunId("20260102-000000-run-2"), again.text, desk.bench, approval=Approval.NONE)
+
+    assert asks == ("control-plane", CONTRACT, "glance:contract")
+    assert needs_approval(desk.site, again.plan) == ()
+    assert ended.standing is Standing.COMPLETED
 
 
 def test_without_a_word_on_approvals_nothing_begins(desk: Desk) -> None:
@@ -157,3 +175,22 @@ class TestASecondPerson:
         proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record.signers)[1]
 
         assert proof.says == "the approval of converge is said to be ann's, and is not"
+
+
+def test_a_run_that_is_given_up_before_its_first_step_measures_nothing(desk: Desk) -> None:
+    """There is nothing to compare with what users get now."""
+    baseline = desk.site.record.policy.baseline
+    with_policy(desk, Policy(baseline=baseline, approvals=("prepare",)))
+    begun = held(desk)
+    desk.remarks.clear()
+
+    ended = go_on(
+        desk.site,
+        desk.site.runs.find(None),
+        desk.bench,
+        lambda journal, asked: abort(journal, asked, reason="not tonight", leave=False),
+    )
+
+    assert begun.steps == {}
+    assert ended.standing is Standing.ABORTED
+    assert not any("measuring" in remark for remark in desk.remarks)

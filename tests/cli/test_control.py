@@ -13,7 +13,8 @@ from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Reported, StepFailed, StepStarted
-from skylift.engine.operate import Asked, open_run
+from skylift.engine.operate import Asked, open_run, retry
+from skylift.engine.problems import StepRefuses
 from skylift.model.ids import Epoch, RunId
 from skylift.planning.text import digest_of, write_plan
 from skylift.testing.plans import planned
@@ -105,3 +106,84 @@ def test_a_postponed_step_is_named_when_nothing_else_is_left(
     assert told["steps"][FIRST]["phase"] == "postponed"
     assert told["steps"][FIRST]["aside"]["reason"] == "ctl1 waits for a disk"
     assert told["allowed"] == ["pause", "resume", "approve", "retry", "skip", "postpone", "abort"]
+
+
+def test_of_a_run_that_is_not_the_newest_every_command_names_it(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command without a name would be said to the newest run."""
+    open_another(terminal, RunId("run-2"))
+
+    terminal.types("status", "run-1")
+    told = capsys.readouterr().out
+    refused = terminal.types("postpone", "keystone:nothing", "--reason", "no", "--run", "run-1")
+    remedies = capsys.readouterr().err
+    terminal.types("status")
+    newest = capsys.readouterr().out
+
+    assert "then: skylift retry --run run-1; or take it back: skylift rollback run-1 -o FILE" in told
+    assert refused == Exit.BLOCKED
+    assert "see how they stand: skylift status run-1" in remedies
+    assert newest.rstrip().endswith("next: skylift resume")
+
+
+def open_another(terminal: Terminal, run: RunId) -> None:
+    folder = Runs.beside(terminal.record).create(run, write_plan(PLAN))
+    with open_journal(folder) as journal:
+        asked = Asked("rey@console", Epoch(9))
+        open_run(journal, run, cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
+
+
+def test_a_run_that_takes_nothing_of_a_word_names_what_it_takes_one_by_one(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_another(terminal, RunId("run-2"))
+    terminal.types("pause")
+    capsys.readouterr()
+
+    code = terminal.types("pause", "--json")
+
+    told = json.loads(capsys.readouterr().out)["problem"]
+    hows = [remedy["how"] for remedy in told["remedies"]]
+    assert code == Exit.BLOCKED
+    assert "let it go on: skylift resume" in hows
+    assert "take it back: skylift rollback -o back.plan" in hows
+    assert not any("|" in how for how in hows), "a pipe is what a shell makes of that"
+
+
+def test_a_retry_with_nothing_to_retry_does_not_offer_to_resume_what_works(
+    terminal: Terminal,
+) -> None:
+    open_another(terminal, RunId("run-2"))
+    folder = Runs.beside(terminal.record).find("run-2")
+
+    with open_journal(folder) as journal, pytest.raises(StepRefuses) as refused:
+        retry(journal, Asked("rey@console", Epoch(10)))
+
+    offered = refused.value.remedies[-1].how
+    assert offered == "it goes on by itself; if its process is gone: skylift resume"
+
+
+def test_a_step_that_is_asked_for_says_where_it_stands_in_the_newest_run(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.types("why", FIRST)
+    failed = capsys.readouterr().out
+    terminal.types("why", GUARD)
+    waits = capsys.readouterr().out
+
+    assert "  stands     failed: witness.hurt: it is not as it was made (run run-1)" in failed
+    assert "  stands     not begun, waits for " in waits
+
+
+def test_a_step_that_is_misspelt_is_guessed_and_a_line_of_the_plan_names_its_steps(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.types("skip", "keystone:contrakt", "--reason", "no")
+    misspelt = capsys.readouterr().err
+    code = terminal.types("why", "keystone@ctl1")
+    of_line = capsys.readouterr().err
+
+    assert "did you mean keystone:contract" in misspelt
+    assert code == Exit.USAGE
+    assert f"name one of the steps of that line: {GUARD}, " in " ".join(of_line.split())

@@ -76,3 +76,26 @@ def test_a_run_folder_is_the_operators_alone(tmp_path: Path) -> None:
 def test_a_run_cannot_be_named_out_of_its_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="cannot name a run"):
         Runs(tmp_path).create(RunId(name), b"")
+
+
+def test_a_run_that_is_not_there_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / ".skylift")
+    with pytest.raises(RunUnknown, match=f"there is no run yet in {tmp_path}") as none_yet:
+        runs.find(None)
+    runs.create(RunId("20260101-000000-aa"), b"plan\n").journal.touch()
+    with pytest.raises(RunUnknown, match=f"run nope is not known: it is not in {tmp_path}") as misspelt:
+        runs.find("nope")
+
+    assert none_yet.value.remedies[0].how.startswith("name the record")
+    assert misspelt.value.remedies[0].how.endswith(": 20260101-000000-aa")
+
+
+def test_a_record_that_is_not_there_is_what_is_told_when_no_run_is_found_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = call(["--cloud", str(tmp_path / "nosuch.yaml"), "status"])
+
+    told = capsys.readouterr().err
+    assert code == Exit.BLOCKED
+    assert "nosuch.yaml cannot be used" in told
+    assert "no such file" in told

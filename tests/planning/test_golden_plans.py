@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.planning.planned import planned, sample_plan, with_backend, with_rows
 
+from skylift.catalog.catalog import load
 from skylift.cli.views import why as why_view
 from skylift.cli.views.plan import lines
 from skylift.model.cloud import BackendState
@@ -94,9 +95,17 @@ def test_a_plan_file_has_the_bytes_that_were_reviewed(golden: Callable[[str, byt
     golden("glance_on_two/plan.json", write_plan(plan))
 
 
-@pytest.mark.parametrize("step", ["keystone:contract", "glance-api:start@ctl1", "placement-api:drain@ctl1"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "keystone:contract",
+        "placement:online-migrations",
+        "glance-api:start@ctl1",
+        "placement-api:drain@ctl1",
+    ],
+)
 def test_a_step_says_why_it_is_where_it_is(step: str, golden: Callable[[str, bytes], None]) -> None:
-    text = "\n".join(why_view.lines(why(whole_upgrade(), StepId(step)))) + "\n"
+    text = "\n".join(why_view.lines(why(whole_upgrade(), StepId(step), load()))) + "\n"
 
     golden(f"why/{step.replace(':', '-')}.txt", text.encode())
 

@@ -16,7 +16,7 @@ from skylift.catalog.catalog import documents, load
 from skylift.cli.views import problem as problem_view
 from skylift.cli.views.plan import lines
 from skylift.model.goal import Upgrade
-from skylift.model.ids import ComponentName, Digest, Epoch
+from skylift.model.ids import ComponentName, Digest, Epoch, ServiceName
 from skylift.model.problem import Fix
 from skylift.model.record import Policy
 from skylift.model.release import Release
@@ -24,6 +24,7 @@ from skylift.planning.plan import Notice, Plan
 from skylift.planning.refusals import NoPath, NotRolling
 from skylift.planning.text import plan_document, write_plan
 from skylift.planning.upgrade import plan_upgrade
+from skylift.planning.why import why
 from skylift.testing.samples import NOW
 from skylift.testing.whole_clouds import Shape, whole_cloud
 from skylift.verifier.verify import verify
@@ -276,3 +277,17 @@ def test_a_plan_without_one_of_its_looks_is_refused(number: int) -> None:
 
 def nova_in_one_cell() -> Plan:
     return plan_of(("keystone", "placement", "nova"), Shape(source=R2024_1, goal=R2025_1))
+
+
+def test_a_restart_that_unpins_says_that_the_way_back_ends_with_it() -> None:
+    """It can be stopped again like any service: what it has said by then is what old ones cannot read."""
+    plan = every_service_of_the_catalog()
+    unpins, other = (
+        next(step.id for step in plan.steps if verb in step.id) for verb in (":unpin-start@", ":start@")
+    )
+
+    told = why(plan, unpins, CATALOG)
+
+    assert told.ends[0].component == plan.services[ServiceName(unpins.partition(":")[0])]
+    assert told.ends[0].source
+    assert why(plan, other, CATALOG).ends == ()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.app.desk import RUN, Desk, desk_at
+from tests.rollback.operated import BACK, GLANCE_OUT, apply_back, paused_at, run_of, say, way_back
 
 from skylift.app.account import judge, standing
 from skylift.app.approvals import Approval
@@ -24,7 +24,7 @@ from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.operate import abort, pause
 from skylift.engine.problems import RunHeld, RunRefuses, StepRefuses
 from skylift.model.goal import Rollback
-from skylift.model.ids import ComponentName, HostName, RunId, StepId
+from skylift.model.ids import HostName, RunId, StepId
 from skylift.model.problem import Fix, Problem
 from skylift.planning.refusals import NothingToTakeBack, NotRead, NotRolling, OthersFirst, WayBackClosed
 from skylift.planning.text import read_plan, write_plan
@@ -33,47 +33,10 @@ from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_services import FakeDatabase
 from skylift.testing.samples import R2024_1, artifact_of
 
-BACK = RunId("20260102-000000-run-0002")
-GLANCE_OUT = StepId("glance-api:drain@ctl2")
-"""When this is done, Keystone is new, Glance is mixed, and a backend is out of its pool."""
-
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return desk_at(tmp_path)
-
-
-def run_of(desk: Desk, run: RunId = RUN) -> Run:
-    return standing(desk.site.runs, desk.site.runs.find(run)).run
-
-
-def say(desk: Desk, word: Callable[..., Run], **how: object) -> None:
-    with open_journal(desk.site.runs.find(RUN)) as journal:
-        word(journal, desk.asked_now, **how)
-
-
-def paused_at(desk: Desk, step: StepId) -> Run:
-    """An upgrade that was paused as soon as this step was done."""
-
-    def look(run: Run) -> None:
-        if step in run.within(Phase.DONE) and run.standing is Standing.RUNNING:
-            say(desk, pause)
-
-    desk.at_each_look = look
-    ended = desk.apply(desk.plan())
-    desk.at_each_look = lambda _run: None
-    return ended
-
-
-def way_back(desk: Desk, *components: str) -> bytes:
-    folder = desk.site.runs.find(RUN)
-    proposal = propose_rollback(desk.site, folder, tuple(map(ComponentName, components)))
-    assert not proposal.blocked
-    return proposal.text
-
-
-def apply_back(desk: Desk, text: bytes) -> Run:
-    return apply(desk.site, BACK, text, desk.bench, approval=Approval.ALL)
 
 
 def releases(desk: Desk) -> set[str]:
@@ -177,11 +140,37 @@ def test_a_run_whose_process_died_comes_to_rest_before_it_is_taken_back(desk: De
         desk.apply(desk.plan())
     desk.at_each_look = lambda _run: None
 
-    with pytest.raises(RunRefuses, match="it is running"):
+    with pytest.raises(RunRefuses, match=r"it is interrupted \(its process is gone\)") as interrupted:
         way_back(desk)
     say(desk, pause)
-    with pytest.raises(StepRefuses, match="cannot rollback glance-api:start@ctl1: it is running"):
+    with pytest.raises(StepRefuses, match="cannot rollback glance-api:start@ctl1: it is running") as paused:
         way_back(desk)
+
+    for refused in (interrupted.value, paused.value):
+        hows = [remedy.how for remedy in refused.remedies if remedy.fix is Fix.ROLL_BACK]
+        then = "then: skylift rollback -o back.plan"
+        assert hows == [
+            f"let it see that end, and stop it by Ctrl-C: skylift resume; {then}",
+            f"or give it up: skylift abort --reason WHY; {then}",
+        ]
+
+
+def test_a_paused_run_that_waits_for_a_step_is_waited_for_and_not_paused_again(desk: Desk) -> None:
+    seen: list[RunHeld] = []
+
+    def look(run: Run) -> None:
+        if StepId("glance-api:start@ctl1") in run.within(Phase.RUNNING) and not seen:
+            say(desk, pause)
+            with pytest.raises(RunHeld) as held:
+                way_back(desk)
+            seen.append(held.value)
+
+    desk.at_each_look = look
+    desk.apply(desk.plan())
+
+    hows = [remedy.how for remedy in seen[0].remedies]
+    assert any("wait until glance-api:start@ctl1 has ended" in how for how in hows), hows
+    assert not any("skylift pause" in how for how in hows)
 
 
 def test_a_plan_back_from_a_run_that_went_on_since_is_refused(desk: Desk) -> None:
@@ -245,6 +234,12 @@ def test_what_a_later_run_to_the_same_release_began_ends_the_way_back_of_an_earl
     desk: Desk,
 ) -> None:
     paused_at(desk, StepId("placement-api:undrain@ctl2"))
+    go_on(
+        desk.site,
+        desk.site.runs.find(RUN),
+        desk.bench,
+        lambda journal, asked: abort(journal, asked, reason="another day", leave=False),
+    )
     second = RunId("20260102-000000-run-0002")
     ended = apply(desk.site, second, desk.plan(), desk.bench, approval=Approval.ALL)
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from skylift.cli.views.run import changes, document, lines, under_way
 from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Event, Reported, RunClosed, RunOpened, StepDone, StepFailed, StepStarted
+from skylift.engine.journal import (
+    Event,
+    Reported,
+    RunClosed,
+    RunOpened,
+    RunPaused,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    Why,
+)
 from skylift.engine.journal import Outcome as Closing
 from skylift.engine.problems import Holder
 from skylift.model.ids import Digest, RunId, StepId
@@ -74,3 +84,15 @@ def test_a_completed_run_leads_to_its_validation() -> None:
     assert lines(PLAN, ended, None)[-1] == "  next: skylift validate; skylift report"
     assert document(PLAN, ended, None)["left"] == []
     assert StepId(FIRST) in document(PLAN, ended, None)["done"]
+
+
+def test_a_run_that_was_paused_to_protect_users_leads_to_its_remedies_once_its_step_has_ended() -> None:
+    problem = Reported("loss-budget.spent", "users lost", (Remedy(Fix.RETRY, "skylift resume --forward"),))
+    paused = run(StepStarted(FIRST, 1, 0), RunPaused(Why.LOSS_BUDGET, problem, 5, ""))
+
+    works = lines(PLAN, paused, Holder(42, "console", "rey", 0, RUN))
+    rests = lines(PLAN, paused, None)
+
+    assert works[-1] == f"  next: wait until it rests: {FIRST} ends first"
+    assert rests[-1] == "  next: follow a remedy"
+    assert "      fix and retry: skylift resume --forward" in rests

@@ -73,4 +73,4 @@ class MigrateSchema(Action):
     def reversal(self) -> Reversal:
         if self.destructive:
             return NoWayBack("dropped columns and tables come back only from a backup")
-        return NothingToUndo("the old release ignores columns and tables it does not know")
+        return NothingToUndo("the old release ignores what it adds to a schema; rows it rewrites stay so")

@@ -10,6 +10,7 @@ from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
+from skylift.app.taken_back import TakenBack, taken_back
 from skylift.app.validate import Validation, validate
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
@@ -31,6 +32,8 @@ class Standing:
     run: Run
     holder: Holder | None
     events: tuple[Event, ...]
+    back: TakenBack | None = None
+    """The run that takes it back."""
 
 
 def standing(runs: Runs, folder: RunFolder) -> Standing:
@@ -40,7 +43,7 @@ def standing(runs: Runs, folder: RunFolder) -> Standing:
         events = journal.events()
     holder = worker_on(runs)
     own = holder if holder is not None and holder.run == folder.id else None
-    return Standing(plan, fold(events), own, events)
+    return Standing(plan, fold(events), own, events, taken_back(runs, folder.id))
 
 
 def judge(site: Site, goal: Goal) -> Validation:

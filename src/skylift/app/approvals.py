@@ -36,6 +36,23 @@ class Approval(Enum):
     NONE = "none"
 
 
+def needs_approval(site: Site, plan: Plan) -> tuple[str, ...]:
+    """The stages of the plan that the policy gates, and its points of no return, in its order.
+
+    If there are none, the plan that was read and is named is approved by that.
+    """
+    return _needed(_gated(site, (step.stage for step in plan.steps)), plan.no_returns)
+
+
+def _gated(site: Site, has: Iterable[Stage]) -> tuple[Stage, ...]:
+    wanted = {Stage(name) for name in site.record.policy.approvals}
+    return tuple(stage for stage in dict.fromkeys(has) if stage in wanted)
+
+
+def _needed(stages: tuple[Stage, ...], no_returns: tuple[StepId, ...]) -> tuple[str, ...]:
+    return (*(stage.value for stage in stages), *no_returns)
+
+
 def gates_of(site: Site, plan: Plan, made_by: str, approval: Approval) -> Gates:
     """What of the plan waits for an approval once it has begun; ``made_by`` is its author, if it is sealed.
 
@@ -45,7 +62,7 @@ def gates_of(site: Site, plan: Plan, made_by: str, approval: Approval) -> Gates:
     """
     return gates_for(
         site,
-        dict.fromkeys(step.stage for step in plan.steps),
+        (step.stage for step in plan.steps),
         plan.no_returns,
         made_by=made_by,
         approval=approval,
@@ -60,12 +77,11 @@ def gates_for(
     Raises:
         NotApproved, SecondPersonNeeded: as for ``gates_of``.
     """
-    wanted = {Stage(name) for name in site.record.policy.approvals}
-    stages = tuple(stage for stage in has if stage in wanted)
+    stages = _gated(site, has)
     barred = made_by if site.record.policy.second_person else ""
     if approval is Approval.HOLD:
         return Gates(stages, barred)
-    needed = (*(stage.value for stage in stages), *no_returns)
+    needed = _needed(stages, no_returns)
     if needed and approval is Approval.NONE:
         raise NotApproved(needed)
     if needed and barred and barred == signer_name(site):

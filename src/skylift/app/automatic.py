@@ -14,17 +14,18 @@ from skylift.app.conduct import CloudDrifted, apply, approved_plan
 from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback
-from skylift.app.runs import RunFolder, Runs
+from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.spoilt import AUTOMATIC, is_spoilt
+from skylift.app.taken_back import ways_back
 from skylift.app.wiring import hold, open_journal
 from skylift.engine.fold import Run, fold
 from skylift.engine.operate import taken_back_by
-from skylift.model.goal import Rollback, Upgrade
+from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId
 from skylift.model.problem import Refused
 from skylift.planning.facts import Drift
-from skylift.planning.text import PlanFormat, digest_of, read_plan
+from skylift.planning.text import digest_of
 
 
 def is_due(site: Site, folder: RunFolder) -> bool:
@@ -38,7 +39,7 @@ def is_due(site: Site, folder: RunFolder) -> bool:
         plan, run = approved_plan(folder, journal), fold(journal.events())
     # It was closed for a way back whose own run is not here: the process died between the two.
     wanted = is_spoilt(run, site.record.policy) or taken_back_by(run) is not None
-    return wanted and isinstance(plan.goal, Upgrade) and not _begun(site.runs, run.id)
+    return wanted and isinstance(plan.goal, Upgrade) and not any(ways_back(site.runs, run.id))
 
 
 def take_back_by_itself(
@@ -96,17 +97,3 @@ def _proposed(site: Site, folder: RunFolder) -> Proposal | str:
     if proposal.blocked or not proposal.plan.steps:
         return f"checks speak against it; see skylift rollback {folder.id}"
     return proposal
-
-
-def _begun(runs: Runs, undone: RunId) -> bool:
-    """Whether any run was ever opened that takes this one back."""
-    for folder in runs.known():
-        if folder.of_fleet:
-            continue
-        try:
-            goal = read_plan(folder.plan.read_bytes()).goal
-        except PlanFormat:
-            continue  # of a Skylift that took no run back
-        if isinstance(goal, Rollback) and goal.run == undone:
-            return True
-    return False

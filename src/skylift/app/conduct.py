@@ -24,6 +24,7 @@ from skylift.app.site import Site
 from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
+from skylift.app.used_plans import used
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
@@ -49,9 +50,11 @@ class CloudDrifted(Refused):
 
     code = "plan.drifted"
 
-    def __init__(self, changes: tuple[Drift, ...], *, again: str) -> None:
+    def __init__(self, changes: tuple[Drift, ...], *, again: str, used: str = "") -> None:
+        before = f"this very plan was run before, {used}; " if used else ""
         super().__init__(
-            "the cloud has changed since this plan was made: " + "; ".join(map(str, changes)),
+            f"{before}the cloud has changed since this plan was made:"
+            + "".join(f"\n  {change}" for change in changes),
             Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
             Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect"),
         )
@@ -138,7 +141,7 @@ def _as_planned(site: Site, run: RunId, plan: Plan) -> None:
         # What could not be asked for that is no change of the cloud.
         site.runs.store.lease.look()
     if changes := (*further, *drift(plan, facts_of(now, site.record))):
-        raise CloudDrifted(changes, again=goal.again)
+        raise CloudDrifted(changes, again=goal.again, used=used(site.runs, digest_of(plan)))
     if back:
         take_over(site, back, asked_by(site), run)
 
@@ -349,11 +352,13 @@ def _drive(
             asked_to_stop=bench.asked_to_stop,
             view=bench.view(plan, execution.run),
         )
-        if all(step.stage is Stage.PREPARE for step in plan.steps):
+        begun, aborted = bool(execution.run.steps), execution.run.abort is not None
+        if all(step.stage is Stage.PREPARE for step in plan.steps) or (aborted and not begun):
+            # Nothing is changed that users could notice.
             return drive(execution, around)
         loss, outage = with_announced(policy.loss, plan), outage_of(plan)
         site.ports.vantage.start_probes(str(folder.id), witnesses=witness_label(plan))
-        gates, begun = site.record.gates, bool(execution.run.steps)
+        gates = site.record.gates
         with (
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, outage=outage) as guard,

@@ -6,6 +6,7 @@ Told to the journal alone, so it works while no host can be reached; whoever run
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
 
 from skylift.app.conduct import approved_plan
 from skylift.app.fleet_account import account_of
@@ -27,12 +28,25 @@ class StepUnknown(Refused):
     code = "step.unknown"
 
     def __init__(self, step: StepId, known: list[StepId]) -> None:
-        near = [name for name in known if step in name] or known
         super().__init__(
             f"the plan has no step {step}",
-            Remedy(Fix.RETRY, f"name one of its steps: {', '.join(near[:8])}"),
+            Remedy(Fix.RETRY, meant(step, known)),
             Remedy(Fix.REPAIR, "see how they stand: skylift status"),
         )
+
+
+def meant(step: StepId, known: Collection[StepId]) -> str:
+    """What may have been meant by a step that is not ``known``: a line of a plan is several steps."""
+    if of_line := [name for name in known if _line_of(name) == step]:
+        return f"name one of the steps of that line: {', '.join(of_line)}"
+    near = [name for name in known if step in name] or get_close_matches(step, known, n=3)
+    return f"did you mean {' or '.join(near[:8])}?" if near else f"name one of its {len(known)} steps"
+
+
+def _line_of(step: StepId) -> str:
+    """The line of a printed plan that a step is on: what happens to one service on one host."""
+    subject, _, verb = step.partition(":")
+    return f"{subject}@{verb.partition('@')[2]}"
 
 
 def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, steps: Collection[StepId] = ()) -> Run:

@@ -8,7 +8,7 @@ from skylift.app.fleet_account import FleetAccount
 from skylift.engine.fold import Run
 from skylift.engine.host_turn import emptying_of
 from skylift.engine.problems import StepRefuses
-from skylift.engine.verbs import TABLE, Verb
+from skylift.engine.verbs import TABLE, Verb, rests
 from skylift.model.ids import HostName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 
@@ -44,7 +44,8 @@ def steps_of(
     found = [_open_to(of.run, verb, host) for host in planned if host in wanted]
     steps = tuple(step for step in found if step is not None)
     if not steps:
-        raise StepRefuses(verb.value, None, "none of these hosts stands so that it could be")
+        why = "none of these hosts stands so that it could be"
+        raise StepRefuses(verb.value, None, why, rests=rests(of.run))
     return steps
 
 

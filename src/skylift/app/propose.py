@@ -39,6 +39,8 @@ class Proposal:
     plan: Plan
     text: bytes
     """The plan file."""
+    gives_back: tuple[str, ...] = ()
+    """Of one that takes a run back: what that run has taken, each with how it is given back."""
 
     @property
     def blocked(self) -> bool:

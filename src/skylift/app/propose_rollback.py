@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from skylift.app.conduct import approved_plan
@@ -13,13 +13,17 @@ from skylift.app.site import Site
 from skylift.app.taken_back import begun_by_others, saved_by, undone_by
 from skylift.app.wiring import open_journal, worker_on
 from skylift.checks.registry import BACK_CHECKS, check_all
-from skylift.engine.fold import fold
-from skylift.engine.problems import RunHeld
-from skylift.engine.verbs import Verb, require
-from skylift.model.ids import ComponentName
+from skylift.engine.decide import Order
+from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, fold
+from skylift.engine.problems import RunHeld, RunRefuses
+from skylift.engine.verbs import Verb, require, to_rest
+from skylift.model.goal import Rollback
+from skylift.model.ids import ComponentName, StepId
+from skylift.planning.plan import Plan
 from skylift.planning.refusals import NothingToTakeBack
 from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
 from skylift.planning.text import write_plan
+from skylift.planning.window import owner_of_step
 
 
 def propose_rollback(
@@ -35,7 +39,7 @@ def propose_rollback(
         Refused: it cannot be taken back (``planning.rollback``).
         PlanUnsafe: the verifier does not accept what the planner made: a bug, and nothing was written.
     """
-    undone = _at_rest(site.runs, folder)
+    undone, run = _at_rest(site.runs, folder)
     goal = rollback_goal(site.record, undone, site.catalog, components)
     cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
     findings = check_all(cloud, site.record, goal, site.catalog, checks=BACK_CHECKS)
@@ -50,17 +54,34 @@ def propose_rollback(
     )
     text = write_plan(plan)
     verified(text, site.record.catalog)
-    return Proposal(findings, plan, text)
+    return Proposal(findings, plan, text, tuple(_given_back(undone.plan, run, goal)))
 
 
-def _at_rest(runs: Runs, folder: RunFolder) -> Undone:
+def _given_back(plan: Plan, run: Run, goal: Rollback) -> Iterator[str]:
+    """What the run has taken of what goes back, and how that is given back."""
+    for loan in Order.of(plan).kept(run):
+        if owner_of_step(plan, loan.taken_by) in goal.components:
+            yield f"{loan.taken_by}: {plan.step(loan.given_back_by).action.title}"
+
+
+def _at_rest(runs: Runs, folder: RunFolder) -> tuple[Undone, Run]:
     if folder.of_fleet:
         raise NothingToTakeBack(folder.id, "it worked on compute hosts, and upgraded no component")
     holder = worker_on(runs)
     if holder is not None and holder.run == folder.id:
-        raise RunHeld(holder)
+        raise RunHeld(holder, ends=_ending(folder))
     with open_journal(folder) as journal:
         plan, run = approved_plan(folder, journal), fold(journal.events())
+    if run.standing is Standing.RUNNING:
+        raise RunRefuses(run.id, Verb.ROLLBACK.value, INTERRUPTED, *to_rest(run))
     require(run, Verb.ROLLBACK)
     undone = undone_by(plan, run)
-    return replace(undone, elsewhere=begun_by_others(runs, undone))
+    return replace(undone, elsewhere=begun_by_others(runs, undone)), run
+
+
+def _ending(folder: RunFolder) -> list[StepId]:
+    """What a run that is paused, and works yet, sees to its end."""
+    with open_journal(folder) as journal:
+        events = journal.events()
+    run = fold(events) if events else None  # it may be just about to begin
+    return sorted(run.within(Phase.RUNNING)) if run is not None and run.pause else []

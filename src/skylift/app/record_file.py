@@ -8,8 +8,8 @@ from pathlib import Path
 from skylift.app.record_references import check_references
 from skylift.app.record_sections import read_record
 from skylift.app.yaml_section import Mistake, Sheet
-from skylift.catalog.catalog import load
-from skylift.model.problem import Fix, Refused, Remedy
+from skylift.catalog.catalog import Catalog, load
+from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.model.record import Record
 
 
@@ -65,3 +65,12 @@ def load_record(path: Path) -> Record:
     if sheet.mistakes:
         raise RecordInvalid(path, tuple(sorted(sheet.mistakes)))
     return record
+
+
+def catalog_of(path: Path) -> Catalog:
+    """What is known of components, those of the record's own among them if it can be read."""
+    try:
+        own = load_record(path).catalog
+    except Problem:
+        own = ()
+    return load(own)

@@ -35,14 +35,14 @@ class RunUnknown(Refused):
     def __init__(
         self, wanted: str | None, home: Path, known: Iterable[RunId] = (), *, store: str | None = None
     ) -> None:
-        what = f"run {wanted} is not known" if wanted else "there is no run yet"
+        what = f"run {wanted} is not known: it is not in" if wanted else "there is no run yet in"
         newest = sorted(known, reverse=True)[:_NAMED]
         name = Remedy(Fix.RETRY, f"name one that is there, the newest first: {', '.join(newest)}")
         super().__init__(
-            f"{what}: {store or home} has none",
+            f"{what} {store or home}",
             *((name,) if newest else ()),
-            Remedy(Fix.REPAIR, "or name the store they are in: skylift --store URL status"),
             Remedy(Fix.RETRY, "name the record the run was made from: skylift --cloud PATH status"),
+            Remedy(Fix.REPAIR, "or name the store they are in: skylift --store URL status"),
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from skylift.actions.backups import RehearseRestore, RestoreDatabase
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
-from skylift.engine.fold import Phase, Run, fold
+from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.operate import Asked, hand_over
 from skylift.engine.verbs import Verb, require
 from skylift.model.backup import Backup
@@ -19,7 +20,49 @@ from skylift.planning.plan import Plan
 from skylift.planning.restore import Saved
 from skylift.planning.rollback import Undone
 from skylift.planning.text import PlanFormat, digest_of, read_plan
-from skylift.planning.window import begun_events, owner_of
+from skylift.planning.window import begun_events, changed, owner_of
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A run that takes another one back, or parts of it."""
+
+    by: RunId
+    standing: Standing
+    components: tuple[ComponentName, ...]
+    """What goes back."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is what becomes of these: a way back that was given up leaves them as they are."""
+        return self.standing is not Standing.ABORTED
+
+    def is_of_all(self, plan: Plan, run: Run) -> bool:
+        """Whether everything that the run had changed goes back."""
+        begun = [step for step, at in run.steps.items() if at.begun]
+        return changed(plan, begun) <= frozenset(self.components)
+
+
+def taken_back(runs: Runs, undone: RunId) -> TakenBack | None:
+    """The newest run that takes this one back; none if no such run was ever opened."""
+    for folder, goal in reversed(tuple(ways_back(runs, undone))):
+        with open_journal(folder) as journal:
+            if events := journal.events():  # else it died before it began
+                return TakenBack(folder.id, fold(events).standing, goal.components)
+    return None
+
+
+def ways_back(runs: Runs, undone: RunId) -> Iterator[tuple[RunFolder, Rollback]]:
+    """The runs that were made to take this one back, oldest first, each with its goal."""
+    for folder in runs.known():
+        if folder.of_fleet:
+            continue
+        try:
+            goal = read_plan(folder.plan.read_bytes()).goal
+        except PlanFormat:
+            continue  # of a Skylift that took no run back
+        if isinstance(goal, Rollback) and goal.run == undone:
+            yield folder, goal
 
 
 def undone_by(plan: Plan, run: Run) -> Undone:

@@ -88,7 +88,7 @@ def skip(
 
     It may still run on its host if it failed by running out of time: see to that first.
     """
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     which = steps_meant(desk, folder, Verb.SKIP, step, hosts=hosts, zones=zones)
 
     def say(journal: Journal, order: Order) -> Run:
@@ -116,7 +116,7 @@ def postpone(
     as_json: bool,
 ) -> Exit:
     """Put STEP aside with all that depends on it, so that the rest goes on; retry takes it back."""
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     which = steps_meant(desk, folder, Verb.POSTPONE, step, hosts=hosts, zones=zones)
 
     def say(journal: Journal, order: Order) -> Run:
@@ -156,16 +156,16 @@ def _tell(
     *,
     as_json: bool,
 ) -> Exit:
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     tell(folder, say, steps=steps)
     if folder.of_fleet:
         found = fleet_account(desk.runs, folder)
-        answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
+        answer(desk.told(fleet_run_view.lines(found)), fleet_run_view.document(found), as_json=as_json)
         return Exit.OK
     seen = standing(desk.runs, folder)
     answer(
-        run_view.lines(seen.plan, seen.run, seen.holder),
-        run_view.document(seen.plan, seen.run, seen.holder),
+        desk.told(run_view.lines(seen.plan, seen.run, seen.holder, seen.back)),
+        run_view.document(seen.plan, seen.run, seen.holder, seen.back),
         as_json=as_json,
     )
     return Exit.OK

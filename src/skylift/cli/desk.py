@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
 
-from skylift.app.runs import Runs
+from skylift.app.record_file import load_record
+from skylift.app.runs import RunFolder, Runs, RunUnknown
+from skylift.cli.naming import named
 from skylift.model.codec import encode
 from skylift.model.goal import Upgrade
+from skylift.model.ids import RunId
+from skylift.model.problem import Problem
 from skylift.model.release import Release
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
     """The operator's side of one call."""
 
     record: Path
     store: str | None = None
     """Where the runs are, if the operator says so."""
+    older: RunId | None = None
+    """The run that she named, if it is not the newest: a command without a name would mean another."""
 
     @cached_property
     def runs(self) -> Runs:
@@ -35,6 +41,34 @@ class Desk:
         from skylift.app.wiring import runs_of  # noqa: PLC0415 - a plan is looked at without SSH
 
         return runs_of(self.record, self.store)
+
+    def find(self, wanted: str | None) -> RunFolder:
+        """The run with this id, or the newest.
+
+        Raises:
+            RunUnknown: there is none.
+            RecordInvalid: there is none, and no record beside which it could be.
+        """
+        try:
+            found = self.runs.find(wanted)
+        except RunUnknown:
+            if not (self.record.exists() or self.runs.store or self.runs.known()):
+                load_record(self.record)
+            raise
+        self.older = found.id if wanted and found.id != self.runs.known()[-1].id else None
+        return found
+
+    def told(self, lines: Iterable[str]) -> list[str]:
+        """These lines, their commands for the run that they are about."""
+        return named(lines, self.older) if self.older else list(lines)
+
+    def told_of(self, problem: Problem) -> Problem:
+        """The same of a problem's remedies."""
+        hows = self.told(remedy.how for remedy in problem.remedies)
+        problem.remedies = tuple(
+            replace(remedy, how=how) for remedy, how in zip(problem.remedies, hows, strict=True)
+        )
+        return problem
 
     def close(self) -> None:
         """Let go of the store, if there was one."""

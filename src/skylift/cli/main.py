@@ -8,6 +8,7 @@ import logging
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,6 +48,13 @@ VERBS = {
 
 class _Verbs(click.Group):
     """Loads a verb's module when it is asked for, so that planning needs nothing of the lab or of SSH."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Problem as problem:
+            ctx.ensure_object(Desk).told_of(problem)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

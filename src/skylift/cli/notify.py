@@ -26,7 +26,7 @@ from skylift.model.problem import Problem
 @pass_desk
 def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Tell what of RUN (or the newest) was not told, since its process died or nobody took it."""
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     with open_site(desk.record, desk.runs) as site, hold(site, folder.id), open_journal(folder) as journal:
         if folder.of_fleet:
             subject: Subject = Maintaining(approved_mandate(folder, journal))

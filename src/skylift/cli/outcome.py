@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -10,19 +9,19 @@ import click
 from skylift.app.account import Standing as Stood
 from skylift.app.account import account, judge, standing
 from skylift.app.cadence import next_update
+from skylift.app.clean_up import clean_up as remove_witnesses
+from skylift.app.clean_up import in_its_place
 from skylift.app.fleet_account import fleet_account
 from skylift.app.fleet_report import fleet_report
 from skylift.app.fleet_subject import Maintaining
 from skylift.app.notify import Untold
-from skylift.app.record_file import load_record
+from skylift.app.record_file import catalog_of, load_record
 from skylift.app.runs import RunFolder
-from skylift.app.samples import witness_label
 from skylift.app.subject import Upgrading
 from skylift.app.taken_back import undone_by
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
 from skylift.app.wiring import asked, open_site
-from skylift.catalog.catalog import load as load_catalog
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
 from skylift.cli.notify import untold_of
@@ -36,13 +35,10 @@ from skylift.cli.views.columns import indented
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run
 from skylift.model.goal import Upgrade
-from skylift.model.problem import Problem, Transient
+from skylift.model.problem import Problem
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.planning.window import Window, windows
-from skylift.ports import Vantage
-
-_MORE_TRIES = 4
 
 
 @click.command("status")
@@ -51,19 +47,20 @@ _MORE_TRIES = 4
 @pass_desk
 def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Say where RUN (or the newest) stands, what failed, and what to do next. Asks no host."""
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     if folder.of_fleet:
         return _status_of_fleet(desk, folder, as_json=as_json)
     seen = standing(desk.runs, folder)
     told, ways_back = _untold(desk, seen), _windows(desk, seen.plan, seen.run)
     lines = [
-        *run_view.lines(seen.plan, seen.run, seen.holder),
-        *run_view.window_lines(ways_back),
+        *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
+        *run_view.window_lines(ways_back, seen.back),
         *_waits(desk, seen.plan, seen.run),
     ]
     answer(
-        [*lines, *indented(told.lines, 2)],
-        run_view.document(seen.plan, seen.run, seen.holder) | {"untold": told, "ways_back": ways_back},
+        desk.told([*lines, *indented(told.lines, 2)]),
+        run_view.document(seen.plan, seen.run, seen.holder, seen.back)
+        | {"untold": told, "ways_back": ways_back},
         as_json=as_json,
     )
     return Exit.OK
@@ -72,7 +69,7 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 def _status_of_fleet(desk: Desk, folder: RunFolder, *, as_json: bool) -> Exit:
     found = fleet_account(desk.runs, folder)
     told = untold_of(desk, Maintaining(found.mandate), found.events, works=found.holder is not None)
-    lines = [*fleet_run_view.lines(found), *indented(told.lines, 2)]
+    lines = desk.told([*fleet_run_view.lines(found), *indented(told.lines, 2)])
     answer(lines, fleet_run_view.document(found) | {"untold": told}, as_json=as_json)
     return Exit.OK
 
@@ -83,11 +80,7 @@ def _untold(desk: Desk, seen: Stood) -> Untold:
 
 def _windows(desk: Desk, plan: Plan, run: Run) -> tuple[Window, ...]:
     """How far each component can go back; components of the record's own only if that can be read."""
-    try:
-        own = load_record(desk.record).catalog
-    except Problem:
-        own = ()
-    return windows(plan, load_catalog(own), undone_by(plan, run).begun)
+    return windows(plan, catalog_of(desk.record), undone_by(plan, run).begun)
 
 
 def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
@@ -102,36 +95,35 @@ def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
 
 
 @click.command("validate")
+@click.argument("run", required=False)
 @optional_goal_option
-@click.option("--clean-up", is_flag=True, help="Remove the witnesses of the newest run, once it is whole.")
+@click.option(
+    "--clean-up",
+    is_flag=True,
+    help="Remove the witnesses of the run, and of the run that it took back, once the cloud is whole.",
+)
 @json_option
 @pass_desk
-def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
-    """Judge from what is observed whether the cloud is at the goal: the newest run's, or RELEASE."""
-    folder = desk.runs.find(None) if goal is None or clean_up else None
+def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
+    """Judge from what is observed whether the cloud is at the goal of RUN (or the newest), or at RELEASE.
+
+    A run that was taken back is judged by what took it back.
+    """
+    folder = desk.find(run) if run or goal is None or clean_up else None
     if folder is not None and folder.of_fleet:
-        raise click.UsageError("the newest run is over a fleet, and its hosts are judged by 'skylift report'")
-    plan = read_plan(folder.plan.read_bytes()) if folder else None
+        raise click.UsageError(
+            f"run {folder.id} is over a fleet, and its hosts are judged by 'skylift report'"
+        )
     with open_site(desk.record, desk.runs) as site:
-        wanted = goal or (plan.goal if plan else None)
+        folder = in_its_place(site.runs, folder) if folder else None
+        wanted = goal or (read_plan(folder.plan.read_bytes()).goal if folder else None)
         if wanted is None:
             raise click.UsageError("name the goal: --to RELEASE")
         judged = judge(site, wanted)
-        if clean_up and folder and plan and judged.outcome is not Outcome.FAILED and witness_label(plan):
-            # What of its probes could not be removed when they ended is swept up now.
-            site.ports.vantage.stop_probes(str(folder.id))
-            _remove_witnesses(site.ports.vantage, witness_label(plan))
-            remark("the witnesses were removed")
-    answer(validation_view.lines(judged), validation_view.document(judged), as_json=as_json)
+        if clean_up and folder and judged.outcome is not Outcome.FAILED:
+            remove_witnesses(site, folder, remark)
+    answer(desk.told(validation_view.lines(judged)), validation_view.document(judged), as_json=as_json)
     return Exit.FAILED if judged.outcome is Outcome.FAILED else Exit.OK
-
-
-def _remove_witnesses(vantage: Vantage, label: str) -> None:
-    """Each try goes on after what the one before removed: a server takes its time to be gone."""
-    for _ in range(_MORE_TRIES):
-        with suppress(Transient):
-            return vantage.destroy_witnesses(label)
-    return vantage.destroy_witnesses(label)
 
 
 @click.command("report")
@@ -141,7 +133,7 @@ def _remove_witnesses(vantage: Vantage, label: str) -> None:
 @pass_desk
 def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> Exit:
     """Tell what RUN (or the newest) did, what users got meanwhile, and what to do about problems."""
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     if folder.of_fleet:
         return _report_of_fleet(desk, folder, html, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
@@ -153,7 +145,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     if due is not None:
         remark(due.line)
     document = report_view.document(told) | {"untold": left, "next_update": due}
-    answer(report_view.lines(told), document, as_json=as_json)
+    answer(desk.told(report_view.lines(told)), document, as_json=as_json)
     if html is not None:
         html.write_text(report_view.html(told), encoding="utf-8")
         remark(f"wrote {html}")
@@ -168,7 +160,7 @@ def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_jso
     for line in left.lines:
         remark(line)
     document = fleet_report_view.document(found) | {"untold": left}
-    answer(fleet_report_view.lines(found), document, as_json=as_json)
+    answer(desk.told(fleet_report_view.lines(found)), document, as_json=as_json)
     if html is not None:
         html.write_text(fleet_page_view.html(found), encoding="utf-8")
         remark(f"wrote {html}")

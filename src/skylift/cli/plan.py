@@ -7,10 +7,14 @@ from pathlib import Path
 
 import click
 
+from skylift.app.account import standing
+from skylift.app.approvals import needs_approval
+from skylift.app.control import meant
 from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import seal_plan, trusted
 from skylift.app.propose import Proposal, propose
 from skylift.app.propose_fleet import FleetProposal, propose_fleet, propose_maintenance
+from skylift.app.record_file import catalog_of
 from skylift.app.site import Site
 from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
@@ -134,6 +138,7 @@ def tell_proposal(
             trusted(site.signer, site.record.signers)
         proposal = make(site)
         sealed = _sealed(site, digest_of(proposal.plan))
+        needed = needs_approval(site, proposal.plan)
     goal = proposal.plan.goal
     complaints = tuple(f for f in proposal.findings if f.level is not Level.PASSED)
     told = [*findings_view.lines(complaints, goal.to), ""] if complaints else []
@@ -141,7 +146,8 @@ def tell_proposal(
         **plan_view.document(proposal.plan),
         "findings": findings_view.document(proposal.findings, goal.to),
     }
-    answer([*told, *plan_view.lines(proposal.plan)], document, as_json=as_json)
+    lines = [*told, *plan_view.lines(proposal.plan), *plan_view.given_back(proposal)]
+    answer(lines, document | {"gives_back": proposal.gives_back}, as_json=as_json)
     if proposal.blocked:
         remark("nothing was written: repair what blocks, then plan again")
         return Exit.BLOCKED
@@ -150,8 +156,14 @@ def tell_proposal(
         if sealed is not None:
             seal_of(output).write_bytes(sealed)
             remark(f"wrote {seal_of(output)}: your seal on it, for {site.record.policy.plan_valid_h} h")
-        remark(f"wrote {output}; approve and run it with: skylift apply {output}")
+        remark(f"wrote {output}; {_how_to_run(output, needed)}")
     return Exit.OK
+
+
+def _how_to_run(output: Path, needed: tuple[str, ...]) -> str:
+    if needed:
+        return f"approve {', '.join(needed)} and run it with: skylift apply {output} --yes"
+    return f"to run it is to approve it, and it begins at once: skylift apply {output}"
 
 
 def seal_of(plan_file: Path) -> Path:
@@ -216,17 +228,17 @@ def _fleet(
 @pass_desk
 def why(desk: Desk, step: str, *, plan_file: Path | None, as_json: bool) -> Exit:
     """Say why STEP is in a plan and where it stands, how users notice it, and the way back."""
-    text = (plan_file or desk.runs.find(None).plan).read_bytes()
+    text = (plan_file or desk.find(None).plan).read_bytes()
     if is_mandate(text):
         return _why_of_host(read_approved(text), StepId(step), as_json=as_json)
     found = read_plan(text)
     try:
-        told = reasons(found, StepId(step))
+        told = reasons(found, StepId(step), catalog_of(desk.record))
     except KeyError:
-        near = [s.id for s in found.steps if step in s.id]
-        known = ", ".join(near[:8]) or f"{found.steps[0].id} to {found.steps[-1].id}"
-        raise click.UsageError(f"the plan has no step {step}; it has {known}") from None
-    answer(why_view.lines(told), why_view.document(told), as_json=as_json)
+        near = meant(StepId(step), [s.id for s in found.steps])
+        raise click.UsageError(f"the plan has no step {step}: {near}") from None
+    run = None if plan_file else standing(desk.runs, desk.find(None)).run
+    answer(why_view.lines(told, run), why_view.document(told, run), as_json=as_json)
     return Exit.OK
 
 

@@ -51,7 +51,7 @@ def rollback(
     with --restore it is stopped as a whole, and put back to the backup that the run made and rehearsed: the
     plan says what was written since and is lost, and 'skylift apply' asks for your consent to it.
     """
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     wanted = tuple(map(ComponentName, components))
 
     def propose(site: Site) -> Proposal:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from skylift.app.account import standing
-from skylift.app.approvals import Approval
+from skylift.app.approvals import Approval, needs_approval
 from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.bench import Bench
 from skylift.app.conduct import apply as run_plan
@@ -89,6 +89,9 @@ def apply(
 ) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
 
+    To name a plan is to approve it: it begins at once, but for points of no return and the stages that
+    policy.approvals names. Of these you are asked; without a terminal they need --yes or --hold.
+
     Steps start only while a window of the policy is open, and if they can end before it closes.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
@@ -106,7 +109,7 @@ def apply(
         raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
     with open_site(desk.record, desk.runs) as site:
         plan = verified(text, site.record.catalog)
-        said = Approval(approval) if approval else _approves(plan)
+        said = Approval(approval) if approval else _approves(plan, needs_approval(site, plan))
         begins = _moment(at, Windows(site.record.policy)) if at else None
         with bench_of() as bench:
             run = run_plan(
@@ -115,7 +118,7 @@ def apply(
             taken_back = None if detach else _take_back_if_free(site, run, bench)
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
-    _tell(plan, run, None, as_json=as_json)
+    _tell(desk, plan, run, None, as_json=as_json)
     return Exit.OK if detach else _EXITS[run.standing]
 
 
@@ -143,7 +146,7 @@ def _take_back_if_free(site: Site, run: Run, bench: Bench) -> Run | None:
 
 def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
     """What was asked for, an upgrade, is not done, however well it was taken back."""
-    _tell(read_plan(desk.runs.find(run.id).plan.read_bytes()), run, None, as_json=as_json)
+    _tell(desk, read_plan(desk.find(run.id).plan.read_bytes()), run, None, as_json=as_json)
     return Exit.FAILED if run.standing is Standing.COMPLETED else _EXITS[run.standing]
 
 
@@ -158,8 +161,8 @@ def _apply_mandate(
 
 
 def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = _EXITS) -> Exit:
-    found = fleet_account(desk.runs, desk.runs.find(run.id))
-    answer(fleet_run_view.lines(found), fleet_run_view.document(found), as_json=as_json)
+    found = fleet_account(desk.runs, desk.find(run.id))
+    answer(desk.told(fleet_run_view.lines(found)), fleet_run_view.document(found), as_json=as_json)
     return Exit.OK if found.holder else exits[found.run.standing]
 
 
@@ -173,7 +176,7 @@ def resume(desk: Desk, run: str | None, *, forward: bool, as_json: bool) -> Exit
 
     One that policy.rollback wants taken back is taken back, if all of it still can be; else it goes on.
     """
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     if not (forward or folder.of_fleet):
         with open_site(desk.record, desk.runs) as site, bench_of() as bench:
             taken_back = _take_back(site, standing(site.runs, folder).run, bench)
@@ -202,7 +205,7 @@ def retry(
 
     A step that was postponed is taken back by its name.
     """
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     which: tuple[StepId, ...] = ()
     if step or hosts or zones:
         which = steps_meant(desk, folder, Verb.RETRY, step, hosts=hosts, zones=zones)
@@ -241,7 +244,7 @@ def _go_on(
     as_json: bool,
     exits: Mapping[Standing, Exit] = _EXITS,
 ) -> Exit:
-    folder = desk.runs.find(run)
+    folder = desk.find(run)
     if folder.of_fleet:
         with open_site(desk.record, desk.runs) as site, bench_of() as bench:
             ended = go_on_with_fleet(site, folder, bench, say)
@@ -254,7 +257,7 @@ def _go_on(
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     holder = worker_on(desk.runs)
     by = holder if holder is not None and holder.run == ended.id else None
-    _tell(plan, ended, by, as_json=as_json)
+    _tell(desk, plan, ended, by, as_json=as_json)
     return Exit.OK if by else exits[ended.standing]
 
 
@@ -266,16 +269,17 @@ def _moment(at: str, windows: Windows) -> Epoch:
     return Epoch((told if told.tzinfo else told.replace(tzinfo=windows.zone)).timestamp())
 
 
-def _approves(plan: Plan) -> Approval:
-    """Ask for the approval of what has no way back; without a terminal nobody can say yes."""
-    if not plan.no_returns or not sys.stdin.isatty():
+def _approves(plan: Plan, needed: tuple[str, ...]) -> Approval:
+    """Ask for the approval of what needs one; without a terminal nobody can say yes, and it is refused."""
+    if not needed or not sys.stdin.isatty():
         return Approval.NONE
     for line in plan_view.lines(plan):
         click.echo(line, err=True)
-    named = ", ".join(plan.no_returns)
-    yes = click.confirm(f"no step alone leads back from {named}: approve", err=True)
+    yes = click.confirm(f"approve {', '.join(needed)}", err=True)
     return Approval.ALL if yes else Approval.NONE
 
 
-def _tell(plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:
-    answer(run_view.lines(plan, run, holder), run_view.document(plan, run, holder), as_json=as_json)
+def _tell(desk: Desk, plan: Plan, run: Run, holder: Holder | None, *, as_json: bool) -> None:
+    answer(
+        desk.told(run_view.lines(plan, run, holder)), run_view.document(plan, run, holder), as_json=as_json
+    )

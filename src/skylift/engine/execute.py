@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
@@ -27,6 +27,7 @@ from skylift.engine.journal import (
 )
 from skylift.engine.ledger import Ledger
 from skylift.engine.problems import StepOverdue, lasting
+from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch, Seconds, StepId
 from skylift.model.problem import Problem, Transient, Uncertain
 from skylift.planning.plan import Plan, Step
@@ -86,6 +87,7 @@ class Execution:
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
         self.ledger = Ledger(journal)
+        self._keep = without_ways_back if isinstance(plan.goal, Rollback) else as_it_is
         self._order = Order.of(plan)
         self._ports = ports
         self._limits = limits
@@ -151,7 +153,7 @@ class Execution:
 
     def pause(self, why: Why, now: Epoch, problem: Problem | None = None) -> Run:
         """Start nothing new from here on; what runs goes on to its end. No effect on a paused run."""
-        reported = Reported.of(problem) if problem else None
+        reported = self._keep(Reported.of(problem)) if problem else None
         while self.run.pause is None and self.run.closed is None:
             self.ledger.write(RunPaused(why, reported, milliseconds(now)))
         return self.run
@@ -207,19 +209,31 @@ class Execution:
                 return
             case Overdue(left):
                 late = StepOverdue(step.action.title, step.deadline, left, *step.action.if_late)
-                problem = Reported.of(late)
+                problem = self._keep(Reported.of(late))
                 self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Transient() | Uncertain():
                 since = now if sight.silent_since is None else sight.silent_since
                 if now - since <= self._limits.unreachable:
                     self._sights[step.id] = Sight(f"no answer yet: {came}", since, sight.silent_ms)
                     return
-                problem = lasting(came, step.action.title, round(now - since))
+                problem = self._keep(lasting(came, step.action.title, round(now - since)))
                 self.ledger.record(StepFailed(step.id, attempt, problem, ended=False, at_ms=at_ms))
             case Problem():
-                failed = StepFailed(step.id, attempt, Reported.of(came), ended=came.job_ended, at_ms=at_ms)
-                self.ledger.record(failed)
+                problem = self._keep(Reported.of(came))
+                ended = came.job_ended
+                self.ledger.record(StepFailed(step.id, attempt, problem, ended=ended, at_ms=at_ms))
         del self._sights[step.id]
+
+
+def as_it_is(problem: Reported) -> Reported:
+    """All of a problem."""
+    return problem
+
+
+def without_ways_back(problem: Reported) -> Reported:
+    """What a run that goes back itself keeps of a problem: no command that would take it back."""
+    offered = (remedy for remedy in problem.remedies if "skylift rollback" not in remedy.how)
+    return replace(problem, remedies=tuple(offered))
 
 
 def _startable(order: Order, run: Run, decision: Decision, limits: Limits, *, now: Epoch) -> tuple[Step, ...]:

@@ -64,6 +64,10 @@ class Standing(Enum):
     ABORTED = "aborted"
 
 
+INTERRUPTED = "interrupted (its process is gone)"
+"""How a run stands that runs by its journal, and that nobody works on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aside:
     """Why an operator skipped or postponed a step."""

@@ -31,7 +31,7 @@ from skylift.engine.journal import (
 )
 from skylift.engine.ledger import Ledger
 from skylift.engine.problems import NothingToApprove, SecondPersonNeeded, StepRefuses
-from skylift.engine.verbs import Verb, open_to, require
+from skylift.engine.verbs import Verb, open_to, require, rests
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Remedy
 from skylift.planning.plan import Stage
@@ -158,7 +158,7 @@ def retry(journal: Journal, asked: Asked, step: StepId | None = None) -> Run:
     require(run, Verb.RETRY, step)
     chosen = {step} if step else {s for s in open_to(run, Verb.RETRY) if run.steps[s].aside is None}
     if not chosen:
-        raise StepRefuses(Verb.RETRY.value, None, "no step has failed")
+        raise StepRefuses(Verb.RETRY.value, None, "no step has failed", rests=rests(run))
     for which in sorted(chosen):
         _say(journal, Verb.RETRY, again(which), which)
     return resume(journal, asked)
@@ -172,7 +172,8 @@ def skip(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: 
         RunRefuses: the run is closed or given up.
     """
     if order.guards(step):
-        raise StepRefuses(Verb.SKIP.value, step, "it takes something from users or gives it back", *_ASIDE)
+        why = "it takes something from users or gives it back"
+        raise StepRefuses(Verb.SKIP.value, step, why, *_ASIDE, rests=rests(fold(journal.events())))
     return _say(journal, Verb.SKIP, lambda _: StepSkipped(step, reason, asked.actor, asked.at_ms), step)
 
 
@@ -187,7 +188,8 @@ def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reas
     def put_aside(run: Run) -> Event:
         # One that has failed gives back nothing any more, whatever is said of it.
         if step not in run.steps and any(loan.given_back_by == step for loan in order.taken(run)):
-            raise StepRefuses(Verb.POSTPONE.value, step, "it gives back what the run has taken")
+            why = "it gives back what the run has taken"
+            raise StepRefuses(Verb.POSTPONE.value, step, why, rests=rests(run))
         return StepPostponed(step, reason, asked.actor, asked.at_ms)
 
     return _say(journal, Verb.POSTPONE, put_aside, step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from skylift.engine.journal import Reported
@@ -39,15 +40,16 @@ class RunHeld(Refused):
 
     code = "run.held"
 
-    def __init__(self, holder: Holder | None) -> None:
+    def __init__(self, holder: Holder | None, *, ends: Collection[StepId] = ()) -> None:
         self.holder = holder
+        of = f" {holder.run}" if holder else ""
+        rest = f"let nothing new start there, and say it again once it is at rest: skylift pause{of}"
+        if ends:
+            rest = f"nothing new starts there; wait until {', '.join(ends)} has ended, and say it again"
         super().__init__(
             f"this cloud is being worked on already: by {holder or 'a process that did not say who it is'}",
-            Remedy(Fix.REPAIR, "watch it instead: skylift status"),
-            Remedy(
-                Fix.RETRY,
-                "let nothing new start there, and say it again once it is at rest: skylift pause",
-            ),
+            Remedy(Fix.REPAIR, f"watch it instead: skylift status{of}"),
+            Remedy(Fix.RETRY, rest),
         )
 
 
@@ -70,11 +72,11 @@ class RunRefuses(Refused):
 
     code = "run.refuses"
 
-    def __init__(self, run: RunId, verb: str, standing: str, allowed: tuple[str, ...]) -> None:
+    def __init__(self, run: RunId, verb: str, standing: str, *instead: Remedy) -> None:
         super().__init__(
             f"cannot {verb} run {run}: it is {standing}",
             Remedy(Fix.REPAIR, "see how it stands and what is left: skylift status"),
-            Remedy(Fix.RETRY, "say what it takes as it stands: skylift " + " | ".join(allowed)),
+            *instead,
             Remedy(Fix.RETRY, f"for something new, make a new plan: {ANY_PLAN}"),
         )
 
@@ -84,12 +86,15 @@ class StepRefuses(Refused):
 
     code = "step.refuses"
 
-    def __init__(self, verb: str, step: StepId | None, why: str, *more: Remedy) -> None:
+    def __init__(self, verb: str, step: StepId | None, why: str, *more: Remedy, rests: bool) -> None:
+        goes_on = (
+            "let the run go on where it stopped" if rests else "it goes on by itself; if its process is gone"
+        )
         super().__init__(
             f"cannot {verb} {step or 'any step'}: {why}",
             Remedy(Fix.REPAIR, "see how the steps stand: skylift status"),
             *more,
-            Remedy(Fix.RETRY, "let the run go on where it stopped: skylift resume"),
+            Remedy(Fix.RETRY, f"{goes_on}: skylift resume"),
         )
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.problems import RunRefuses, StepRefuses
 from skylift.model.ids import StepId
+from skylift.model.problem import Fix, Remedy
 
 NOT_BEGUN = "not begun"
 """How a step stands that has no phase."""
@@ -70,6 +71,39 @@ TABLE: Mapping[Verb, Rule] = MappingProxyType(
 )
 
 
+_COMMANDS: Mapping[Verb, Remedy] = MappingProxyType(
+    {
+        Verb.PAUSE: Remedy(Fix.RETRY, "let nothing new start: skylift pause"),
+        Verb.RESUME: Remedy(Fix.RETRY, "let it go on: skylift resume"),
+        Verb.APPROVE: Remedy(Fix.ACCEPT, "approve a stage that waits for it: skylift approve STAGE"),
+        Verb.RETRY: Remedy(Fix.RETRY, "start what failed again: skylift retry"),
+        Verb.SKIP: Remedy(Fix.ACCEPT, "answer for a step that is not done: skylift skip STEP --reason WHY"),
+        Verb.POSTPONE: Remedy(Fix.ACCEPT, "put a step aside: skylift postpone STEP --reason WHY"),
+        Verb.ABORT: Remedy(Fix.ROLL_BACK, "give it up: skylift abort --reason WHY"),
+        Verb.ROLLBACK: Remedy(Fix.ROLL_BACK, "take it back: skylift rollback -o back.plan"),
+    }
+)
+"""Each verb as it is typed."""
+
+
+def commands(run: Run) -> tuple[Remedy, ...]:
+    """What the run's standing allows, each as a command to paste."""
+    return tuple(_COMMANDS[verb] for verb in allowed(run))
+
+
+def to_rest(run: Run) -> tuple[Remedy, ...]:
+    """How a run whose process is gone comes to rest, so that it can be taken back.
+
+    A step that was under way may still be so on its host, and only a process sees it end.
+    """
+    then = "then: skylift rollback -o back.plan"
+    give_up = Remedy(Fix.ROLL_BACK, f"or give it up: skylift abort --reason WHY; {then}")
+    if not run.within(Phase.RUNNING):
+        return (Remedy(Fix.ROLL_BACK, f"let nothing of it start any more: skylift pause; {then}"), give_up)
+    go_on = "let it see that end, and stop it by Ctrl-C: skylift resume"
+    return (Remedy(Fix.ROLL_BACK, f"{go_on}; {then}"), give_up)
+
+
 def allowed(run: Run) -> tuple[Verb, ...]:
     """The verbs that the run's standing allows; which steps they may be about is another question."""
     return tuple(verb for verb, rule in TABLE.items() if run.standing in rule.standings)
@@ -90,13 +124,19 @@ def require(run: Run, verb: Verb, step: StepId | None = None) -> None:
     """
     rule = TABLE[verb]
     if run.standing not in rule.standings:
-        raise RunRefuses(run.id, verb.value, run.standing.value, tuple(v.value for v in allowed(run)))
+        raise RunRefuses(run.id, verb.value, run.standing.value, *commands(run))
     under_way = sorted(run.within(Phase.RUNNING)) if rule.at_rest and run.closed is None else []
     if under_way:
-        raise StepRefuses(verb.value, under_way[0], f"it is {Phase.RUNNING.value}")
+        raise StepRefuses(verb.value, under_way[0], f"it is {Phase.RUNNING.value}", *to_rest(run), rests=True)
     if step is None or rule.phases is None:
         return
     at = run.steps.get(step)
     phase = at.phase if at else None
     if phase not in rule.phases:
-        raise StepRefuses(verb.value, step, f"it is {phase.value if phase else NOT_BEGUN}")
+        why = f"it is {phase.value if phase else NOT_BEGUN}"
+        raise StepRefuses(verb.value, step, why, rests=rests(run))
+
+
+def rests(run: Run) -> bool:
+    """Whether only an operator's word lets the run go on; else it does, or its process is gone."""
+    return run.standing is not Standing.RUNNING

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skylift.actions.action import NothingToUndo, NoWayBack, Reversal, Undo
+from skylift.catalog.catalog import Catalog
 from skylift.model.ids import StepId
 from skylift.planning.plan import Edge, Impact, Plan, Stage
+from skylift.planning.window import Window, ended_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +20,16 @@ class Reasons:
     stage: Stage
     impact: Impact
     way_back: str
+    """Of the step alone."""
+    ends: tuple[Window, ...]
+    """How far components can be taken back, of which the end is this step, unless another was before it."""
     waits_for: tuple[Edge, ...]
     then: tuple[Edge, ...]
     """The edges to what waits for it."""
 
 
-def why(plan: Plan, step: StepId) -> Reasons:
-    """The reasons for ``step``, in the plan's order of edges.
+def why(plan: Plan, step: StepId, catalog: Catalog) -> Reasons:
+    """The reasons for ``step``, in the plan's order of edges; ``catalog`` says with what ways back end.
 
     Raises:
         KeyError: the plan has no such step.
@@ -36,6 +41,7 @@ def why(plan: Plan, step: StepId) -> Reasons:
         stage=found.stage,
         impact=found.impact,
         way_back=way_back(found.action.reversal()),
+        ends=ended_with(plan, catalog, step),
         waits_for=tuple(e for e in plan.edges if e.after == step),
         then=tuple(e for e in plan.edges if e.before == step),
     )

@@ -51,6 +51,14 @@ def windows(plan: Plan, catalog: Catalog, begun: Collection[StepId] = ()) -> tup
     return tuple(_windows(plan, catalog, frozenset(begun))) if isinstance(plan.goal, Upgrade) else ()
 
 
+def ended_with(plan: Plan, catalog: Catalog, step: StepId) -> tuple[Window, ...]:
+    """The windows that end when ``step`` begins, if all is new and no other has ended them; its own first."""
+    ending = dict(_ending(plan, catalog)) if isinstance(plan.goal, Upgrade) else {}
+    begun = [each.id for each in plan.steps if each.id == step or each.id not in ending]
+    found = [window for window in windows(plan, catalog, begun) if window.closed_by == step]
+    return tuple(sorted(found, key=lambda window: window.component != ending[step]))
+
+
 def changed(plan: Plan, begun: Collection[StepId]) -> frozenset[ComponentName]:
     """The components of which a service has begun to be turned over: what is only prepared is not."""
     own = (step for step in plan.steps if step.id in begun and isinstance(step.action, _TURNING))
@@ -70,10 +78,16 @@ def owner_of(plan: Plan, event: str) -> ComponentName | None:
     return ComponentName(subject.partition(":")[0])
 
 
+def owner_of_step(plan: Plan, step: StepId) -> ComponentName:
+    """The component that a step is about; of one that is about none, whatever its first word is."""
+    subject = step.partition(":")[0]
+    return plan.services.get(ServiceName(subject), ComponentName(subject))
+
+
 def _windows(plan: Plan, catalog: Catalog, begun: frozenset[StepId]) -> Iterator[Window]:
     turned = changed(plan, begun)
     ending = dict(_ending(plan, catalog))
-    owners = (plan.services.get(_service(step), ComponentName(_service(step))) for step in plan.steps)
+    owners = (owner_of_step(plan, step.id) for step in plan.steps)
     for name in (name for name in dict.fromkeys(owners) if name in catalog.components):
         # What was upgraded after it goes back before it, or stands in its way: if it is new at all.
         first = {owner: step for step, owner in reversed(ending.items())}

@@ -7,7 +7,7 @@ from typing import Any
 
 from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
-from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing
 from skylift.engine.guards import pairs_of
 from skylift.engine.settled_places import step_of
 from skylift.engine.verbs import allowed
@@ -74,7 +74,7 @@ def _standing(of: FleetAccount) -> str:
         # What comes after the hosts rests when the run is paused, and is still begun.
         rests = {step_of(of.wanted.kind)} if of.wanted and run.pause else set()
         gone = bool(run.within(Phase.RUNNING) - rests)
-        return "interrupted (its process is gone)" if gone else f"at rest, {run.standing.value}"
+        return INTERRUPTED if gone else f"at rest, {run.standing.value}"
     return f"{run.standing.value}, by {of.holder}" if run.closed is None else run.standing.value
 
 

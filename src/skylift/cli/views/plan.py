@@ -8,7 +8,9 @@ from textwrap import wrap
 from typing import Any
 
 from skylift.app.propose import Proposal
+from skylift.cli.views.columns import indented
 from skylift.model.codec import encode
+from skylift.model.goal import Rollback
 from skylift.model.ids import Seconds, StepId
 from skylift.planning.estimate import critical_path
 from skylift.planning.graph import directly_before
@@ -28,6 +30,7 @@ def lines(plan: Plan) -> list[str]:
     way, whole = critical_path(plan)
     return [
         f"{plan.cloud}: {plan.source} to {plan.goal.to}, {len(plan.steps)} steps, {span(whole)}",
+        *_taken_back(plan),
         digest_of(plan),
         *_notes(plan),
         *(_steps(plan) if plan.steps else ()),
@@ -35,11 +38,25 @@ def lines(plan: Plan) -> list[str]:
     ]
 
 
+def _taken_back(plan: Plan) -> Iterator[str]:
+    if isinstance(plan.goal, Rollback):
+        reached = plan.goal.reached
+        yield f"takes back run {plan.goal.run}, which led to {reached}, and closes it when this begins"
+
+
+def given_back(proposal: Proposal) -> list[str]:
+    """What the run that a plan takes back has taken, and how that is given back."""
+    of = proposal.plan.goal
+    if not proposal.gives_back or not isinstance(of, Rollback):
+        return []
+    return [f"what run {of.run} has taken, and this gives back:", *indented(proposal.gives_back, 2)]
+
+
 def shown_by(tell: Callable[[str], None]) -> Callable[[Proposal], None]:
     """What shows a plan that nobody asked for, by telling it line by line."""
 
     def show(proposal: Proposal) -> None:
-        for line in lines(proposal.plan):
+        for line in (*lines(proposal.plan), *given_back(proposal)):
             tell(line)
 
     return show

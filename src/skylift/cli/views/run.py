@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from skylift.app.taken_back import TakenBack
 from skylift.engine.decide import Order, decide
-from skylift.engine.fold import Phase, Run, Standing, StepRun
+from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.problems import Holder
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
-from skylift.model.ids import StepId
+from skylift.model.goal import Rollback
+from skylift.model.ids import ComponentName, StepId
 from skylift.planning.plan import Plan
-from skylift.planning.window import Window
+from skylift.planning.window import Window, owner_of_step
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
@@ -38,26 +40,55 @@ def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> 
     ]
 
 
-def lines(plan: Plan, run: Run, holder: Holder | None) -> list[str]:
-    """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``."""
+def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None) -> list[str]:
+    """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``.
+
+    Of one that was taken ``back`` as a whole nothing is left to do, and nothing is its any more.
+    """
     done = len(run.within(Phase.DONE))
+    gone = taken_components(back)
+    if back is not None and back.holds and back.is_of_all(plan, run):
+        return [
+            f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_way_back(back)}",
+            f"  {done} of {len(plan.steps)} steps had been done in {_span(run.last_ms - run.opened_ms)}",
+            *_asides(plan, run),
+            f"  next: skylift {'report' if back.standing is Standing.COMPLETED else 'status'} {back.by}",
+        ]
     return [
         f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
+        *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *_running(plan, run),
         *_problems(plan, run),
         *_asides(plan, run),
         *_given_up(plan, run),
+        *_taken(plan, run, holder, gone),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
 
 
-def window_lines(found: Sequence[Window]) -> list[str]:
-    """How far each component that was changed can still go back; those with the same answer share a line."""
+def taken_components(back: TakenBack | None) -> frozenset[ComponentName]:
+    """What of a run is another one's by now: that gives back what had been taken of it."""
+    return frozenset(back.components) if back is not None and back.holds else frozenset()
+
+
+def _way_back(back: TakenBack) -> str:
+    if back.standing is Standing.COMPLETED:
+        return f"taken back by run {back.by}"
+    if back.standing is Standing.ABORTED:
+        return f"the way back was given up half-way, run {back.by}; what is left can be taken back again"
+    return f"being taken back by run {back.by}, which is {back.standing.value}"
+
+
+def window_lines(found: Sequence[Window], back: TakenBack | None = None) -> list[str]:
+    """How far each component that was changed can still go back; those with the same answer share a line.
+
+    What another run takes ``back`` is not the run's any more.
+    """
     told: dict[str, list[str]] = {}
     for window in found:
-        if window.changed:
+        if window.changed and window.component not in taken_components(back):
             told.setdefault(_how_far(window), []).append(window.component)
     return [f"  {', '.join(names)} {how}" for how, names in told.items()]
 
@@ -69,13 +100,14 @@ def _how_far(window: Window) -> str:
     return f"can go back {until}"
 
 
-def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
+def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None) -> dict[str, Any]:
     """The same, for ``--json``."""
     return {
         "run": run.id,
         "cloud": plan.cloud,
         "standing": run.standing.value,
         "holder": encode(holder),
+        "taken_back": encode(back),
         "done": sorted(run.within(Phase.DONE)),
         "left": _left(plan, run),
         "steps": {step: encode(at) for step, at in run.steps.items()},
@@ -90,7 +122,7 @@ def document(plan: Plan, run: Run, holder: Holder | None) -> dict[str, Any]:
 def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
     if run.standing is Standing.RUNNING and holder is None:
         over = decide(Order.of(plan), run, at_once=1).over
-        return "at rest" if over else "interrupted (its process is gone)"
+        return "at rest" if over else INTERRUPTED
     return f"{run.standing.value}, by {holder}" if holder and run.closed is None else run.standing.value
 
 
@@ -130,9 +162,18 @@ def _given_up(plan: Plan, run: Run) -> Iterator[str]:
     left = _left(plan, run)
     if left:
         yield f"  not done: {len(left)} steps, {left[0]} first"
-    for loan in Order.of(plan).kept(run):
+
+
+def _taken(plan: Plan, run: Run, holder: Holder | None, gone: Collection[ComponentName]) -> Iterator[str]:
+    """What users are short of while nobody works on the run, and what gives it back."""
+    if holder is not None:
+        return
+    for loan in (loan for loan in Order.of(plan).kept(run) if owner_of_step(plan, loan.taken_by) not in gone):
         back = plan.step(loan.given_back_by).action.title
-        yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+        if run.abort is not None:
+            yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+        else:
+            yield f"  taken by {loan.taken_by}, and given back by {loan.given_back_by}: {back}"
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
@@ -150,30 +191,44 @@ def _left(plan: Plan, run: Run) -> list[StepId]:
 
 
 def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
+    back = "" if isinstance(plan.goal, Rollback) else "take it back: skylift rollback -o FILE"
     match run.standing:
         case Standing.COMPLETED:
             yield "  next: skylift validate; skylift report"
         case Standing.ABORTED:
             yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
-            yield "  or take back what it changed: skylift rollback -o FILE"
+            yield from [f"  or {back}"] if back else []
         case Standing.HALTED:
-            yield "  next: follow a remedy, then: skylift retry; or take it back: skylift rollback -o FILE"
+            yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
         case Standing.PAUSED:
-            yield "  next: skylift resume"
+            yield f"  next: {_after_pause(run, holder)}"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:
             yield "  next: wait for it, or let nothing new start: skylift pause"
         case Standing.ABORTING:
             yield "  next: skylift retry, or close it as it is: skylift abort --leave --reason WHY"
-        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).awaits:
-            yield "  next: approve it, then: skylift resume"
-        case Standing.RUNNING if decide(Order.of(plan), run, at_once=1).over:
-            yield f"  next: nothing is left but what was postponed: skylift retry {_postponed(run)}"
         case Standing.RUNNING:
-            yield "  next: skylift resume"
+            yield f"  next: {_after_interruption(plan, run)}"
+
+
+def _after_pause(run: Run, holder: Holder | None) -> str:
+    """What ends first if the process lives; and the remedies of a problem say more than to resume."""
+    ending = sorted(run.within(Phase.RUNNING)) if holder is not None else []
+    if ending:
+        return f"wait until it rests: {', '.join(ending)} ends first"
+    return "follow a remedy" if run.pause and run.pause.problem else "skylift resume"
+
+
+def _after_interruption(plan: Plan, run: Run) -> str:
+    decided = decide(Order.of(plan), run, at_once=1)
+    if decided.awaits:
+        return "approve it, then: skylift resume"
+    if decided.over:
+        return f"nothing is left but what was postponed: skylift retry {_postponed(run)}"
+    return "skylift resume"
 
 
 def _postponed(run: Run) -> str:
-    return " | ".join(sorted(run.within(Phase.POSTPONED))) or "STEP"
+    return "; skylift retry ".join(sorted(run.within(Phase.POSTPONED))) or "STEP"
 
 
 def _phase(at: StepRun) -> str:
