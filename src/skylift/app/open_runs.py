@@ -12,7 +12,7 @@ from contextlib import suppress
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
-from skylift.engine.fold import Run, Standing, fold
+from skylift.engine.fold import INTERRUPTED, Run, Standing, fold
 from skylift.model.ids import Digest, RunId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.text import PlanFormat, read_plan
@@ -23,15 +23,13 @@ class RunOpen(Refused):
 
     code = "run.open"
 
-    def __init__(self, run: Run, *, same: bool) -> None:
+    def __init__(self, run: RunId, how: str, *, same: bool) -> None:
         what = "this plan has begun already" if same else "another run is open"
-        # Whoever asks holds the cloud: nobody drives it.
-        how = "interrupted" if run.standing is Standing.RUNNING else run.standing.value
         super().__init__(
-            f"{what}: run {run.id} is {how}, neither complete nor given up",
-            Remedy(Fix.RETRY, f"let it go on: skylift resume {run.id}"),
-            Remedy(Fix.REPAIR, f"or see what it waits for: skylift status {run.id}"),
-            Remedy(Fix.ROLL_BACK, f"or give it up: skylift abort --run {run.id} --reason WHY"),
+            f"{what}: run {run} is {how}, neither complete nor given up",
+            Remedy(Fix.RETRY, f"let it go on: skylift resume {run}"),
+            Remedy(Fix.REPAIR, f"or see what it waits for: skylift status {run}"),
+            Remedy(Fix.ROLL_BACK, f"or give it up: skylift abort --run {run} --reason WHY"),
         )
 
 
@@ -47,7 +45,9 @@ def none_open(site: Site, plan: Digest, *, of_fleet: bool, but: RunId | None = N
         if folder.id != but and folder.of_fleet is of_fleet and (of_fleet or _changes_services(folder)):
             for run in _read(folder):
                 if run.closed is None:
-                    raise RunOpen(run, same=run.plan == plan)
+                    # Whoever asks holds the cloud: nobody drives it.
+                    how = INTERRUPTED if run.standing is Standing.RUNNING else run.standing.value
+                    raise RunOpen(run.id, how, same=run.plan == plan)
 
 
 def _changes_services(folder: RunFolder) -> bool:
