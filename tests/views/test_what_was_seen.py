@@ -65,7 +65,8 @@ def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
         answers={(GLANCE_API, CTL2): None},
         schemas={GLANCE: SchemaSeen(GLANCE, "", frozenset({"zed_expand01"}))},
         backups={KEYSTONE: None},
-        unread={"galera": "nobody answered", "backends": "no socket"},
+        backends=tuple(b for b in cloud.backends if b.balancer != CTL2),
+        unread={"galera": "nobody answered", "backends ctl2": "no socket"},
     )
 
     told = inspect.lines(cloud, RECORD)
@@ -77,7 +78,8 @@ def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
     )
     assert "glance  zed_expand01  not known to 2024.1" in told
     assert "keystone   there is none" in told
-    assert told[-3:] == ["could not be read:", "  backends: no socket", "  galera: nobody answered"]
+    assert told[-3:] == ["could not be read:", "  backends ctl2: no socket", "  galera: nobody answered"]
+    assert "glance     ctl1    up       unread   up" in told
 
 
 def test_a_cloud_of_which_nothing_was_read_is_still_shown() -> None:

@@ -16,7 +16,8 @@ def _ask(question: Question) -> Iterator[Complaint]:
     for service in question.record.services.values():
         asked = service.balanced and question.is_due(service)
         for balancer in question.record.hosts_in(question.record.balancer.role) if asked else ():
-            yield from _one(question, service, balancer.name)
+            if balancer.name not in question.cloud.silent_balancers:
+                yield from _one(question, service, balancer.name)
 
 
 def _one(question: Question, service: ServiceEntry, balancer: HostName) -> Iterator[Complaint]:
