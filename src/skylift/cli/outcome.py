@@ -112,6 +112,12 @@ def validate(desk: Desk, *, goal: Upgrade | None, clean_up: bool, as_json: bool)
     if folder is not None and folder.of_fleet:
         raise click.UsageError("the newest run is over a fleet, and its hosts are judged by 'skylift report'")
     plan = read_plan(folder.plan.read_bytes()) if folder else None
+    if folder and plan and plan.stages_only and goal is None:
+        raise click.UsageError(
+            f"there is nothing to validate: the newest run, {folder.id}, only fetched artifacts of "
+            f"{plan.goal.to}; go on with 'skylift check --to {plan.goal.to}', or name the release that the "
+            "cloud should be at: --to RELEASE"
+        )
     with open_site(desk.record, desk.runs) as site:
         wanted = goal or (plan.goal if plan else None)
         if wanted is None:

@@ -74,7 +74,7 @@ def html(report: Report) -> str:
 
 def _heading(report: Report) -> Iterator[str]:
     run, plan = report.run, report.plan
-    yield f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {report.verdict}"
+    yield f"run {run.id} of {plan.headline}: {report.verdict}"
     yield (
         f"  {_done(report)} of {len(plan.steps)} steps done in {span(run.last_ms - run.opened_ms)}, "
         f"from {moment(run.opened_ms)}, by {run.actor}"

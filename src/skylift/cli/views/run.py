@@ -42,7 +42,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None) -> list[str]:
     """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``."""
     done = len(run.within(Phase.DONE))
     return [
-        f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(plan, run, holder)}",
+        f"run {run.id} of {plan.headline}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *_running(plan, run),
         *_problems(plan, run),
@@ -151,6 +151,8 @@ def _left(plan: Plan, run: Run) -> list[StepId]:
 
 def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
     match run.standing:
+        case Standing.COMPLETED if plan.stages_only:
+            yield f"  next: skylift check --to {plan.goal.to}"
         case Standing.COMPLETED:
             yield "  next: skylift validate; skylift report"
         case Standing.ABORTED:
