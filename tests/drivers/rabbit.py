@@ -59,6 +59,22 @@ class Rabbit:
         )
 
 
+    def put(self, vhost: str, *queues: str) -> None:
+        """Make durable queues, each with a message in it, and nobody who takes it."""
+        name = f'<<"{vhost}">>'
+        self.ctl(
+            "eval",
+            f'rabbit_vhost:exists({name}) orelse (ok = rabbit_vhost:add({name}, <<"test">>)), '
+            + ", ".join(
+                f'{{new, _}} = rabbit_amqqueue:declare(rabbit_misc:r({name}, queue, <<"{queue}">>), '
+                'true, false, [], none, <<"test">>), '
+                f'rabbit_basic:publish(rabbit_misc:r({name}, exchange, <<>>), <<"{queue}">>, [], <<"of a test">>)'
+                for queue in queues
+            )
+            + ".",
+        )
+
+
 @contextmanager
 def rabbit(folder: Path) -> Iterator[Rabbit]:
     """A cluster of two for as long as the block runs."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 
 from skylift.catalog.component import Front
 from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
-from skylift.model.bus import BusSeen
+from skylift.model.bus import BusSeen, QueueSeen
 from skylift.model.ids import HostName
 from skylift.model.record import BrokerEntry
 
@@ -71,17 +72,39 @@ def _queues(seen: BusSeen, host: HostName) -> Iterator[Complaint]:
     # to delete it.
     told = [q for q in seen.queues if q.messages is not None or q.vhost not in seen.stopped]
     left = [q for q in told if q.messages != 0 and q.consumers == 0]
-    if not left:
-        return
-    named = ", ".join(f"{q.name} of {q.vhost} ({_count(q.messages)})" for q in left[:_NAMED])
-    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-    vhost = left[0].vhost
-    yield blocks(
-        f"nobody takes what waits on the message bus in {named}{more}",
-        f"see them: ssh {host} rabbitmqctl list_queues -p '{vhost}' name messages consumers",
-        "start the service that takes from it, or delete a queue that no service uses any more: "
-        f"ssh {host} rabbitmqctl delete_queue -p '{vhost}' {left[0].name}",
-    )
+    if work := [q for q in left if not q.of_one_process]:
+        yield blocks(
+            f"nobody takes what waits on the message bus in {_named(work)}",
+            *(_see(host, vhost) for vhost in _vhosts(work)),
+            "start the service that takes from it, or delete what no service uses any more: "
+            + _delete(host, work),
+        )
+    if gone := [q for q in left if q.of_one_process]:
+        yield warns(
+            f"processes that ended have left queues on the message bus: {_named(gone)}; what is in them was for "
+            "those processes alone, and each queue goes by itself when nobody has used it for "
+            "rabbit_transient_queues_ttl (30 minutes, if nothing is configured)",
+            f"or delete them now: {_delete(host, gone)}",
+        )
+
+
+def _named(queues: Sequence[QueueSeen]) -> str:
+    named = ", ".join(f"{q.name} of {q.vhost} ({_count(q.messages)})" for q in queues[:_NAMED])
+    return named + (f" and {len(queues) - _NAMED} more" if len(queues) > _NAMED else "")
+
+
+def _vhosts(queues: Iterable[QueueSeen]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(q.vhost for q in queues))
+
+
+def _see(host: HostName, vhost: str) -> str:
+    return f"see them: ssh {host} rabbitmqctl list_queues -p '{vhost}' name messages consumers"
+
+
+def _delete(host: HostName, queues: Iterable[QueueSeen]) -> str:
+    """One command for all of ``queues``: a list that is left off halfway is worked off round by round."""
+    each = (shlex.join(["rabbitmqctl", "delete_queue", "-p", q.vhost, q.name]) for q in queues)
+    return f"ssh {host} {shlex.quote('; '.join(each))}"
 
 
 def _count(messages: int | None) -> str:
@@ -99,7 +122,7 @@ def _on_bus(question: Question) -> list[str]:
 
 BROKER = Check(
     "broker",
-    "the message bus is whole, and everything on it is taken",
+    "the message bus is whole, and what waits on it is taken",
     _ask,
     needs=("broker",),
 )
