@@ -138,6 +138,15 @@ def test_a_validation_ends_with_its_verdict_and_shows_what_to_do() -> None:
     assert failed[-1] == "upgrade to 2024.1: failed"
 
 
+def test_issues_with_the_same_way_out_are_told_it_once() -> None:
+    cloud = sample_cloud(RECORD)
+
+    told = validation.lines(validate(cloud, RECORD, GOAL, load()))
+
+    assert len([line for line in told if line.startswith("failed: ")]) > 1
+    assert len([line for line in told if "let it go on: skylift resume" in line]) == 1
+
+
 def test_every_view_is_a_json_document_as_well() -> None:
     cloud = sample_cloud(RECORD)
     found = check_all(cloud, RECORD, GOAL, load())

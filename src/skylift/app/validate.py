@@ -175,12 +175,13 @@ def _rest(question: Question) -> Iterator[Issue]:
 
 
 def _failed(question: Question, sentence: str) -> Issue:
-    return Issue(
-        Outcome.FAILED,
-        sentence,
-        (
-            Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
-            Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),
-            Remedy(Fix.RETRY, f"or plan what is left: {question.goal.again}"),
-        ),
+    return Issue(Outcome.FAILED, sentence, unfinished(question.goal))
+
+
+def unfinished(goal: Goal) -> tuple[Remedy, ...]:
+    """What to do about whatever is not at ``goal``."""
+    return (
+        Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
+        Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),
+        Remedy(Fix.RETRY, f"or plan what is left: {goal.again}"),
     )

@@ -111,7 +111,7 @@ def _remedies(remedies: Iterable[Remedy]) -> Iterator[str]:
 
 def _impacts(report: Report) -> Iterator[str]:
     for impact in report.impacts:
-        yield f"{impact.api}: {'kept' if impact.kept else 'NOT KEPT'}"
+        yield f"{impact.api}: {'kept' if impact.kept else f'NOT KEPT: {impact.broken}'}"
         yield f"  planned:  {impact.planned}"
         yield f"  measured: {impact.measured}"
 
