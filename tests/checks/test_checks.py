@@ -166,7 +166,7 @@ B, W = Level.BLOCKS, Level.WARNS
 FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     "host out of reach": (
         "hosts", B, lambda c: replace(c, hosts={**c.hosts, CTL2: Unreached(CTL2, "ctl2 could not be reached: no route")}),
-        "ctl2 could not be reached: no route", "ssh -i /etc/skylift/key",
+        "ctl2 could not be reached: no route", "skylift ssh ctl2 true",
     ),
     "host not asked": (
         "hosts", B, lambda c: replace(c, hosts={h: s for h, s in c.hosts.items() if h != CTL3}),
@@ -313,7 +313,7 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
         "backup", B, _backup(Epoch(NOW - 25 * 3600)), "the newest backup of database placement is 25 hours old; the policy allows 24", "mariadb-dump",
     ),
     "no backup": (
-        "backup", B, _backup(None), "there is no backup of database placement in /var/backups/skylift", "make one: ssh ctl1",
+        "backup", B, _backup(None), "there is no backup of database placement in /var/backups/skylift", "make one: skylift ssh ctl1",
     ),
     "release unknown where nothing of the record runs": (
         "release-path", B, _without("units"), "the release of keystone is not known", "skylift inspect",

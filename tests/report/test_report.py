@@ -152,7 +152,9 @@ def test_requests_that_waited_as_the_plan_announced_are_no_issue_and_are_seen() 
     assert not kept.availability.seamless
     assert "; no gap above 21." in kept.impacts[0].planned
     assert "failed" not in broke.impacts[0].broken, "no request failed: that was kept"
-    assert re.search(r"gap of nova was 15\.\d+ s, and may be 1\.\d+ s \(its slowest", broke.issues[0].sentence)
+    assert re.search(
+        r"gap of nova was 15\.\d+ s, and may be 1\.\d+ s \(its slowest", broke.issues[0].sentence
+    )
     assert "answers of nova that took longer than 10 s: 1" in "\n".join(view.lines(kept))
     assert broke.impacts[0].broken in "\n".join(view.lines(broke))
 

@@ -56,7 +56,14 @@ def test_a_whole_bus_with_work_and_idle_queues_has_nothing_against_it() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["q-reports-plugin", "conductor", "l3_agent.ctl1", "a_fanout", "a_fanout_ctl1:nova-compute:3", "reply_ctl1:api:1"],
+    [
+        "q-reports-plugin",
+        "conductor",
+        "l3_agent.ctl1",
+        "a_fanout",
+        "a_fanout_ctl1:nova-compute:3",
+        "reply_ctl1:api:1",
+    ],
 )
 def test_a_queue_that_a_service_takes_up_again_blocks_beside_what_ended_processes_left(name: str) -> None:
     """A stream of fanouts, and what a queue manager names, have the same name after a restart."""

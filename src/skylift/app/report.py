@@ -223,7 +223,7 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
 
 
 def _broken(plan: Plan, api: ApiAvailability) -> Iterator[str]:
-    """What of a plan's promise users of an API did not get; a gap beside the one that would have been kept."""
+    """What of a plan's promise users of an API did not get."""
     if api.failed:
         yield f"{api.failed} of {api.requests} requests to {api.api} failed"
     if api.lost:
@@ -281,7 +281,7 @@ def _skipped_issues(run: Run) -> Iterator[Issue]:
 
 
 def _not_through(seen: Iterable[Issue], goal: Goal) -> Iterator[Issue]:
-    """The issues of a run that goes on: what it has not come to yet is one of them, and no list of failures."""
+    """The issues of an open run: what it has not come to yet is one of them, and no list of failures."""
     left = [issue for issue in seen if issue.remedies == unfinished(goal)]
     if left:
         told = f"the run is not through: {left[0].sentence}"
@@ -293,13 +293,17 @@ def _not_through(seen: Iterable[Issue], goal: Goal) -> Iterator[Issue]:
 def _loss_issue(plan: Plan, api: ApiAvailability) -> Issue:
     """Lost requests cannot be given back: what is left is to find out why, and to tell users."""
     steps = ", ".join(api.failed_by_step or api.gap.steps)
-    told = f"{', '.join(_broken(plan, api))}; " + (f"during {steps}" if steps else "no step was under way then")
+    told = f"{', '.join(_broken(plan, api))}; " + (
+        f"during {steps}" if steps else "no step was under way then"
+    )
     where = "see which of its backends serve: skylift inspect"
     if api.guest:
         address = api.api.partition(" ")[2]
         where = f"see its server and host: openstack server list --all-projects --long --ip {address}"
     elif api.api not in plan.services.values():
-        where = f"see what {api.api} logged then, on its hosts: it is not in this record, so nobody looked at it"
+        where = (
+            f"see what {api.api} logged then, on its hosts: it is not in this record, so nobody looked at it"
+        )
     return Issue(
         Outcome.WITH_ISSUES,
         told,

@@ -34,12 +34,12 @@ def _ask(question: Question) -> Iterator[Complaint]:
 
 
 def _cluster(entry: BrokerEntry, seen: BusSeen, host: HostName) -> Iterator[Complaint]:
-    show = f"see it: ssh {host} rabbitmqctl cluster_status"
+    show = f"see it: skylift ssh {host} rabbitmqctl cluster_status"
     if down := seen.members - seen.running:
         yield blocks(
             f"{listed(down)} of the message bus {'does' if len(down) == 1 else 'do'} not run",
             *(
-                f"start it: ssh {node.partition('@')[2]} systemctl start rabbitmq-server"
+                f"start it: skylift ssh {node.partition('@')[2]} systemctl start rabbitmq-server"
                 for node in sorted(down)
             ),
         )
@@ -52,7 +52,8 @@ def _cluster(entry: BrokerEntry, seen: BusSeen, host: HostName) -> Iterator[Comp
     for node, cut_off in seen.partitions.items():
         yield blocks(
             f"{node} was cut off from {listed(cut_off)}: what is on the bus differs between them",
-            f"let one side join again: ssh {node.partition('@')[2]} systemctl restart rabbitmq-server",
+            f"let one side join again: skylift ssh {node.partition('@')[2]} "
+            "systemctl restart rabbitmq-server",
         )
     for alarm in seen.alarms:
         yield blocks(f"the message bus takes no message: alarm of {alarm}", show)
@@ -61,7 +62,7 @@ def _cluster(entry: BrokerEntry, seen: BusSeen, host: HostName) -> Iterator[Comp
             f"virtual host {vhost} of the message bus does not run on {listed(nodes)}: "
             "whoever is connected there gets nothing from it",
             *(
-                f"start it: ssh {node.partition('@')[2]} rabbitmqctl restart_vhost -p '{vhost}'"
+                f"start it: skylift ssh {node.partition('@')[2]} rabbitmqctl restart_vhost -p '{vhost}'"
                 for node in nodes
             ),
         )
@@ -81,8 +82,8 @@ def _queues(seen: BusSeen, host: HostName) -> Iterator[Complaint]:
         )
     if gone := [q for q in left if q.of_one_process]:
         yield warns(
-            f"processes that ended have left queues on the message bus: {_named(gone)}; what is in them was for "
-            "those processes alone, and each queue goes by itself when nobody has used it for "
+            f"processes that ended have left queues on the message bus: {_named(gone)}; what is in them was "
+            "for those processes alone, and each queue goes by itself when nobody has used it for "
             "rabbit_transient_queues_ttl (30 minutes, if nothing is configured)",
             f"or delete them now: {_delete(host, gone)}",
         )
@@ -98,13 +99,13 @@ def _vhosts(queues: Iterable[QueueSeen]) -> tuple[str, ...]:
 
 
 def _see(host: HostName, vhost: str) -> str:
-    return f"see them: ssh {host} rabbitmqctl list_queues -p '{vhost}' name messages consumers"
+    return f"see them: skylift ssh {host} rabbitmqctl list_queues -p '{vhost}' name messages consumers"
 
 
 def _delete(host: HostName, queues: Iterable[QueueSeen]) -> str:
     """One command for all of ``queues``: a list that is left off halfway is worked off round by round."""
     each = (shlex.join(["rabbitmqctl", "delete_queue", "-p", q.vhost, q.name]) for q in queues)
-    return f"ssh {host} {shlex.quote('; '.join(each))}"
+    return f"skylift ssh {host} {shlex.quote('; '.join(each))}"
 
 
 def _count(messages: int | None) -> str:

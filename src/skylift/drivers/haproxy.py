@@ -49,7 +49,7 @@ class BalancerSilent(Transient):
         first = min(silent)
         super().__init__(
             f"the balancer could not be asked on {named}",
-            Remedy(Fix.REPAIR, f"see whether it runs: ssh {first} systemctl status haproxy"),
+            Remedy(Fix.REPAIR, f"see whether it runs: skylift ssh {first} systemctl status haproxy"),
             Remedy(Fix.RETRY, "when it answers, the run goes on by itself"),
         )
 

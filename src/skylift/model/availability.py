@@ -85,7 +85,7 @@ class ApiAvailability:
         return self.failed == self.lost == 0 and self.gap.length_ms <= self.gap_allowed_ms(announced_ms)
 
     def gap_allowed_ms(self, announced_ms: int) -> int:
-        """How long a gap may be at most: as its slowest request before any change, a second, and what was announced.
+        """How long a gap may be: as the slowest request before any change, a second, and what was announced.
 
         Of an API that is asked less often than twice a second, one request may be late by its interval.
         """

@@ -105,7 +105,7 @@ class Plan:
 
     @property
     def stages_only(self) -> bool:
-        """Whether it fetches artifacts and touches no service: nothing of the cloud is at another release then."""
+        """Whether it fetches artifacts and touches no service."""
         return all(step.stage is Stage.PREPARE for step in self.steps)
 
     @property

@@ -151,10 +151,9 @@ def _left(plan: Plan, run: Run) -> list[StepId]:
 
 def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
     match run.standing:
-        case Standing.COMPLETED if plan.stages_only:
-            yield f"  next: skylift check --to {plan.goal.to}"
         case Standing.COMPLETED:
-            yield "  next: skylift validate; skylift report"
+            onward = f"check --to {plan.goal.to}" if plan.stages_only else "validate; skylift report"
+            yield f"  next: skylift {onward}"
         case Standing.ABORTED:
             yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
             yield "  or take back what it changed: skylift rollback -o FILE"

@@ -50,7 +50,9 @@ class BalancerContract:
         own = scene.ports.balancer.backends(one)
 
         assert {b.balancer for b in own} == {one}
-        assert {(b.pool, b.server) for b in own} == {(b.pool, b.server) for b in scene.ports.balancer.backends()}
+        assert {(b.pool, b.server) for b in own} == {
+            (b.pool, b.server) for b in scene.ports.balancer.backends()
+        }
 
     def test_a_drain_is_seen_at_once_everywhere_and_may_be_repeated(self, scene: Scene) -> None:
         scene.ports.balancer.set_state(scene.entry.pool, scene.host, "drain")
