@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skylift.checks.check import Check, Complaint, Question, blocks, warns
+from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
 from skylift.model.cloud import UnitSeen, UnitState
 from skylift.model.record import ServiceEntry
 
@@ -12,8 +12,12 @@ _HTTP_SERVER_ERROR = 500
 
 
 def _ask(question: Question) -> Iterator[Complaint]:
-    for component in question.record.components:
+    for component, entry in question.record.components.items():
+        nowhere = [s for s in entry.services.values() if question.is_nowhere(s) and question.is_due(s)]
+        yield from (_misnamed(question, service) for service in nowhere)
         for service, host in question.places_of(component):
+            if service in nowhere:
+                continue
             unit = question.cloud.units.get((service.name, host))
             if unit is None and question.unread("unit", service.name, host):
                 continue
@@ -29,6 +33,16 @@ def _ask(question: Question) -> Iterator[Complaint]:
                 )
             else:
                 yield from _active(question, service, unit)
+
+
+def _misnamed(question: Question, service: ServiceEntry) -> Complaint:
+    """A unit that no host has is more likely another name than a service that is missing everywhere."""
+    hosts = [host.name for host in question.record.hosts_in(service.role)]
+    return blocks(
+        f"none of {listed(hosts)} has a unit {service.unit}, which the record names for {service.name}",
+        f"correct 'unit' of {service.name}, under {service.component} in the record; what a host has: "
+        f"skylift ssh {hosts[0]} \"systemctl list-unit-files '*{service.component}*'\"",
+    )
 
 
 def _out_of_its_time(question: Question, service: ServiceEntry, unit: UnitSeen) -> Iterator[Complaint]:
