@@ -138,6 +138,17 @@ def test_a_validation_ends_with_its_verdict_and_shows_what_to_do() -> None:
     assert failed[-1] == "upgrade to 2024.1: failed"
 
 
+def test_above_a_plan_stands_what_speaks_against_it_out_of_all_that_was_asked() -> None:
+    cloud = replace(sample_cloud(RECORD), galera={})
+    found = check_all(cloud, RECORD, GOAL, load())
+
+    whole, against = findings.lines(found, R2024_1), findings.lines(found, R2024_1, passed=False)
+
+    assert against[-1] == whole[-1]
+    assert whole[-1].endswith(f"of {len({f.check for f in found})} checks")
+    assert not any(line.startswith("passed") for line in against)
+
+
 def test_issues_with_the_same_way_out_are_told_it_once() -> None:
     cloud = sample_cloud(RECORD)
 
