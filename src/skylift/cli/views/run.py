@@ -91,7 +91,7 @@ def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
     if run.standing is Standing.RUNNING and holder is None:
         over = decide(Order.of(plan), run, at_once=1).over
         return "at rest" if over else "interrupted (its process is gone)"
-    return f"{run.standing.value}, by {holder}" if holder and run.closed is None else run.standing.value
+    return f"{run.standing.value}, by {holder.who}" if holder and run.closed is None else run.standing.value
 
 
 def _running(plan: Plan, run: Run) -> Iterator[str]:
