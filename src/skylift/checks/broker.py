@@ -73,14 +73,14 @@ def _queues(seen: BusSeen, host: HostName) -> Iterator[Complaint]:
     # to delete it.
     told = [q for q in seen.queues if q.messages is not None or q.vhost not in seen.stopped]
     left = [q for q in told if q.messages != 0 and q.consumers == 0]
-    if work := [q for q in left if not q.of_one_process]:
+    if work := [q for q in left if not q.transient]:
         yield blocks(
             f"nobody takes what waits on the message bus in {_named(work)}",
             *(_see(host, vhost) for vhost in _vhosts(work)),
             "start the service that takes from it, or delete what no service uses any more: "
             + _delete(host, work),
         )
-    if gone := [q for q in left if q.of_one_process]:
+    if gone := [q for q in left if q.transient]:
         yield warns(
             f"processes that ended have left queues on the message bus: {_named(gone)}; what is in them was "
             "for those processes alone, and each queue goes by itself when nobody has used it for "

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_OF_ONE_PROCESS = re.compile(r"(_fanout_|^reply_)[0-9a-f]{32}$")
+_TRANSIENT = re.compile(r"(_fanout_|^reply_)[0-9a-f]{32}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class QueueSeen:
     consumers: int
 
     @property
-    def of_one_process(self) -> bool:
+    def transient(self) -> bool:
         """Whether only the one process that made it ever takes from it: a fanout queue, or one for replies.
 
         Each process has its own, by a random name. When it ends, what waits there is for nobody: the process
@@ -30,7 +30,7 @@ class QueueSeen:
         Source: oslo.messaging, _drivers/impl_rabbit.py, ``declare_fanout_consumer`` and the option's help;
         _drivers/amqpdriver.py, ``_get_reply_q``.
         """
-        return _OF_ONE_PROCESS.search(self.name) is not None
+        return _TRANSIENT.search(self.name) is not None
 
 
 @dataclass(frozen=True, slots=True)
