@@ -11,7 +11,7 @@ from skylift.catalog.catalog import load
 from skylift.checks.check import Check, Complaint, Question, warns
 from skylift.checks.finding import Finding, Level, blocked
 from skylift.checks.registry import CHECKS, check_all
-from skylift.model.cloud import Cloud
+from skylift.model.cloud import BackendState, Cloud
 from skylift.model.goal import Upgrade
 from skylift.testing.samples import R2024_1, sample_cloud, sample_record
 
@@ -26,7 +26,7 @@ SUBJECTS = {
     "grants": "grants glance",
     "backup": "backup glance",
     "upgrade-check": "upgrade-check glance",
-    "backends": "backends",
+    "backends": "backends ctl2",
     "endpoints": "endpoints",
     "galera": "galera",
     "doctor": "doctor",
@@ -89,12 +89,33 @@ def test_every_kind_that_a_check_needs_is_tried() -> None:
 
 
 def test_a_kind_that_is_unread_as_a_whole_is_one_complaint() -> None:
-    cloud = replace(sample_cloud(RECORD), backends=(), unread={"backends": "no socket"})
+    cloud = replace(sample_cloud(RECORD), galera={}, unread={"galera": "no server answers"})
 
-    findings = [f for f in _asked(cloud) if f.check == "backends"]
+    findings = [f for f in _asked(cloud) if f.check == "galera"]
 
-    assert [f.sentence for f in findings] == ["backends could not be read: no socket"]
+    assert [f.sentence for f in findings] == ["galera could not be read: no server answers"]
     assert "skylift check --to 2024.1" in findings[0].remedies[-1].how
+
+
+def test_a_balancer_that_cannot_be_read_hides_nothing_of_the_others() -> None:
+    """It blocks as what it is: neither it nor the others are told to have no backend up."""
+    whole = sample_cloud(RECORD)
+    heard = tuple(
+        replace(b, state=BackendState.DOWN) if (b.pool, b.server) == ("glance", "ctl2") else b
+        for b in whole.backends
+        if b.balancer != "ctl3"
+    )
+    cloud = replace(whole, backends=heard, unread={"backends ctl3": "haproxy does not run"})
+
+    told = [(f.level, f.sentence) for f in _asked(cloud) if f.check == "backends"]
+
+    assert told == [
+        (Level.BLOCKS, "backends of ctl3 could not be read: haproxy does not run"),
+        *(
+            (Level.WARNS, f"ctl2 in pool glance is down in the balancer on {b}; an upgrade ends with it up")
+            for b in ("ctl1", "ctl2")
+        ),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["unit", "grants", "upgrade-check"])

@@ -163,10 +163,20 @@ DAMAGED = Digest("sha256:" + "d" * 64)
 
 B, W = Level.BLOCKS, Level.WARNS
 
+
+def _absent(cloud: Cloud) -> Cloud:
+    """No host has the unit that the record names for glance-api."""
+    units = {
+        key: replace(unit, state=UnitState.ABSENT, running=None) if key[0] == GLANCE_API else unit
+        for key, unit in cloud.units.items()
+    }
+    return replace(cloud, units=units)
+
+
 FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     "host out of reach": (
         "hosts", B, lambda c: replace(c, hosts={**c.hosts, CTL2: Unreached(CTL2, "ctl2 could not be reached: no route")}),
-        "ctl2 could not be reached: no route", "ssh -i /etc/skylift/key",
+        "ctl2 could not be reached: no route", "skylift ssh ctl2 true",
     ),
     "host not asked": (
         "hosts", B, lambda c: replace(c, hosts={h: s for h, s in c.hosts.items() if h != CTL3}),
@@ -313,7 +323,13 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
         "backup", B, _backup(Epoch(NOW - 25 * 3600)), "the newest backup of database placement is 25 hours old; the policy allows 24", "mariadb-dump",
     ),
     "no backup": (
-        "backup", B, _backup(None), "there is no backup of database placement in /var/backups/skylift", "make one: ssh ctl1",
+        "backup", B, _backup(None), "there is no backup of database placement in /var/backups/skylift", "make one: skylift ssh ctl1",
+    ),
+    "a unit that no host has": (
+        "units", B, _absent, "none of ctl1, ctl2, ctl3 has a unit glance-api.service, which the record names for glance-api", "correct 'unit' of glance-api, under glance in the record",
+    ),
+    "release unknown where its unit is misnamed": (
+        "release-path", B, _absent, "the release of glance is not known", "see the check named units",
     ),
     "release unknown where nothing of the record runs": (
         "release-path", B, _without("units"), "the release of keystone is not known", "skylift inspect",

@@ -9,16 +9,18 @@ import pytest
 
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import open_journal
+from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Reported, StepFailed, StepStarted
 from skylift.engine.operate import Asked, open_run, retry
 from skylift.engine.problems import StepRefuses
-from skylift.model.ids import Epoch, RunId
+from skylift.model.ids import Digest, Epoch, RunId
+from skylift.planning.staging import plan_staging
 from skylift.planning.text import digest_of, write_plan
 from skylift.testing.plans import planned
-from skylift.testing.samples import sample_record
+from skylift.testing.samples import R2024_1, artifact_name, sample_record
 
 PLAN = planned(sample_record())
 FIRST = PLAN.steps[0].id
@@ -56,6 +58,24 @@ def test_a_pause_is_said_without_any_host_or_record_within_reach(terminal: Termi
     assert terminal.types("pause") == Exit.OK
     assert terminal.run.pause is not None
     assert terminal.types("resume", "no-such-run") == Exit.BLOCKED
+
+
+def test_after_artifacts_were_only_fetched_there_is_nothing_to_validate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, cloud = tmp_path / "cloud.yaml", sample_record()
+    staging = plan_staging(cloud, cloud.artifacts[artifact_name(R2024_1)], load(), Digest("sha256:0"))
+    text = write_plan(staging)
+    with open_journal(Runs.beside(record).create(RunId("stage-1"), text)) as journal:
+        asked = Asked("rey@console", Epoch(0))
+        open_run(journal, RunId("stage-1"), cloud="sample", plan=digest_of(staging), approved=(), asked=asked)
+
+    code = call(["--cloud", str(record), "validate"])
+
+    told = capsys.readouterr().err
+    assert code == Exit.USAGE
+    assert "nothing to validate: run stage-1 only fetched artifacts of 2024.1" in told
+    assert "skylift check --to 2024.1" in told
 
 
 def test_a_skipped_step_is_shown_with_who_answers_for_it_and_why(

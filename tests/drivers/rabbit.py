@@ -58,6 +58,21 @@ class Rabbit:
             f"ok = rpc:call({there}, rabbit_vhost_sup_sup, stop_and_delete_vhost, [{name}]).",
         )
 
+    def put(self, vhost: str, *queues: str) -> None:
+        """Make durable queues, each with a message in it, and nobody who takes it."""
+        name = f'<<"{vhost}">>'
+        self.ctl(
+            "eval",
+            f'rabbit_vhost:exists({name}) orelse (ok = rabbit_vhost:add({name}, <<"test">>)), '
+            + ", ".join(
+                f'{{new, _}} = rabbit_amqqueue:declare(rabbit_misc:r({name}, queue, <<"{queue}">>), '
+                'true, false, [], none, <<"test">>), '
+                f'rabbit_basic:publish(rabbit_misc:r({name}, exchange, <<>>), <<"{queue}">>, [], <<"test">>)'
+                for queue in queues
+            )
+            + ".",
+        )
+
 
 @contextmanager
 def rabbit(folder: Path) -> Iterator[Rabbit]:

@@ -76,4 +76,6 @@ def test_an_instance_that_does_not_answer_is_named(ssh: Ssh) -> None:
     with pytest.raises(BalancerSilent, match=r"ctl1 \(.*No such file"):
         balancer.backends()
     with pytest.raises(BalancerSilent, match="ctl1"):
+        balancer.backends(HOST)
+    with pytest.raises(BalancerSilent, match="ctl1"):
         balancer.set_state(PoolName("keystone"), HostName("ctl2"), "drain")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.drivers.loopback import ADDRESS, HOST, serving
 from tests.drivers.rabbit import NODES, SECOND, rabbit
+from tests.roster.shown import cloud_and_record, findings
 
+from skylift.checks.finding import Level
 from skylift.drivers.rabbitmq import CLUSTER, BrokerSilent, RabbitmqBroker, parse_bus, parse_vhosts
 from skylift.drivers.rabbitmq import QUEUES as OF_ONE
 from skylift.drivers.ssh import Ssh
@@ -141,6 +145,32 @@ def test_a_partition_is_told_by_both_sides() -> None:
 def test_without_a_broker_that_answers_nothing_is_known_of_the_bus(ssh: Ssh) -> None:
     with pytest.raises(BrokerSilent, match=r"no broker answers \(ctl1: "):
         RabbitmqBroker(ssh, [HOST]).look()
+
+
+def test_queues_that_ended_processes_left_block_nothing_and_one_command_deletes_them_all(
+    tmp_path: Path,
+) -> None:
+    """A real cluster of two; the remedy runs as it is pasted, up to the shell of the host that it names."""
+    gone = [f"{name}_{n}{'0f' * 15}a" for n in (1, 2) for name in ("q-agent-notifier_fanout", "reply")]
+    cloud, record = cloud_and_record()
+    with (
+        rabbit(tmp_path) as cluster,
+        serving(tmp_path, first=cluster.folder) as sshd,
+        Ssh(sshd.access, {HOST: ADDRESS}) as ssh,
+    ):
+        cluster.put("neutron", "q-plugin", *gone)
+        seen = RabbitmqBroker(ssh, [HOST]).look()
+        told = {f.level: f for f in findings("broker", replace(cloud, broker=seen), record)}
+        remedy = told[Level.WARNS].remedies[0].how.partition(": ")[2]
+        command = shlex.split(remedy)[-1]
+        for line in command.split("; "):
+            cluster.ctl(*shlex.split(line)[1:])
+        left = RabbitmqBroker(ssh, [HOST]).look()
+
+    assert {queue.name for queue in seen.queues} == {"q-plugin", *gone}
+    assert "q-plugin of neutron (1 messages)" in told[Level.BLOCKS].sentence
+    assert not any(name in told[Level.BLOCKS].sentence for name in gone)
+    assert left.queues == (QueueSeen("neutron", "q-plugin", 1, 0),)
 
 
 def test_a_virtual_host_that_goes_down_is_told_of_its_node_until_it_is_started_there(tmp_path: Path) -> None:

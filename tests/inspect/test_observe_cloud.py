@@ -112,7 +112,8 @@ def test_a_host_out_of_reach_hides_only_itself() -> None:
         f"{kind} {name} ctl2" for kind in ("unit", "answer") for name in RECORD.services
     } <= cloud.unread.keys()
     assert {f"staged {name} ctl2" for name in RECORD.artifacts} <= cloud.unread.keys()
-    assert "backends" in cloud.unread
+    assert "backends ctl2" in cloud.unread
+    assert {view.balancer for view in cloud.backends} == {"ctl1", "ctl3"}, "the others are heard"
     assert cloud.schemas.keys() == set(COMPONENTS)
 
 

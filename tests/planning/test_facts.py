@@ -51,6 +51,15 @@ def test_another_artifact_is_drift_and_named() -> None:
     ]
 
 
+def test_a_balancer_that_cannot_be_read_is_drift() -> None:
+    """A plan rests on what every balancer has in use; what the others say is no answer for it."""
+    cloud = sample_cloud(sample_record())
+    heard = tuple(b for b in cloud.backends if b.balancer != CTL2)
+    silent = dataclasses.replace(cloud, backends=heard, unread={f"backends {CTL2}": "no socket"})
+
+    assert "backend glance/ctl1 was up, and is up, unread on ctl2 now" in drifted(silent)
+
+
 def test_a_failed_unit_is_drift_and_named() -> None:
     cloud = sample_cloud(sample_record())
     unit = dataclasses.replace(cloud.units[KEYSTONE_SERVICE, CTL2], state=UnitState.FAILED)

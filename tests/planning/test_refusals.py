@@ -78,6 +78,19 @@ def with_an_unread_unit() -> Site:
     return dataclasses.replace(cloud, units=units, unread=unread), record, goal
 
 
+def with_a_silent_balancer(*, only: bool = True) -> Site:
+    """Of one of them nobody could read what it has in use; of none, if not ``only`` of that one."""
+    cloud, record, goal = site()
+    heard = tuple(b for b in cloud.backends if only and b.balancer != CTL3)
+    silent = (CTL3,) if only else (CTL1, CTL2, CTL3)
+    unread = {f"backends {host}": f"no socket on {host}" for host in silent}
+    return dataclasses.replace(cloud, backends=heard, unread=unread), record, goal
+
+
+def with_silent_balancers() -> Site:
+    return with_a_silent_balancer(only=False)
+
+
 def with_an_unread_schema() -> Site:
     cloud, record, goal = site()
     schemas = {name: schema for name, schema in cloud.schemas.items() if name != KEYSTONE}
@@ -140,6 +153,8 @@ def over_an_unproved_jump() -> Site:
         (with_a_stranger_running, UnknownArtifact, "keystone on ctl2 runs /usr"),
         (with_an_unknown_component, UnknownComponent, "component tally"),
         (with_an_unread_unit, NotRead, "unit keystone ctl3 could not be read: ctl3 does not answer"),
+        (with_a_silent_balancer, NotRead, "backends ctl3 could not be read: no socket on ctl3"),
+        (with_silent_balancers, NotRead, "backends ctl1 could not be read: no socket on ctl1"),
         (with_an_unread_schema, NotRead, "schema keystone could not be read"),
         (with_unread_migrations, NotRead, "migrations keystone openstack-2024.1 could not be read"),
         (with_a_newer_schema, SchemaUnknown, "is at from-the-future, which openstack-2024.1 does not know"),

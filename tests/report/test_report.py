@@ -12,7 +12,7 @@ import pytest
 from tests.report.reported import INTACT, broken, finished, told, touched_at, traffic
 
 from skylift.actions.parking import ParkPool
-from skylift.app.validate import Issue, Outcome, Validation, validate
+from skylift.app.validate import Issue, Outcome, Validation, unfinished, validate
 from skylift.catalog.catalog import load
 from skylift.cli.views import report as view
 from skylift.engine.journal import Event, Reported, RunClosed, RunPaused, StepDone, StepFailed, Why
@@ -113,7 +113,7 @@ def test_a_run_that_lost_a_boot_a_ping_and_a_guest_says_so_in_every_form() -> No
     text, document, page = view.lines(report), view.document(report), view.html(report)
 
     assert report.verdict == "completed with issues"
-    assert [i.sentence.partition(" requests")[0].partition("of")[0] for i in report.issues] == ["2 ", "0 "]
+    assert [i.sentence.partition(" requests")[0].partition("of")[0] for i in report.issues] == ["2 ", "1 "]
     assert "openstack server list --all-projects --long --ip 10.0.0.5" in str(report.issues[0].remedies[0])
     assert "  lost by nova: server-boot: server 7: gone early" in text
     assert (document["lost"], document["boots"]) == (1, {"asked": 3, "failed": 0, "lost": 1})
@@ -132,6 +132,7 @@ def test_a_run_that_lost_nothing_says_how_much_there_was_to_lose() -> None:
     assert report.verdict == "completed"
     assert "0 failed and 0 lost of 3 boots, 0 lost of 3 works, guest 10.0.0.5: 0 lost of" in report.summary
     assert "0 restarts" in view.lines(report)[-1]
+    assert re.search(r"longest gap of an API 0\.\d s", report.summary), "beside that of the guest"
 
 
 def test_requests_that_waited_as_the_plan_announced_are_no_issue_and_are_seen() -> None:
@@ -149,7 +150,38 @@ def test_requests_that_waited_as_the_plan_announced_are_no_issue_and_are_seen() 
     assert "requests wait for up to 20 s" in kept.impacts[0].planned
     assert "1 slow" in kept.summary
     assert not kept.availability.seamless
+    assert "; no gap above 21." in kept.impacts[0].planned
+    assert "failed" not in broke.impacts[0].broken, "no request failed: that was kept"
+    assert re.search(
+        r"gap of nova was 15\.\d+ s, and may be 1\.\d+ s \(its slowest", broke.issues[0].sentence
+    )
     assert "answers of nova that took longer than 10 s: 1" in "\n".join(view.lines(kept))
+    assert broke.impacts[0].broken in "\n".join(view.lines(broke))
+
+
+def test_what_a_run_has_not_come_to_yet_is_said_once() -> None:
+    plan, events = halted()
+    short = [Issue(Outcome.FAILED, f"glance on ctl{n} runs 2023.1", unfinished(plan.goal)) for n in (1, 2)]
+    gone = Issue(Outcome.FAILED, "the catalog has no endpoint of image", (Remedy(Fix.REPAIR, "make one"),))
+    seen = Validation(plan.goal.to, Outcome.FAILED, (), (*short, gone))
+
+    report = told(plan, events, [], validation=seen)
+
+    assert [issue.sentence for issue in report.issues] == [
+        "the run is not through: glance on ctl1 runs 2023.1, and 1 more like it",
+        gone.sentence,
+    ]
+
+
+def test_an_api_beside_the_record_is_not_looked_for_in_an_inspection() -> None:
+    plan, events = run()
+    asked = [s._replace(api="swift") for s in traffic(events) if s.api == "glance"]
+    touched = touched_at(plan, events)
+
+    report = told(plan, events, broken(asked, "swift", touched + 4, touched + 7, outcome=STATUS))
+
+    assert "it is not in this record" in report.issues[0].remedies[0].how
+    assert "skylift inspect" not in report.issues[0].remedies[0].how
 
 
 def test_a_hurt_witness_is_an_issue() -> None:

@@ -40,7 +40,8 @@ FAILURES: dict[str, tuple[str, Level, Change, str, str]] = {
     "an alarm": ("broker", Level.BLOCKS, bus(alarms=("memory on rabbit@ctl1",)), "takes no message: alarm of memory on rabbit@ctl1", "rabbitmqctl cluster_status"),
     "nobody takes": ("broker", Level.BLOCKS, bus(queues=(QueueSeen("/", "conductor", 10, 0),)), "nobody takes what waits on the message bus in conductor of / (10 messages)", "rabbitmqctl list_queues -p '/' name messages consumers"),
     "a queue without a leader": ("broker", Level.BLOCKS, bus(queues=(QueueSeen("/", "conductor", None, 0),)), "conductor of / (it does not say how many)", "rabbitmqctl list_queues"),
-    "many": ("broker", Level.BLOCKS, bus(queues=tuple(QueueSeen("/", f"q{n}", 1, 0) for n in range(9))), "q4 of / (1 messages) and 4 more", "rabbitmqctl delete_queue -p '/' q0"),
+    "many": ("broker", Level.BLOCKS, bus(queues=tuple(QueueSeen("/", f"q{n}", 1, 0) for n in range(9))), "q4 of / (1 messages) and 4 more", "rabbitmqctl delete_queue -p / q7; rabbitmqctl delete_queue -p / q8"),
+    "left by agents": ("broker", Level.WARNS, bus(queues=tuple(QueueSeen("neutron", f"{name}_{n:032x}", 131, 0) for n in range(3) for name in ("neutron-vo-Port-1.9_fanout", "reply"))), "processes that ended have left queues on the message bus: neutron-vo-Port-1.9_fanout_00000000000000000000000000000000 of neutron (131 messages)", "delete_queue -p neutron reply_00000000000000000000000000000002"),
     "a virtual host is down": ("broker", Level.BLOCKS, bus(stopped={"nova": ("rabbit@ctl2", "rabbit@ctl3")}), "virtual host nova of the message bus does not run on rabbit@ctl2, rabbit@ctl3", "ssh ctl3 rabbitmqctl restart_vhost -p 'nova'"),
     "not looked at": ("broker", Level.BLOCKS, lambda cloud: replace(cloud, broker=None), "the message bus was not looked at", "skylift inspect"),
 }  # fmt: skip
@@ -51,6 +52,27 @@ def test_a_whole_bus_with_work_and_idle_queues_has_nothing_against_it() -> None:
     busy = bus(queues=(QueueSeen("/", "behind", 40, 3), QueueSeen("/", "idle", 0, 0)))
 
     assert [f.level for f in findings("broker", busy(cloud), record)] == [Level.PASSED]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "q-reports-plugin",
+        "conductor",
+        "l3_agent.ctl1",
+        "a_fanout",
+        "a_fanout_ctl1:nova-compute:3",
+        "reply_ctl1:api:1",
+    ],
+)
+def test_a_queue_that_a_service_takes_up_again_blocks_beside_what_ended_processes_left(name: str) -> None:
+    """A stream of fanouts, and what a queue manager names, have the same name after a restart."""
+    cloud, record = cloud_and_record()
+    left = QueueSeen("/", "cinder-volume_fanout_" + "0f" * 16, 7, 0)
+
+    found = findings("broker", bus(queues=(left, QueueSeen("/", name, 2, 0)))(cloud), record)
+
+    assert {f.level: name in f.sentence for f in found} == {Level.BLOCKS: True, Level.WARNS: False}
 
 
 @pytest.mark.parametrize("case", FAILURES)

@@ -85,6 +85,15 @@ CASES: dict[str, tuple[Outcome, Change, str]] = {
         _backends("ctl1", "ctl2", "ctl3"),
         "the balancers on ctl1, ctl2, ctl3 have no backend of glance-api up",
     ),
+    "a balancer nobody could ask": (
+        FAILED,
+        lambda c: replace(
+            c,
+            backends=tuple(b for b in c.backends if b.balancer != CTL2),
+            unread={"backends ctl2": "haproxy does not run"},
+        ),
+        "backends of ctl2 could not be read: haproxy does not run",
+    ),
     "a catalog without an endpoint": (
         FAILED,
         lambda c: replace(c, endpoints=tuple(e for e in c.endpoints if e.service != "image")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skylift.catalog.catalog import load
 from skylift.cli.views.run import changes, document, lines, under_way
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import (
@@ -19,8 +20,9 @@ from skylift.engine.journal import Outcome as Closing
 from skylift.engine.problems import Holder
 from skylift.model.ids import Digest, RunId, StepId
 from skylift.model.problem import Fix, Remedy
+from skylift.planning.staging import plan_staging
 from skylift.testing.plans import planned
-from skylift.testing.samples import sample_record
+from skylift.testing.samples import R2024_1, artifact_name, sample_record
 
 PLAN = planned(sample_record())
 FIRST = PLAN.steps[0].id
@@ -64,6 +66,17 @@ def test_a_run_whose_process_is_gone_says_so_and_how_to_go_on() -> None:
 
     assert said[0].endswith("interrupted (its process is gone)")
     assert said[-1] == "  next: skylift resume"
+
+
+def test_a_run_that_only_fetched_artifacts_is_no_upgrade_and_leads_to_the_checks() -> None:
+    record = sample_record()
+    artifact = record.artifacts[artifact_name(R2024_1)]
+    staging = plan_staging(record, artifact, load(), Digest("sha256:0"))
+
+    said = lines(staging, run(RunClosed(Closing.COMPLETED, 9)), None)
+
+    assert said[0] == "run r1 of sample, artifacts of 2024.1 to its hosts: completed"
+    assert said[-1] == "  next: skylift check --to 2024.1"
 
 
 def test_a_run_that_is_worked_on_names_who_does() -> None:

@@ -65,7 +65,8 @@ def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
         answers={(GLANCE_API, CTL2): None},
         schemas={GLANCE: SchemaSeen(GLANCE, "", frozenset({"zed_expand01"}))},
         backups={KEYSTONE: None},
-        unread={"galera": "nobody answered", "backends": "no socket"},
+        backends=tuple(b for b in cloud.backends if b.balancer != CTL2),
+        unread={"galera": "nobody answered", "backends ctl2": "no socket"},
     )
 
     told = inspect.lines(cloud, RECORD)
@@ -77,7 +78,8 @@ def test_what_is_not_as_it_should_be_stands_in_its_place() -> None:
     )
     assert "glance  zed_expand01  not known to 2024.1" in told
     assert "keystone   there is none" in told
-    assert told[-3:] == ["could not be read:", "  backends: no socket", "  galera: nobody answered"]
+    assert told[-3:] == ["could not be read:", "  backends ctl2: no socket", "  galera: nobody answered"]
+    assert "glance     ctl1    up       unread   up" in told
 
 
 def test_a_cloud_of_which_nothing_was_read_is_still_shown() -> None:
@@ -134,6 +136,26 @@ def test_a_validation_ends_with_its_verdict_and_shows_what_to_do() -> None:
     assert "failed: keystone on ctl1, ctl2, ctl3 runs 2023.1, not 2024.1" in failed
     assert "  repair: see where the run stands, and why: skylift status" in failed
     assert failed[-1] == "upgrade to 2024.1: failed"
+
+
+def test_above_a_plan_stands_what_speaks_against_it_out_of_all_that_was_asked() -> None:
+    cloud = replace(sample_cloud(RECORD), galera={})
+    found = check_all(cloud, RECORD, GOAL, load())
+
+    whole, against = findings.lines(found, R2024_1), findings.lines(found, R2024_1, passed=False)
+
+    assert against[-1] == whole[-1]
+    assert whole[-1].endswith(f"of {len({f.check for f in found})} checks")
+    assert not any(line.startswith("passed") for line in against)
+
+
+def test_issues_with_the_same_way_out_are_told_it_once() -> None:
+    cloud = sample_cloud(RECORD)
+
+    told = validation.lines(validate(cloud, RECORD, GOAL, load()))
+
+    assert len([line for line in told if line.startswith("failed: ")]) > 1
+    assert len([line for line in told if "let it go on: skylift resume" in line]) == 1
 
 
 def test_every_view_is_a_json_document_as_well() -> None:

@@ -24,7 +24,9 @@ class AutomationUnknown(Transient):
         asked = shlex.join(entry.paused)
         super().__init__(
             f"it could not be told whether {name} is paused: {why}",
-            Remedy(Fix.REPAIR, f"it must end with 0 if it is, with 1 if not: ssh {entry.host} {asked}"),
+            Remedy(
+                Fix.REPAIR, f"it must end with 0 if it is, with 1 if not: skylift ssh {entry.host} {asked}"
+            ),
             Remedy(Fix.RETRY, "after the repair: skylift resume"),
         )
 
@@ -46,7 +48,9 @@ class PauseAutomation(Action):
     def if_late(self) -> tuple[Remedy, ...]:
         """Pause it by hand, or do without."""
         return (
-            Remedy(Fix.REPAIR, f"pause it by hand: ssh {self.entry.host} {shlex.join(self.entry.pause)}"),
+            Remedy(
+                Fix.REPAIR, f"pause it by hand: skylift ssh {self.entry.host} {shlex.join(self.entry.pause)}"
+            ),
             Remedy(Fix.ACCEPT, "or let the run go on beside it: skylift skip STEP --reason WHY"),
         )
 
@@ -84,7 +88,7 @@ class GiveAutomationBack(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Do it by hand: a retry then sees it."""
-        by_hand = f"do it by hand: ssh {self.entry.host} {shlex.join(self.entry.give_back)}"
+        by_hand = f"do it by hand: skylift ssh {self.entry.host} {shlex.join(self.entry.give_back)}"
         return (Remedy(Fix.REPAIR, by_hand), Remedy(Fix.RETRY, "after that: skylift retry"))
 
     def observe(self, ports: Ports) -> Progress:

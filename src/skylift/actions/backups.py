@@ -28,7 +28,9 @@ class RestoreBesideLive(Refused):
         super().__init__(
             f"could not restore database {database}: {unit} on {host} runs, and would write into "
             "what is half there",
-            Remedy(Fix.REPAIR, f"find out who started it, and stop it: ssh {host} systemctl stop {unit}"),
+            Remedy(
+                Fix.REPAIR, f"find out who started it, and stop it: skylift ssh {host} systemctl stop {unit}"
+            ),
             Remedy(Fix.RETRY, "then: skylift retry"),
         )
 

@@ -79,7 +79,7 @@ class HostUnfit(Transient):
     def __init__(self, host: HostName, refused: Refused) -> None:
         super().__init__(
             f"{host} did not boot a server of our own: {refused}",
-            Remedy(Fix.REPAIR, f"see why: ssh {host} journalctl -n 100 -u 'nova-compute*'"),
+            Remedy(Fix.REPAIR, f"see why: skylift ssh {host} journalctl -n 100 -u 'nova-compute*'"),
             Remedy(Fix.RETRY, "after the repair: skylift retry"),
         )
 

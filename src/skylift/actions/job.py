@@ -19,7 +19,10 @@ class JobFailed(Refused):
         super().__init__(
             f"could not {what}: the command on {host} ended with {ended.code}"
             + (f" and said: {said[-1][:300]}" if said else ""),
-            Remedy(Fix.REPAIR, f"read all it said: ssh {host} 'tail -n 50 /var/lib/skylift/jobs/*/output'"),
+            Remedy(
+                Fix.REPAIR,
+                f"read all it said: skylift ssh {host} 'tail -n 50 /var/lib/skylift/jobs/*/output'",
+            ),
             Remedy(Fix.RETRY, "repair the cause, then: skylift retry"),
             *others,
         )

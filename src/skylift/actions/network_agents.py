@@ -54,7 +54,7 @@ class AwaitAgents(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Look at what they say."""
-        return (Remedy(Fix.REPAIR, f"see why: ssh {self.host} journalctl -n 100 -u 'neutron-*'"),)
+        return (Remedy(Fix.REPAIR, f"see why: skylift ssh {self.host} journalctl -n 100 -u 'neutron-*'"),)
 
     def observe(self, ports: Ports) -> Progress:
         left = [a.kind.value for a in agents_of(ports, self.host) if not _is_back(a)]
@@ -109,7 +109,9 @@ class TryAgents(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Look at what they say."""
-        return (Remedy(Fix.REPAIR, f"see why: ssh {self.opening.host} journalctl -n 100 -u 'neutron-*'"),)
+        return (
+            Remedy(Fix.REPAIR, f"see why: skylift ssh {self.opening.host} journalctl -n 100 -u 'neutron-*'"),
+        )
 
     def observe(self, ports: Ports) -> Progress:
         opened = self.opening.observe(ports)

@@ -25,7 +25,9 @@ class NotReady(Refused):
         super().__init__(
             f"{component} is not ready for the new release: its own upgrade check on {host} ended with "
             f"{ended.code}, {meaning}",
-            Remedy(Fix.REPAIR, f"read its table: ssh {host} 'tail -n 50 /var/lib/skylift/jobs/*/output'"),
+            Remedy(
+                Fix.REPAIR, f"read its table: skylift ssh {host} 'tail -n 50 /var/lib/skylift/jobs/*/output'"
+            ),
             Remedy(Fix.RETRY, "repair what it names, then: skylift retry"),
         )
 

@@ -28,7 +28,7 @@ class ServiceDied(Refused):
     def __init__(self, unit: UnitName, host: HostName, linked: str | None) -> None:
         super().__init__(
             f"{unit} on {host} could not run: it ended by itself on artifact {linked or 'unknown'}",
-            Remedy(Fix.REPAIR, f"read why: ssh {host} journalctl -u {unit} -n 50 --no-pager"),
+            Remedy(Fix.REPAIR, f"read why: skylift ssh {host} journalctl -u {unit} -n 50 --no-pager"),
             Remedy(Fix.RETRY, "repair the artifact or its configuration, then: skylift retry"),
             Remedy(Fix.ROLL_BACK, "or take back what the run has changed: skylift rollback -o back.plan"),
         )
@@ -42,8 +42,8 @@ class WrongArtifact(Refused):
     def __init__(self, unit: UnitName, host: HostName, running: str, wanted: PurePosixPath) -> None:
         super().__init__(
             f"{unit} on {host} is not upgraded: it runs {running}, not {wanted}",
-            Remedy(Fix.REPAIR, f"see what starts it: ssh {host} systemctl cat {unit}"),
-            Remedy(Fix.RETRY, f"ssh {host} systemctl stop {unit}, then: skylift retry"),
+            Remedy(Fix.REPAIR, f"see what starts it: skylift ssh {host} systemctl cat {unit}"),
+            Remedy(Fix.RETRY, f"skylift ssh {host} systemctl stop {unit}, then: skylift retry"),
         )
 
 

@@ -143,7 +143,10 @@ class AwaitStorage(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Look at the cluster, and at the daemons."""
-        return (_STATUS, Remedy(Fix.REPAIR, f"and why: ssh {self.of.host} journalctl -n 100 -u 'ceph*'"))
+        return (
+            _STATUS,
+            Remedy(Fix.REPAIR, f"and why: skylift ssh {self.of.host} journalctl -n 100 -u 'ceph*'"),
+        )
 
     def observe(self, ports: Ports) -> Progress:
         seen = ports.storage.look()

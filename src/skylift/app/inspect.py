@@ -63,7 +63,8 @@ def observe_cloud(
         reads, questions = _Reads(pool, unread), _Reads(patient, unread)
         hosts = reads.begin({h: h for h in record.hosts}, lambda h: read_host(record, catalog, ports, h))
         stores = _stores(reads, record, catalog, ports)
-        backends = reads.begin({"all": "backends"}, lambda _: ports.balancer.backends())
+        balancers = _each("backends", (host.name for host in record.hosts_in(record.balancer.role)))
+        backends = reads.begin(balancers, ports.balancer.backends)
         broker = reads.begin({"all": "broker"} if record.broker else {}, lambda _: ports.broker.look())
         endpoints = reads.begin({"all": "endpoints"}, lambda _: ports.vantage.endpoints())
         seen = joined(hosts().values())
@@ -91,7 +92,7 @@ def observe_cloud(
             schemas=stores.schemas(),
             migrations=migrations(),
             galera={node.host: node for nodes in stores.galera().values() for node in nodes},
-            backends=next(iter(backends().values()), ()),
+            backends=tuple(view for views in backends().values() for view in views),
             endpoints=next(iter(endpoints().values()), ()),
             grants=stores.grants(),
             backups=stores.backups(),

@@ -49,7 +49,9 @@ class ProbesSilent(Refused):
     def __init__(self, host: str, why: str) -> None:
         super().__init__(
             f"the run was paused because users' requests are no longer measured: {why}",
-            Remedy(Fix.REPAIR, f"see why they ended: ssh {host} journalctl -n 50 -u 'skylift-probes-*'"),
+            Remedy(
+                Fix.REPAIR, f"see why they ended: skylift ssh {host} journalctl -n 50 -u 'skylift-probes-*'"
+            ),
             Remedy(Fix.RETRY, "resume, which starts them again: skylift resume"),
         )
 

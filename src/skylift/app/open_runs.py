@@ -52,10 +52,9 @@ def none_open(site: Site, plan: Digest, *, of_fleet: bool, but: RunId | None = N
 
 def _changes_services(folder: RunFolder) -> bool:
     try:
-        plan = read_plan(folder.plan.read_bytes())
+        return not read_plan(folder.plan.read_bytes()).stages_only
     except PlanFormat:
         return False
-    return plan.source != plan.goal.to
 
 
 def _read(folder: RunFolder) -> Iterator[Run]:

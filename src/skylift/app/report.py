@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from skylift.actions.parking import ParkPool
-from skylift.app.validate import Issue, Outcome, Validation
+from skylift.app.validate import Issue, Outcome, Validation, unfinished
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, StepDone, StepFailed, StepStarted
 from skylift.model.availability import ApiAvailability, Availability, Span, availability
+from skylift.model.goal import Goal
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Remedy
 from skylift.model.sample import Sample
@@ -54,6 +55,8 @@ class Impact:
     measured: str
     kept: bool
     """Whether it was no worse than planned."""
+    broken: str
+    """What of it was not kept; empty if all was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,9 @@ class Report:
         """What is not as it should be, each with what to do about it (row 10)."""
         seen = self.validation.issues if self.validation else ()
         worse = {impact.api for impact in self.impacts if not impact.kept}
-        lost = [_loss_issue(api) for api in self.availability.apis if api.api in worse]
+        lost = [_loss_issue(self.plan, api) for api in self.availability.apis if api.api in worse]
+        if self.run.closed is None:
+            seen = tuple(_not_through(seen, self.plan.goal))
         return (*seen, *_witness_issues(self.witnesses), *lost, *_skipped_issues(self.run))
 
     @property
@@ -107,7 +112,8 @@ class Report:
             parts += [str(seen.boots)] if seen.boots.asked else []
             parts += [f"{len(seen.lost)} lost of {seen.works} works"] if seen.works else []
             parts += map(str, seen.guests)
-            parts.append(f"longest gap {seen.longest_gap_ms / 1000:.1f} s")
+            of = " of an API" if seen.guests else ""
+            parts.append(f"longest gap{of} {seen.longest_gap_ms / 1000:.1f} s")
         else:
             parts.append("no requests were measured")
         if self.witnesses:
@@ -205,12 +211,31 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
         f"longest gap {api.gap.length_ms / 1000:.2f} s, "
         f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
     )
+    waits_ms = _waits_s(plan, api.api) * 1000
+    limit = f"no gap above {api.gap_allowed_ms(waits_ms) / 1000:.2f} s"
     return Impact(
         api.api,
-        announced(plan, api.api),
+        f"{announced(plan, api.api)}; {limit}",
         measured,
-        kept=api.within(_waits_s(plan, api.api) * 1000),
+        kept=api.within(waits_ms),
+        broken=", ".join(_broken(plan, api)),
     )
+
+
+def _broken(plan: Plan, api: ApiAvailability) -> Iterator[str]:
+    """What of a plan's promise users of an API did not get."""
+    if api.failed:
+        yield f"{api.failed} of {api.requests} requests to {api.api} failed"
+    if api.lost:
+        yield f"{api.lost} of {api.works} works that {api.api} had accepted were lost"
+    waits_ms = _waits_s(plan, api.api) * 1000
+    if api.gap.length_ms > (allowed_ms := api.gap_allowed_ms(waits_ms)):
+        waits = f", requests may wait for {waits_ms / 1000:.0f} s" if waits_ms else ""
+        yield (
+            f"the longest gap of {api.api} was {api.gap.length_ms / 1000:.2f} s, and may be "
+            f"{allowed_ms / 1000:.2f} s (its slowest request before any change took "
+            f"{api.baseline.slowest_ms / 1000:.2f} s{waits})"
+        )
 
 
 def announced(plan: Plan, api: str) -> str:
@@ -255,17 +280,30 @@ def _skipped_issues(run: Run) -> Iterator[Issue]:
             )
 
 
-def _loss_issue(api: ApiAvailability) -> Issue:
+def _not_through(seen: Iterable[Issue], goal: Goal) -> Iterator[Issue]:
+    """The issues of an open run: what it has not come to yet is one of them, and no list of failures."""
+    left = [issue for issue in seen if issue.remedies == unfinished(goal)]
+    if left:
+        told = f"the run is not through: {left[0].sentence}"
+        more = f", and {len(left) - 1} more like it" if len(left) > 1 else ""
+        yield Issue(Outcome.FAILED, told + more, unfinished(goal))
+    yield from (issue for issue in seen if issue not in left)
+
+
+def _loss_issue(plan: Plan, api: ApiAvailability) -> Issue:
     """Lost requests cannot be given back: what is left is to find out why, and to tell users."""
-    steps = ", ".join(api.failed_by_step or api.gap.steps) or "no step of this run"
-    told = (
-        f"{api.failed} of {api.requests} requests to {api.api} failed, {_lost(api)}"
-        f"and its longest gap was {api.gap.length_ms / 1000:.1f} s, during {steps}"
+    steps = ", ".join(api.failed_by_step or api.gap.steps)
+    told = f"{', '.join(_broken(plan, api))}; " + (
+        f"during {steps}" if steps else "no step was under way then"
     )
     where = "see which of its backends serve: skylift inspect"
     if api.guest:
         address = api.api.partition(" ")[2]
         where = f"see its server and host: openstack server list --all-projects --long --ip {address}"
+    elif api.api not in plan.services.values():
+        where = (
+            f"see what {api.api} logged then, on its hosts: it is not in this record, so nobody looked at it"
+        )
     return Issue(
         Outcome.WITH_ISSUES,
         told,

@@ -14,7 +14,7 @@ from skylift.checks.finding import Level
 from skylift.checks.galera import GALERA
 from skylift.checks.hosts import CLOCKS, DISK, HOSTS
 from skylift.checks.keys import KEYS
-from skylift.checks.registry import check_all
+from skylift.checks.registry import check_all, could_not_read
 from skylift.checks.units import UNITS
 from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
 from skylift.model.goal import Goal, Restore, Rollback
@@ -148,34 +148,40 @@ def _schemas(question: Question) -> Iterator[Issue]:
 
 
 def _served(question: Question) -> Iterator[Issue]:
+    """Whether every balancer sends requests to each API; one that could not be asked is not one with none."""
+    for finding in could_not_read(BACKENDS, question):
+        yield Issue(Outcome.FAILED, finding.sentence, finding.remedies)
+    asked = {host.name for host in question.record.hosts_in(question.record.balancer.role)}
+    asked -= set(question.cloud.silent_balancers)
     for name, service in question.record.services.items():
         if not service.balanced or not question.is_due(service, question.goal.to):
             continue
         views = question.cloud.backends_of(service.pool)
         up = {b.balancer for b in views if b.state is BackendState.UP}
-        without = {host.name for host in question.record.hosts_in(question.record.balancer.role)} - up
-        if without:
+        if without := asked - up:
             yield _failed(question, f"the balancers on {listed(without)} have no backend of {name} up")
 
 
 def _rest(question: Question) -> Iterator[Issue]:
     """What the checks say of the cloud as it is; those on a target yet to be reached are not asked."""
     essential = {check.name for check in _ESSENTIAL}
+    told = set(could_not_read(BACKENDS, question))
     found = check_all(question.cloud, question.record, question.goal, question.catalog, checks=_ALL)
     for finding in found:
-        if finding.level is not Level.PASSED:
+        if finding.level is not Level.PASSED and finding not in told:
             grave = finding.blocks and finding.check in essential
             outcome = Outcome.FAILED if grave else Outcome.WITH_ISSUES
             yield Issue(outcome, finding.sentence, finding.remedies)
 
 
 def _failed(question: Question, sentence: str) -> Issue:
-    return Issue(
-        Outcome.FAILED,
-        sentence,
-        (
-            Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
-            Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),
-            Remedy(Fix.RETRY, f"or plan what is left: {question.goal.again}"),
-        ),
+    return Issue(Outcome.FAILED, sentence, unfinished(question.goal))
+
+
+def unfinished(goal: Goal) -> tuple[Remedy, ...]:
+    """What to do about whatever is not at ``goal``."""
+    return (
+        Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
+        Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),
+        Remedy(Fix.RETRY, f"or plan what is left: {goal.again}"),
     )

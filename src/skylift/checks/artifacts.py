@@ -26,7 +26,7 @@ def _ask(question: Question) -> Iterator[Complaint]:
         if digest is not None:
             yield blocks(
                 f"what lies at {target.path} on {host} is not artifact {target.name}: its digest is {digest}",
-                f"move it away: ssh {host} mv {target.path} {target.path}.wrong",
+                f"move it away: skylift ssh {host} mv {target.path} {target.path}.wrong",
                 f"then: skylift stage --to {goal}",
             )
         elif host in bootstrap:
@@ -41,7 +41,7 @@ def _ask(question: Question) -> Iterator[Complaint]:
 def _not_obtainable(target: Artifact, host: str) -> Complaint:
     return blocks(
         f"artifact {target.name} is not staged on {host}, and {host} cannot fetch {target.source}",
-        f"try it: ssh {host} curl -fsSI {target.source}",
+        f"try it: skylift ssh {host} curl -fsSI {target.source}",
         f"then: skylift stage --to {target.release}",
     )
 

@@ -16,14 +16,17 @@ def _ask(question: Question) -> Iterator[Complaint]:
     for service in question.record.services.values():
         asked = service.balanced and question.is_due(service)
         for balancer in question.record.hosts_in(question.record.balancer.role) if asked else ():
-            yield from _one(question, service, balancer.name)
+            if balancer.name not in question.cloud.silent_balancers:
+                yield from _one(question, service, balancer.name)
 
 
 def _one(question: Question, service: ServiceEntry, balancer: HostName) -> Iterator[Complaint]:
     pool, hosts = service.pool, tuple(host.name for host in question.record.hosts_in(service.role))
     views = {b.server: b for b in question.cloud.backends_of(pool) if b.balancer == balancer}
     up = [host for host in hosts if host in views and views[host].state is BackendState.UP]
-    show = f"see it: ssh {balancer} \"echo 'show servers state {pool}' | socat - {_socket(question)}\""
+    show = (
+        f"see it: skylift ssh {balancer} \"echo 'show servers state {pool}' | socat - {_socket(question)}\""
+    )
     wanted = max(_LEAST, question.record.policy.batch + 1)
     if len(up) < wanted:
         yield blocks(
@@ -51,7 +54,7 @@ def _ready(question: Question, view: Backend) -> str:
     if view.state is BackendState.DOWN:
         return f"find out why its health check fails: curl -si {_asked(question, view)}"
     command = f"echo 'set server {view.pool}/{view.server} state ready' | socat - {_socket(question)}"
-    return f'use it again: ssh {view.balancer} "{command}"'
+    return f'use it again: skylift ssh {view.balancer} "{command}"'
 
 
 def _asked(question: Question, view: Backend) -> str:

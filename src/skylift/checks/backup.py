@@ -33,7 +33,7 @@ def _dump(question: Question, database: str) -> str:
     host = question.record.hosts_in(question.record.database.role)[0].name
     file = f"{database}-by-hand.sql.zst"
     return (
-        f"make one: ssh {host} 'set -e; umask 077; install -d -m 0700 {folder}; cd {folder}; "
+        f"make one: skylift ssh {host} 'set -e; umask 077; install -d -m 0700 {folder}; cd {folder}; "
         f"mariadb-dump --single-transaction {database} | zstd -qfo {file}; sha256sum {file} > {file}.sha256'"
     )
 

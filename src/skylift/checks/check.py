@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from skylift.catalog.catalog import Catalog
 from skylift.checks.finding import Level
-from skylift.model.cloud import Cloud
+from skylift.model.cloud import Cloud, UnitState
 from skylift.model.goal import Goal
 from skylift.model.ids import ComponentName, HostName
 from skylift.model.problem import Fix, Remedy
@@ -61,6 +61,12 @@ class Question:
         known = self.catalog.components[service.component].service(service.name)
         at = release or min(self.running(service.component), default=self.goal.to)
         return known.is_in(at) and service.is_in(at)
+
+    def is_nowhere(self, service: ServiceEntry) -> bool:
+        """Whether no host has the unit that the record names for ``service``; false if one was not seen."""
+        places = self.record.hosts_in(service.role)
+        seen = [self.cloud.units.get((service.name, host.name)) for host in places]
+        return bool(seen) and all(unit and unit.state is UnitState.ABSENT for unit in seen)
 
     def running(self, component: ComponentName) -> dict[Release, tuple[HostName, ...]]:
         """The releases that the component's services were seen to run, oldest first, and where.

@@ -11,12 +11,12 @@ def _ask(question: Question) -> Iterator[Complaint]:
     size = question.record.database.size
     for host in question.record.hosts_in(question.record.database.role):
         node = question.cloud.galera.get(host.name)
-        show = f"see its view: ssh {host.name} mariadb -e \"SHOW STATUS LIKE 'wsrep_%'\""
+        show = f"see its view: skylift ssh {host.name} mariadb -e \"SHOW STATUS LIKE 'wsrep_%'\""
         if node is None:
             yield blocks(
                 f"the database on {host.name} did not answer",
-                f"see why: ssh {host.name} systemctl status mariadb --no-pager",
-                f"start it, and let it catch up: ssh {host.name} systemctl start mariadb",
+                f"see why: skylift ssh {host.name} systemctl status mariadb --no-pager",
+                f"start it, and let it catch up: skylift ssh {host.name} systemctl start mariadb",
             )
             continue
         if node.status != "Primary":

@@ -18,7 +18,7 @@ def _answer(question: Question) -> Iterator[Complaint]:
         if not isinstance(seen, HostSeen):
             yield blocks(
                 seen.why if seen else f"{name} was not asked",
-                f"try it as Skylift does: {_ssh(question, name)} true",
+                f"try it as Skylift does: skylift ssh {name} true",
                 f"see whether it is on the network: ping -c 3 {entry.address}",
             )
 
@@ -33,7 +33,8 @@ def _disk(question: Question) -> Iterator[Complaint]:
             free = f"{seen.disk_free_bytes / _GIB:.1f} GiB"
             yield blocks(
                 f"{name} has {free} free where artifacts lie; the policy wants {wanted} GiB",
-                f"see what fills it: ssh {name} 'df -h; du -xhd2 /opt/openstack /var | sort -h | tail'",
+                f"see what fills it: skylift ssh {name} "
+                "'df -h; du -xhd2 /opt/openstack /var | sort -h | tail'",
             )
 
 
@@ -49,22 +50,13 @@ def _clocks(question: Question) -> Iterator[Complaint]:
             yield blocks(
                 f"the clock of {name} is {abs(off)} ms {'ahead' if off > 0 else 'behind'}; the policy allows "
                 f"{allowed} ms, for tokens and Galera rely on time",
-                f"see its time service: ssh {name} timedatectl timesync-status",
-                f"set it right: ssh {name} systemctl restart systemd-timesyncd",
+                f"see its time service: skylift ssh {name} timedatectl timesync-status",
+                f"set it right: skylift ssh {name} systemctl restart systemd-timesyncd",
             )
 
 
 def _not_seen(name: HostName, what: str) -> Complaint:
     return blocks(f"{name} did not answer, so {what} is not known", "see the check named hosts")
-
-
-def _ssh(question: Question, name: HostName) -> str:
-    access, entry = question.record.ssh, question.record.hosts[name]
-    proxy = f" -o ProxyCommand='{access.proxy_command}'" if access.proxy_command else ""
-    return (
-        f"ssh -i {access.key} -o UserKnownHostsFile={access.known_hosts}{proxy}"
-        f" -p {access.port} {access.user}@{entry.address}"
-    )
 
 
 HOSTS = Check("hosts", "every host answers", _answer, needs=())

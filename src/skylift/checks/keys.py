@@ -32,7 +32,8 @@ def _one(question: Question, repository: str, hosts: tuple[HostName, ...]) -> It
     if first is None:
         yield warns(
             f"no host has {repository} keys",
-            f"create them: ssh {hosts[0]} keystone-manage {repository}_setup --keystone-user keystone",
+            f"create them: skylift ssh {hosts[0]} "
+            f"keystone-manage {repository}_setup --keystone-user keystone",
         )
         return
     other = [host for host in found if found[host] != found[first]]
@@ -41,7 +42,7 @@ def _one(question: Question, repository: str, hosts: tuple[HostName, ...]) -> It
         yield blocks(
             f"the {repository} keys of {listed(other)} differ from those of {first}: a token of one host "
             "is worth nothing on another",
-            *(f"copy them: ssh {first} rsync -a --delete {folder} {host}:{folder}" for host in other),
+            *(f"copy them: skylift ssh {first} rsync -a --delete {folder} {host}:{folder}" for host in other),
         )
 
 

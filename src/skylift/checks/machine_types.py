@@ -34,7 +34,7 @@ def _judged(question: Question, name: ComponentName, answer: Answer) -> Iterator
         told = " ".join(answer.text.split())[-200:] or "it printed nothing"
         yield blocks(
             f"{name} could not say which instances lack a machine type: it ended with {answer.code}: {told}",
-            f"see why: ssh {host} journalctl -n 50 --no-pager",
+            f"see why: skylift ssh {host} journalctl -n 50 --no-pager",
         )
         return
     lacking = answer.text.split()

@@ -41,7 +41,7 @@ def _lacking(
         yield blocks(
             f"the database user {entry.user} lacks {listed(missing)} on {database}, "
             f"which the migrations of {entry.name} need",
-            f'grant it: ssh {_database_host(question)} mariadb -e "{told}"',
+            f'grant it: skylift ssh {_database_host(question)} mariadb -e "{told}"',
         )
 
 
@@ -55,7 +55,7 @@ def _triggers(question: Question, name: ComponentName, facts: Iterable[str]) -> 
         yield warns(
             f"{name}'s own guide asks for log_bin_trust_function_creators=1 where the binary log is on: a "
             f"migration that makes a trigger would fail ({source})",
-            f"set it on every database server: ssh {_database_host(question)} mariadb -e "
+            f"set it on every database server: skylift ssh {_database_host(question)} mariadb -e "
             '"SET GLOBAL log_bin_trust_function_creators=1"',
         )
 

@@ -70,7 +70,7 @@ def _command(
         return "skylift inspect"
     wanted = filled(argv or question.catalog.components[name].commands.upgrade_check, artifact.path)
     user, host = question.record.components[name].user, question.hosts_of(name)[0]
-    return f"ssh {host} runuser -u {user} -- {' '.join(wanted)}"
+    return f"skylift ssh {host} runuser -u {user} -- {' '.join(wanted)}"
 
 
 def _told(text: str) -> str:

@@ -78,7 +78,7 @@ def check_all(
 
 
 def _asked(check: Check, question: Question) -> tuple[Finding, ...]:
-    unread = tuple(_unread(check, question))
+    unread = tuple(could_not_read(check, question))
     if any(question.unread(kind) for kind in check.needs):
         return unread
     try:
@@ -93,7 +93,8 @@ def _asked(check: Check, question: Question) -> tuple[Finding, ...]:
     return (Finding(check.name, Level.PASSED, check.claim, (), check.rows),)
 
 
-def _unread(check: Check, question: Question) -> Iterator[Finding]:
+def could_not_read(check: Check, question: Question) -> Iterator[Finding]:
+    """What ``check`` needs of the cloud and nobody could read, those for the same reason together."""
     remedies = (
         Remedy(Fix.REPAIR, "make it readable, then see whether it is: skylift inspect"),
         Remedy(Fix.RETRY, f"skylift check --to {question.goal.to}"),

@@ -20,9 +20,13 @@ def _ask(question: Question) -> Iterator[Complaint]:
     running = {name: question.running(name) for name in question.record.components}
     for component, releases in running.items():
         if not releases:
+            entries = question.record.components[component].services.values()
+            misnamed = any(question.is_nowhere(service) for service in entries)
             yield blocks(
                 f"the release of {component} is not known: none of its hosts runs an artifact of the record",
-                "declare what runs under 'artifacts:' in the record, with its path: skylift inspect",
+                "correct the names of its units in the record first: see the check named units"
+                if misnamed
+                else "declare what runs under 'artifacts:' in the record, with its path: skylift inspect",
             )
         for release, hosts in releases.items():
             yield from _one(component, release, goal, listed(hosts))

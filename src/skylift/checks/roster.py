@@ -34,7 +34,7 @@ def _agent(
     rows = [r for r in _reports(question, entry.component) if r.service == entry.name]
     alive = [r for r in rows if not r.silent_for(question.cloud.observed_at, known.down_s)]
     own = [row for row in rows if row.is_from(host)]
-    journal = f"see why: ssh {host} journalctl -u {entry.unit} -n 50 --no-pager"
+    journal = f"see why: skylift ssh {host} journalctl -u {entry.unit} -n 50 --no-pager"
     if not own and not any(not is_placed(row, question.record) for row in alive):
         yield blocks(f"{entry.name} on {host} does not report: it has no row in its database", journal)
     elif own and not any(row in alive for row in own):

@@ -72,7 +72,7 @@ def _one(question: Question, of: tuple[ComponentName, str], source: Artifact) ->
 def _commands(question: Question, name: ComponentName, source: Artifact) -> Iterator[str]:
     entry, host = question.record.components[name], question.hosts_of(name)[0]
     for phase in question.catalog.components[name].phases:
-        yield f"ssh {host} runuser -u {entry.user} -- {' '.join(filled(phase.argv, source.path))}"
+        yield f"skylift ssh {host} runuser -u {entry.user} -- {' '.join(filled(phase.argv, source.path))}"
 
 
 SCHEMA = Check(

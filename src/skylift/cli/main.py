@@ -39,6 +39,7 @@ VERBS = {
     "validate": "cli.outcome",
     "report": "cli.outcome",
     "notify": "cli.notify",
+    "ssh": "cli.ssh",
     "verify": "cli.verify",
     "worker": "cli.worker",
     "lab": "cli.lab",

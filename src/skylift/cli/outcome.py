@@ -114,6 +114,13 @@ def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: boo
         raise click.UsageError(
             f"run {folder.id} is over a fleet, and its hosts are judged by 'skylift report'"
         )
+    plan = read_plan(folder.plan.read_bytes()) if folder else None
+    if folder and plan and plan.stages_only and goal is None:
+        raise click.UsageError(
+            f"there is nothing to validate: run {folder.id} only fetched artifacts of "
+            f"{plan.goal.to}; go on with 'skylift check --to {plan.goal.to}', or name the release that the "
+            "cloud should be at: --to RELEASE"
+        )
     with open_site(desk.record, desk.runs) as site:
         folder = in_its_place(site.runs, folder) if folder else None
         wanted = goal or (read_plan(folder.plan.read_bytes()).goal if folder else None)

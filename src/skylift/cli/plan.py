@@ -140,8 +140,8 @@ def tell_proposal(
         sealed = _sealed(site, digest_of(proposal.plan))
         needed = needs_approval(site, proposal.plan)
     goal = proposal.plan.goal
-    complaints = tuple(f for f in proposal.findings if f.level is not Level.PASSED)
-    told = [*findings_view.lines(complaints, goal.to), ""] if complaints else []
+    complaints = any(f.level is not Level.PASSED for f in proposal.findings)
+    told = [*findings_view.lines(proposal.findings, goal.to, passed=False), ""] if complaints else []
     document = {
         **plan_view.document(proposal.plan),
         "findings": findings_view.document(proposal.findings, goal.to),

@@ -53,7 +53,7 @@ class StorageSilent(Transient):
         named = "; ".join(f"{host}: {each}" for host, each in sorted(why.items()))
         super().__init__(
             f"the storage cluster could not be asked ({named})",
-            Remedy(Fix.REPAIR, f"see what it says there: ssh {min(why)} ceph status"),
+            Remedy(Fix.REPAIR, f"see what it says there: skylift ssh {min(why)} ceph status"),
             Remedy(Fix.RETRY, "when it answers, and a manager runs, ask again"),
         )
 

@@ -49,7 +49,7 @@ class BalancerSilent(Transient):
         first = min(silent)
         super().__init__(
             f"the balancer could not be asked on {named}",
-            Remedy(Fix.REPAIR, f"see whether it runs: ssh {first} systemctl status haproxy"),
+            Remedy(Fix.REPAIR, f"see whether it runs: skylift ssh {first} systemctl status haproxy"),
             Remedy(Fix.RETRY, "when it answers, the run goes on by itself"),
         )
 
@@ -101,8 +101,9 @@ class HaproxyBalancer:
         self._socket = f"UNIX-CONNECT:{socket}"
         self._parking = parking
 
-    def backends(self) -> tuple[Backend, ...]:
-        answers = self._tell(shell(_ASK, self._socket), _QUESTION, changes=False)
+    def backends(self, on: HostName | None = None) -> tuple[Backend, ...]:
+        asked = (on,) if on else self._hosts
+        answers = self._tell(shell(_ASK, self._socket), _QUESTION, changes=False, hosts=asked)
         return tuple(seen for host, text in answers.items() for seen in parse_backends(host, text))
 
     def set_state(self, pool: PoolName, server: HostName, state: Literal["drain", "ready"]) -> None:
@@ -134,9 +135,11 @@ class HaproxyBalancer:
             if text.strip():
                 raise BalancerCannotPark(pool, host, text.strip().splitlines()[0])
 
-    def _tell(self, argv: Sequence[str], line: bytes, *, changes: bool) -> Mapping[HostName, str]:
+    def _tell(
+        self, argv: Sequence[str], line: bytes, *, changes: bool, hosts: Sequence[HostName] = ()
+    ) -> Mapping[HostName, str]:
         """What each instance answers to ``line``; a repeated change is harmless, so none is uncertain."""
-        said = self._ssh.on_each(self._hosts, argv, input=line, changes=changes)
+        said = self._ssh.on_each(hosts or self._hosts, argv, input=line, changes=changes)
         silent = {host: _silence(each) for host, each in said.items() if _silence(each)}
         if silent:
             raise BalancerSilent(silent)

@@ -119,7 +119,8 @@ class NoRoomForJob(Refused):
         super().__init__(
             f"nothing could be started on {host}: {FOLDER} cannot be written ({why})",
             Remedy(
-                Fix.REPAIR, f"see what fills the disk: ssh {host} 'df -h /var/lib; du -xh / | sort -h | tail'"
+                Fix.REPAIR,
+                f"see what fills the disk: skylift ssh {host} 'df -h /var/lib; du -xh / | sort -h | tail'",
             ),
             Remedy(Fix.RETRY, "make room, then: skylift retry"),
         )

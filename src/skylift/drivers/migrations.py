@@ -72,7 +72,9 @@ class MigrationsUnreadable(Refused):
     def __init__(self, host: HostName, folder: PurePosixPath, why: str) -> None:
         super().__init__(
             f"the migrations in {folder} on {host} could not be read: {why}",
-            Remedy(Fix.REPAIR, f"see what is there: ssh {host} ls -R {folder}; stage the artifact again"),
+            Remedy(
+                Fix.REPAIR, f"see what is there: skylift ssh {host} ls -R {folder}; stage the artifact again"
+            ),
         )
 
 

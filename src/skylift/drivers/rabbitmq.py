@@ -56,7 +56,7 @@ class BrokerSilent(Transient):
         first = min(why)
         super().__init__(
             f"the message bus could not be looked at: no broker answers ({named})",
-            Remedy(Fix.REPAIR, f"see each of them: ssh {first} rabbitmqctl cluster_status"),
+            Remedy(Fix.REPAIR, f"see each of them: skylift ssh {first} rabbitmqctl cluster_status"),
             Remedy(Fix.RETRY, "when one answers, ask again"),
         )
 

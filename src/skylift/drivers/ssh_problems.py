@@ -15,7 +15,7 @@ class AnswerLost(Transient):
     def __init__(self, host: HostName, why: str) -> None:
         super().__init__(
             f"host {host} did not answer: {why}",
-            Remedy(Fix.REPAIR, f"see whether it is overloaded or restarting: ssh {host} uptime"),
+            Remedy(Fix.REPAIR, f"see whether it is overloaded or restarting: skylift ssh {host} uptime"),
             Remedy(Fix.RETRY, "when it answers, the run goes on by itself"),
         )
 

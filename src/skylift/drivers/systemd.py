@@ -88,7 +88,7 @@ class NoSuchUnit(Refused):
             f"{unit} on {host} could not be changed: there is no such unit, or it is masked",
             Remedy(
                 Fix.REPAIR,
-                f"see what the host has: ssh {host} systemctl list-units --all; correct cloud.yaml",
+                f"see what the host has: skylift ssh {host} systemctl list-units --all; correct cloud.yaml",
             ),
         )
 
@@ -101,7 +101,7 @@ class NoArtifact(Refused):
     def __init__(self, host: HostName, link: PurePosixPath, path: PurePosixPath) -> None:
         super().__init__(
             f"{link} on {host} could not be pointed to {path}: there is no artifact at that place",
-            Remedy(Fix.REPAIR, f"see what is there: ssh {host} ls -l {path.parent}"),
+            Remedy(Fix.REPAIR, f"see what is there: skylift ssh {host} ls -l {path.parent}"),
             Remedy(Fix.RETRY, "stage the artifact again, then: skylift retry"),
         )
 

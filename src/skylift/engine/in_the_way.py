@@ -93,5 +93,5 @@ def _migration(seen: MigrationSeen, *, ours: bool) -> Obstacle:
     elif seen.status == "finished":
         end = f"or, if its owner agrees: openstack server resize confirm {seen.instance}"
     else:
-        end = f"or see what its host does: ssh {seen.source} journalctl -n 100 -u 'nova-compute*'"
+        end = f"or see what its host does: skylift ssh {seen.source} journalctl -n 100 -u 'nova-compute*'"
     return Obstacle(found, (look, Remedy(Fix.REPAIR, end)))

@@ -21,8 +21,13 @@ class Holder:
     since_ms: int
     run: RunId
 
+    @property
+    def who(self) -> str:
+        """The same without the run, where that is told already."""
+        return f"{self.user} with process {self.pid} on {self.host}"
+
     def __str__(self) -> str:
-        return f"{self.user} with process {self.pid} on {self.host} (run {self.run})"
+        return f"{self.who} (run {self.run})"
 
 
 @dataclass(frozen=True, slots=True)

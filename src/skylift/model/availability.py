@@ -81,13 +81,16 @@ class ApiAvailability:
         return self.within(0)
 
     def within(self, announced_ms: int) -> bool:
-        """The same, but for gaps of a length that was announced: then requests wait, and are answered.
+        """The same, but for gaps of a length that was announced: then requests wait, and are answered."""
+        return self.failed == self.lost == 0 and self.gap.length_ms <= self.gap_allowed_ms(announced_ms)
+
+    def gap_allowed_ms(self, announced_ms: int) -> int:
+        """How long a gap may be: as the slowest request before any change, a second, and what was announced.
 
         Of an API that is asked less often than twice a second, one request may be late by its interval.
         """
         beyond_ms = max(GAP_ALLOWED_MS, self.asked_every_ms + min(self.asked_every_ms, GAP_ALLOWED_MS))
-        allowed_ms = self.baseline.slowest_ms + beyond_ms + announced_ms
-        return self.failed == self.lost == 0 and self.gap.length_ms <= allowed_ms
+        return self.baseline.slowest_ms + beyond_ms + announced_ms
 
 
 @dataclass(frozen=True, slots=True)

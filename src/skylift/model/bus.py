@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+_TRANSIENT = re.compile(r"(_fanout_|^reply_)[0-9a-f]{32}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,19 @@ class QueueSeen:
     messages: int | None
     """How many wait; none if it does not say, as one without a leader."""
     consumers: int
+
+    @property
+    def transient(self) -> bool:
+        """Whether only the one process that made it ever takes from it: a fanout queue, or one for replies.
+
+        Each process has its own, by a random name. When it ends, what waits there is for nobody: the process
+        that comes after it makes a new one, and RabbitMQ deletes the old one when nobody has used it for
+        ``rabbit_transient_queues_ttl`` (30 minutes, if nothing is configured). With ``use_queue_manager`` the
+        name is that of the process, which takes it again: such a queue is not meant.
+        Source: oslo.messaging, _drivers/impl_rabbit.py, ``declare_fanout_consumer`` and the option's help;
+        _drivers/amqpdriver.py, ``_get_reply_q``.
+        """
+        return _TRANSIENT.search(self.name) is not None
 
 
 @dataclass(frozen=True, slots=True)

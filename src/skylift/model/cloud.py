@@ -200,6 +200,12 @@ class Cloud:
     machine_types: Mapping[ComponentName, Answer] = field(default_factory=dict)
     """Which instances have no machine type, asked of the running artifact; empty without a goal."""
 
+    @property
+    def silent_balancers(self) -> tuple[HostName, ...]:
+        """The balancers whose backends could not be read: what they do with requests is unknown."""
+        kind = "backends "
+        return tuple(HostName(s.removeprefix(kind)) for s in sorted(self.unread) if s.startswith(kind))
+
     def backends_of(self, pool: PoolName) -> tuple[Backend, ...]:
         """All views of all servers of a pool."""
         return tuple(b for b in self.backends if b.pool == pool)

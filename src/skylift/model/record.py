@@ -41,6 +41,20 @@ class SshAccess:
     proxy_command: str | None = None
     """OpenSSH's ProxyCommand, with ``%h`` and ``%p``: a bastion, or another way in."""
 
+    def argv(self, address: str) -> tuple[str, ...]:
+        """OpenSSH's client, told to reach ``address`` as Skylift does: no file of a user's own counts."""
+        options = {
+            "BatchMode": "yes",
+            "GlobalKnownHostsFile": "none",
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": f'"{self.known_hosts}"',
+            **({"ProxyCommand": self.proxy_command} if self.proxy_command else {}),
+        }
+        told = (word for name, value in options.items() for word in ("-o", f"{name}={value}"))
+        whom = ("-i", str(self.key), "-p", str(self.port), f"{self.user}@{address}")
+        return ("ssh", "-F", "none", *told, *whom)
+
 
 @dataclass(frozen=True, slots=True)
 class HostEntry:

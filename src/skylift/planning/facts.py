@@ -108,8 +108,9 @@ def _of_services(cloud: Cloud, _: Record) -> Iterator[tuple[str, str]]:
     views: dict[tuple[str, str], set[str]] = {}
     for backend in cloud.backends:
         views.setdefault((backend.pool, backend.server), set()).add(backend.state.value)
+    silent = "".join(f", unread on {balancer}" for balancer in cloud.silent_balancers)
     for (pool, server), states in views.items():
-        yield f"backend {pool}/{server}", _words(states)
+        yield f"backend {pool}/{server}", _words(states) + silent
     for endpoint in cloud.endpoints:
         yield f"endpoint {endpoint.service} {endpoint.interface}", endpoint.url
 

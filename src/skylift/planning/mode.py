@@ -12,7 +12,7 @@ from skylift.model.ids import HostName, ServiceName
 from skylift.model.record import Record, ServiceEntry
 from skylift.model.release import Release
 from skylift.planning.parking import cannot_switch
-from skylift.planning.refusals import NotRolling
+from skylift.planning.refusals import NotRolling, not_read
 
 _TWO = 2
 
@@ -54,7 +54,13 @@ def batch_of(
     """How many backends may be out at once so that one is always left.
 
     A backend that is out counts if its own turn brings it back, for those go first.
+
+    Raises:
+        NotRead: a balancer did not answer, so nobody knows what it has in use.
+        NotRolling: too few are in use.
     """
+    for balancer in cloud.silent_balancers:
+        raise not_read(cloud, f"backends {balancer}", goal)
     views = cloud.backends_of(entry.pool)
     servers = {b.server for b in views}
     up = {s for s in servers if all(b.state is BackendState.UP for b in views if b.server == s)}

@@ -104,6 +104,18 @@ class Plan:
     edges: tuple[Edge, ...]
 
     @property
+    def stages_only(self) -> bool:
+        """Whether it fetches artifacts and touches no service."""
+        return all(step.stage is Stage.PREPARE for step in self.steps)
+
+    @property
+    def headline(self) -> str:
+        """The cloud and what is to become of it, in a few words."""
+        if self.stages_only:
+            return f"{self.cloud}, artifacts of {self.goal.to} to its hosts"
+        return f"{self.cloud}, {self.source} to {self.goal.to}"
+
+    @property
     def no_returns(self) -> tuple[StepId, ...]:
         """The points of no return, in the plan's order: each must be approved by name."""
         return tuple(step.id for step in self.steps if step.no_return)

@@ -48,7 +48,7 @@ class UnknownArtifact(Refused):
     def __init__(self, service: ServiceName, host: HostName, path: str | None, goal: Goal) -> None:
         super().__init__(
             f"cannot plan: {service} on {host} runs {path or 'nothing'}, which the record does not declare",
-            Remedy(Fix.REPAIR, f"see what runs: ssh {host} systemctl status '{service}*'"),
+            Remedy(Fix.REPAIR, f"see what runs: skylift ssh {host} systemctl status '{service}*'"),
             Remedy(Fix.ACCEPT, "add that path under 'artifacts' of the record, with its release and digest"),
             _again(goal),
         )
@@ -189,7 +189,8 @@ class NoBackup(Refused):
         super().__init__(
             f"cannot restore {named}: run {run} left no backup of it that was rehearsed and is still there",
             Remedy(
-                Fix.REPAIR, f"see what lies there, and bring back what was moved: ssh {host} ls -l {folder}"
+                Fix.REPAIR,
+                f"see what lies there, and bring back what was moved: skylift ssh {host} ls -l {folder}",
             ),
             Remedy(Fix.REPAIR, "or repair what is wrong and go on: skylift status"),
         )

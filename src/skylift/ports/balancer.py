@@ -12,8 +12,8 @@ from skylift.model.ids import HostName, PoolName, Seconds
 class Balancer(Protocol):
     """All balancer instances at once: any of them may get the VIP at any time."""
 
-    def backends(self) -> tuple[Backend, ...]:
-        """Every server of every pool, as each instance sees it.
+    def backends(self, on: HostName | None = None) -> tuple[Backend, ...]:
+        """Every server of every pool, as each instance sees it; with ``on``, as the one on that host does.
 
         Raises:
             Transient: an instance does not answer; what it would do with requests is unknown.

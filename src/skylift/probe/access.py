@@ -114,10 +114,15 @@ def ask(request: Request, expected: tuple[int, ...], ca_pem: str, limit_s: float
     """
     answer = exchange(request, time.monotonic() + limit_s, ca_pem)
     if answer.status not in expected:
-        said = answer.body[:200].decode(errors="replace")
-        detail = f"{request.method} {request.url} answered {answer.status}: {said}"
-        raise Unanswered(STATUS, detail, answer.status)
+        raise Unanswered(STATUS, unexpected(request, answer), answer.status)
     return answer
+
+
+def unexpected(request: Request, answer: Answer) -> str:
+    """An answer that was not expected, in one line: its status, and what it says but for a page of HTML."""
+    said = " ".join(answer.body[:200].decode(errors="replace").split())
+    told = f"{request.method} {request.url} answered {answer.status}"
+    return f"{told}: {said}" if said and not said.startswith("<") else told
 
 
 def fresh_token(access: Access, limit_s: float = TIME_LIMIT_S) -> Token:

@@ -49,10 +49,11 @@ class FakeBalancer:
 
     cloud: FakeCloud
 
-    def backends(self) -> tuple[Backend, ...]:
-        for host in self.cloud.controllers:
-            self.cloud.reach(host.name)
-        return self.cloud.traffic.views()
+    def backends(self, on: HostName | None = None) -> tuple[Backend, ...]:
+        asked = (on,) if on else tuple(host.name for host in self.cloud.controllers)
+        for host in asked:
+            self.cloud.reach(host)
+        return tuple(view for view in self.cloud.traffic.views() if view.balancer in asked)
 
     def set_state(self, pool: PoolName, server: HostName, state: Literal["drain", "ready"]) -> None:
         missed: list[HostUnreachable] = []

@@ -46,7 +46,7 @@ def lines(seen: Availability) -> list[str]:
         for step, count in api.failed_by_step.items()
     ]
     streams = [
-        f"{count} of the failed requests to {api.api} were of {stream}"
+        f"of the failed requests to {api.api}, of {stream}: {count}"
         for api in seen.apis
         for stream, count in api.failed_by_stream.items()
     ]

@@ -13,9 +13,9 @@ from skylift.model.release import Release
 _INDENT = 8
 
 
-def lines(findings: Sequence[Finding], goal: Release) -> list[str]:
-    """What passed, then what warns, then what blocks, so that the gravest stands above the prompt."""
-    order = (Level.PASSED, Level.WARNS, Level.BLOCKS, Level.BROKEN)
+def lines(findings: Sequence[Finding], goal: Release, *, passed: bool = True) -> list[str]:
+    """What ``passed``, if asked for, then what warns, then what blocks: the gravest stands last."""
+    order = (*([Level.PASSED] if passed else []), Level.WARNS, Level.BLOCKS, Level.BROKEN)
     told = [line for level in order for f in findings if f.level is level for line in _finding(f)]
     return [*told, "", _verdict(findings, goal)]
 

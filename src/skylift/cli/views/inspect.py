@@ -160,12 +160,14 @@ def _backups(cloud: Cloud) -> list[str]:
 
 
 def _backends(cloud: Cloud, record: Record) -> list[str]:
-    balancers = sorted({b.balancer for b in cloud.backends})
+    silent = cloud.silent_balancers
+    balancers = sorted({*(b.balancer for b in cloud.backends), *silent})
     views = {(b.pool, b.server, b.balancer): b.state.value for b in cloud.backends}
     pools = [service.pool for service in record.services.values() if service.balanced]
     rows: list[tuple[str, ...]] = [("pool", "server", *(f"on {b}" for b in balancers))]
     for pool, server in sorted({(b.pool, b.server) for b in cloud.backends if b.pool in pools}):
-        rows.append((pool, server, *(views.get((pool, server, b), _NOTHING) for b in balancers)))
+        seen = (views.get((pool, server, b), "unread" if b in silent else _NOTHING) for b in balancers)
+        rows.append((pool, server, *seen))
     return _table(rows)
 
 

@@ -74,7 +74,7 @@ def html(report: Report) -> str:
 
 def _heading(report: Report) -> Iterator[str]:
     run, plan = report.run, report.plan
-    yield f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {report.verdict}"
+    yield f"run {run.id} of {plan.headline}: {report.verdict}"
     yield (
         f"  {_done(report)} of {len(plan.steps)} steps done in {span(run.last_ms - run.opened_ms)}, "
         f"from {moment(run.opened_ms)}, by {run.actor}"
@@ -111,7 +111,7 @@ def _remedies(remedies: Iterable[Remedy]) -> Iterator[str]:
 
 def _impacts(report: Report) -> Iterator[str]:
     for impact in report.impacts:
-        yield f"{impact.api}: {'kept' if impact.kept else 'NOT KEPT'}"
+        yield f"{impact.api}: {'kept' if impact.kept else f'NOT KEPT: {impact.broken}'}"
         yield f"  planned:  {impact.planned}"
         yield f"  measured: {impact.measured}"
 

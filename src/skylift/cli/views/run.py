@@ -49,13 +49,13 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
     gone = taken_components(back)
     if back is not None and back.holds and back.is_of_all(plan, run):
         return [
-            f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_way_back(back)}",
+            f"run {run.id} of {plan.headline}: {_way_back(back)}",
             f"  {done} of {len(plan.steps)} steps had been done in {_span(run.last_ms - run.opened_ms)}",
             *_asides(plan, run),
             f"  next: skylift {'report' if back.standing is Standing.COMPLETED else 'status'} {back.by}",
         ]
     return [
-        f"run {run.id} of {plan.cloud}, {plan.source} to {plan.goal.to}: {_standing(plan, run, holder)}",
+        f"run {run.id} of {plan.headline}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *_running(plan, run),
@@ -123,7 +123,7 @@ def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
     if run.standing is Standing.RUNNING and holder is None:
         over = decide(Order.of(plan), run, at_once=1).over
         return "at rest" if over else INTERRUPTED
-    return f"{run.standing.value}, by {holder}" if holder and run.closed is None else run.standing.value
+    return f"{run.standing.value}, by {holder.who}" if holder and run.closed is None else run.standing.value
 
 
 def _running(plan: Plan, run: Run) -> Iterator[str]:
@@ -194,7 +194,8 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
     back = "" if isinstance(plan.goal, Rollback) else "take it back: skylift rollback -o FILE"
     match run.standing:
         case Standing.COMPLETED:
-            yield "  next: skylift validate; skylift report"
+            onward = f"check --to {plan.goal.to}" if plan.stages_only else "validate; skylift report"
+            yield f"  next: skylift {onward}"
         case Standing.ABORTED:
             yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
             yield from [f"  or {back}"] if back else []

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
-from skylift.app.validate import Outcome, Validation
+from skylift.app.validate import Issue, Outcome, Validation
 from skylift.cli.views.columns import columns, indented
 from skylift.model.codec import encode
 
 
 def lines(validation: Validation) -> list[str]:
-    """Each service on each host, each issue with what to do, and the verdict last."""
+    """Each service on each host, each issue, what to do about it or about several, and the verdict last."""
     services = [
         (s.service, s.host, s.release or "nothing known", s.outcome.value) for s in validation.services
     ]
     told = columns(("service", "host", "runs", "verdict"), *services)
-    for issue in validation.issues:
-        grave = issue.outcome is Outcome.FAILED
-        told += ["", f"{'failed' if grave else 'issue'}: {issue.sentence}"]
-        told += indented((str(remedy) for remedy in issue.remedies), 2)
+    for remedies, issues in groupby(validation.issues, lambda issue: issue.remedies):
+        told += ["", *(f"{_grade(issue)}: {issue.sentence}" for issue in issues)]
+        told += indented(map(str, remedies), 2)
     return [*told, "", f"upgrade to {validation.goal}: {validation.outcome.value}"]
+
+
+def _grade(issue: Issue) -> str:
+    return "failed" if issue.outcome is Outcome.FAILED else "issue"
 
 
 def document(validation: Validation) -> dict[str, Any]:

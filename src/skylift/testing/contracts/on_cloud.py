@@ -44,6 +44,16 @@ class BalancerContract:
 
         assert pairs == {(balancer, server) for balancer in balancers for server in servers}
 
+    def test_one_balancer_is_asked_alone(self, scene: Scene) -> None:
+        one = scene.record.hosts_in(scene.record.balancer.role)[-1].name
+
+        own = scene.ports.balancer.backends(one)
+
+        assert {b.balancer for b in own} == {one}
+        assert {(b.pool, b.server) for b in own} == {
+            (b.pool, b.server) for b in scene.ports.balancer.backends()
+        }
+
     def test_a_drain_is_seen_at_once_everywhere_and_may_be_repeated(self, scene: Scene) -> None:
         scene.ports.balancer.set_state(scene.entry.pool, scene.host, "drain")
         scene.ports.balancer.set_state(scene.entry.pool, scene.host, "drain")
