@@ -73,7 +73,10 @@ def run_of(
     asked_for = asked_before(events, fold(events).opened_ms)
     conductor = Conductor(live.open(cloud.now), mandate.policy, Pace(settle_s=QUICK.settle), asked_for)
     limits = FleetLimits(
-        maintenance=replace(QUICK, failures=0), command=Seconds(60), whole=whole_within(at.site)
+        maintenance=replace(QUICK, failures=0),
+        command=Seconds(60),
+        whole=whole_within(at.site),
+        idle=Seconds(60),
     )
     of = execution(journal, ports, own, conductor=conductor, cloud=live, limits=limits)
     began = cloud.now

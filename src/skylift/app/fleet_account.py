@@ -82,6 +82,7 @@ class FleetAccount:
 
     def _has_last(self, host: HostName) -> bool:
         ends = {
+            **{t.host: (t.ends,) for t in self.mandate.volumes if t.host in self.mandate.volume_hosts},
             **dict.fromkeys(self.mandate.network_hosts, ("carry",)),
             **dict.fromkeys(self.mandate.storage_hosts, ("storage",)),
         }.get(host, ("clean", "open"))

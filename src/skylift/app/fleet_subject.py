@@ -37,6 +37,7 @@ class Maintaining:
             "compute": len(of.hosts) - len(of.others),
             "network": len(of.network_hosts),
             "storage": len(of.storage_hosts),
+            "volume": len(of.volume_hosts),
         }
         told = [f"{number} {kind} hosts" for kind, number in counts.items() if number]
         return " and ".join(told) or "0 compute hosts"
@@ -74,6 +75,9 @@ class Maintaining:
             found.append("highly available routers fail over once for each of their hosts")
         if any(turn.lacking for turn in self.mandate.storage):
             found.append("storage has a copy less of some of its groups while each of its hosts is down")
+        alone = {s.service for turn in self.mandate.volumes for s in turn.services if not s.closes}
+        if alone:
+            found.append(f"new work of {', '.join(sorted(alone))} waits in its queue while its host is down")
         later = self.mandate.plan.get("afterwards", {"moves": ()})["moves"]
         if later:
             found.append(

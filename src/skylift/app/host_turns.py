@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from skylift.actions.await_report import AwaitReport
-from skylift.actions.closing import CloseService, OpenService
+from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
 from skylift.actions.network_agents import AwaitAgents, CloseAgents, OpenAgents, TryAgents
 from skylift.actions.run_command import RunCommand
 from skylift.actions.storage_host import AwaitStorage, RebootStorageHost
 from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.app.site import Site
-from skylift.engine.host_turn import HostTurn, WorkStep
+from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep
 from skylift.fleet.mandate import Mandate, Purpose
+from skylift.fleet.volume import VolumeTurn
 from skylift.model.ids import HostName, Seconds, ServiceName, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import HostEntry, ServiceEntry
@@ -48,6 +49,7 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
         raise NoComputeService
     carrying = {turn.host for turn in mandate.network}
     storage = {turn.host: turn.of for turn in mandate.storage}
+    services = {turn.host: tuple(_services(site, turn, labels)) for turn in mandate.volumes}
     turns = {}
     for host in mandate.hosts:
         closing = agents = None
@@ -55,11 +57,24 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
             closing = CloseService(host, NOVA_COMPUTE, _rosters(site, compute), labels)
         if host in carrying:
             agents = CloseAgents(host, labels)
-        turn = HostTurn(host, closing, (), agents, storage.get(host))
+        turn = HostTurn(host, closing, (), agents, storage.get(host), services.get(host, ()))
         if mandate.purpose is not Purpose.DRAIN:
             turn = replace(turn, work=tuple(_work(site, mandate, turn)))
         turns[host] = turn
     return turns
+
+
+def _services(site: Site, of: VolumeTurn, labels: tuple[str, ...]) -> Iterator[ServiceTurn]:
+    """How services beside nova-compute are closed and waited for, as it was approved."""
+    entry = entry_of(site.record, of.host)
+    if entry is None:
+        return  # of which the caller says that it is unknown
+    for planned in of.services:
+        service = site.record.services[planned.service]
+        rosters, own = _rosters(site, service), (*labels, *planned.left_by) if planned.closes else ()
+        closing = CloseService(entry.name, service.name, rosters, own) if planned.closes else None
+        idle = AwaitIdle(entry.name, service.name, service.unit, service.link, rosters, own)
+        yield ServiceTurn(service.name, closing, idle if planned.idles else None)
 
 
 def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
@@ -74,11 +89,14 @@ def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
         )
         yield WorkStep(StepId(f"hypervisor@{host}"), command, timeouts.command)
     yield WorkStep(StepId(f"reboot@{host}"), *_reboot(site, entry, turn))
-    for service in _reporting(site, entry):
+    own = {of.service for of in turn.services}
+    for service in sorted(_reporting(site, entry), key=lambda service: service.name in own):
         back = AwaitReport(
             entry.name, service.name, service.unit, service.link, _rosters(site, service), version=0
         )
         yield WorkStep(StepId(f"{service.name}@{host}"), back, of.back)
+    for opening in turn.service_openings:
+        yield WorkStep(StepId(f"open-{opening.service}@{host}"), opening, timeouts.start)
     if turn.storage is not None:
         yield WorkStep(StepId(f"storage@{host}"), AwaitStorage(turn.storage), whole_within(site))
     if turn.agents is not None:

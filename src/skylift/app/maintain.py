@@ -30,6 +30,7 @@ from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
 from skylift.app.read_network import lost_network
 from skylift.app.read_storage import lost_storage
+from skylift.app.read_volume import changed_volumes
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.windows import Windows
@@ -114,7 +115,8 @@ def apply_mandate(
         none_open(site, digest, of_fleet=True)
         turns_of(site, mandate, (str(run),))
         stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
-        if stuck := stuck | lost_storage(site, mandate.storage):
+        stuck |= lost_storage(site, mandate.storage)
+        if stuck := stuck | changed_volumes(site, mandate.purpose, mandate.volumes):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:
@@ -279,7 +281,8 @@ def _execution(
     asked = asked_before(events, fold(events).opened_ms)
     pace = pace_of(of)
     # A host of the storage cluster waits twice for that: before its reboot, and after it.
-    waits = 2 * whole_within(site)
+    idle = site.record.policy.timeouts.idle if mandate.volumes else Seconds(0)
+    waits = 2 * whole_within(site) + idle
     pace = replace(pace, late=pace.late + -(-waits // mandate.policy.host_s))
     conductor = Conductor(fleet, mandate.policy, pace, asked)
     conductor.settling = settling_of(mandate, fleet, pace, events)
@@ -287,6 +290,7 @@ def _execution(
         maintenance=of,
         command=site.record.policy.timeouts.command,
         whole=whole_within(site),
+        idle=idle,
         may_take=Windows(site.record.policy).may_take,
     )
     return FleetExecution(

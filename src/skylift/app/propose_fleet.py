@@ -12,6 +12,7 @@ from skylift.app.propose import PlanUnsafe
 from skylift.app.read_fleet import closed_for_good, intended, read_fleet
 from skylift.app.read_network import NetworksStuck, network_zones, planned_network
 from skylift.app.read_storage import StorageStuck, planned_storage, storage_zones
+from skylift.app.read_volume import VolumesStuck, planned_volumes, volume_zones
 from skylift.app.site import Site
 from skylift.fleet.afterwards import Wanted, spread, touched, with_afterwards
 from skylift.fleet.document import document_of, fleet_of, plan_document
@@ -23,6 +24,7 @@ from skylift.fleet.network import NetworkPlan
 from skylift.fleet.plan import FORMAT, FleetPlan, Kind, Spread
 from skylift.fleet.planner import plan_fleet
 from skylift.fleet.storage import StoragePlan
+from skylift.fleet.volume import VolumePlan
 from skylift.model.codec import Malformed
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
@@ -77,11 +79,13 @@ class FleetProposal:
     """What becomes of what agents of Neutron carry on the hosts, where there are any."""
     storage: StoragePlan = field(default_factory=StoragePlan)
     """What becomes of the storage cluster, where any of the hosts is of it."""
+    volumes: VolumePlan = field(default_factory=VolumePlan)
+    """What becomes of other services that a scheduler gives work to, where any host has them."""
 
     @property
     def blocked(self) -> bool:
         """Whether part of the fleet is not planned for."""
-        apart = self.network.held or self.storage.held
+        apart = self.network.held or self.storage.held or self.volumes.held
         return bool(self.plan.refused or self.plan.stranded or self.plan.held or apart)
 
     @property
@@ -125,21 +129,25 @@ def propose_maintenance(
         FleetHostUnknown, NoHypervisor: not with what Nova, Neutron and the record have.
         NetworksStuck: what the agents of these hosts carry has nowhere to go.
         StorageStuck: the storage cluster bears the stop of none of them.
+        VolumesStuck: what else they serve would be cut off.
         PlanUnsafe: the verifier does not accept what the planner made: a bug.
     """
     seen = read_fleet(site)
     zones = network_zones(site, purpose, hosts, seen.hosts)
     zones |= storage_zones(site, purpose, hosts, {*seen.hosts, *zones})
+    alone = volume_zones(site, purpose, hosts, {*seen.hosts, *zones})
+    zones |= alone
     fleet, policy = intended(seen, site.record, purpose, hosts, others=zones)
     wanted = hosts or tuple(fleet.hosts)
     again = plan_command(purpose, hosts, afterwards=afterwards)
     network = planned_network(site, wanted, site.record.maintenance.limits.first, again=again)
     storage = planned_storage(site, purpose, wanted)
-    able = _without_held(policy, wanted, network, storage)
+    volumes = planned_volumes(site, purpose, wanted, alone=alone)
+    able = _without_held(policy, wanted, (network, storage, volumes))
     then = Wanted(afterwards, site.record.maintenance.band) if afterwards else None
     proposal = _proposal(fleet, able, frontier=frontier, again=again, then=then)
     emptied = {turn.host for turn in proposal.plan.turns} | zones.keys()
-    emptied -= {*network.held, *storage.held}
+    emptied -= {*network.held, *storage.held, *volumes.held}
     mandate = Mandate(
         FORMAT,
         purpose,
@@ -151,20 +159,26 @@ def propose_maintenance(
         zones_of(fleet, policy, zones),
         tuple(turn for turn in network.turns if turn.host in emptied),
         tuple(turn for turn in storage.turns if turn.host in emptied),
+        tuple(turn for turn in volumes.turns if turn.host in emptied),
     )
-    return replace(proposal, mandate=mandate, network=network, storage=storage)
+    return replace(proposal, mandate=mandate, network=network, storage=storage, volumes=volumes)
 
 
 def _without_held(
-    policy: FleetPolicy, wanted: tuple[HostName, ...], network: NetworkPlan, storage: StoragePlan
+    policy: FleetPolicy,
+    wanted: tuple[HostName, ...],
+    plans: tuple[NetworkPlan, StoragePlan, VolumePlan],
 ) -> FleetPolicy:
     """The policy for hosts that can be done: of the others none of the instances need be moved either."""
-    held = {**network.held, **storage.held}
+    network, storage, volumes = plans
+    held = {**network.held, **storage.held, **volumes.held}
     if not held:
         return policy
     able = replace(policy, only=tuple(host for host in wanted if host not in held))
     if not able.only:
-        raise NetworksStuck(network.held) if network.held else StorageStuck(storage.held)
+        if network.held:
+            raise NetworksStuck(network.held)
+        raise StorageStuck(storage.held) if storage.held else VolumesStuck(volumes.held)
     return able
 
 

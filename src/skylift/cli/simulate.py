@@ -103,6 +103,8 @@ def _scene(mandate: Mandate, record: Record, fleet_file: Path) -> FleetScene:
         remark("the twin has no network agents: what becomes of routers and networks is not rehearsed")
     if mandate.storage:
         remark("the twin has no storage cluster: what it says of its hosts' stops is not rehearsed")
+    if mandate.volumes:
+        remark("the twin has no volume services: that they are closed and idle is not rehearsed")
     fleet, changed = as_it_is(read_fleet_file(fleet_file)[0], mandate)
     if changed:
         remark(changed)

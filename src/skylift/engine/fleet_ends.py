@@ -13,6 +13,7 @@ from skylift.engine.journal import Outcome, Reported, RunClosed, StepFailed, Ste
 from skylift.engine.ledger import Ledger
 from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.engine.network_hosts import NetworkHosts
+from skylift.engine.volume_hosts import VolumeHosts
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.fleet.conductor import Conductor
 from skylift.fleet.sight import Action, Open, Stage
@@ -30,9 +31,10 @@ class FleetEnds:
         cloud: LiveFleet,
         *,
         network: NetworkHosts,
+        volumes: VolumeHosts,
     ) -> None:
         self._ledger, self._turns, self._conductor, self._cloud = ledger, turns, conductor, cloud
-        self._network = network
+        self._network, self._volumes = network, volumes
 
     def give_up(self, actions: tuple[Action, ...], looked: Looked, obstacles: InTheWay, now: Epoch) -> None:
         """Write down which hosts were given up, before they are given back; at the end, all that are left.
@@ -63,7 +65,7 @@ class FleetEnds:
         run, at_ms = self._ledger.run, milliseconds(now)
         if run.closed is not None:
             return
-        owed = any(pair.is_owed(run) for pair in pairs_of(run))
+        owed = any(pair.is_owed(run) for pair in pairs_of(run)) or self._volumes.owes()
         if run.abort is not None:
             taken = owed or self._network.taken or any(seen.ours for seen in looked.sight.hosts.values())
             going = any(moves.asked_for(seen) for seen in looked.migrations)

@@ -34,6 +34,7 @@ from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.engine.network_hosts import NetworkHosts
 from skylift.engine.settled_places import SettledPlaces
 from skylift.engine.storage_hosts import StorageHosts
+from skylift.engine.volume_hosts import VolumeHosts
 from skylift.engine.watched_moves import WatchedMoves
 from skylift.engine.who_stays import WhoStays
 from skylift.engine.work_on_hosts import WorkOnHosts
@@ -58,6 +59,8 @@ class FleetLimits:
     """Until a command of the record has ended that pauses automation, or lets it go on."""
     whole: Seconds = Seconds(0)
     """How long the storage cluster may not let a host of it stop, where there is one."""
+    idle: Seconds = Seconds(0)
+    """Until a service has ended what it has in hand, where any is closed beside nova-compute."""
     may_take: Callable[[int, Epoch], bool] = _at_any_time
     """Whether what takes so many seconds may start now: not if the window closes before it can end."""
 
@@ -92,10 +95,18 @@ class FleetExecution:
         self._in_the_way = InTheWay(self.ledger, self._moves, limits.maintenance)
         self._places = SettledPlaces(self.ledger, turns, conductor)
         self._storage = StorageHosts(self.ledger, ports, turns, limit=limits.whole, command=limits.command)
+        self._volumes = VolumeHosts(self.ledger, ports, turns, limit=limits.idle)
         self._network = self.network_hosts(
-            self.ledger, ports, turns, events=events, limit=limits.maintenance.move, storage=self._storage
+            self.ledger,
+            ports,
+            turns,
+            events=events,
+            limit=limits.maintenance.move,
+            before=(self._volumes, self._storage),
         )
-        self._ends = FleetEnds(self.ledger, turns, conductor, cloud, network=self._network)
+        self._ends = FleetEnds(
+            self.ledger, turns, conductor, cloud, network=self._network, volumes=self._volumes
+        )
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command
         )
@@ -114,11 +125,12 @@ class FleetExecution:
             for host, turn in self._turns.items():
                 if turn.closing and turn.emptying in self.run.within(Phase.RUNNING):
                     found[turn.emptying] = _emptying(host, self.looked, self.cloud)
-        return found | self._network.left | self._storage.left
+        return found | self._network.left | self._volumes.waits | self._storage.left
 
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
-        still = self._automation.pending or self._automation.owes() or self._storage.owes()
+        owes = self._automation.owes() or self._storage.owes() or self._volumes.owes()
+        still = self._automation.pending or owes
         over = self.conductor.over and self._network.over
         return self.run.closed is not None or (self.looked is not None and over and not still)
 
@@ -132,6 +144,7 @@ class FleetExecution:
         run = self.ledger.catch_up()
         self._obey(run, now)
         self._storage.go_on(now)
+        self._volumes.go_on()
         self._work.go_on(now)
         looked = self.cloud.look(self.run, now)
         if looked is None:
@@ -141,7 +154,8 @@ class FleetExecution:
         self._left_over.remove(looked, self.cloud, self.run)
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
-        more = self._storage.told(now, self._limits.maintenance.settle)
+        after = self._limits.maintenance.settle
+        more = self._volumes.told(now, after) | self._storage.told(now, after)
         self._in_the_way.look(self._turns, looked, self.conductor, now=now, more=more)
         self._places.obey(milliseconds(now))
         actions = self._approved(self.conductor.next(looked.sight))
@@ -227,6 +241,8 @@ class FleetExecution:
         if touched or host in looked.passing.values():
             return  # what others do is told, and waited for so long; the run's own ends by itself
         if not self._network.leaves(turn, now, self.conductor.give_up):
+            return
+        if not self._volumes.leaves(turn, now, self.conductor.give_up):
             return
         if not self._storage.leaves(turn, now, self.conductor.give_up):
             return

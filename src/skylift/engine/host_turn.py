@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skylift.actions.action import Action
-from skylift.actions.closing import CloseService, OpenService
+from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.network_agents import CloseAgents, OpenAgents
 from skylift.engine.fold import ASIDE, Phase, Run
 from skylift.fleet.sight import Stage
-from skylift.model.ids import HostName, Seconds, StepId
+from skylift.model.ids import HostName, Seconds, ServiceName, StepId
 from skylift.model.storage import StorageHost
 
 
@@ -21,6 +21,22 @@ class WorkStep:
     id: StepId
     action: Action
     deadline: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTurn:
+    """What is done about one service beside nova-compute that a scheduler gives work to."""
+
+    service: ServiceName
+    closing: CloseService | None
+    """None if nobody else could take its work: that waits in its queue."""
+    idle: AwaitIdle | None
+    """None if its stop loses nothing."""
+
+    @property
+    def before_stop(self) -> tuple[CloseService | AwaitIdle, ...]:
+        """What must be done before its host stops, in this order."""
+        return tuple(action for action in (self.closing, self.idle) if action is not None)
 
 
 def emptying_of(host: HostName) -> StepId:
@@ -42,6 +58,8 @@ class HostTurn:
     """Of a host whose agents carry routers or networks: these go elsewhere when no instance is left."""
     storage: StorageHost | None = None
     """Of a host of the storage cluster: it is worked on when no other is, and the cluster lets it stop."""
+    services: tuple[ServiceTurn, ...] = ()
+    """Closed, and idle, before it is worked on."""
 
     @property
     def emptying(self) -> StepId:
@@ -51,14 +69,19 @@ class HostTurn:
     @property
     def openings(self) -> tuple[OpenService | OpenAgents, ...]:
         """What takes the closings back that were ours."""
-        service, agents = self.closing, self.agents
-        of = (OpenService(service.host, service.service, service.rosters, service.labels),) if service else ()
-        return (*of, *((OpenAgents(agents.host, agents.labels),) if agents else ()))
+        of = (_opening(self.closing),) if self.closing else ()
+        return (*of, *((OpenAgents(self.agents.host, self.agents.labels),) if self.agents else ()))
+
+    @property
+    def service_openings(self) -> tuple[OpenService, ...]:
+        """The same for services beside nova-compute."""
+        return tuple(_opening(of.closing) for of in self.services if of.closing is not None)
 
     @property
     def closings(self) -> tuple[CloseService | CloseAgents, ...]:
         """What keeps it closed while an operator looks at it."""
-        return tuple(closing for closing in (self.closing, self.agents) if closing is not None)
+        every = (self.closing, self.agents, *(of.closing for of in self.services))
+        return tuple(closing for closing in every if closing is not None)
 
     @property
     def steps(self) -> tuple[StepId, ...]:
@@ -98,6 +121,10 @@ def failed(turns: Mapping[HostName, HostTurn], run: Run) -> tuple[HostName, ...]
     """The hosts whose turn has failed since the run was last let go on."""
     lost = run.within(Phase.FAILED) - run.excused
     return tuple(host for host, turn in turns.items() if lost.intersection(turn.steps))
+
+
+def _opening(closing: CloseService) -> OpenService:
+    return OpenService(closing.host, closing.service, closing.rosters, closing.labels)
 
 
 def _begun(run: Run, step: StepId) -> bool:

@@ -25,6 +25,7 @@ from skylift.engine.ledger import Ledger
 from skylift.engine.moved_networks import MovedNetworks
 from skylift.engine.network_looks import NetworkLooks
 from skylift.engine.storage_hosts import StorageHosts
+from skylift.engine.volume_hosts import VolumeHosts
 from skylift.fleet.network import Leaving, NetworkNow, agents_on, leaving, missed
 from skylift.fleet.sight import Stage
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
@@ -50,11 +51,11 @@ class NetworkHosts:
         *,
         events: Iterable[Event],
         limit: Seconds,
-        storage: StorageHosts,
+        before: tuple[VolumeHosts, StorageHosts],
     ) -> None:
-        """``limit`` is for how long the agents of a host may take to be empty."""
+        """``limit`` is for how long agents may take to be empty; ``before`` say whether a host may stop."""
         self._ledger, self._ports, self._limit = ledger, ports, limit
-        self._storage = storage
+        self._volumes, self._storage = before
         self._turns = {h: t for h, t in turns.items() if t.agents is not None or t.closing is None}
         self._own = tuple(turn for turn in self._turns.values() if turn.closing is None)
         self._moved = MovedNetworks(ledger, ports, events)
@@ -140,6 +141,9 @@ class NetworkHosts:
         """Push a network host, and write down when it is empty, or late."""
         at, at_ms = self._ledger.run.steps[turn.emptying], milliseconds(now)
         left, limit, what = self._pushed(turn, now), self._limit, "it was not empty"
+        if not left and turn.services:
+            left, limit = self._volumes.lets(turn, now), Seconds(limit + self._volumes.limit)
+            what = "its services were not idle"
         if not left and turn.storage is not None:
             left, limit = self._storage.lets(turn, now), Seconds(limit + self._storage.limit)
             what = "the storage cluster did not let it stop"
@@ -205,7 +209,10 @@ class NetworkHosts:
 
     def _fail(self, turn: HostTurn, why: str, now: Epoch) -> None:
         self.left.pop(turn.emptying, None)
-        see = f"openstack network agent list --host {turn.host}" if turn.agents is not None else "ceph status"
+        if turn.agents is not None:
+            see = f"openstack network agent list --host {turn.host}"
+        else:
+            see = "ceph status" if turn.storage is not None else "skylift inspect"
         gone = HostGivenUp(turn.host, why, closed=False, see=see)
         attempt = self._ledger.run.steps[turn.emptying].attempt
         failed = StepFailed(turn.emptying, attempt, Reported.of(gone), ended=True, at_ms=milliseconds(now))

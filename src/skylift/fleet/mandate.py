@@ -22,6 +22,7 @@ from skylift.fleet.fleet import Fleet
 from skylift.fleet.network import NetworkTurn
 from skylift.fleet.plan import FORMAT, Kind
 from skylift.fleet.storage import StorageTurn
+from skylift.fleet.volume import VolumeTurn
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import Digest, HostName, Seconds
@@ -68,6 +69,8 @@ class Mandate:
     """What becomes of what agents of Neutron carry, in the order of the hosts, compute hosts or not."""
     storage: tuple[StorageTurn, ...] = ()
     """The hosts of the storage cluster among them, compute hosts or not."""
+    volumes: tuple[VolumeTurn, ...] = ()
+    """Those with services beside nova-compute that a scheduler gives work to, compute hosts or not."""
 
     @property
     def hosts(self) -> tuple[HostName, ...]:
@@ -77,7 +80,7 @@ class Mandate:
     @property
     def others(self) -> tuple[HostName, ...]:
         """Those that are no compute hosts."""
-        return (*self.network_hosts, *self.storage_hosts)
+        return (*self.network_hosts, *self.storage_hosts, *self.volume_hosts)
 
     @property
     def network_hosts(self) -> tuple[HostName, ...]:
@@ -91,13 +94,19 @@ class Mandate:
         return tuple(turn.host for turn in self.storage if turn.host not in known)
 
     @property
+    def volume_hosts(self) -> tuple[HostName, ...]:
+        """Those that have services which a scheduler gives work to, and are nothing else."""
+        known = {*self._compute, *self.network_hosts, *self.storage_hosts}
+        return tuple(turn.host for turn in self.volumes if turn.host not in known)
+
+    @property
     def lasts(self) -> Seconds:
         """How long it likely takes until every host is through.
 
-        Hosts that are no compute hosts, and those of the storage cluster, go one after another, and each is
-        worked on as long as any.
+        Hosts that are no compute hosts, those of the storage cluster, and those whose services stand in for
+        each other go one after another, and each is worked on as long as any.
         """
-        apart = sum(turn.host in self._compute for turn in self.storage)
+        apart = max(sum(turn.host in self._compute for turn in of) for of in (self.storage, self.volumes))
         compute = max(self.plan["makespan_s"], self.policy.host_s * apart)
         return Seconds(compute + self.policy.host_s * len(self.others))
 
@@ -190,6 +199,7 @@ def read_mandate(text: bytes) -> Mandate:
         zones={zone: tuple(map(HostName, hosts)) for zone, hosts in said.get("zones", {}).items()},
         network=decode(tuple[NetworkTurn, ...], said.get("network", [])),
         storage=decode(tuple[StorageTurn, ...], said.get("storage", [])),
+        volumes=decode(tuple[VolumeTurn, ...], said.get("volumes", [])),
     )
 
 
@@ -205,6 +215,7 @@ def _document(mandate: Mandate) -> dict[str, Any]:
         **({"zones": {z: list(hosts) for z, hosts in mandate.zones.items()}} if mandate.zones else {}),
         **({"network": encode(mandate.network)} if mandate.network else {}),
         **({"storage": encode(mandate.storage)} if mandate.storage else {}),
+        **({"volumes": encode(mandate.volumes)} if mandate.volumes else {}),
     }
 
 

@@ -25,8 +25,10 @@ TITLES = {
 
 _OF_NETWORK = "give what the agents of {host} carry to others, and close them"
 _WAY_BACK = (
-    "what was given to other agents stays there; agents are opened, and noout is taken off, on every way out"
+    "what was given to other agents stays there; what was closed is opened, and noout is taken off, "
+    "on every way out"
 )
+_OF_VOLUMES = "close what gets new work on {host}, and wait until it has nothing in hand"
 _OF_STORAGE = "wait until the storage cluster lets {host} stop, and keep its OSDs in"
 
 
@@ -63,7 +65,7 @@ def turning(mandate: Mandate, step: StepId) -> Turning:
     if not kind or name not in turns or (mandate.purpose is Purpose.DRAIN and kind != "empty"):
         raise KeyError(step)
     _, wave, closed, empty, back = turns[name]
-    title = TITLES.get(kind, f"wait until {kind} on {{host}} reports anew").format(host=name)
+    title = _title(kind, HostName(name))
     onto = Counter(HostName(move[2]) for move in mandate.plan["moves"] if move[1] == name)
     pairs = tuple(_onto_done(mandate.plan))
     return Turning(
@@ -88,12 +90,15 @@ def _of_other(mandate: Mandate, step: StepId, host: HostName) -> Turning:
     kind, order = step.partition("@")[0], mandate.others
     place, each = order.index(host), mandate.policy.host_s
     onto = {turn.host: dict(Counter(target for _, _, target in turn.moves)) for turn in mandate.network}
-    emptied = _OF_NETWORK if host in mandate.network_hosts else _OF_STORAGE
-    title = emptied if kind == "empty" else TITLES.get(kind, f"wait until {kind} on {{host}} reports anew")
+    if host in mandate.network_hosts:
+        emptied = _OF_NETWORK
+    else:
+        emptied = _OF_STORAGE if host in mandate.storage_hosts else _OF_VOLUMES
+    title = emptied.format(host=host) if kind == "empty" else _title(kind, host)
     begins = mandate.lasts - each * (len(order) - place)
     return Turning(
         step=step,
-        title=title.format(host=host),
+        title=title,
         host=host,
         wave=place + 1,
         closed_s=begins,
@@ -106,6 +111,12 @@ def _of_other(mandate: Mandate, step: StepId, host: HostName) -> Turning:
         if mandate.purpose is not Purpose.DRAIN
         else "open them: openstack network agent set --enable AGENT",
     )
+
+
+def _title(kind: str, host: HostName) -> str:
+    opened = kind.removeprefix("open-")
+    other = f"wait until {kind} on {{host}} reports anew" if opened == kind else f"open {opened} on {{host}}"
+    return TITLES.get(kind, other).format(host=host)
 
 
 def _onto_done(plan: Mapping[str, Any]) -> dict[tuple[HostName, HostName], None]:

@@ -50,6 +50,8 @@ class FakeBuilds:
         self.all: list[FakeBuild] = []
         self.unplaced = 0
         """Servers for which there was no host."""
+        self.busy: dict[str, InHand] = {}
+        """What another service has in hand until somebody ends it, by the id of its row."""
 
     @property
     def lost(self) -> list[FakeBuild]:
@@ -83,6 +85,8 @@ class FakeBuilds:
 
     def of(self, row: ServiceReport, promised_before: Epoch | None) -> Iterator[InHand]:
         """What the service that wrote ``row`` builds, and what nobody has begun and was asked for before."""
+        if row.id in self.busy:
+            yield self.busy[row.id]
         if row.service != NOVA_COMPUTE:
             return
         own = [b for b in self.all if row.is_from(b.host) and b.in_hand(self._cloud.now)]

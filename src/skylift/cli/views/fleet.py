@@ -12,6 +12,7 @@ from skylift.fleet.network import NetworkPlan, NetworkTurn
 from skylift.fleet.plan import Certificate, FleetPlan, Spread
 from skylift.fleet.storage import StoragePlan, StorageTurn
 from skylift.fleet.verdict import HOLDS, Verdict
+from skylift.fleet.volume import VolumePlan, VolumeService
 from skylift.model.codec import encode
 from skylift.model.ids import HostName
 
@@ -24,9 +25,13 @@ def lines(proposal: FleetProposal) -> list[str]:
     plan, took = proposal.plan, proposal.interval
     mandate = proposal.mandate
     if mandate and mandate.others and not (plan.turns or plan.held or plan.refused or plan.stranded):
-        counts = {"network": len(mandate.network_hosts), "storage": len(mandate.storage_hosts)}
+        counts = {
+            "network": len(mandate.network_hosts),
+            "storage": len(mandate.storage_hosts),
+            "volume": len(mandate.volume_hosts),
+        }
         told = " and ".join(f"{number} {kind} hosts" for kind, number in counts.items() if number)
-        return [f"{told}, one after another", *_network(proposal), *_storage(proposal)]
+        return [f"{told}, one after another", *_apart(proposal)]
     heading = (
         f"{len(plan.turns)} of {len(proposal.fleet.hosts)} hosts, {len(plan.moves)} moves, "
         f"{plan.waves} waves, "
@@ -43,8 +48,7 @@ def lines(proposal: FleetProposal) -> list[str]:
         *_frontier(proposal),
         *_verdicts(plan),
         *_refused(plan),
-        *_network(proposal),
-        *_storage(proposal),
+        *_apart(proposal),
     ]
 
 
@@ -57,6 +61,7 @@ def document(proposal: FleetProposal) -> dict[str, Any]:
         "frontier": encode(proposal.frontier),
         **({"network": encode(proposal.network)} if proposal.network != NetworkPlan() else {}),
         **({"storage": encode(proposal.storage)} if proposal.storage != StoragePlan() else {}),
+        **({"volumes": encode(proposal.volumes)} if proposal.volumes != VolumePlan() else {}),
     }
 
 
@@ -143,6 +148,13 @@ def _verdicts(plan: FleetPlan) -> Iterator[str]:
         yield f"left alone until these are settled: {_names(h.host for h in plan.held)}"
 
 
+def _apart(proposal: FleetProposal) -> Iterator[str]:
+    """What is not of Nova."""
+    yield from _network(proposal)
+    yield from _storage(proposal)
+    yield from _volumes(proposal)
+
+
 def _network(proposal: FleetProposal) -> Iterator[str]:
     """What becomes of routers and networks, host by host, in their order."""
     plan = proposal.network
@@ -176,6 +188,28 @@ def _storage(proposal: FleetProposal) -> Iterator[str]:
     for host, why in plan.held.items():
         yield from ("", f"left alone until this is settled: {host}", f"  the storage cluster: {why}")
         yield "  repair: see what it lacks: ceph status"
+
+
+def _volumes(proposal: FleetProposal) -> Iterator[str]:
+    """What is done about services beside nova-compute that get new work, host by host."""
+    plan = proposal.volumes
+    if plan.turns:
+        yield from (
+            "",
+            f"services that get new work: {len(plan.turns)} hosts, one at a time, each when they are idle",
+        )
+    for turn in plan.turns:
+        yield f"  {turn.host}: {'; '.join(map(_before_stop, turn.services))}"
+    for host, why in plan.held.items():
+        yield from ("", f"left alone: {host}", f"  {why}")
+        yield "  repair: take it out of its pools and clusters by hand, reboot it, and give it back"
+
+
+def _before_stop(of: VolumeService) -> str:
+    done = ["closed to new work"] * of.closes + ["waited for until it has nothing in hand"] * of.idles
+    done += ["and opened again"] * of.closes
+    stays = f"not closed, as {of.why_not}"
+    return f"{of.service} is {', '.join(done if of.closes else [*done, stays])}"
 
 
 def _daemons(turn: StorageTurn) -> str:

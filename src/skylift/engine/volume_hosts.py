@@ -1,0 +1,149 @@
+"""Hosts with services beside nova-compute that a scheduler gives work to: closed and idle before a reboot.
+
+They go one at a time, so that of those that stand in for each other one is always open. Whose closing it is
+the cloud says, so nothing is kept here that matters; what is given up is opened for as long as it must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from skylift.actions.action import Action, Done, Pending
+from skylift.engine.fold import ASIDE, Phase
+from skylift.engine.host_turn import HostTurn
+from skylift.engine.ledger import Ledger
+from skylift.fleet.sight import Stage
+from skylift.model.ids import Epoch, HostName, Seconds, StepId
+from skylift.model.problem import Problem
+from skylift.ports import Ports
+
+GiveUp = Callable[[HostName, str], None]
+_WAITS = "services that get new work to have nothing in hand, for timeouts.idle at most: skylift inspect"
+"""Without what they have, which changes from look to look: each change would be an event."""
+
+
+class VolumeHosts:
+    """The turns of hosts with such services, whatever else these hosts are."""
+
+    def __init__(
+        self, ledger: Ledger, ports: Ports, turns: Mapping[HostName, HostTurn], *, limit: Seconds
+    ) -> None:
+        """``limit`` is for how long a service may have something in hand."""
+        self._ledger, self._ports, self.limit = ledger, ports, limit
+        self._turns = tuple(turn for turn in turns.values() if turn.services)
+        self._since: dict[HostName, Epoch] = {}
+        """Since when a host is waited for, others aside."""
+        self._behind: set[HostName] = set()
+        """Hosts that wait for others which come through: for as long as that takes."""
+        self._opened: set[HostName] = set()
+        """Hosts that were given up, of which nothing of ours is closed any more."""
+        self.waits: dict[StepId, str] = {}
+        """What hosts wait for that are empty."""
+        self._waiting: dict[StepId, Epoch] = {}
+        """Since when."""
+
+    def go_on(self) -> None:
+        """Open what was closed on hosts that were given up before they were rebooted."""
+        running = self._ledger.run.within(Phase.RUNNING)
+        self.waits = {step: why for step, why in self.waits.items() if step in running}
+        self._waiting = {step: since for step, since in self._waiting.items() if step in self.waits}
+        for turn in self._turns:
+            if not self._is_given_up(turn):
+                self._opened.discard(turn.host)
+            elif turn.host not in self._opened:
+                self._open(turn)
+
+    def owes(self) -> bool:
+        """Whether anything is yet to be opened; at an abort, on hosts that are yet to come through, too."""
+        run = self._ledger.run
+        if run.abort is not None and any(self._is_out(t) and not t.trouble(run) for t in self._turns):
+            return True
+        return any(self._is_given_up(turn) and turn.host not in self._opened for turn in self._turns)
+
+    def told(self, now: Epoch, after: Seconds) -> dict[StepId, str]:
+        """What those wait for that have for so long."""
+        return dict.fromkeys((s for s, since in self._waiting.items() if now - since >= after), _WAITS)
+
+    def lets(self, turn: HostTurn, now: Epoch) -> str:
+        """What keeps a host from being rebooted, after another push; empty if nothing does."""
+        if not turn.services:
+            return ""
+        why = self._against(turn)
+        self.waits.pop(turn.emptying, None)
+        if why:
+            self.waits[turn.emptying] = why
+            self._waiting.setdefault(turn.emptying, now)
+        return why
+
+    def leaves(self, turn: HostTurn, now: Epoch, give_up: GiveUp) -> bool:
+        """Whether a compute host may go on; if its services are not idle for too long, it is given up."""
+        host, why = turn.host, self.lets(turn, now)
+        if not why or host in self._behind:
+            self._since.pop(host, None)
+            return not why
+        if now - self._since.setdefault(host, now) > self.limit:
+            self._since.pop(host)
+            give_up(host, f"its services were not idle within {self.limit} s: {why}")
+        return False
+
+    def _against(self, turn: HostTurn) -> str:
+        self._behind.discard(turn.host)
+        try:
+            if others := self._others(turn):
+                if not any(other.trouble(self._ledger.run) for other in others):
+                    self._behind.add(turn.host)
+                names = ", ".join(other.host for other in others)
+                return f"{names} goes first, for its services may stand in for these"
+            return self._closed(turn)
+        except Problem as silent:
+            return f"no answer yet: {silent}"
+
+    def _closed(self, turn: HostTurn) -> str:
+        """What is left of all of its services; each is pushed, so that none waits for another."""
+        left = [self._pushed(action) for of in turn.services for action in of.before_stop]
+        return "; ".join(why for why in left if why)
+
+    def _pushed(self, action: Action) -> str:
+        found = action.observe(self._ports)
+        if isinstance(found, Done):
+            return ""
+        action.advance(self._ports)
+        return found.left
+
+    def _others(self, turn: HostTurn) -> tuple[HostTurn, ...]:
+        """Hosts that are closed, or being worked on; of two that an earlier run closed, the first goes."""
+        order = [t.host for t in self._turns]
+        own = order.index(turn.host) if self._is_closed(turn) else len(order)
+        return tuple(
+            other
+            for place, other in enumerate(self._turns)
+            if other.host != turn.host
+            and (self._is_out(other) or (place < own and self._is_due(other) and self._is_closed(other)))
+        )
+
+    def _is_out(self, turn: HostTurn) -> bool:
+        """Whether a host is worked on, or did not come through it: nobody knows if it serves anything."""
+        run = self._ledger.run
+        steps = (run.steps.get(step) for step in turn.steps)
+        aside = any(at is not None and at.phase in ASIDE for at in steps)
+        return turn.stage(run) is Stage.UNDER_WAY and not aside
+
+    def _is_due(self, turn: HostTurn) -> bool:
+        run = self._ledger.run
+        return turn.begun(run) and turn.stage(run) is Stage.DUE and not turn.trouble(run)
+
+    def _is_closed(self, turn: HostTurn) -> bool:
+        return any(isinstance(opening.observe(self._ports), Pending) for opening in turn.service_openings)
+
+    def _is_given_up(self, turn: HostTurn) -> bool:
+        run = self._ledger.run
+        given_up = bool(turn.trouble(run)) or run.abort is not None
+        return turn.emptying in run.steps and turn.stage(run) is Stage.DUE and given_up
+
+    def _open(self, turn: HostTurn) -> None:
+        try:
+            left = [self._pushed(opening) for opening in turn.service_openings]
+        except Problem:
+            return  # nobody tells whether it is open: it is asked again for as long as it takes
+        if not any(left):
+            self._opened.add(turn.host)
