@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from skylift.actions.action import Action, Done, Pending
-from skylift.engine.fold import ASIDE, Phase
+from skylift.actions.action import Action, Done
+from skylift.engine.fold import Phase
 from skylift.engine.host_turn import HostTurn
 from skylift.engine.ledger import Ledger
-from skylift.fleet.sight import Stage
+from skylift.engine.volume_looks import VolumeLooks
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.model.problem import Problem
 from skylift.ports import Ports
@@ -31,6 +31,7 @@ class VolumeHosts:
         """``limit`` is for how long a service may have something in hand."""
         self._ledger, self._ports, self.limit = ledger, ports, limit
         self._turns = tuple(turn for turn in turns.values() if turn.services)
+        self._looks = VolumeLooks(ledger, ports, self._turns)
         self._since: dict[HostName, Epoch] = {}
         """Since when a host is waited for, others aside."""
         self._behind: set[HostName] = set()
@@ -48,7 +49,7 @@ class VolumeHosts:
         self.waits = {step: why for step, why in self.waits.items() if step in running}
         self._waiting = {step: since for step, since in self._waiting.items() if step in self.waits}
         for turn in self._turns:
-            if not self._is_given_up(turn):
+            if not self._looks.is_given_up(turn):
                 self._opened.discard(turn.host)
             elif turn.host not in self._opened:
                 self._open(turn)
@@ -56,9 +57,9 @@ class VolumeHosts:
     def owes(self) -> bool:
         """Whether anything is yet to be opened; at an abort, on hosts that are yet to come through, too."""
         run = self._ledger.run
-        if run.abort is not None and any(self._is_out(t) and not t.trouble(run) for t in self._turns):
+        if run.abort is not None and any(self._looks.is_out(t) and not t.trouble(run) for t in self._turns):
             return True
-        return any(self._is_given_up(turn) and turn.host not in self._opened for turn in self._turns)
+        return any(self._looks.is_given_up(turn) and turn.host not in self._opened for turn in self._turns)
 
     def told(self, now: Epoch, after: Seconds) -> dict[StepId, str]:
         """What those wait for that have for so long."""
@@ -72,6 +73,7 @@ class VolumeHosts:
         self.waits.pop(turn.emptying, None)
         if why:
             self.waits[turn.emptying] = why
+        if why and turn.host not in self._behind:
             self._waiting.setdefault(turn.emptying, now)
         return why
 
@@ -89,7 +91,7 @@ class VolumeHosts:
     def _against(self, turn: HostTurn) -> str:
         self._behind.discard(turn.host)
         try:
-            if others := self._others(turn):
+            if others := self._looks.others(turn):
                 if not any(other.trouble(self._ledger.run) for other in others):
                     self._behind.add(turn.host)
                 names = ", ".join(other.host for other in others)
@@ -109,36 +111,6 @@ class VolumeHosts:
             return ""
         action.advance(self._ports)
         return found.left
-
-    def _others(self, turn: HostTurn) -> tuple[HostTurn, ...]:
-        """Hosts that are closed, or being worked on; of two that an earlier run closed, the first goes."""
-        order = [t.host for t in self._turns]
-        own = order.index(turn.host) if self._is_closed(turn) else len(order)
-        return tuple(
-            other
-            for place, other in enumerate(self._turns)
-            if other.host != turn.host
-            and (self._is_out(other) or (place < own and self._is_due(other) and self._is_closed(other)))
-        )
-
-    def _is_out(self, turn: HostTurn) -> bool:
-        """Whether a host is worked on, or did not come through it: nobody knows if it serves anything."""
-        run = self._ledger.run
-        steps = (run.steps.get(step) for step in turn.steps)
-        aside = any(at is not None and at.phase in ASIDE for at in steps)
-        return turn.stage(run) is Stage.UNDER_WAY and not aside
-
-    def _is_due(self, turn: HostTurn) -> bool:
-        run = self._ledger.run
-        return turn.begun(run) and turn.stage(run) is Stage.DUE and not turn.trouble(run)
-
-    def _is_closed(self, turn: HostTurn) -> bool:
-        return any(isinstance(opening.observe(self._ports), Pending) for opening in turn.service_openings)
-
-    def _is_given_up(self, turn: HostTurn) -> bool:
-        run = self._ledger.run
-        given_up = bool(turn.trouble(run)) or run.abort is not None
-        return turn.emptying in run.steps and turn.stage(run) is Stage.DUE and given_up
 
     def _open(self, turn: HostTurn) -> None:
         try:
