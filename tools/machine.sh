@@ -33,6 +33,7 @@ apt-get update -qq
 # The tests start servers of their own; Debian's packages would start others for good.
 case "$missing" in
 *rabbitmq*)
+  mkdir -p /etc/systemd/system
   for unit in rabbitmq-server.service epmd.service epmd.socket; do
     [ -e "/etc/systemd/system/$unit" ] || ln -s /dev/null "/etc/systemd/system/$unit"
   done
