@@ -23,6 +23,8 @@ from skylift.planning.plan import Stage
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(7200)]
 
+GAP_MAX_MS = 20_000
+"""As in the story of reboots: what is parked waits, and nothing waits longer."""
 LAST = len(STOPS) + 1
 CHOSEN = {int(word) for word in os.environ.get("SKYLIFT_TEST_STAGES", "").split(",") if word}
 STOPS_CHOSEN = [stop for number, stop in enumerate(STOPS, 1) if not CHOSEN or number in CHOSEN]
@@ -83,8 +85,11 @@ def test_the_way_back_is_complete(journeys: Journeys, stop: Stop) -> None:
     assert trip.offered.code == Exit.OK, trip.offered.remarks
     assert trip.ordeal is not None
     assert trip.ordeal.ended[-1].code == Exit.OK, trip.ordeal.ended[-1].remarks[-3000:]
-    # A gap without a failed request is an issue, and two busy cores have such gaps.
-    assert trip.back["verdict"] != "failed", trip.back["issues"]
+    # A gap without a failed request is an issue, too, and two busy cores have such gaps: they have a bound.
+    told = [issue["sentence"] for issue in trip.back["issues"]]
+    assert [sentence for sentence in told if not sentence.startswith("the longest gap of ")] == []
+    assert trip.back["longest_gap_ms"] <= GAP_MAX_MS, told
+    assert trip.back["verdict"] in {"completed", "completed with issues"}
 
 
 @each([stop for stop in STOPS_CHOSEN if not stop.changed])

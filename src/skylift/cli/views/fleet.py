@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from skylift.app.propose_fleet import FleetProposal
@@ -165,9 +165,9 @@ def _network(proposal: FleetProposal) -> Iterator[str]:
         ]
         told += [f"{len(turn.stays)} are carried elsewhere, too, and fail over"] * bool(turn.stays)
         yield from ("", f"network agents of {turn.host}: {'; '.join(told) or 'they carry nothing'}")
-    for host, why in plan.held.items():
-        yield from ("", f"left alone until this is settled: {host}", f"  {why}")
-        yield "  repair: start or enable an agent on another host: openstack network agent list"
+    yield from _left_alone(
+        plan.held, "start or enable an agent on another host: openstack network agent list"
+    )
 
 
 def _storage(proposal: FleetProposal) -> Iterator[str]:
@@ -185,9 +185,14 @@ def _storage(proposal: FleetProposal) -> Iterator[str]:
             yield f"    not waited for, as they do not run or hold nothing: {_names(turn.idle)}"
         if turn.waits:
             yield f"    it would wait now: {turn.waits}"
-    for host, why in plan.held.items():
-        yield from ("", f"left alone until this is settled: {host}", f"  the storage cluster: {why}")
-        yield "  repair: see what it lacks: ceph status"
+    of_cluster = {host: f"the storage cluster: {why}" for host, why in plan.held.items()}
+    yield from _left_alone(of_cluster, "see what it lacks: ceph status")
+
+
+def _left_alone(held: Mapping[HostName, str], repair: str) -> Iterator[str]:
+    """The hosts that a plan leaves out, each with the reason and what is to be done about it."""
+    for host, why in held.items():
+        yield from ("", f"left alone until this is settled: {host}", f"  {why}", f"  repair: {repair}")
 
 
 def _volumes(proposal: FleetProposal) -> Iterator[str]:
@@ -200,9 +205,8 @@ def _volumes(proposal: FleetProposal) -> Iterator[str]:
         )
     for turn in plan.turns:
         yield f"  {turn.host}: {'; '.join(map(_before_stop, turn.services))}"
-    for host, why in plan.held.items():
-        yield from ("", f"left alone: {host}", f"  {why}")
-        yield "  repair: take it out of its pools and clusters by hand, reboot it, and give it back"
+    by_hand = "take it out of its pools and clusters by hand, reboot it, and give it back"
+    yield from _left_alone(plan.held, by_hand)
 
 
 def _before_stop(of: VolumeService) -> str:
