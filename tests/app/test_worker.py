@@ -41,7 +41,7 @@ class Waiting:
         self._holder = holder
 
     def due(self) -> tuple[RunId, ...]:
-        return (RUN,)
+        return () if self.put else (RUN,)
 
     def put_off(self, run: RunId, for_s: int) -> None:
         self.put.append((run, for_s))
@@ -50,7 +50,12 @@ class Waiting:
         return self._holder
 
 
-def worker(tmp_path: Path, waiting: Waiting, came: BaseException | None = None) -> Worker:
+def worker(
+    tmp_path: Path,
+    waiting: Waiting,
+    came: BaseException | None = None,
+    told: list[Problem] | None = None,
+) -> Worker:
     @contextmanager
     def store() -> Iterator[RunStore]:
         yield waiting  # type: ignore[misc]  # as much of one as a worker asks
@@ -63,9 +68,9 @@ def worker(tmp_path: Path, waiting: Waiting, came: BaseException | None = None) 
         if came is not None:
             raise came
 
-    told: list[Problem] = []
+    kept: list[Problem] = [] if told is None else told
     return Worker(
-        {"east": Served(store, site)}, Hints(), take_up, lambda _what, problem: told.append(problem)
+        {"east": Served(store, site)}, Hints(), take_up, lambda _what, problem: kept.append(problem)
     )
 
 
@@ -98,6 +103,17 @@ def test_a_run_that_could_not_be_driven_is_put_off_until_that_may_help(
     worker(tmp_path, waiting, came).drive("east", RUN)
 
     assert waiting.put == again
+
+
+def test_a_hint_that_is_older_than_the_last_try_asks_for_nothing(tmp_path: Path) -> None:
+    """A look finds the run due while it is being tried, and its hint is heard when that has ended."""
+    waiting, told = Waiting(None), list[Problem]()
+    slow = worker(tmp_path, waiting, Refused("the record has mistakes"), told)
+
+    slow.drive("east", RUN)
+    slow.drive("east", RUN)
+
+    assert (len(told), waiting.put) == (1, [(RUN, AGAIN_S)])
 
 
 def test_a_bug_is_not_caught_and_does_not_come_again_at_every_look(tmp_path: Path) -> None:

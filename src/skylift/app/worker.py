@@ -82,7 +82,14 @@ class Worker:
                     self.queue.wake(cloud, run)
 
     def drive(self, cloud: str, run: RunId) -> None:
-        """Drive ``run`` to rest; whatever keeps that from being done is told, and it is tried again later."""
+        """Drive ``run`` to rest; whatever keeps that from being done is told, and it is tried again later.
+
+        A hint may be older than the last try: one look finds a run due while it is being tried, and what is
+        heard of it only afterwards asks for nothing.
+        """
+        with self.clouds[cloud].store() as store:
+            if run not in store.shelf.due():
+                return
         again: int | None = AGAIN_S
         try:
             with self.clouds[cloud].site() as site:
