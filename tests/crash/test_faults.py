@@ -11,7 +11,7 @@ import pytest
 from skylift.actions.backend_traffic import DrainBackend
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.engine.fold import Phase, Run, Standing
-from skylift.engine.journal import Why
+from skylift.engine.journal import Reported, Why
 from skylift.engine.operate import Asked, retry
 from skylift.model.cloud import BackendState, GaleraNode, UnitState
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
@@ -64,11 +64,11 @@ class Site:
         return Counter((deed.host, deed.what) for deed in self.cloud.deeds)
 
 
-def failure(run: Run) -> tuple[str, tuple[Remedy, ...]]:
+def failure(run: Run) -> Reported:
     (step,) = run.within(Phase.FAILED)
     problem = run.steps[step].problem
     assert problem is not None
-    return problem.code, problem.remedies
+    return problem
 
 
 @pytest.mark.parametrize("died", [UnitState.FAILED, UnitState.ACTIVATING])
@@ -80,7 +80,7 @@ def test_an_artifact_that_cannot_start_halts_the_run_with_the_api_whole_and_a_re
     site.cloud.died = died
     site.cloud.broken.add(NEW.path)
     halted = site.run()
-    code, remedies = failure(halted)
+    problem = failure(halted)
     served = {pool: site.in_use(pool) for pool in ("keystone", "glance", "placement")}
     users = list(site.cloud.failed)
 
@@ -88,8 +88,9 @@ def test_an_artifact_that_cannot_start_halts_the_run_with_the_api_whole_and_a_re
     after = site.retry()
 
     assert halted.standing is Standing.HALTED
-    assert code == "service.died"
-    assert {remedy.fix for remedy in remedies} >= {Fix.REPAIR, Fix.RETRY, Fix.ROLL_BACK}
+    assert problem.code == "service.died"
+    assert problem.sentence.endswith(f"its last words: could not run {NEW.path}")
+    assert {remedy.fix for remedy in problem.remedies} >= {Fix.REPAIR, Fix.RETRY, Fix.ROLL_BACK}
     assert sorted(map(len, served.values())) == [2, 3, 3]
     assert users == []
     assert after.standing is Standing.COMPLETED
@@ -109,7 +110,7 @@ def test_a_failure_lets_another_components_backend_get_back_into_its_pool() -> N
     run = site.run()
 
     assert run.standing is Standing.HALTED
-    assert failure(run)[0] == "fake.nothing-there"
+    assert failure(run).code == "fake.nothing-there"
     assert site.in_use("glance") == {CTL1, CTL2, CTL3}
     assert site.in_use("placement") == {CTL1, CTL2, CTL3}
     assert site.in_use("keystone") == {CTL2, CTL3}
@@ -209,7 +210,7 @@ def test_a_full_disk_on_one_host_halts_before_anything_stops_and_a_retry_goes_on
     site.cloud.hosts[CTL3].disk_free_bytes = 40 * 2**30
     after = site.retry()
 
-    assert failure(halted)[0] == "job.failed"
+    assert failure(halted).code == "job.failed"
     assert stopped == []
     assert after.standing is Standing.COMPLETED
 
@@ -240,7 +241,7 @@ def test_a_schema_that_somebody_else_moved_is_migrated_again_by_a_retry() -> Non
     halted = replace(site.runner, guard=guard).run(site.plan)
     after = site.retry()
 
-    assert failure(halted)[0] == "schema.not-reached"
+    assert failure(halted).code == "schema.not-reached"
     assert after.standing is Standing.COMPLETED
     assert site.cloud.failed == []
 

@@ -10,7 +10,7 @@ import pytest
 from tests.drivers.loopback import ADDRESS, HOST, free_port
 
 from skylift.drivers.ssh import Ssh
-from skylift.drivers.systemd import NoArtifact, SystemdServices, parse_enabled, parse_unit
+from skylift.drivers.systemd import NoArtifact, SystemdServices, parse_enabled, parse_unit, parse_words
 from skylift.model.cloud import UnitSeen, UnitState
 from skylift.model.ids import Epoch, UnitName
 
@@ -95,6 +95,27 @@ def test_a_unit_that_is_not_installed_is_absent() -> None:
 )
 def test_a_unit_starts_with_its_host_if_systemd_will_not_forget_it(said: str, starts: object) -> None:
     assert parse_enabled(said) is starts
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("", ""),
+        (
+            "Traceback (most recent call last):\nModuleNotFoundError: No module named 'nova'\n\n",
+            "ModuleNotFoundError: No module named 'nova'",
+        ),
+        (
+            "cannot reach mysql+pymysql://keystone:k9-Zr2@10.0.0.9/keystone\n",
+            "cannot reach mysql+pymysql://keystone:***@10.0.0.9/keystone",
+        ),
+        ("x" * 1000, "x" * 300),
+    ],
+)
+def test_the_last_line_that_says_anything_is_told_short_and_without_a_secret(
+    written: str, words: str
+) -> None:
+    assert parse_words(written) == words
 
 
 def test_a_link_is_switched_and_read_back(services: SystemdServices, tmp_path: Path) -> None:

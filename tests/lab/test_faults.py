@@ -241,6 +241,7 @@ def test_an_artifact_that_does_not_start_halts_the_run_on_its_first_host(hop: Ho
     assert ended.code == 1
     assert "halted" in told
     assert "service.died: keystone-api.service on ctl1 could not run" in told
+    assert "its last words: this artifact is broken on purpose" in told
     assert "ssh ctl1 journalctl -u keystone-api.service -n 50 --no-pager" in told
     assert "fix and retry: repair the artifact or its configuration, then: skylift retry" in told
     run = standing(hop.operator.runs.find(None))

@@ -25,9 +25,10 @@ class ServiceDied(Refused):
     code = "service.died"
     job_ended = True
 
-    def __init__(self, unit: UnitName, host: HostName, linked: str | None) -> None:
+    def __init__(self, unit: UnitName, host: HostName, linked: str | None, words: str) -> None:
+        said = f"; its last words: {words}" if words else ""
         super().__init__(
-            f"{unit} on {host} could not run: it ended by itself on artifact {linked or 'unknown'}",
+            f"{unit} on {host} could not run: it ended by itself on artifact {linked or 'unknown'}{said}",
             Remedy(Fix.REPAIR, f"read why: skylift ssh {host} journalctl -u {unit} -n 50 --no-pager"),
             Remedy(Fix.RETRY, "repair the artifact or its configuration, then: skylift retry"),
             Remedy(Fix.ROLL_BACK, "or take back what the run has changed: skylift rollback -o back.plan"),
@@ -206,5 +207,5 @@ def observe_started(ports: Ports, host: HostName, unit: UnitName, link: PurePosi
     # systemd may be told to start a unit again for ever: what our start came to is what counts, unless
     # a reboot cut it short, after which the unit starts with the host.
     if isinstance(job, Ended) and (seen.state in _DEAD or job.code not in {0, _CUT_SHORT}):
-        raise ServiceDied(unit, host, seen.linked)
+        raise ServiceDied(unit, host, seen.linked, ports.services.last_words(host, unit))
     return Pending(f"{unit} is {seen.state.value}")

@@ -10,6 +10,7 @@ from skylift.drivers.ssh import Ssh, shell
 from skylift.drivers.ssh_problems import AnswerLost, ChangeUncertain
 from skylift.model.cloud import UnitSeen, UnitState
 from skylift.model.ids import Epoch, HostName, UnitName
+from skylift.model.masking import masked
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.ports.jobs import Command
 
@@ -23,6 +24,7 @@ _STATES = {
     "maintenance": UnitState.INACTIVE,
     "failed": UnitState.FAILED,
 }
+_WORDS = 300
 _ABSENT, _NO_ARTIFACT = 66, 67
 """How our scripts say so; far from what the tools they call end with."""
 
@@ -41,6 +43,12 @@ for each in $pid $children; do
         grep -o -- " $folder/[^/]*/" "/proc/$each/maps" 2>/dev/null || :
     done
 done | sort -u | sed 's/^ /mapped=/'
+"""
+
+# A unit that has failed keeps the id of that start; lines of earlier ones have others.
+_LAST_WORDS = r"""
+start=$(systemctl show -p InvocationID --value -- "$1")
+[ -z "$start" ] || journalctl --quiet --no-pager -o cat -n 20 "_SYSTEMD_INVOCATION_ID=$start"
 """
 
 _STOP = r"""
@@ -117,6 +125,9 @@ class SystemdServices:
     def unit(self, host: HostName, unit: UnitName, link: PurePosixPath) -> UnitSeen:
         return parse_unit(host, unit, self._ssh.ask(host, _UNIT, unit, str(link), *self._homes))
 
+    def last_words(self, host: HostName, unit: UnitName) -> str:
+        return parse_words(self._ssh.ask(host, _LAST_WORDS, unit))
+
     def stop(self, host: HostName, unit: UnitName) -> None:
         said = self._ssh.run(host, shell(_STOP, unit), changes=True)
         if said.code == _ABSENT:
@@ -155,6 +166,12 @@ class SystemdServices:
         if not status.isdecimal():
             raise AnswerLost(host, f"curl printed {status[:80]!r} instead of a status")
         return int(status) or None
+
+
+def parse_words(text: str) -> str:
+    """The last line that says anything, as ``Services.last_words`` is to tell it."""
+    said = [line.strip() for line in masked(text).splitlines() if line.strip()]
+    return said[-1][:_WORDS] if said else ""
 
 
 def parse_enabled(text: str) -> bool | None:

@@ -17,6 +17,13 @@ class Services(Protocol):
         """The unit's state and the artifact that its main process runs, read from its memory map."""
         ...
 
+    def last_words(self, host: HostName, unit: UnitName) -> str:
+        """The last line that the unit's processes wrote since its last start; empty if they wrote none.
+
+        What systemd itself says of the unit is not among it. At most 300 characters, secrets masked.
+        """
+        ...
+
     def stop(self, host: HostName, unit: UnitName) -> None:
         """Ask systemd to stop the unit, and return at once; no effect on one that is stopped.
 

@@ -134,6 +134,10 @@ class FakeServices:
         started = None if own.started_at is None or own.pid is None else Epoch(own.started_at)
         return UnitSeen(host, unit, own.state, own.pid, started, running, said)
 
+    def last_words(self, host: HostName, unit: UnitName) -> str:
+        own = self.cloud.reach(host).units.get(unit)
+        return own.words if own else ""
+
     def stop(self, host: HostName, unit: UnitName) -> None:
         found = self.cloud.reach(host)
         if unit in found.units:

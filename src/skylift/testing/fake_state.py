@@ -27,6 +27,8 @@ class FakeUnit:
     """Whether it starts with its host."""
     inactive_at: float | None = None
     """When a stop under way ends."""
+    words: str = ""
+    """The last line that its process wrote."""
 
 
 @dataclass(slots=True)

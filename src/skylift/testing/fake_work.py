@@ -67,8 +67,10 @@ def run_unit(cloud: FakeCloud, host: FakeHost, unit: FakeUnit) -> bool:
     path = host.links.get(unit.link)
     if path is None or path not in host.staged or path in cloud.broken or not _starts(cloud, host, unit):
         unit.state, unit.running, unit.pid = cloud.died, None, None
+        unit.words = f"could not run {path}"
         return False
     cloud.pids += 1
+    unit.words = ""
     unit.state, unit.running, unit.pid, unit.started_at = UnitState.ACTIVE, path, cloud.pids, cloud.now
     return True
 

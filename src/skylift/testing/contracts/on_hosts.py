@@ -165,6 +165,7 @@ class ServicesContract:
         nothing = UnitName("no-such-unit.service")
 
         assert scene.ports.services.unit(scene.host, nothing, NOWHERE).state is UnitState.ABSENT
+        assert scene.ports.services.last_words(scene.host, nothing) == ""
         assert scene.run(scene.ports.services.start_command(nothing)).code != 0
 
     def test_a_link_is_never_pointed_to_nothing(self, scene: Scene) -> None:
