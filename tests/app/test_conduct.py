@@ -14,6 +14,7 @@ from skylift.app.account import standing
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
 from skylift.app.control import StepUnknown, tell
+from skylift.app.measuring import silent_balancers
 from skylift.app.propose import PlanUnsafe, propose
 from skylift.app.runs import Runs
 from skylift.app.wiring import hold
@@ -26,7 +27,7 @@ from skylift.engine.operate import Asked, abort, pause, retry, skip
 from skylift.engine.problems import Holder, RunHeld, RunRefuses
 from skylift.engine.store_problems import LeaseUnsure
 from skylift.model.cloud import BackendState
-from skylift.model.ids import RunId, StepId
+from skylift.model.ids import HostName, RunId, StepId
 from skylift.model.problem import Problem
 from skylift.model.record import Policy
 from skylift.planning.text import PlanChanged, write_plan
@@ -67,6 +68,12 @@ def test_what_the_lease_did_not_let_it_ask_is_told_as_no_change_of_the_cloud(des
 
     with pytest.raises(LeaseUnsure):
         apply(site, RUN, desk.plan(), desk.bench, approval=Approval.ALL)
+
+
+def test_a_balancer_that_cannot_be_asked_is_a_silent_one(desk: Desk) -> None:
+    desk.cloud.hosts[HostName("ctl2")].reachable = False
+
+    assert silent_balancers(desk.site) == (HostName("ctl2"),)
 
 
 def test_an_upgrade_from_looking_to_completion_fails_no_request(desk: Desk) -> None:

@@ -45,9 +45,7 @@ def tally(failed: int = 0, gap: float = 0.3, *, alive: bool = True) -> ProbeTall
     return ProbeTally(1000, failed, {"glance": gap, "keystone": 0.2}, Epoch(1.0), alive=alive)
 
 
-def over_budget(
-    now: ProbeTally, before: ProbeTally, loss: LossBudget, *, blackout: int = 0
-) -> Problem | None:
+def over_budget(now: ProbeTally, before: ProbeTally, loss: LossBudget, *, blackout: int = 0) -> str | None:
     return over(now, counted(before, Epoch(0)), loss, blackout=blackout)
 
 
@@ -63,9 +61,10 @@ def test_only_what_was_lost_since_counts(failed: int, gap: float, more: int, oth
 
 def test_the_problem_names_the_api_and_the_ways_out() -> None:
     """Row 10."""
-    spent = over_budget(tally(gap=7.25), tally(), LOSS)
+    lost = over_budget(tally(gap=7.25), tally(), LOSS)
 
-    assert isinstance(spent, LossBudgetSpent)
+    assert lost is not None
+    spent = LossBudgetSpent(lost)
     assert str(spent) == (
         "the run was paused to protect users: glance gave no good answer for 7.2 s, and the policy allows 5 s"
     )
@@ -155,6 +154,21 @@ def guarded(journal: Journal, counts: Iterable[ProbeTally | str]) -> list[Proble
     asked = list(counts)
     guard = guard_of(journal, asked)
     return [guard(fold(journal.events()), Epoch(1e9 + n * 3)) for n in range(len(asked))]
+
+
+def test_whoever_is_called_is_told_which_balancer_is_silent(journal: Journal) -> None:
+    """Users lose most by one that died, and no API of theirs has failed then."""
+    vantage = Counted(FakeCloud(sample_record()), [tally(0), tally(6)])
+    guard = LossGuard(
+        vantage, journal, "run-1", loss=LOSS, host="client", balancers=lambda: (HostName("ctl2"),)
+    )
+
+    problems = [guard(fold(journal.events()), Epoch(1e9 + n * 3)) for n in range(2)]
+
+    assert problems[0] is None
+    assert str(problems[1]).endswith("the policy allows 5; the balancer on ctl2 does not answer")
+    assert problems[1] is not None
+    assert "skylift ssh ctl2 systemctl status haproxy" in problems[1].remedies[0].how
 
 
 def test_a_run_within_its_budget_goes_on(journal: Journal) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from skylift.actions.backend_traffic import DrainBackend
@@ -12,7 +12,7 @@ from skylift.engine.decide import Loan, Order
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Journal, LossCounted, milliseconds
 from skylift.engine.ledger import Ledger
-from skylift.model.ids import Epoch, PoolName, Seconds
+from skylift.model.ids import Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.record import LossBudget
 from skylift.planning.plan import Notice, Plan
@@ -29,11 +29,18 @@ class LossBudgetSpent(Refused):
 
     code = "loss-budget.spent"
 
-    def __init__(self, what: str, *, of_hosts: bool = False) -> None:
+    def __init__(self, what: str, *, of_hosts: bool = False, silent: Iterable[HostName] = ()) -> None:
+        """``silent`` are the balancers that do not answer now."""
+        silent = tuple(silent)
+        beside = f"; the balancer on {' and '.join(silent)} does not answer" if silent else ""
         back = Remedy(Fix.ROLL_BACK, "or take it back, as far as it can: skylift rollback -o back.plan")
         forward = "" if of_hosts else " --forward"
         super().__init__(
-            f"the run was paused to protect users: {what}",
+            f"the run was paused to protect users: {what}{beside}",
+            *(
+                Remedy(Fix.REPAIR, f"see what it does: skylift ssh {h} systemctl status haproxy")
+                for h in silent
+            ),
             Remedy(Fix.REPAIR, "see which API fails, and during which step: skylift report"),
             Remedy(Fix.RETRY, f"when the APIs are whole again: skylift resume{forward}"),
             *(() if of_hosts else (back,)),
@@ -91,10 +98,8 @@ def counted(tally: ProbeTally, now: Epoch) -> LossCounted:
     return LossCounted(tally.failed, tally.failed_guests, gaps_ms, milliseconds(now))
 
 
-def over_budget(
-    tally: ProbeTally, before: LossCounted, loss: LossBudget, *, blackout: int = 0
-) -> Problem | None:
-    """What was lost beyond the budget since ``before`` was counted; none if it holds.
+def over_budget(tally: ProbeTally, before: LossCounted, loss: LossBudget, *, blackout: int = 0) -> str | None:
+    """What was lost beyond the budget since ``before`` was counted, in words; none if it holds.
 
     A gap counts if it is longer than the policy's and longer than it already was ``before``, so that a
     run that was resumed after a gap is not paused by that gap again; one that was open then, and lasts, is.
@@ -104,16 +109,10 @@ def over_budget(
     guests = tally.failed_guests - before.failed_guests
     failed = tally.failed - before.failed - min(guests, blackout)
     if failed > loss.failed_requests:
-        return LossBudgetSpent(
-            f"{failed} requests failed or were lost, and the policy allows {loss.failed_requests}",
-            of_hosts=blackout > 0,
-        )
+        return f"{failed} requests failed or were lost, and the policy allows {loss.failed_requests}"
     for api, gap in sorted(tally.longest_gap_s.items()):
         if round(gap * 1000) > max(loss.gap * 1000, before.gaps_ms.get(api, 0)):
-            return LossBudgetSpent(
-                f"{api} gave no good answer for {gap:.1f} s, and the policy allows {loss.gap} s",
-                of_hosts=blackout > 0,
-            )
+            return f"{api} gave no good answer for {gap:.1f} s, and the policy allows {loss.gap} s"
     return None
 
 
@@ -126,6 +125,7 @@ class LossGuard:
     A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users.
     In an ``outage`` that the plan announces nothing is judged, for a pause would only make it longer; what is
     lost counts from its end on.
+    ``balancers`` tells which of them do not answer: users lose most by one that died, and it is named then.
     """
 
     def __init__(
@@ -138,6 +138,7 @@ class LossGuard:
         host: str,
         blackout: int = 0,
         outage: Callable[[Run], bool] = lambda _run: False,
+        balancers: Callable[[], Iterable[HostName]] = tuple,
     ) -> None:
         self._vantage = vantage
         self._journal = journal
@@ -146,6 +147,7 @@ class LossGuard:
         self._host = host
         self._blackout = blackout
         self._outage = outage
+        self._balancers = balancers
         self._was_out = False
         self._looked_at = Epoch(0.0)
         self._heard_at: Epoch | None = None
@@ -170,7 +172,10 @@ class LossGuard:
             self._write(counted(tally, now), since=run.lost)
             return None
         before = run.lost or self._kept(counted(tally, now))
-        return over_budget(tally, before, self._loss, blackout=self._blackout)
+        lost = over_budget(tally, before, self._loss, blackout=self._blackout)
+        if lost is None:
+            return None
+        return LossBudgetSpent(lost, of_hosts=self._blackout > 0, silent=self._balancers())
 
     def _kept(self, now: LossCounted) -> LossCounted:
         """What counts from here on: this count, unless the journal has one that the run does not know yet."""

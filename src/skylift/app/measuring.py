@@ -13,6 +13,7 @@ from skylift.app.site import Site
 from skylift.engine.drive import Guard
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
+from skylift.model.ids import HostName
 from skylift.model.problem import Refused, Transient, Uncertain
 from skylift.model.record import LossBudget
 
@@ -42,9 +43,29 @@ def measured(
         if not resumed:
             _let_pass(site, bench)
         host = site.record.vantage.host
-        yield LossGuard(vantage, journal, label, loss=loss, host=host, blackout=blackout, outage=outage)
+        yield LossGuard(
+            vantage,
+            journal,
+            label,
+            loss=loss,
+            host=host,
+            blackout=blackout,
+            outage=outage,
+            balancers=lambda: silent_balancers(site),
+        )
     finally:
         end_probes(site, folder, bench)
+
+
+def silent_balancers(site: Site) -> tuple[HostName, ...]:
+    """Those that do not answer now."""
+    silent = []
+    for host in site.record.hosts_in(site.record.balancer.role):
+        try:
+            site.ports.balancer.backends(host.name)
+        except Transient:
+            silent.append(host.name)
+    return tuple(silent)
 
 
 def end_probes(site: Site, folder: RunFolder, bench: Bench) -> None:
