@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.lab.hop import Hop
+from tests.lab.logged import logged
 
 from skylift.app.record_file import load_record
 from skylift.app.wiring import ports_for
@@ -43,6 +44,10 @@ and the core cloud are over before that one is built: they have their own, and a
 at a time."""
 
 _UP_S = 1500
+_STANDS: list[Lab] = []
+"""The lab that was brought up last, if it was not taken down since."""
+_TOLD: set[Path] = set()
+"""The modules of which a failure was told with the hosts' logs."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -55,6 +60,16 @@ def _rank(item: pytest.Item) -> tuple[int, int]:
     if item.path.parent != Path(__file__).parent or item.path.stem not in _ORDER:
         return (-1, 0)
     return (_ORDER.index(item.path.stem), item.reportinfo()[1] or 0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The first failure of each module comes with what the hosts had logged; later ones may follow from it."""
+    report = yield
+    if report.failed and item.path.parent == Path(__file__).parent and item.path not in _TOLD and _STANDS:
+        _TOLD.add(item.path)
+        report.sections.append(("what the hosts of the lab had logged", logged(_STANDS[-1])))
+    return report
 
 
 class OneLab:
@@ -196,3 +211,4 @@ def ports(record: Record) -> Iterator[Ports]:
 def _lab(place: Lab, verb: str, *words: str) -> None:
     command = [sys.executable, "-m", "skylift.cli.main", "lab", verb, "--dir", str(place.folder), *words]
     subprocess.run(command, check=True, timeout=_UP_S)
+    _STANDS[:] = [place] if verb == "up" else []
