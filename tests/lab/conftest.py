@@ -64,7 +64,7 @@ def _rank(item: pytest.Item) -> tuple[int, int]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The first failure of each module comes with what the hosts had logged; later ones may follow from it."""
+    """The first failure of each module comes with what hosts had logged; later ones may follow from it."""
     report = yield
     if report.failed and item.path.parent == Path(__file__).parent and item.path not in _TOLD and _STANDS:
         _TOLD.add(item.path)
