@@ -23,6 +23,7 @@ _ORDER = (
     "test_tutorial",
     "test_core_brief",
     "test_core_rollback",
+    "test_core_restore",
     "test_core_workers",
     "test_core",
     "test_core_contracts",

@@ -24,6 +24,8 @@ from skylift.gate.stamp import stamp
 
 RESULTS = Path("docs/reference/lab-results.json")
 PAGE = Path("docs/reference/lab-results.md")
+STAGES = "SKYLIFT_TEST_STAGES"
+"""The environment's word for which ways back are gone, by number: all of them take two hours."""
 BASELINE = "SKYLIFT_TEST_BASELINE"
 """The environment's word for how many seconds users' requests are measured before each upgrade."""
 LEFT_OUT = "left-out"
@@ -54,7 +56,9 @@ STORIES: Mapping[str, Story] = {
         environment={BASELINE: "1350"},
     ),
     "core-brief": Story(("core_brief",), requests=3000),
-    "core-rollback": Story(("core_rollback",), requests=10_000),
+    "core-rollback": Story(("core_rollback",), 5000, MappingProxyType({STAGES: "1,2,3,4"})),
+    "core-rollback-late": Story(("core_rollback",), 10_000, MappingProxyType({STAGES: "5,6"})),
+    "core-restore": Story(("core_restore",), requests=3000),
     "core-workers": Story(("core_workers",), requests=3000),
     "core": Story(("core", "core_contracts", "core_upgrade"), 10_000, _LONGER),
     "core-reboot": Story(("core_reboot",), requests=500),
