@@ -154,8 +154,8 @@ def test_staging_again_verifies_what_is_there_and_fetches_nothing(depot: Depot) 
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (_change, "a file is not what its manifest says"),
-        (_remove, "a file is not what its manifest says"),
+        (_change, ": bin/serve is not what its manifest says"),
+        (_remove, ": with space.py is not what its manifest says"),
         (_add, "files that its manifest does not list"),
         (_relink, "links that its manifest does not list"),
         (_add_pipe, "neither file, folder nor link"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from py_compile import PycInvalidationMode
+from py_compile import compile as compile_file
 from typing import TYPE_CHECKING
 
 import pytest
 
 from skylift.gate.lab import artifacts
-from skylift.gate.lab.artifacts import HOME, artifact, broken, build_broken, releases
+from skylift.gate.lab.artifacts import HOME, artifact, broken, build_broken, dated_files, releases
 from skylift.gate.lab.host import LabProblem
 from skylift.gate.lab.launchers import launcher
 from skylift.gate.lab.manifest import write_manifest
@@ -78,6 +80,24 @@ def test_whatever_it_is_built_from_changes_the_name(
     monkeypatch.setattr(artifacts, what, changed)
 
     assert artifact("2024.1").name != before
+
+
+@pytest.mark.parametrize(
+    ("mode", "dated"),
+    [
+        (PycInvalidationMode.TIMESTAMP, ["a.pyc"]),
+        (PycInvalidationMode.CHECKED_HASH, ["a.pyc"]),
+        (PycInvalidationMode.UNCHECKED_HASH, []),
+    ],
+)
+def test_a_compiled_file_that_python_would_write_again_is_found(
+    tmp_path: Path, mode: PycInvalidationMode, dated: list[str]
+) -> None:
+    """One was: root's helpers of Neutron wrote it, and the artifact could not be staged again."""
+    (tmp_path / "a.py").write_text("x = 1\n")
+    compile_file(str(tmp_path / "a.py"), cfile=str(tmp_path / "a.pyc"), invalidation_mode=mode)
+
+    assert [file.name for file in dated_files(tmp_path)] == dated
 
 
 @pytest.mark.parametrize("component", [service.link_name for service in API.services])

@@ -44,7 +44,12 @@ verify() {
     doing="verify $name: its manifest is not $digest"
     echo "${digest#sha256:}  MANIFEST.sha256" | sha256sum --quiet --strict -c - >&2
     doing="verify $name: a file is not what its manifest says"
-    sha256sum --quiet --strict -c MANIFEST.sha256 >&2
+    sha256sum --quiet --strict -c MANIFEST.sha256 >"$2.wrong" || {
+        cat "$2.wrong" >&2
+        wrong=$(head -n 1 "$2.wrong")
+        doing="verify $name: ${wrong%%: FAILED*} is not what its manifest says"
+        exit 1
+    }
     doing="verify $name: it has files that its manifest does not list"
     { sed 's/^[0-9a-f]*  //' MANIFEST.sha256; echo MANIFEST.sha256; } | sort >"$2.listed"
     find . -type f -printf '%P\n' | sort >"$2.found"
