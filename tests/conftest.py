@@ -1,4 +1,7 @@
-"""Golden files: what a reviewer reads. ``pytest --update-golden`` rewrites them."""
+"""What all tests share: golden files, which a reviewer reads, and examples that may take their time.
+
+``pytest --update-golden`` rewrites golden files.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Claims that several modules make say what they saw, as those of a test module do.
 pytest.register_assert_rewrite("tests.lab.hop", "skylift.testing.contracts")
+
+# A machine that is busy with other work makes an example slow, and no claim is about that.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 GOLDEN = Path(__file__).parent / "golden"
 

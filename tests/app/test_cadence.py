@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skylift.app.cadence import MONTHS, next_update
@@ -85,7 +85,6 @@ def test_nothing_is_due_without_a_policy_after_a_run_that_is_open_or_only_prepar
     assert next_update(Policy(every="month"), prepared, run) is None
 
 
-@settings(deadline=None)
 @given(
     ended=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)),  # noqa: DTZ001 - made aware below
     every=st.sampled_from(("week", *MONTHS)),

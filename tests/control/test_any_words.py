@@ -172,4 +172,4 @@ class Words(RuleBasedStateMachine):
 
 
 TestAnyWords = Words.TestCase
-TestAnyWords.settings = settings(deadline=None, max_examples=60, stateful_step_count=40, print_blob=True)
+TestAnyWords.settings = settings(max_examples=60, stateful_step_count=40, print_blob=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skylift.actions.action import Action, NothingToUndo, Progress, Reversal
@@ -88,7 +88,7 @@ class World:
                 self.cloud.pass_time(1)
 
 
-@settings(deadline=None, max_examples=60, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, print_blob=True)
 @given(
     plan=plans(),
     deaths=st.lists(st.integers(0, 60), max_size=6),
@@ -110,7 +110,7 @@ def test_any_plan_with_any_deaths_runs_every_command_once_and_in_order(
     assert all(ran.index(e.before) < ran.index(e.after) for e in plan.edges)
 
 
-@settings(deadline=None, max_examples=60, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, print_blob=True)
 @given(plan=plans(), deaths=st.lists(st.integers(0, 60), max_size=6), at_once=st.integers(1, 6))
 def test_any_journal_starts_a_step_only_after_all_before_it_and_never_too_many(
     plan: Plan, deaths: list[int], at_once: int
@@ -132,7 +132,7 @@ def test_any_journal_starts_a_step_only_after_all_before_it_and_never_too_many(
     assert done == {s.id for s in plan.steps}
 
 
-@settings(deadline=None, max_examples=60, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, print_blob=True)
 @given(plan=plans(), deaths=st.lists(st.integers(0, 60), max_size=3))
 def test_any_prefix_of_a_journal_folds_and_the_run_kept_up_event_by_event_is_the_journal_folded(
     plan: Plan, deaths: list[int]

@@ -11,10 +11,13 @@ from time import monotonic
 
 from tests.drivers.loopback import ADDRESS
 
+from skylift.gate.lab.commands import poll
 from skylift.model.ids import PoolName
 
 POOL, OTHER = PoolName("placement"), PoolName("plain")
-LIMIT_S = 20
+LIMIT_S = 120
+LONGEST_S = 60
+"""For which park.lua lets anything wait."""
 
 CONFIG = """\
 global
@@ -24,9 +27,9 @@ global
     lua-load-per-thread {script}
 defaults
     mode http
-    timeout connect 2s
-    timeout client 30s
-    timeout server 30s
+    timeout connect 60s
+    timeout client 120s
+    timeout server 120s
 frontend parks
     bind 127.0.0.1:{parks}
     default_backend placement
@@ -65,10 +68,11 @@ class Haproxy:
 
 @dataclass(slots=True)
 class Client:
-    """Asks again and again on one connection; ``took_s`` has each good answer's time, by when it came."""
+    """Asks again and again on one connection; ``answers`` has when each good one was asked for and came."""
 
     port: int
-    took_s: list[tuple[float, float]] = field(default_factory=list)
+    asking_since: float = 0.0
+    answers: list[tuple[float, float]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     over: Event = field(default_factory=Event)
 
@@ -78,11 +82,11 @@ class Client:
         line.connect()
         wire = line.sock
         while not self.over.is_set():
-            took_s = asked(line)
-            if took_s is None or line.sock is not wire:
+            self.asking_since = monotonic()
+            if asked(line) is None or line.sock is not wire:
                 self.failed.append("no good answer on the first connection")
                 return
-            self.took_s.append((monotonic(), took_s))
+            self.answers.append((self.asking_since, monotonic()))
             self.over.wait(0.005)
         line.close()
 
@@ -108,14 +112,20 @@ def once(port: int) -> float:
     return took_s
 
 
-def with_clients(port: int, count: int, meanwhile: Callable[[], None]) -> list[Client]:
-    """What ``count`` clients met while something else was done."""
+def await_asking(clients: list[Client], since: float) -> None:
+    """Return when each of them waits for an answer that it asked for after ``since``."""
+    assert poll(lambda: all(client.asking_since > since for client in clients), limit_s=LONGEST_S / 2)
+
+
+def with_clients(port: int, count: int, meanwhile: Callable[[list[Client]], None]) -> list[Client]:
+    """What ``count`` clients met while something else was done; each had an answer before."""
     clients = [Client(port) for _ in range(count)]
     threads = [Thread(target=client.ask_on) for client in clients]
     for thread in threads:
         thread.start()
     try:
-        meanwhile()
+        assert poll(lambda: all(client.answers for client in clients), limit_s=LIMIT_S)
+        meanwhile(clients)
     finally:
         for client in clients:
             client.over.set()

@@ -345,9 +345,11 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_the_pushes_of_a_tick_are_made_at_the_same_time(pool: ThreadPoolExecutor) -> None:
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=60)
     script = Script(raises={name: _meeting(together) for name in "abc"})
-    execution = opened(plan_of([step(name, script) for name in "abc"]), MemoryJournal(), pool)
+    patient = replace(LIMITS, patience_s=60)
+    plan = plan_of([step(name, script) for name in "abc"])
+    execution = opened(plan, MemoryJournal(), pool, limits=patient)
 
     execution.tick(T0)
 
@@ -385,7 +387,7 @@ def _meeting(barrier: threading.Barrier) -> Callable[[], Problem]:
 
 def _waiting(event: threading.Event) -> Callable[[], Problem]:
     def waited() -> Problem:
-        event.wait(timeout=30)
+        event.wait(timeout=120)
         return Transient("it was slow")
 
     return waited

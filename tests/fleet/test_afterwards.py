@@ -54,7 +54,7 @@ def even(fleet: Fleet, band: int = BAND) -> Wanted:
     return Wanted(Kind.BALANCE, band, hosts=frozenset(fleet.hosts))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(fleets(), policies())
 def test_whatever_is_done_afterwards_is_accepted_by_the_verifier(fleet: Fleet, policy: FleetPolicy) -> None:
     plan = plan_fleet(fleet, policy, orders=1)

@@ -13,7 +13,7 @@ from skylift.model.fleet_policy import FleetPolicy
 from skylift.verifier.fleet.verify import verify_fleet
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(fleets(), policies())
 def test_every_plan_is_accepted_by_the_verifier(fleet: Fleet, policy: FleetPolicy) -> None:
     plan = plan_fleet(fleet, policy)
@@ -21,7 +21,7 @@ def test_every_plan_is_accepted_by_the_verifier(fleet: Fleet, policy: FleetPolic
     assert verify_fleet(document_of(fleet, policy), plan_document(plan)) == ()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(fleets(), policies())
 def test_no_plan_is_better_than_its_bounds(fleet: Fleet, policy: FleetPolicy) -> None:
     plan = plan_fleet(fleet, policy)
@@ -43,13 +43,13 @@ def moved_for_want_of_room(plan: FleetPlan) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(fleets(), policies())
 def test_the_same_fleet_gives_the_same_plan(fleet: Fleet, policy: FleetPolicy) -> None:
     assert plan_fleet(fleet, policy) == plan_fleet(fleet, policy)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(fleets(), policies())
 def test_a_fleet_is_read_as_it_was_written(fleet: Fleet, policy: FleetPolicy) -> None:
     assert fleet_of(document_of(fleet, policy)) == (fleet, policy)

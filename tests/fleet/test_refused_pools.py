@@ -43,7 +43,7 @@ def test_the_fewest_instances_are_named_that_would_do() -> None:
     assert len(proof.instead) == 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from([2, 8, 32]), max_size=6), min_size=2, max_size=5))
 def test_the_fix_that_a_proof_names_takes_the_proof_away(loads: list[list[int]]) -> None:
     fleet = full({f"h{n}": load for n, load in enumerate(loads) if sum(load) <= 64})

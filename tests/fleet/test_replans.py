@@ -22,7 +22,7 @@ POLICY = FleetPolicy()
 PLAN = plan_fleet(CLOUD, POLICY)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(fleets(), policies(), st.integers(0, 100))
 def test_what_is_left_of_any_plan_at_any_moment_is_planned_and_accepted(
     fleet: Fleet, policy: FleetPolicy, percent: int

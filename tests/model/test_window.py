@@ -131,7 +131,7 @@ def says_open(found: Calendar, moment: datetime) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=150, print_blob=True)
+@settings(max_examples=150, print_blob=True)
 @given(found=calendars(), around=st.sampled_from(CHANGES), quarters=st.integers(-500, 500))
 def test_it_is_never_open_when_the_clock_on_the_wall_says_that_it_is_not(
     found: Calendar, around: datetime, quarters: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skylift.app.outbox import OutboxFile, Settled
@@ -44,7 +44,6 @@ def test_a_torn_line_is_lost_alone_wherever_it_was_torn(outbox: OutboxFile) -> N
         assert outbox.settled() == (FIRST, THIRD), end
 
 
-@settings(deadline=None)
 @given(noise=st.binary(max_size=60))
 def test_nothing_in_the_file_stops_a_run(tmp_path_factory: pytest.TempPathFactory, noise: bytes) -> None:
     outbox = OutboxFile(tmp_path_factory.mktemp("told") / "told")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skylift.app.story import Story
@@ -94,7 +94,6 @@ def test_a_stage_that_waits_for_its_approval_is_told_once_and_not_while_the_run_
     assert awaited[0].sentence == "the run waits for the approval of prepare: skylift approve prepare"
 
 
-@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, len(EVENTS))))
 def test_however_it_is_heard_the_same_is_told_under_the_same_keys(cuts: list[int]) -> None:
     story, heard = Story(Upgrading(PLAN)), list[Notification]()

@@ -19,7 +19,7 @@ TEXT = write_plan(sample_plan(controllers=2, components=(PLACEMENT,)))
 
 
 @given(at=st.integers(0, len(TEXT) - 1), bits=st.integers(1, 255))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_one_changed_byte_is_enough_to_refuse_a_plan(at: int, bits: int) -> None:
     changed = bytearray(TEXT)
     changed[at] ^= bits
@@ -29,7 +29,7 @@ def test_one_changed_byte_is_enough_to_refuse_a_plan(at: int, bits: int) -> None
 
 
 @given(at=st.integers(0, len(TEXT) - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_plan_that_was_cut_off_is_refused(at: int) -> None:
     with pytest.raises(PlanChanged):
         read_plan(TEXT[:at])

@@ -28,7 +28,7 @@ from skylift.verifier.verify import verify
 K = TypeVar("K")
 V = TypeVar("V")
 
-ENOUGH = settings(max_examples=40, deadline=None)
+ENOUGH = settings(max_examples=40)
 
 
 @given(site=sites())

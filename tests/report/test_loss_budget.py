@@ -24,6 +24,7 @@ from skylift.app.loss_budget import over_budget as over
 from skylift.engine.fold import fold
 from skylift.engine.journal import Journal, LossCounted, StepDone, StepStarted
 from skylift.engine.operate import Asked, open_run, resume, take_up
+from skylift.engine.store_problems import LeaseUnsure
 from skylift.model.ids import Epoch, HostName, PoolName, Seconds, StepId
 from skylift.model.problem import Problem
 from skylift.model.record import LossBudget
@@ -104,13 +105,15 @@ def test_a_gap_that_the_plan_announces_spends_nothing() -> None:
 class Counted(FakeVantage):
     """A vantage whose counts a test has written down; a string is a host out of reach."""
 
-    counts: list[ProbeTally | str] = field(default_factory=list)
+    counts: list[ProbeTally | Problem | str] = field(default_factory=list)
 
     def tally(self, label: str) -> ProbeTally:
         assert label == "run-1"
         count = self.counts.pop(0)
         if isinstance(count, str):
             raise HostUnreachable(self.cloud.record.vantage.host, count)
+        if isinstance(count, Problem):
+            raise count
         return count
 
 
@@ -143,13 +146,13 @@ def test_what_guests_lost_is_counted_apart() -> None:
     assert (count.failed, count.failed_guests, count.document(2.0)["failed_guests"]) == (2, 1, 1)
 
 
-def guard_of(journal: Journal, counts: Iterable[ProbeTally | str]) -> LossGuard:
+def guard_of(journal: Journal, counts: Iterable[ProbeTally | Problem | str]) -> LossGuard:
     """As a process has one."""
     vantage = Counted(FakeCloud(sample_record()), list(counts))
     return LossGuard(vantage, journal, "run-1", loss=LOSS, host="client")
 
 
-def guarded(journal: Journal, counts: Iterable[ProbeTally | str]) -> list[Problem | None]:
+def guarded(journal: Journal, counts: Iterable[ProbeTally | Problem | str]) -> list[Problem | None]:
     """What the guard of one process says of each count, one after another."""
     asked = list(counts)
     guard = guard_of(journal, asked)
@@ -236,6 +239,18 @@ def test_a_vantage_host_out_of_reach_for_a_short_while_stops_nothing(journal: Jo
     assert guarded(journal, [tally(), *["it is restarting"] * 10, tally()]) == [None] * 12
 
 
+def test_a_process_that_stood_still_takes_that_for_no_silence(journal: Journal) -> None:
+    """It was suspended, or had to wait for its turn; its connection was lost meanwhile."""
+    guard, run = guard_of(journal, [tally(), "the connection broke", tally()]), fold(journal.events())
+
+    assert [guard(run, Epoch(1e9 + at)) for at in (0, 600, 603)] == [None] * 3
+
+
+def test_a_process_that_may_not_look_says_nothing_of_users(journal: Journal) -> None:
+    """Its lease may have ended; seen on a busy machine, where the run was paused by that."""
+    assert guarded(journal, [tally(), *[LeaseUnsure()] * 25, tally()]) == [None] * 27
+
+
 def test_nobody_measuring_for_a_minute_stops_the_run(journal: Journal) -> None:
     last = guarded(journal, [tally(), *[tally(alive=False)] * 25])[-1]
 
@@ -289,7 +304,12 @@ def test_what_is_lost_in_an_announced_outage_pauses_nothing_and_what_is_lost_aft
     journal: Journal,
 ) -> None:
     """Until now the first seconds of a stop that had been announced, and approved, paused the run in it."""
-    counts: list[ProbeTally | str] = [tally(0), tally(90, gap=90), tally(91, gap=90), tally(97, gap=90)]
+    counts: list[ProbeTally | Problem | str] = [
+        tally(0),
+        tally(90, gap=90),
+        tally(91, gap=90),
+        tally(97, gap=90),
+    ]
     out = iter([False, True, False, False, False])
     vantage = Counted(FakeCloud(sample_record()), counts)
     guard = LossGuard(vantage, journal, "run-1", loss=LOSS, host="client", outage=lambda _: next(out))

@@ -122,10 +122,9 @@ def test_without_signers_edits_are_found_and_it_says_that_nobody_answers_for_the
 
 @pytest.mark.parametrize("name", ["plan", "plan.seal"])
 @settings(
-    deadline=None,
     max_examples=60,
     print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_every_byte_of_a_plan_and_of_its_seal_counts(

@@ -192,7 +192,7 @@ def test_many_hosts_one_after_another_are_given_the_time_they_need() -> None:
     assert ran.broken == ()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     small_fleets.fleets(),
     small_fleets.policies(),

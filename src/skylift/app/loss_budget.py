@@ -12,6 +12,7 @@ from skylift.engine.decide import Loan, Order
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Journal, LossCounted, milliseconds
 from skylift.engine.ledger import Ledger
+from skylift.engine.store_problems import LeaseUnsure
 from skylift.model.ids import Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
 from skylift.model.record import LossBudget
@@ -122,7 +123,8 @@ class LossGuard:
     What counts is lost since an operator last let the run go on, whichever process drove it meanwhile: what
     had been lost by then is in the ``journal``, written down when the first of them looked.
 
-    A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users.
+    A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users. Nor does
+    a process of ours that stood still: silence is what is met with by those who look.
     In an ``outage`` that the plan announces nothing is judged, for a pause would only make it longer; what is
     lost counts from its end on.
     ``balancers`` tells which of them do not answer: users lose most by one that died, and it is named then.
@@ -150,23 +152,24 @@ class LossGuard:
         self._balancers = balancers
         self._was_out = False
         self._looked_at = Epoch(0.0)
-        self._heard_at: Epoch | None = None
+        self._silent_since: Epoch | None = None
 
     def __call__(self, run: Run, now: Epoch) -> Problem | None:
         if now - self._looked_at < LOOK_EVERY_S:
             return None
         self._looked_at = now
-        self._heard_at = self._heard_at or now
         if self._outage(run):
-            self._was_out, self._heard_at = True, now
+            self._was_out, self._silent_since = True, None
             return None
         try:
             tally = self._vantage.tally(self._label)
+        except LeaseUnsure:
+            return None  # whoever may not look now does nothing else either
         except Transient as unreached:
             return self._silent(now, str(unreached))
         if not tally.alive:
             return self._silent(now, "the probes have ended")
-        self._heard_at = now
+        self._silent_since = None
         if self._was_out:
             self._was_out = False
             self._write(counted(tally, now), since=run.lost)
@@ -189,5 +192,5 @@ class LossGuard:
         return ledger.run.lost
 
     def _silent(self, now: Epoch, why: str) -> Problem | None:
-        silent_s = now - (self._heard_at or now)
-        return ProbesSilent(self._host, why) if silent_s > _SILENT_S else None
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        return ProbesSilent(self._host, why) if now - self._silent_since > _SILENT_S else None
