@@ -162,9 +162,12 @@ def before_the_end(record: Record, shape: Shape) -> tuple[Cloud, Undone]:
                 new.add((service, host))
             case _:
                 pass
+    newer = {(r.database, r.service, r.host): r for r in after.reports}
     reports = [
-        newer if any(r.service == s and r.is_from(host) for s, host in new) else r
-        for r, newer in zip(before.reports, after.reports, strict=True)
+        newer[r.database, r.service, r.host]
+        if any(r.service == s and r.is_from(host) for s, host in new)
+        else r
+        for r in before.reports
     ]
     undone = Undone(
         run=RUN,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from skylift.actions.action import Action
 from skylift.actions.automation import GiveAutomationBack, PauseAutomation
 from skylift.actions.await_ended import AwaitEnded
+from skylift.actions.await_heard import AwaitHeard
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.backups import BackUpDatabase, RehearseRestore, RestoreDatabase
@@ -34,6 +35,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             AwaitAgents,
             AwaitEnded,
             AwaitHealthy,
+            AwaitHeard,
             AwaitIdle,
             AwaitQuiet,
             AwaitReport,

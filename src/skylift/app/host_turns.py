@@ -16,13 +16,12 @@ from skylift.app.site import Site
 from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep
 from skylift.fleet.mandate import Mandate, Purpose
 from skylift.fleet.volume import VolumeTurn
-from skylift.model.ids import HostName, Seconds, ServiceName, StepId
+from skylift.model.ids import HostName, Seconds, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import HostEntry, ServiceEntry
 from skylift.model.roster import Roster
+from skylift.planning.survey import NOVA_COMPUTE
 from skylift.ports import Command
-
-NOVA_COMPUTE = ServiceName("nova-compute")
 
 
 class NoComputeService(Refused):

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from skylift.catalog.known_roster import KnownRoster
-from skylift.model.ids import ComponentName, ServiceName
+from skylift.model.ids import ComponentName, Seconds, ServiceName
 from skylift.model.release import Release
 from skylift.model.roster import Roster
 
@@ -73,6 +73,20 @@ class BeforeStart:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardLate:
+    """On a way back: those that speak to a service do not know at first that one of its release is there.
+
+    Then the first host that goes back is waited for before any other does, and should be one without users'
+    instances.
+    """
+
+    for_s: Seconds
+    """After how long, from its start, all of them know."""
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class KnownService:
     """One kind of process of a component."""
 
@@ -97,6 +111,7 @@ class KnownService:
     """The last release whose API opens a closed host again; none if every one does."""
     openable_source: str = ""
     before_start: BeforeStart | None = None
+    heard_late: HeardLate | None = None
     since: Release | None = None
     """First release that has it; none if every release of the component does."""
     until: Release | None = None

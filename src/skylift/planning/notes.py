@@ -72,6 +72,7 @@ def _component_notes(left: Left) -> Iterator[str]:
         yield from _note_on_what_users_have(left)
         yield from _together_notes(left)
         yield from _before_start_notes(left)
+        yield from _heard_late_notes(left)
         yield from _losses(left)
     yield from _first_and_last_notes(left)
     yield from _closing_notes(left)
@@ -168,6 +169,17 @@ def _before_start_notes(left: Left) -> Iterator[str]:
             yield (
                 f"before {service.name} of {left.target.release} starts on a host, a step there serves to "
                 f"{due.name}: {due.because} ({due.source})"
+            )
+
+
+def _heard_late_notes(left: Left) -> Iterator[str]:
+    for service in left.services if left.back else ():
+        late = service.known.heard_late
+        if late and service.turns[1:]:
+            first = service.turns[0]
+            yield (
+                f"{service.name} goes back on {first} first, and {late.for_s} s later on the others: "
+                f"{late.because} ({late.source})"
             )
 
 

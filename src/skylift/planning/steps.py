@@ -9,6 +9,7 @@ from typing import Literal
 
 from skylift.actions.action import Action
 from skylift.actions.await_ended import AwaitEnded
+from skylift.actions.await_heard import AwaitHeard
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.backups import BackUpDatabase, RehearseRestore, RestoreDatabase
@@ -245,9 +246,9 @@ def _deadline(timeouts: Timeouts, action: Action) -> Seconds:
             return timeouts.stop
         case SwitchArtifact() | RunBeforeStart() | StartService() | AwaitHealthy():
             return timeouts.start
-        case AwaitReport() | WarmUpBackend():
-            return timeouts.start
-        case EnableUnit() | LowerVersion():
+        case AwaitHeard(for_s=for_s):
+            return Seconds(timeouts.start + for_s)
+        case AwaitReport() | WarmUpBackend() | EnableUnit() | LowerVersion():
             return timeouts.start
         case VerifyComponent() | VerifyPin():
             return timeouts.start

@@ -25,6 +25,8 @@ from skylift.planning.refusals import (
 )
 from skylift.planning.schema import Databases, PhaseLeft, databases_of, phases_left
 
+NOVA_COMPUTE = ServiceName("nova-compute")
+"""Where it is users' instances are."""
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
 _RESTORED = "its databases are restored, and nothing of it may live meanwhile"
 
@@ -38,7 +40,9 @@ class ServiceLeft:
     running: Mapping[HostName, Artifact | None]
     """By host, in their order: what it runs there, or would if it were started; none if it never ran."""
     turns: tuple[HostName, ...]
-    """Hosts on old code, in the order they go: those already out of the pool first, then by name."""
+    """Hosts on old code, in the order they go: those already out of the pool first, then by name.
+
+    Where the first one that goes back may miss what it is told, those without users' instances go first."""
     returns: tuple[HostName, ...]
     """Hosts on new code that something left out of the pool."""
     batch: int
@@ -342,7 +346,8 @@ def _service(
         old = [host for host in running if cloud.units[entry.name, host].running]
     else:
         old = [host for host in running if all_stop or not _settled(cloud, entry, host, target)]
-    turns = tuple(sorted(old, key=lambda host: (host not in out, host)))
+    last = _with_instances(record) if to.back and known.heard_late else frozenset[HostName]()
+    turns = tuple(sorted(old, key=lambda host: (host not in out, host in last, host)))
     begins = frozenset(host for host in turns if _begins(cloud, of, host, to) and not ends)
     returns = tuple(host for host in sorted(out) if host not in turns and host in running and not ends)
     # What ends for good is not opened again, and nothing takes its place on its host.
@@ -360,6 +365,11 @@ def _service(
         most = (len(running) - 1, room(closed, known, cloud.reports))
         batch = min(record.policy.batch, *(max(n, 1) for n in most if n is not None))
     return ServiceLeft(entry, known, running, turns, returns, batch, begins, ends, closed, together)
+
+
+def _with_instances(record: Record) -> frozenset[HostName]:
+    compute = record.services.get(NOVA_COMPUTE)
+    return frozenset(host.name for host in record.hosts_in(compute.role)) if compute else frozenset()
 
 
 def _is_in(known: KnownService, entry: ServiceEntry, release: Release) -> bool:

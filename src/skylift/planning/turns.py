@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from skylift.actions.action import Action
 from skylift.actions.await_ended import AwaitEnded
+from skylift.actions.await_heard import AwaitHeard
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.backend_traffic import AwaitQuiet, DrainBackend, UndrainBackend
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
@@ -18,6 +19,7 @@ from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.catalog.catalog import filled
 from skylift.model.ids import HostName, PoolName, Seconds
+from skylift.model.roster import Roster
 from skylift.planning.parking import cannot_park, pools_of
 from skylift.planning.plan import Impact, Notice, Stage, Step
 from skylift.planning.steps import StepMaker
@@ -46,6 +48,7 @@ _BECAUSE = {
     "warm-up": "only what is healthy is worth a request",
     "unpark": "what waits is answered by a service that runs",
     "report": "only what runs can say of itself that it works, and no user need wait for that",
+    "heard": "what reports has told its servers which release it is of",
     "undrain": "the first requests to a service that was just started may fail, so they must not be a user's",
 }
 """Why each verb of a turn waits for the one before it."""
@@ -205,6 +208,15 @@ def _lowered(of: tuple[Left, ServiceLeft, HostName]) -> _Verbs:
     return (("lower", LowerVersion(host, service.name, entry.unit, entry.link, rosters, version)),)
 
 
+def _heard(of: tuple[Left, ServiceLeft, HostName], rosters: tuple[Roster, ...]) -> _Verbs:
+    """What lets the other hosts of a service go back: by then they are told all from the first moment on."""
+    left, service, host = of
+    entry, late = service.entry, service.known.heard_late
+    if late is None or not left.back or left.cold or service.turns[0] != host or not service.turns[1:]:
+        return ()
+    return (("heard", AwaitHeard(host, service.name, entry.unit, entry.link, rosters, late.for_s)),)
+
+
 def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: SwitchArtifact | None) -> Turn:
     left, service, host = of
     entry = service.entry
@@ -219,7 +231,7 @@ def _turn(maker: StepMaker, of: tuple[Left, ServiceLeft, HostName], switch: Swit
     if rosters := left.rosters_of(service.name, host):
         wanted = left.version(service.name) or 0
         report = AwaitReport(host, service.name, entry.unit, entry.link, rosters, wanted)
-        after = (*after, ("report", report))
+        after = (*after, ("report", report), *_heard(of, rosters))
     before, after = (*closed, *before), (*after, *opened)
     naming = _Naming(maker, of, unpins=switch is None)
     noticed = _notice(maker, left, service, host)
@@ -250,7 +262,7 @@ class _Naming:
         )
         # A closed host gets no new work before it is opened, and that comes after its report.
         open_yet = noticed is None or noticed.notice is not Notice.ELSEWHERE
-        over = over or (open_yet and isinstance(action, AwaitReport))
+        over = over or (open_yet and isinstance(action, AwaitReport | AwaitHeard))
         return verb, self.maker.step(name, stage, action, None if over else noticed)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from skylift.verifier.document import TURN, PlanSeen, restoring
+from skylift.verifier.closing_rules import is_cold
+from skylift.verifier.document import HEARD, TURN, PlanSeen, restoring
 
 LOWER = "lower-version"
 _ONLY_FORWARD = {
@@ -79,6 +80,24 @@ def nothing_newer_counts_on_it(plan: PlanSeen) -> Iterator[str]:
         first, then = plan.known.owner(rule.before.subject), plan.known.owner(rule.after.subject)
         if rule.before.verb == rule.after.verb == _UPGRADE and first in left and then in turned:
             yield f"{then} goes back while {first} stays new: {rule.because} ({rule.source})"
+
+
+def is_heard_late(plan: PlanSeen, service: str) -> bool:
+    """Whether the first host on which a service goes back may not be told all at first."""
+    return plan.back and bool(plan.known.heard_late(service)) and not is_cold(plan, service)
+
+
+def one_is_known_before_others_go_back(plan: PlanSeen) -> Iterator[str]:
+    """Of a service whose first host may miss what it is told, no other goes back before that one is known."""
+    for service in sorted({service for service, _ in plan.turns}):
+        turns = [turn for (name, _), turn in plan.turns.items() if name == service]
+        if not turns[1:] or not is_heard_late(plan, service):
+            continue
+        for_s = plan.known.heard_late(service)
+        waits = [t[HEARD] for t in turns if HEARD in t and int(t[HEARD].action["for_s"]) >= for_s]
+        stops = [t["stop-service"] for t in turns if "stop-service" in t]
+        if not any(all(s.host == w.host or plan.surely_before(w, s) for s in stops) for w in waits):
+            yield f"{service} may go back on two hosts before one of them was known for {for_s} s"
 
 
 def _goals(plan: PlanSeen) -> tuple[str, ...]:

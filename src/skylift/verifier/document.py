@@ -12,6 +12,7 @@ from skylift.verifier.unreadable import Unreadable
 
 STAGES = ("prepare", "expand", "control-plane", "converge", "verify")
 BEFORE_START = "run-before-start"
+HEARD = "await-heard"
 TURN = (
     "drain-backend",
     "await-quiet",
@@ -28,6 +29,7 @@ TURN = (
     "warm-up-backend",
     "undrain-backend",
     "await-report",
+    HEARD,
     "open-service",
 )
 """What happens to one service on one host, in this order."""

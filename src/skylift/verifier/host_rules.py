@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from skylift.verifier.back_rules import LOWER, wanted_to_start
+from skylift.verifier.back_rules import LOWER, is_heard_late, wanted_to_start
 from skylift.verifier.closing_rules import wanted_around_work
 from skylift.verifier.document import (
     AROUND_WORK,
@@ -14,6 +14,7 @@ from skylift.verifier.document import (
     BEGINS,
     BEHIND_BALANCER,
     ENDS,
+    HEARD,
     PARK,
     TURN,
     UNPARK,
@@ -36,6 +37,7 @@ _DONE = {
     "warm-up-backend": "warmed up",
     "undrain-backend": "undrained",
     "await-report": "seen to report",
+    HEARD: "waited for until it is known",
     "open-service": "opened to new work",
 }
 _FEWER = {"one backend fewer", "does not answer", "slow"}
@@ -72,10 +74,12 @@ def _wanted(plan: PlanSeen, service: str, host: str, api: str) -> AbstractSet[st
     if plan.is_gone(service):
         return ENDS | (behind & {"drain-backend", "await-quiet"}) | around
     reports = {"await-report"} if plan.rows(service, host) else set[str]()
-    seldom = {"await-report", "enable-unit", "disable-unit", BEFORE_START, LOWER}
+    seldom = {"await-report", HEARD, "enable-unit", "disable-unit", BEFORE_START, LOWER}
     usual = set(TURN) - BEHIND_BALANCER - AROUND_WORK - seldom
     ready = {BEFORE_START} if plan.known.made_ready(service) and not plan.back else set[str]()
-    return usual | behind | around | reports | ready | wanted_to_start(plan, service, host)
+    late = is_heard_late(plan, service) and HEARD in plan.turns.get((service, host), {})
+    heard = {HEARD} if late else set[str]()
+    return usual | behind | around | reports | ready | heard | wanted_to_start(plan, service, host)
 
 
 def turns_come_once(plan: PlanSeen) -> Iterator[str]:

@@ -75,6 +75,8 @@ class ComponentKnown:
     before_start: Mapping[str, str] = field(default_factory=dict)
     """Services whose hosts are made ready before they start, each with the first release, as text, whose
     start needs it where an older one was."""
+    heard_late: Mapping[str, int] = field(default_factory=dict)
+    """Services of which the first that goes back is not told all at first, each with for how many seconds."""
     at_start: frozenset[str] = frozenset()
     """Those of them that write a row at their start only, so that no fact tells of it."""
 
@@ -140,6 +142,11 @@ class Knowledge:
         component = self.components.get(self.owner(service))
         since = component.before_start.get(service, "") if component else ""
         return self.hop[0] < since <= self.hop[1]
+
+    def heard_late(self, service: str) -> int:
+        """For how many seconds the first that goes back may not be told all; 0 if it is from the start."""
+        component = self.components.get(self.owner(service))
+        return component.heard_late.get(service, 0) if component else 0
 
     def owner(self, name: str) -> str:
         """The component that a name in a step belongs to: a service's, or the name itself."""
@@ -220,6 +227,11 @@ def _component(document: Mapping[str, Any]) -> ComponentKnown:
                 str(s["name"]): str(s["before_start"]["since"])
                 for s in document["services"]
                 if "before_start" in s
+            },
+            heard_late={
+                str(s["name"]): int(s["heard_late"]["for_s"])
+                for s in document["services"]
+                if "heard_late" in s
             },
             beside=frozenset(str(s["name"]) for s in document["services"] if s.get("plane") == "data"),
             way_back_ends=tuple(str(event) for event in document.get("way_back", {}).get("ends", ())),

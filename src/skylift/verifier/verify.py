@@ -79,6 +79,7 @@ BACK_RULES: tuple[Rule, ...] = (
     back_rules.only_what_is_named_goes_back,
     back_rules.the_way_back_is_open,
     back_rules.nothing_newer_counts_on_it,
+    back_rules.one_is_known_before_others_go_back,
     back_rules.rows_tell_of_what_goes_back,
     restore_rules.restores_are_consented,
     restore_rules.components_are_restored_whole,
