@@ -29,10 +29,10 @@ PLANS = PLAN, PARKING_PLAN, ROSTER_PLAN, CLOSING_PLAN, FIRST_PLAN, TOGETHER_PLAN
     HERE / f"plan-2{of}.plan"
     for of in (
         *("", "-parking", "-roster", "-closing", "-first-and-last", "-together", "-way-back"),
-        *("-rehearsal", "-restore", "-before-start"),
+        *("-rehearsal", "-restore", "-before-start", "-heard"),
     )
 )
-REHEARSAL_PLAN, RESTORE_PLAN, READY_PLAN = PLANS[-3:]
+REHEARSAL_PLAN, RESTORE_PLAN, READY_PLAN, HEARD_PLAN = PLANS[-4:]
 OF_FLEETS = {
     *("reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"),
     *("close-agents", "await-agents", "open-agents", "try-agents"),
@@ -53,6 +53,7 @@ WRITTEN = {
     REHEARSAL_PLAN: "0646cfc3675f6898d8ae15b5e527586ecf8fe998f98fb31c714fe9f68c81ffe5",
     RESTORE_PLAN: "0c8605d22c65b53211acad05dd5f535242f32eb2cb31f7311e1e7c796cda6279",
     READY_PLAN: "16381b4b560b6fb32a645e4724fee1e911c842335bfc8d8c1d445c98430dd114",
+    HEARD_PLAN: "39dc82500324e9e7f63e2cc6ad0c25d3a117fc4620d7407124d4634d403ecb18",
     OLD_PLAN: "3cc9690eeeb8d29e241f0564f552e8e9784cbaa18e08147dd1174b7c374b725f",
     OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
     FLEET_JOURNAL: "64eeec4eae553d6d9d5a7e08de513b3acc25df1c27efd4d49aa59f1509aae8c4",
