@@ -26,6 +26,7 @@ from skylift.actions.storage_host import AwaitStorage, KeepIn, LetOut, RebootSto
 from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.actions.verify_pin import VerifyPin
+from skylift.actions.volume_host import AwaitExports, RebootVolumeHost
 
 KINDS: Mapping[str, type[Action]] = MappingProxyType(
     {
@@ -33,6 +34,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
         for action in (
             AwaitAgents,
             AwaitEnded,
+            AwaitExports,
             AwaitHealthy,
             AwaitIdle,
             AwaitQuiet,
@@ -57,6 +59,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             PauseAutomation,
             RebootHost,
             RebootStorageHost,
+            RebootVolumeHost,
             RehearseRestore,
             RestoreDatabase,
             RemoveCanary,
