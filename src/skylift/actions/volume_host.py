@@ -84,7 +84,7 @@ class RebootVolumeHost(Action):
         return "" if told_to else self.of.keeps_up(ports)
 
     def reversal(self) -> Reversal:
-        return self.reboot.reversal()
+        return NothingToUndo("a host that was rebooted is up")
 
 
 @dataclass(frozen=True, slots=True)
