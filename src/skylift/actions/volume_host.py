@@ -14,7 +14,6 @@ from skylift.model.exports import (
     came_since,
     local_volumes,
     not_served,
-    shows,
     told,
 )
 from skylift.model.ids import HostName
@@ -109,13 +108,16 @@ class AwaitExports(Action):
         again = "systemctl restart tgt (or rtslib-fb-targetctl, or nvmet), then cinder-volume"
         return (
             Remedy(Fix.REPAIR, f"see why: skylift ssh {self.host} journalctl -b -n 100 -u 'cinder-volume*'"),
+            Remedy(
+                Fix.REPAIR, f"and what it exports: skylift ssh {self.host} tgt-admin --show (targetcli ls)"
+            ),
             Remedy(Fix.REPAIR, f"export them again: skylift ssh {self.host} {again}"),
         )
 
     def observe(self, ports: Ports) -> Progress:
         exports = ports.volumes.exports(self.host)
         left = not_served(self.of, exports, ports.volumes.attached(self.host))
-        return Pending(f"not exported again: {told(left)}; {shows(exports, self.host)}") if left else Done()
+        return Pending(f"not exported again: {told(left)}") if left else Done()
 
     def advance(self, ports: Ports) -> None:
         """Nothing to push: its units restore them, and cinder-volume does as it starts."""

@@ -114,11 +114,6 @@ _START = {
     Software.LIO: "systemctl enable rtslib-fb-targetctl",
     Software.NVMET: "systemctl enable nvmet",
 }
-_SHOW = {
-    Software.TGT: "tgt-admin --show",
-    Software.LIO: "targetcli ls",
-    Software.NVMET: "nvmetcli ls",
-}
 _SHOWN = 3
 
 
@@ -188,11 +183,6 @@ def came_since(of: LocalVolumes | None, now: LocalVolumes | None) -> str:
     found = [f"{told(sorted(users))} has a volume of it, and had none when it was planned"] * bool(users)
     found += [f"it exports {told(sorted(others))}, and did not when it was planned"] * bool(others)
     return "; ".join(found)
-
-
-def shows(exports: Exports, host: HostName) -> str:
-    """The command that shows an operator what a host exports."""
-    return f"skylift ssh {host} {_SHOW[exports.served[0].by] if exports.served else 'ss -ltnp'}"
 
 
 def told(names: Iterable[str]) -> str:

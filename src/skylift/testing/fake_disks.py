@@ -1,7 +1,4 @@
-"""Disks that hosts of the fake cloud serve to others: what a boot brings back is what was saved.
-
-Whose instance lost a disk for good is counted by nobody: a test looks at what is exported in the end.
-"""
+"""Disks that hosts of the fake cloud serve to others: what a boot brings back is what was saved."""
 
 from __future__ import annotations
 
