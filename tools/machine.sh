@@ -20,6 +20,7 @@ need ceph-mon ceph-mon
 need ceph-mgr ceph-mgr
 need ceph-osd ceph-osd
 need ceph ceph-common
+need tgtd tgt
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 
@@ -37,6 +38,12 @@ case "$missing" in
   for unit in rabbitmq-server.service epmd.service epmd.socket; do
     [ -e "/etc/systemd/system/$unit" ] || ln -s /dev/null "/etc/systemd/system/$unit"
   done
+  ;;
+esac
+case "$missing" in
+*tgt*)
+  mkdir -p /etc/systemd/system
+  [ -e /etc/systemd/system/tgt.service ] || ln -s /dev/null /etc/systemd/system/tgt.service
   ;;
 esac
 case "$missing" in

@@ -13,6 +13,7 @@ from tests.app.storage_run import (
     events,
     give_up,
     is_under_way,
+    is_unharmed,
     problem_of,
     rebooted,
     retried,
@@ -217,6 +218,7 @@ def test_a_storage_host_with_such_services_has_both_in_one_turn(tmp_path: Path) 
         *("storage@cmp1", "clean@cmp1"),
     ]
     assert is_whole(at)
+    assert is_unharmed(at)
 
 
 def test_without_its_name_no_volume_host_is_taken(at: SiteOf) -> None:

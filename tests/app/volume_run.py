@@ -55,6 +55,26 @@ def volumes_of(folder: Path, *, hosts: int = 2, on_computes: bool = False) -> Si
     return SiteOf(cloud, site)
 
 
+def serving(at: SiteOf, *, agreed: bool = True) -> SiteOf:
+    """Let the first host serve two volumes from its own disks: of a guest that runs, and of one that is off.
+
+    ``agreed``, the operator lets guests run on meanwhile.
+    """
+    at.cloud.nova.boot("vm", "cmp2")
+    at.cloud.nova.boot("off", "cmp2", vm_state="stopped", boots=0)
+    at.cloud.disks.attach("of-vm", VOL[0], "vm")
+    at.cloud.disks.attach("of-off", VOL[0], "off")
+    maintenance = replace(at.site.record.maintenance, cut_off=agreed)
+    at.site = replace(at.site, record=replace(at.site.record, maintenance=maintenance))
+    return at
+
+
+def exported(at: SiteOf, host: HostName = VOL[0]) -> set[str]:
+    """The ids of the volumes that a host serves now."""
+    targets = at.cloud.disks.exports(host).targets
+    return {target.backing.rpartition("volume-")[2] for target in targets}
+
+
 def busy(at: SiteOf, service: ServiceName, host: HostName) -> None:
     """Let a service have a backup in hand until it is taken from ``at.cloud.builds.busy``."""
     at.cloud.builds.busy[f"{service}-{host}"] = InHand(CINDER, "cinder", "volume backup", "creating", 1, ())

@@ -11,7 +11,7 @@ from skylift.catalog.catalog import load
 from skylift.model.ids import ComponentName, HostName
 from skylift.model.record import HostEntry, Policy, Record
 from skylift.model.work import InHand, Piece
-from skylift.ports import Command, Storage
+from skylift.ports import Command, Storage, Volumes
 from skylift.testing.contracts import (
     ArtifactsContract,
     BackupsContract,
@@ -29,6 +29,7 @@ from skylift.testing.contracts import (
     ServicesContract,
     StorageContract,
     VantageContract,
+    VolumesContract,
 )
 from skylift.testing.contracts.on_storage import Until
 from skylift.testing.fake_cloud import FakeCloud
@@ -155,6 +156,34 @@ class TestFakeStorage(StorageContract):
     @pytest.fixture
     def until(self) -> Until:
         return lambda holds: holds()
+
+
+class TestFakeVolumes(VolumesContract):
+    @pytest.fixture
+    def cloud(self) -> FakeCloud:
+        shape = Shape(source=R2024_1, goal=R2025_1)
+        cloud = FakeCloud(whole_cloud(load(), ("placement", "nova", "cinder"), shape, policy=Policy())[1])
+        cloud.nova.boot("vm", "cmp1")
+        cloud.nova.boot("off", "cmp1", vm_state="stopped")
+        cloud.disks.attach("of-vm", "cmp2", "vm")
+        cloud.disks.attach("of-off", "cmp2", "off")
+        return cloud
+
+    @pytest.fixture
+    def volumes(self, cloud: FakeCloud) -> Volumes:
+        return ports_of(cloud).volumes
+
+    @pytest.fixture
+    def serving(self) -> HostName:
+        return HostName("cmp2")
+
+    @pytest.fixture
+    def boot(self, cloud: FakeCloud) -> Callable[[], None]:
+        def boot() -> None:
+            cloud.reboot(HostName("cmp2"))
+            cloud.pass_time(60)
+
+        return boot
 
 
 class TestFakeBroker(_OnTheBus, BrokerContract):

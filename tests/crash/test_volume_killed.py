@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.app.maintained import CMP, SiteOf
 from tests.app.network_run import mandate_of, run_of
-from tests.app.volume_run import VOL, VOLUME, row_of, volumes_of
+from tests.app.volume_run import VOL, VOLUME, exported, row_of, serving, volumes_of
 from tests.crash.test_network_killed import DEAD_S, EVERY
 from tests.crash.worlds import Snapshots, thawed
 
@@ -21,10 +21,11 @@ from skylift.testing.fuse import FusedJournal, fused
 from skylift.testing.memory_journal import MemoryJournal
 
 
-@pytest.fixture(params=[False, True])
+@pytest.fixture(params=["own", "compute", "serving"])
 def at(request: pytest.FixtureRequest, tmp_path: Path) -> SiteOf:
-    """Two hosts that stand in for each other: of their own, or compute hosts."""
-    return volumes_of(tmp_path, on_computes=request.param)
+    """Two hosts that stand in for each other: of their own, where one may serve disks, or compute hosts."""
+    made = volumes_of(tmp_path, on_computes=request.param == "compute")
+    return serving(made) if request.param == "serving" else made
 
 
 def hosts_of(at: SiteOf) -> list[HostName]:
@@ -39,6 +40,23 @@ def worlds_of(at: SiteOf, mandate: Mandate) -> list[tuple[bytes, str]]:
     assert not here.roster.closed
     assert len(snapshots.worlds) > 50
     return snapshots.chosen(every=EVERY)
+
+
+def test_killed_before_the_reboot_what_came_meanwhile_keeps_it_up_as_if_nobody_had_died(
+    tmp_path: Path,
+) -> None:
+    at = serving(volumes_of(tmp_path))
+    mandate = mandate_of(at, VOL[0])
+
+    for frozen, where in worlds_of(at, mandate):
+        survivor, kept = thawed(frozen)
+        if survivor.hosts[VOL[0]].boots > 1 or not kept.events() or survivor.hosts[VOL[0]].jobs:
+            continue
+        survivor.disks.attach("of-late", VOL[0], "late")
+        again = run_of(at, mandate, survivor, kept, ports=ports_of(survivor))
+
+        assert again.standing is Standing.HALTED, where
+        assert survivor.hosts[VOL[0]].boots == 1, where
 
 
 def is_one_open(at: SiteOf, cloud: FakeCloud) -> bool:
@@ -60,6 +78,7 @@ def test_volume_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(at
         reboots = Counter(d.host for d in survivor.deeds if d.what.startswith("sh -c"))
         assert reboots == dict.fromkeys(hosts, 1), where
         assert not survivor.roster.closed, where
+        assert exported(SiteOf(survivor, at.site), hosts[0]) == exported(at, hosts[0]), where
 
 
 def test_killed_and_given_up_none_stays_closed_and_no_other_is_begun(at: SiteOf) -> None:

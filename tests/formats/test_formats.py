@@ -37,6 +37,7 @@ OF_FLEETS = {
     *("reboot-host", "try-host", "remove-canary", "pause-automation", "give-automation-back"),
     *("close-agents", "await-agents", "open-agents", "try-agents"),
     *("keep-in", "let-out", "reboot-storage-host", "await-storage"),
+    *("reboot-volume-host", "await-exports"),
 }
 """Actions on empty hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 TAKEN_UP = HERE / "journal-2-taken-up.sqlite"

@@ -27,6 +27,7 @@ from skylift.actions.storage_host import AwaitStorage, KeepIn, LetOut, RebootSto
 from skylift.actions.switch_artifact import SwitchArtifact
 from skylift.actions.unit_start import DisableUnit, EnableUnit
 from skylift.actions.verify_pin import VerifyPin
+from skylift.actions.volume_host import AwaitExports, RebootVolumeHost
 
 KINDS: Mapping[str, type[Action]] = MappingProxyType(
     {
@@ -34,6 +35,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
         for action in (
             AwaitAgents,
             AwaitEnded,
+            AwaitExports,
             AwaitHealthy,
             AwaitHeard,
             AwaitIdle,
@@ -59,6 +61,7 @@ KINDS: Mapping[str, type[Action]] = MappingProxyType(
             PauseAutomation,
             RebootHost,
             RebootStorageHost,
+            RebootVolumeHost,
             RehearseRestore,
             RestoreDatabase,
             RemoveCanary,

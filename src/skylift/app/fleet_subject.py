@@ -75,6 +75,7 @@ class Maintaining:
             found.append("highly available routers fail over once for each of their hosts")
         if any(turn.lacking for turn in self.mandate.storage):
             found.append("storage has a copy less of some of its groups while each of its hosts is down")
+        found += [turn.cut_off for turn in self.mandate.volumes if turn.cut_off]
         alone = {s.service for turn in self.mandate.volumes for s in turn.services if not s.closes}
         if alone:
             found.append(f"new work of {', '.join(sorted(alone))} waits in its queue while its host is down")

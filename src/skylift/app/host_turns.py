@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from skylift.actions.action import Action
 from skylift.actions.await_report import AwaitReport
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.host_turn import RebootHost, RemoveCanary, TryHost
 from skylift.actions.network_agents import AwaitAgents, CloseAgents, OpenAgents, TryAgents
 from skylift.actions.run_command import RunCommand
 from skylift.actions.storage_host import AwaitStorage, RebootStorageHost
+from skylift.actions.volume_host import AwaitExports, Exporting, RebootVolumeHost
 from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.app.site import Site
-from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep
+from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep, reboot_of
 from skylift.fleet.mandate import Mandate, Purpose
 from skylift.fleet.volume import VolumeTurn
 from skylift.model.ids import HostName, Seconds, StepId
@@ -49,6 +51,7 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
     carrying = {turn.host for turn in mandate.network}
     storage = {turn.host: turn.of for turn in mandate.storage}
     services = {turn.host: tuple(_services(site, turn, labels)) for turn in mandate.volumes}
+    local = {turn.host: turn.local for turn in mandate.volumes}
     turns = {}
     for host in mandate.hosts:
         closing = agents = None
@@ -57,6 +60,8 @@ def turns_of(site: Site, mandate: Mandate, labels: tuple[str, ...]) -> Mapping[H
         if host in carrying:
             agents = CloseAgents(host, labels)
         turn = HostTurn(host, closing, (), agents, storage.get(host), services.get(host, ()))
+        if (entry := entry_of(site.record, host)) and host in local:
+            turn = replace(turn, exporting=Exporting(entry.name, local[host]))
         if mandate.purpose is not Purpose.DRAIN:
             turn = replace(turn, work=tuple(_work(site, mandate, turn)))
         turns[host] = turn
@@ -87,13 +92,15 @@ def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
             entry.name, component, "the new hypervisor", Command(of.hypervisor), "maintenance.hypervisor"
         )
         yield WorkStep(StepId(f"hypervisor@{host}"), command, timeouts.command)
-    yield WorkStep(StepId(f"reboot@{host}"), *_reboot(site, entry, turn))
+    yield WorkStep(reboot_of(host), *_reboot(site, entry, turn))
     own = {of.service for of in turn.services}
     for service in sorted(_reporting(site, entry), key=lambda service: service.name in own):
         back = AwaitReport(
             entry.name, service.name, service.unit, service.link, _rosters(site, service), version=0
         )
         yield WorkStep(StepId(f"{service.name}@{host}"), back, of.back)
+    if turn.exporting is not None and turn.exporting.of is not None:
+        yield WorkStep(StepId(f"exports@{host}"), AwaitExports(entry.name, turn.exporting.of), of.back)
     for opening in turn.service_openings:
         yield WorkStep(StepId(f"open-{opening.service}@{host}"), opening, timeouts.start)
     if turn.storage is not None:
@@ -106,12 +113,12 @@ def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
         yield from _opened(site, turn.closing)
 
 
-def _reboot(site: Site, entry: HostEntry, turn: HostTurn) -> tuple[RebootHost | RebootStorageHost, Seconds]:
+def _reboot(site: Site, entry: HostEntry, turn: HostTurn) -> tuple[Action, Seconds]:
     """The reboot, and until when a host is back; one of the storage cluster waits once more for that."""
-    reboot, back = RebootHost(entry.name), site.record.maintenance.back
-    if turn.storage is None:
-        return reboot, back
-    return RebootStorageHost(reboot, turn.storage), Seconds(back + whole_within(site))
+    plain, back = RebootHost(entry.name), site.record.maintenance.back
+    reboot = plain if turn.storage is None else RebootStorageHost(plain, turn.storage)
+    back = back if turn.storage is None else Seconds(back + whole_within(site))
+    return (RebootVolumeHost(reboot, turn.exporting) if turn.exporting else reboot), back
 
 
 def whole_within(site: Site) -> Seconds:

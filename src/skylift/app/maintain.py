@@ -116,7 +116,7 @@ def apply_mandate(
         turns_of(site, mandate, (str(run),))
         stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
         stuck |= lost_storage(site, mandate.storage)
-        if stuck := stuck | changed_volumes(site, mandate.purpose, mandate.volumes):
+        if stuck := stuck | changed_volumes(site, mandate.volumes):
             raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
         _, changed = as_it_is(read_fleet(site), mandate)
         if changed:

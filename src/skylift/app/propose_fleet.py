@@ -24,7 +24,7 @@ from skylift.fleet.network import NetworkPlan
 from skylift.fleet.plan import FORMAT, FleetPlan, Kind, Spread
 from skylift.fleet.planner import plan_fleet
 from skylift.fleet.storage import StoragePlan
-from skylift.fleet.volume import VolumePlan
+from skylift.fleet.volume import VolumePlan, with_consent
 from skylift.model.codec import Malformed
 from skylift.model.fleet_policy import FleetPolicy
 from skylift.model.ids import HostName, Seconds
@@ -143,6 +143,7 @@ def propose_maintenance(
     network = planned_network(site, wanted, site.record.maintenance.limits.first, again=again)
     storage = planned_storage(site, purpose, wanted)
     volumes = planned_volumes(site, purpose, wanted, alone=alone)
+    volumes = with_consent(volumes, seen.instances, agreed=site.record.maintenance.cut_off)
     able = _without_held(policy, wanted, (network, storage, volumes))
     then = Wanted(afterwards, site.record.maintenance.band) if afterwards else None
     proposal = _proposal(fleet, able, frontier=frontier, again=again, then=then)

@@ -1,19 +1,26 @@
-"""Services beside nova-compute that schedulers give work to: which hosts have them, and who stands in."""
+"""Services beside nova-compute that schedulers give work to: which hosts have them, and who stands in.
+
+And what these hosts serve from their own disks, and to whom.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from skylift.actions.volume_host import Exporting
 from skylift.app.read_fleet import entry_of
 from skylift.app.site import Site
 from skylift.fleet.mandate import Purpose, plan_command
-from skylift.fleet.volume import VolumePlan, VolumeService, VolumeTurn, changed
+from skylift.fleet.volume import BY_HAND, VolumePlan, VolumeService, VolumeTurn, changed
+from skylift.model.exports import Against, LocalVolumes, against_boot, local_volumes, not_served, told
 from skylift.model.ids import HostName, ServiceName
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import HostEntry, ServiceEntry
 from skylift.model.release import Release
 from skylift.model.roster import ServiceReport
 from skylift.planning.closing import closings
+from skylift.ports.hosts import HostUnreachable
 
 _NOT_HERE = ServiceName("nova-compute")
 """Closed and emptied by the conductor of a run over hosts."""
@@ -24,11 +31,13 @@ class VolumesStuck(Refused):
 
     code = "fleet.volumes-stuck"
 
-    def __init__(self, held: Mapping[HostName, str]) -> None:
-        told = "; ".join(f"{host}: {why}" for host, why in held.items())
+    def __init__(self, held: Mapping[HostName, tuple[Against, ...]]) -> None:
+        sentences = {host: "; ".join(each.why for each in against) for host, against in held.items()}
+        named = "; ".join(f"{host}: {why}" for host, why in sentences.items())
+        repairs = dict.fromkeys(each.repair for why in held.values() for each in why)
         super().__init__(
-            f"none of these hosts may be rebooted by a run over hosts: {told}",
-            Remedy(Fix.REPAIR, "take it out of its pools and clusters by hand, reboot it, and give it back"),
+            f"none of these hosts may be rebooted by a run over hosts: {named}",
+            *(Remedy(Fix.REPAIR, repair) for repair in repairs),
             Remedy(Fix.RETRY, f"or plan for others: {plan_command(Purpose.REBOOT, (HostName('HOST'),))}"),
         )
 
@@ -56,25 +65,56 @@ def planned_volumes(
     """
     if purpose is Purpose.DRAIN:
         return VolumePlan()
-    turns, held = [], {}
-    for host in hosts:
-        entry = entry_of(site.record, host)
-        services = tuple(_given_work(site, entry)) if entry is not None else ()
-        if entry is None or not services:
+    turns: list[VolumeTurn] = []
+    held: dict[HostName, tuple[Against, ...]] = {}
+    for entry, turn in _turns(site, hosts):
+        if turn.host in alone and (others := sorted(_others(site, entry))):
+            held[turn.host] = (Against(f"{', '.join(others)} would be cut off", BY_HAND),)
             continue
-        if host in alone and (others := sorted(_others(site, entry))):
-            held[host] = f"{', '.join(others)} would be cut off"
+        local, against = _served(site, entry)
+        if against:
+            held[turn.host] = against
             continue
-        turns.append(VolumeTurn(host, tuple(_planned(site, entry, s) for s in services)))
+        turns.append(replace(turn, local=local))
     return VolumePlan(tuple(turns), held)
 
 
-def changed_volumes(site: Site, purpose: Purpose, planned: Collection[VolumeTurn]) -> dict[HostName, str]:
+def _turns(site: Site, hosts: Iterable[HostName]) -> Iterator[tuple[HostEntry, VolumeTurn]]:
+    """The machines that have such services, and what becomes of these."""
+    for host in hosts:
+        entry = entry_of(site.record, host)
+        services = tuple(_given_work(site, entry)) if entry is not None else ()
+        if entry is not None and services:
+            yield entry, VolumeTurn(host, tuple(_planned(site, entry, s) for s in services))
+
+
+def _served(site: Site, entry: HostEntry) -> tuple[LocalVolumes | None, tuple[Against, ...]]:
+    """What a host serves from its own disks, and what of that would be gone after a boot."""
+    try:
+        exports = site.ports.volumes.exports(entry.name)
+    except HostUnreachable as silent:
+        return None, (Against(f"nobody can tell what it exports: {silent}", f"skylift ssh {entry.name}"),)
+    attached = site.ports.volumes.attached(entry.name) if exports.targets else ()
+    local = local_volumes(exports, attached)
+    against = against_boot(entry.name, exports, attached)
+    if local is not None and (gone := not_served(local, exports, attached)):
+        why = f"attached, and not exported now: {told(gone)}"
+        again = f"skylift ssh {entry.name} systemctl restart cinder-volume; with LIO, detach and attach it"
+        against += (Against(why, again),)
+    return local, against
+
+
+def changed_volumes(site: Site, planned: Collection[VolumeTurn]) -> dict[HostName, str]:
     """Those of the hosts of a plan that are not any more what it was made for, each with the reason."""
-    if not planned:
-        return {}
-    now = {t.host: t for t in planned_volumes(site, purpose, [turn.host for turn in planned]).turns}
-    return {turn.host: why for turn in planned if (why := changed(turn, now.get(turn.host)))}
+    now = {turn.host: (entry, turn) for entry, turn in _turns(site, [turn.host for turn in planned])}
+    lost: dict[HostName, str] = {}
+    for turn in planned:
+        entry, found = now.get(turn.host, (None, None))
+        why = changed(turn, found) or (
+            Exporting(entry.name, turn.local).keeps_up(site.ports) if entry else ""
+        )
+        lost |= {turn.host: why} if why else {}
+    return lost
 
 
 def _given_work(site: Site, entry: HostEntry) -> Iterator[ServiceEntry]:

@@ -25,6 +25,7 @@ def read_maintenance(section: Section) -> Maintenance:
         hypervisor=section.texts("hypervisor", form=r".+", means="a word of a command", optional=True),
         shared_storage=_told(section, "shared_storage", usual=usual.shared_storage),
         canary=_told(section, "canary", usual=usual.canary),
+        cut_off=_told(section, "cut_off", usual=usual.cut_off),
         failures=section.number("failures", 0, _FAILURES_MAX, default=usual.failures),
         back=_seconds(section, "back", usual.back),
         trial=_seconds(section, "trial", usual.trial),

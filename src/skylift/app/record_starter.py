@@ -142,6 +142,7 @@ vantage:
 # maintenance:
 #   hypervisor: []              # a command, such as [apt-get, -y, install, qemu-system-x86]
 #   shared_storage: false       # true if disks that are no volumes are on storage that all hosts share
+#   cut_off: false              # true if guests may miss volumes while a host that serves them is down
 #   canary: true                # a server of ours must boot on a host and answer before it counts as done
 #   failures: 1                 # hosts that may fail; with one more no other begins
 #   back: 1800                  # seconds until a rebooted host must be back

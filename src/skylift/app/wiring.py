@@ -38,6 +38,7 @@ from skylift.drivers.ssh import Ssh
 from skylift.drivers.systemd import SystemdServices
 from skylift.drivers.vantage import SshVantage
 from skylift.drivers.vantage_line import VantageLine
+from skylift.drivers.volumes import HostVolumes
 from skylift.engine.chain import Chain, Kind, Row
 from skylift.engine.journal import Journal, milliseconds
 from skylift.engine.operate import Asked
@@ -85,6 +86,7 @@ def ports_for(record: Record) -> Iterator[Ports]:
             canaries=ApiCanaries(line, record.vantage),
             network=ApiNetwork(line, clock.now),
             storage=_storage(ssh, record),
+            volumes=HostVolumes(ssh, line),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from skylift.actions.action import Action
 from skylift.actions.closing import AwaitIdle, CloseService, OpenService
 from skylift.actions.network_agents import CloseAgents, OpenAgents
+from skylift.actions.volume_host import Exporting
 from skylift.engine.fold import ASIDE, Phase, Run
 from skylift.fleet.sight import Stage
 from skylift.model.ids import HostName, Seconds, ServiceName, StepId
@@ -44,6 +45,11 @@ def emptying_of(host: HostName) -> StepId:
     return StepId(f"empty@{host}")
 
 
+def reboot_of(host: HostName) -> StepId:
+    """The step of the work in which ``host`` is rebooted."""
+    return StepId(f"reboot@{host}")
+
+
 @dataclass(frozen=True, slots=True)
 class HostTurn:
     """What is done with one host. How it is emptied is decided at each look; the work is a row of actions."""
@@ -60,6 +66,8 @@ class HostTurn:
     """Of a host of the storage cluster: it is worked on when no other is, and the cluster lets it stop."""
     services: tuple[ServiceTurn, ...] = ()
     """Closed, and idle, before it is worked on."""
+    exporting: Exporting | None = None
+    """What it serves from its own disks; none if it has no such services."""
 
     @property
     def emptying(self) -> StepId:

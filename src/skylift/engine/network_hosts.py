@@ -143,7 +143,7 @@ class NetworkHosts:
         left, limit, what = self._pushed(turn, now), self._limit, "it was not empty"
         if not left and turn.services:
             left, limit = self._volumes.lets(turn, now), Seconds(limit + self._volumes.limit)
-            what = "its services were not idle"
+            what = "what it serves did not let it stop"
         if not left and turn.storage is not None:
             left, limit = self._storage.lets(turn, now), Seconds(limit + self._storage.limit)
             what = "the storage cluster did not let it stop"

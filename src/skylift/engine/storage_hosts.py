@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from skylift.actions.action import Action
-from skylift.actions.storage_host import KeepIn, LetOut, RebootStorageHost, speaks_against
+from skylift.actions.storage_host import KeepIn, LetOut, speaks_against
 from skylift.engine.fold import Phase
 from skylift.engine.guards import Guards
-from skylift.engine.host_turn import HostTurn
+from skylift.engine.host_turn import HostTurn, reboot_of
 from skylift.engine.ledger import Ledger
 from skylift.fleet.sight import Stage
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
@@ -167,5 +167,4 @@ def _buckets(turn: HostTurn) -> tuple[str, ...]:
 
 
 def _is_rebooted(turn: HostTurn, ledger: Ledger) -> bool:
-    passed = ledger.run.passed
-    return all(s.id in passed for s in turn.work if isinstance(s.action, RebootStorageHost))
+    return reboot_of(turn.host) in ledger.run.passed

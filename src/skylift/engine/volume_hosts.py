@@ -1,5 +1,8 @@
 """Hosts with services beside nova-compute that a scheduler gives work to: closed and idle before a reboot.
 
+What a host exports of its own disks is looked at when they are: all of it must be there after a boot, and
+nobody have it who had not when that was approved.
+
 They go one at a time, so that of those that stand in for each other one is always open. Whose closing it is
 the cloud says, so nothing is kept here that matters; what is given up is opened for as long as it must.
 """
@@ -18,7 +21,10 @@ from skylift.model.problem import Problem
 from skylift.ports import Ports
 
 GiveUp = Callable[[HostName, str], None]
-_WAITS = "services that get new work to have nothing in hand, for timeouts.idle at most: skylift inspect"
+_WAITS = (
+    "services that get new work to have nothing in hand, and what it exports to be as it was planned, "
+    "for timeouts.idle at most: skylift inspect"
+)
 """Without what they have, which changes from look to look: each change would be an event."""
 
 
@@ -78,14 +84,14 @@ class VolumeHosts:
         return why
 
     def leaves(self, turn: HostTurn, now: Epoch, give_up: GiveUp) -> bool:
-        """Whether a compute host may go on; if its services are not idle for too long, it is given up."""
+        """Whether a compute host may go on; if what it serves keeps it for too long, it is given up."""
         host, why = turn.host, self.lets(turn, now)
         if not why or host in self._behind:
             self._since.pop(host, None)
             return not why
         if now - self._since.setdefault(host, now) > self.limit:
             self._since.pop(host)
-            give_up(host, f"its services were not idle within {self.limit} s: {why}")
+            give_up(host, f"what it serves did not let it stop within {self.limit} s: {why}")
         return False
 
     def _against(self, turn: HostTurn) -> str:
@@ -96,7 +102,7 @@ class VolumeHosts:
                     self._behind.add(turn.host)
                 names = ", ".join(other.host for other in others)
                 return f"{names} goes first, for its services may stand in for these"
-            return self._closed(turn)
+            return self._closed(turn) or self._served(turn)
         except Problem as silent:
             return f"no answer yet: {silent}"
 
@@ -104,6 +110,11 @@ class VolumeHosts:
         """What is left of all of its services; each is pushed, so that none waits for another."""
         left = [self._pushed(action) for of in turn.services for action in of.before_stop]
         return "; ".join(why for why in left if why)
+
+    def _served(self, turn: HostTurn) -> str:
+        """Why it must not stop for what it exports. One that was let go once is asked as it is rebooted."""
+        let_go = turn.emptying in self._ledger.run.passed
+        return "" if let_go or turn.exporting is None else turn.exporting.keeps_up(self._ports)
 
     def _pushed(self, action: Action) -> str:
         found = action.observe(self._ports)

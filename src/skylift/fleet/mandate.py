@@ -199,7 +199,7 @@ def read_mandate(text: bytes) -> Mandate:
         zones={zone: tuple(map(HostName, hosts)) for zone, hosts in said.get("zones", {}).items()},
         network=decode(tuple[NetworkTurn, ...], said.get("network", [])),
         storage=decode(tuple[StorageTurn, ...], said.get("storage", [])),
-        volumes=decode(tuple[VolumeTurn, ...], said.get("volumes", [])),
+        volumes=decode(tuple[VolumeTurn, ...], said.get("volumes", []), defaults=True),
     )
 
 

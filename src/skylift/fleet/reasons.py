@@ -19,6 +19,7 @@ TITLES = {
     "clean": "remove the server of our own from {host}",
     "agents": "wait until the network agents of {host} report anew",
     "storage": "wait until the storage cluster has what is on {host} again, and all copies",
+    "exports": "wait until {host} exports its volumes again",
     "carry": "open the network agents of {host}, and see what they carry come up",
 }
 """By the part of a step's name before its host; any other is a service that must report anew."""

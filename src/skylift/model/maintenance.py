@@ -19,6 +19,9 @@ class Maintenance:
     shared_storage: bool = False
     """Whether disks of instances that are no volumes are on storage that all hosts share; else they are
     copied. No API tells."""
+    cut_off: bool = False
+    """Whether instances may run on while a host that serves their volumes from its own disks is down; never
+    those whose owners want to be asked."""
     canary: bool = True
     """Whether a server of our own must boot on a host and answer before it counts as done."""
     failures: int = 1

@@ -24,6 +24,7 @@ from skylift.ports.network import Network
 from skylift.ports.services import Services
 from skylift.ports.storage import Storage
 from skylift.ports.vantage import ProbeTally, Vantage, WitnessSeen
+from skylift.ports.volumes import Volumes
 
 __all__ = [
     "Artifacts",
@@ -52,6 +53,7 @@ __all__ = [
     "Storage",
     "Tell",
     "Vantage",
+    "Volumes",
     "WitnessSeen",
 ]
 
@@ -74,6 +76,7 @@ class Ports:
     canaries: Canaries
     network: Network
     storage: Storage
+    volumes: Volumes
 
     def under(self, key: str) -> Ports:
         """The same ports, with ``jobs`` bound to a step's key: how the engine lends them to a step."""

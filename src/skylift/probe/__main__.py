@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from skylift.model.sample import TIME_LIMIT_S, TIMEOUT
-from skylift.probe import agents, fleet, intake, moves, sweep, witness, witness_check
+from skylift.probe import agents, attached, fleet, intake, moves, sweep, witness, witness_check
 from skylift.probe.access import VERSIONS, Access, endpoints, fresh_token
 from skylift.probe.backend import ask_backend
 from skylift.probe.choice import Wanted
@@ -213,6 +213,14 @@ def network(_folder: Folder | None, options: argparse.Namespace) -> object:
     return {}
 
 
+def volumes(_folder: Folder | None, options: argparse.Namespace) -> object:
+    """The attached volumes of a host's back ends, or part of the list of instances that are shut off."""
+    client = _client(VERSIONS)
+    if options.verb == "attached":
+        return attached.attached(client, options.host)
+    return attached.stopped(client, options.after)._asdict()
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and print its answer."""
     os.umask(0o077)
@@ -328,6 +336,11 @@ def _fleet_verbs(verbs: Any) -> None:
     for word in ("agent", "name", "after", "reason", "keep"):
         carrying.add_argument(f"--{word}", default="")
     carrying.add_argument("--mark", action="append", default=[])
+    serving = verbs.add_parser("volumes")
+    serving.set_defaults(run=volumes)
+    serving.add_argument("verb", choices=("attached", "stopped"))
+    for word in ("host", "after"):
+        serving.add_argument(f"--{word}", default="")
     trying = verbs.add_parser("canary")
     trying.set_defaults(run=canary)
     trying.add_argument("verb", choices=("place", "look", "remove"))

@@ -22,6 +22,7 @@ from skylift.ports import Ended, Running
 from skylift.ports.hosts import HostUnreachable
 from skylift.testing.fake_builds import FakeBuilds
 from skylift.testing.fake_ceph import FakeCeph
+from skylift.testing.fake_disks import FakeVolumesOfHosts
 from skylift.testing.fake_neutron import FakeNeutron
 from skylift.testing.fake_nova import FakeNova
 from skylift.testing.fake_roster import FakeRoster
@@ -86,7 +87,7 @@ class FakeCloud:
         self.stores = FakeStores(self)
         self.nova = FakeNova(self)
         self.neutron = FakeNeutron(self)
-        self.ceph = FakeCeph(self)
+        self.ceph, self.disks = FakeCeph(self), FakeVolumesOfHosts(self)
         self.stuck: set[HostName] = set()
         """Hosts that do not reboot when they are told to."""
         self.blind = 0

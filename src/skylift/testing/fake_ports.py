@@ -18,6 +18,7 @@ from skylift.testing.fake_intake import FakeIntake
 from skylift.testing.fake_network import FakeNetwork
 from skylift.testing.fake_services import FakeBackups, FakeBalancer, FakeDatabase, FakeVantage
 from skylift.testing.fake_storage import FakeStorage
+from skylift.testing.fake_volumes import FakeVolumes
 from skylift.testing.fake_work import AUTOMATION, FETCH, NOT_FOUND, boot_id, start_job, stop_unit
 
 _TAIL_BYTES = 2**20
@@ -52,6 +53,7 @@ def ports_of(cloud: FakeCloud) -> Ports:
         canaries=FakeCanaries(cloud),
         network=FakeNetwork(cloud),
         storage=FakeStorage(cloud),
+        volumes=FakeVolumes(cloud),
     )
 
 

@@ -205,8 +205,12 @@ def _volumes(proposal: FleetProposal) -> Iterator[str]:
         )
     for turn in plan.turns:
         yield f"  {turn.host}: {'; '.join(map(_before_stop, turn.services))}"
-    by_hand = "take it out of its pools and clusters by hand, reboot it, and give it back"
-    yield from _left_alone(plan.held, by_hand)
+        if turn.local is not None:
+            volumes = f"{len(turn.local.volumes)} attached volumes"
+            yield f"    it serves {volumes} from its own disks: {turn.cut_off or 'nobody runs who has one'}"
+    for host, against in plan.held.items():
+        for each in against:
+            yield from _left_alone({host: each.why}, each.repair)
 
 
 def _before_stop(of: VolumeService) -> str:

@@ -29,6 +29,7 @@ from skylift.testing.contracts.on_hosts import (
 from skylift.testing.contracts.on_journals import JournalContract
 from skylift.testing.contracts.on_network import NetworkContract
 from skylift.testing.contracts.on_storage import StorageContract
+from skylift.testing.contracts.on_volumes import VolumesContract
 from skylift.testing.contracts.scene import Scene
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "ServicesContract",
     "StorageContract",
     "VantageContract",
+    "VolumesContract",
 ]
