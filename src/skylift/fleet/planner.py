@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from skylift.fleet.bounds import bounds
+from skylift.fleet.bounds import bounds, must_move_twice
 from skylift.fleet.feasibility import certificates
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.layout import Layout, compiled
@@ -76,20 +76,21 @@ def _best(layout: Layout, refused: frozenset[int], most: int) -> Timeline:
     """The best of a few runs with orders that differ by a little; then one with each pool's best order."""
     units = sum(map(len, layout.units))
     orders = max(1, min(most, _WORK // max(1, units)))
-    rolls = [_rolled(layout, refused, [order] * len(layout.pools)) for order in range(orders)]
+    again = [must_move_twice(layout, pool) for pool in range(len(layout.pools))]
+
+    def rolled(shakes: list[int]) -> Timeline:
+        roll = Roll(layout, refused, shakes, again)
+        roll.run()
+        return roll.line
+
+    rolls = [rolled([order] * len(layout.pools)) for order in range(orders)]
     if orders > 1:
         best = [
             min(range(orders), key=lambda o: _score_of(layout, rolls[o], pool))
             for pool in range(len(layout.pools))
         ]
-        rolls.append(_rolled(layout, refused, best))
+        rolls.append(rolled(best))
     return min(rolls, key=_score)
-
-
-def _rolled(layout: Layout, refused: frozenset[int], shakes: list[int]) -> Timeline:
-    roll = Roll(layout, refused, shakes)
-    roll.run()
-    return roll.line
 
 
 def _score(roll: Timeline) -> tuple[int, int, int, int]:
