@@ -6,7 +6,7 @@ import math
 
 from tests.fleet.test_bounds import Pool, fleet_of
 
-from skylift.fleet.bounds import must_move_twice
+from skylift.fleet.bounds import sums
 from skylift.fleet.document import document_of, plan_document
 from skylift.fleet.first_wave import first_wave
 from skylift.fleet.fleet import Flavor, FlavorName, Fleet, Host, Instance, InstanceId
@@ -74,7 +74,7 @@ def test_a_host_that_cannot_be_emptied_first_is_not_tried() -> None:
     pool: Pool = [(16, [12]), (16, [4, 2]), (16, [4, 2, 1]), (16, [4, 4, 1])]
     layout = compiled(fleet_of(pool), FleetPolicy())
 
-    again = must_move_twice(layout, 0)
+    again = sums(layout, 0).again
     wave = first_wave(layout, layout.pools[0], [16] * 4, again=again)
 
     assert again == 2

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -51,6 +51,8 @@ class PoolSums:
     has_ready: bool
     size: Mapping[int, int]
     """Instances that must move, by host."""
+    again: int
+    """How many of them must move twice."""
     ms: Mapping[int, int]
     """What a host sends, in milliseconds of one lane."""
     booked: int
@@ -69,29 +71,31 @@ def sums(layout: Layout, pool: int) -> PoolSums:
         {h: sum(u.vcpus for u in units[h]) for h in due},
         {h: sum(u.disk for u in units[h]) for h in due},
     )
+    size = {h: sum(len(u.members) for u in units[h]) for h in due}
+    has_ready = any(layout.ready[h] for h in hosts)
     return PoolSums(
         due,
         load,
         tuple({h: load[r][h] + free[r][h] for h in due} for r in range(3)),
         tuple(sum(f.values()) for f in free),
         tuple(sum(f[h] for h in takes if layout.ready[h]) for f in free),
-        any(layout.ready[h] for h in hosts),
-        {h: sum(len(u.members) for u in units[h]) for h in due},
+        has_ready,
+        size,
+        0 if has_ready else _again(layout, size),
         {h: sum(u.lasts for u in units[h]) for h in due},
         sum(u.ram * u.lasts for h in due for u in units[h]),
     )
 
 
-def bounds(layout: Layout, wave: Mapping[int, int], refused: frozenset[int]) -> Bounds:
-    """The bounds for all pools but the refused ones; ``wave`` has the plan's waves, by host."""
-    found = [s for p in range(len(layout.pools)) if p not in refused and (s := sums(layout, p)).due]
+def bounds(layout: Layout, pools: Iterable[PoolSums], wave: Mapping[int, int]) -> Bounds:
+    """The bounds for some pools; ``wave`` has the plan's waves, by host."""
+    found = [pool for pool in pools if pool.due]
     policy = layout.policy
     busiest = max((max(s.ms.values()) for s in found), default=0)
     drains = sum(sum(s.ms.values()) for s in found) / policy.leaving / 1000
     turns = drains + policy.host_s * sum(len(s.due) for s in found)
     return Bounds(
-        moves=sum(sum(s.size.values()) for s in found)
-        + sum(must_move_twice(layout, p) for p in range(len(layout.pools)) if p not in refused),
+        moves=sum(sum(s.size.values()) + s.again for s in found),
         waves_at_all=max((_waves_at_all(s) for s in found), default=0),
         waves=max((_waves(s, wave) for s in found), default=0),
         area_s=_whole(max((_area(s, policy.host_s) for s in found), default=0)),
@@ -100,14 +104,11 @@ def bounds(layout: Layout, wave: Mapping[int, int], refused: frozenset[int]) -> 
     )
 
 
-def must_move_twice(layout: Layout, pool: int) -> int:
-    """B1 above each instance once: those on the first host of a pool in which none is empty."""
-    hosts = layout.pools[pool]
-    size = {h: sum(len(u.members) for u in layout.units[h]) for h in hosts if layout.due[h]}
-    if not size or any(layout.ready[h] for h in hosts):
-        return 0
+def _again(layout: Layout, size: Mapping[int, int]) -> int:
+    """B1 above each instance once, if no host is empty: what is on the first that can be; ``size`` has it."""
     due = sorted(size, key=size.__getitem__)
-    return next((size[h] for h in due if _may_be_emptied(layout, due, h)), size[due[0]])
+    could = (size[h] for h in due if _may_be_emptied(layout, due, h))
+    return next(could, size[due[0]] if due else 0)
 
 
 def _may_be_emptied(layout: Layout, due: Sequence[int], host: int) -> bool:
