@@ -9,8 +9,10 @@ host, and ``gain = load + free`` what an empty host offers:
   instances moves again. No instance is moved but off a host whose turn it is, so that host is one whose
   instances find places as the others are.
 - B2: hosts that are empty together take their gains out of all free room of their pool.
-- B3: what leaves in the waves after the first fits into the gains of the waves before, and a wave adds no
-  more than all free room.
+- B3: what leaves in the waves after the first fits into the gains of the waves before. The hosts of a wave
+  could all be empty together: what left them and the waves before fits onto the waves before, and the rest
+  is where it was. So B2 holds for waves, too, and a wave adds no more than whole hosts that fit into all
+  free room.
 - B4: gains for the time of work, and memory for the time of its migration, fit into free room times makespan.
 - B5: turns, end to end, over the hosts that may be out at once.
 - B6: what the busiest host must send, one lane beside another.
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -30,6 +32,9 @@ from skylift.model.ids import Seconds
 
 _SIZES = 2
 """Sizes of hosts up to which B3 counts whole hosts; with more, the fractions are as good and far quicker."""
+
+_WAYS = 100
+"""Ways to put the largest units of a host on others that are gone through; B1 counts on no more proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class PoolSums:
     has_ready: bool
     size: Mapping[int, int]
     """Instances that must move, by host."""
+    again: int
+    """How many of them must move twice."""
     ms: Mapping[int, int]
     """What a host sends, in milliseconds of one lane."""
     booked: int
@@ -64,28 +71,31 @@ def sums(layout: Layout, pool: int) -> PoolSums:
         {h: sum(u.vcpus for u in units[h]) for h in due},
         {h: sum(u.disk for u in units[h]) for h in due},
     )
+    size = {h: sum(len(u.members) for u in units[h]) for h in due}
+    has_ready = any(layout.ready[h] for h in hosts)
     return PoolSums(
         due,
         load,
         tuple({h: load[r][h] + free[r][h] for h in due} for r in range(3)),
         tuple(sum(f.values()) for f in free),
         tuple(sum(f[h] for h in takes if layout.ready[h]) for f in free),
-        any(layout.ready[h] for h in hosts),
-        {h: sum(len(u.members) for u in units[h]) for h in due},
+        has_ready,
+        size,
+        0 if has_ready else _again(layout, size),
         {h: sum(u.lasts for u in units[h]) for h in due},
         sum(u.ram * u.lasts for h in due for u in units[h]),
     )
 
 
-def bounds(layout: Layout, wave: Mapping[int, int], refused: frozenset[int]) -> Bounds:
-    """The bounds for all pools but the refused ones; ``wave`` has the plan's waves, by host."""
-    found = [s for p in range(len(layout.pools)) if p not in refused and (s := sums(layout, p)).due]
+def bounds(layout: Layout, pools: Iterable[PoolSums], wave: Mapping[int, int]) -> Bounds:
+    """The bounds for some pools; ``wave`` has the plan's waves, by host."""
+    found = [pool for pool in pools if pool.due]
     policy = layout.policy
     busiest = max((max(s.ms.values()) for s in found), default=0)
     drains = sum(sum(s.ms.values()) for s in found) / policy.leaving / 1000
     turns = drains + policy.host_s * sum(len(s.due) for s in found)
     return Bounds(
-        moves=sum(_moves(layout, s) for s in found),
+        moves=sum(sum(s.size.values()) + s.again for s in found),
         waves_at_all=max((_waves_at_all(s) for s in found), default=0),
         waves=max((_waves(s, wave) for s in found), default=0),
         area_s=_whole(max((_area(s, policy.host_s) for s in found), default=0)),
@@ -94,24 +104,22 @@ def bounds(layout: Layout, wave: Mapping[int, int], refused: frozenset[int]) -> 
     )
 
 
-def _moves(layout: Layout, pool: PoolSums) -> int:
-    once = sum(pool.size.values())
-    if pool.has_ready:
-        return once
-    could = (
-        pool.size[h] for h in sorted(pool.due, key=pool.size.__getitem__) if _may_be_emptied(layout, pool, h)
-    )
-    return once + next(could, min(pool.size.values()))
+def _again(layout: Layout, size: Mapping[int, int]) -> int:
+    """B1 above each instance once, if no host is empty: what is on the first that can be; ``size`` has it."""
+    due = sorted(size, key=size.__getitem__)
+    could = (size[h] for h in due if _may_be_emptied(layout, due, h))
+    return next(could, size[due[0]] if due else 0)
 
 
-def _may_be_emptied(layout: Layout, pool: PoolSums, host: int) -> bool:
+def _may_be_emptied(layout: Layout, due: Sequence[int], host: int) -> bool:
     """Whether the free room of the other hosts, as they are, may hold what is on one of them.
 
-    No, if for some size there are more units of at least that size than the others have places for it, or
-    if every host with room for one of them has a member of its group.
+    No, if the largest units find no places together, however they are put; if for some size there are more
+    units of at least that size than the others have places for it; or if every host with room for one of
+    them has a member of its group.
     """
     sizes = sorted((u.ram for u in layout.units[host]), reverse=True)
-    others = [h for h in pool.due if h != host]
+    others = [h for h in due if h != host]
     free = [layout.free[0][h] for h in others]
     for unit in layout.units[host]:
         if unit.apart != NO_GROUP:
@@ -123,7 +131,22 @@ def _may_be_emptied(layout: Layout, pool: PoolSums, host: int) -> bool:
             places = sum(room // size for room in free if room >= size)
             if places < number:
                 return False
-    return True
+    return _largest_fit(sizes, free)
+
+
+def _largest_fit(sizes: Sequence[int], free: Sequence[int]) -> bool:
+    """Whether these, the largest first, find places together; yes, once there are too many ways to go on."""
+    ways = {tuple(sorted(free))}
+    for size in sizes:
+        more: set[tuple[int, ...]] = set()
+        for way in ways:
+            for room in {room for room in way if room >= size}:
+                place = way.index(room)
+                more.add(tuple(sorted((*way[:place], room - size, *way[place + 1 :]))))
+            if len(more) > _WAYS:
+                return True
+        ways = more
+    return bool(ways)
 
 
 def _waves_at_all(pool: PoolSums) -> int:
@@ -139,7 +162,7 @@ def _waves(pool: PoolSums, wave: Mapping[int, int]) -> int:
     """B3, in each wave those hosts that gain the most for their load."""
     first = [h for h in pool.due if wave.get(h) == 1]
     rest = [h for h in pool.due if wave.get(h) != 1]
-    return max((_growth(pool, r, first, rest) for r in range(3)), default=0)
+    return max(_waves_at_all(pool), *(_growth(pool, r, first, rest) for r in range(3)))
 
 
 def _growth(pool: PoolSums, resource: int, first: Sequence[int], rest: Sequence[int]) -> int:
@@ -147,13 +170,15 @@ def _growth(pool: PoolSums, resource: int, first: Sequence[int], rest: Sequence[
     start = pool.ready[resource] + sum(gain[h] for h in first)
     # Without a host that is done, what was on the first ones went to the rest, and is moved with it.
     total = sum(load[h] for h in (rest if pool.has_ready else pool.due))
-    most = _whole_hosts if len({gain[h] for h in rest}) <= _SIZES else _parts_of_hosts
-    grown = most([(load[h], gain[h]) for h in rest])
+    whole = len({gain[h] for h in rest}) <= _SIZES
+    grown = (_whole_hosts if whole else _parts_of_hosts)([(load[h], gain[h]) for h in rest])
+    slack = pool.slack[resource]
+    at_once = _whole_hosts([(gain[h], gain[h]) for h in rest])(slack) if whole else slack
     waves, room = 1, float(start)
     while rest and total > 0:
         waves += 1
         # What the first ones left on the rest is no more than was free there, so no wave adds more than that.
-        more = min(start + grown(room), room + pool.slack[resource])
+        more = min(start + grown(room), room + at_once)
         if total <= room or more <= room:
             break
         room = more

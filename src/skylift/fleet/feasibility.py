@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from skylift.fleet.bounds import PoolSums, sums
+from skylift.fleet.bounds import PoolSums
 from skylift.fleet.fleet import InstanceId
 from skylift.fleet.layout import NO_GROUP, Layout, Unit
 from skylift.fleet.plan import Certificate, Resource
@@ -14,11 +14,10 @@ from skylift.fleet.plan import Certificate, Resource
 _RESOURCES = (Resource.RAM, Resource.VCPUS, Resource.DISK)
 
 
-def certificates(layout: Layout) -> Mapping[int, Certificate]:
-    """Per pool that cannot be done, the first proof of it."""
+def certificates(layout: Layout, pools: Sequence[PoolSums]) -> Mapping[int, Certificate]:
+    """Per pool that cannot be done, the first proof of it; ``pools`` has their sums."""
     found = {}
-    for pool in range(len(layout.pools)):
-        totals = sums(layout, pool)
+    for pool, totals in enumerate(pools):
         proof = next(
             chain(_no_room(layout, pool, totals), _no_host(layout, pool), _no_company(layout, pool)), None
         )

@@ -6,8 +6,9 @@ neither waits for a third; else to as few as will do, the fullest filled up firs
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from skylift.fleet.layout import Layout, Unit
 from skylift.fleet.room import Placed, Room
@@ -16,6 +17,9 @@ _LOOK = 64
 """Targets looked at for one unit before a source is given up for now."""
 _WHOLE = 32
 """Targets with room for a whole source that are looked at to find an idle one."""
+
+_SPARED = 4
+"""Of the emptiest hosts that have yet to be emptied, how many are spared in turn, that one of them can go."""
 
 
 class Packing:
@@ -65,15 +69,40 @@ class Packing:
         self._reshelve(placed)
         return placed
 
-    def spill(self, source: int, others: Sequence[int]) -> Placed | None:
+    def spill(
+        self, source: int, others: Sequence[int], lack: Callable[[Placed], int] = lambda _: 0
+    ) -> Placed | None:
         """The same, but what fits on no open host goes to the first of ``others`` that has room.
 
-        If that ends in a corner, it goes to the fullest of them that has, or to the emptiest.
+        If that ends in a corner, it goes to others of them first (``_in_turn``); likewise if ``lack`` says
+        that room will be short for others then, and how much: the least of it is taken.
         """
         opened = [host for _, host in self._shelves[self.layout.pool[source]]]
+        best: Placed | None = None
+        least = math.inf
+        for order in self._in_turn(others):
+            placed = self._each(source, opened, order)
+            if placed is None:
+                continue
+            short = lack(placed)
+            if not short:
+                return placed
+            self.forget(source, placed)
+            if short < least:
+                best, least = placed, short
+        for unit, target in best or ():
+            self.room.take(unit, source, target)
+        self._reshelve(best or [])
+        return best
+
+    def _in_turn(self, others: Sequence[int]) -> Iterator[Sequence[int]]:
+        """As they are, the fullest first, the emptiest first; then with one of the emptiest spared."""
+        yield others
         tightest = sorted(others, key=self.room.ram.__getitem__)
-        tries = (self._each(source, opened, order) for order in (others, tightest, tightest[::-1]))
-        return next((placed for placed in tries if placed is not None), None)
+        yield tightest
+        yield tightest[::-1]
+        for spared in tightest[: -_SPARED - 1 : -1]:
+            yield [*(host for host in reversed(tightest) if host != spared), spared]
 
     def _each(self, source: int, opened: list[int], others: Sequence[int]) -> Placed | None:
         placed: Placed = []

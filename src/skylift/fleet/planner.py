@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from skylift.fleet.bounds import bounds
+from skylift.fleet.bounds import bounds, sums
 from skylift.fleet.feasibility import certificates
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.layout import Layout, compiled
@@ -45,8 +45,9 @@ def _no_collector() -> Iterator[None]:
 
 def _planned(fleet: Fleet, policy: FleetPolicy, orders: int) -> FleetPlan:
     layout = compiled(fleet, policy)
-    refused = certificates(layout)
-    roll = _best(layout, frozenset(refused), orders)
+    pools = [sums(layout, pool) for pool in range(len(layout.pools))]
+    refused = certificates(layout, pools)
+    roll = _best(layout, frozenset(refused), [pool.again for pool in pools], orders)
     names = layout.names
     turns = sorted(
         (Turn(names[h], roll.wave[h], *at) for h, at in roll.turns.items()), key=lambda t: (t.closed, t.host)
@@ -60,7 +61,7 @@ def _planned(fleet: Fleet, policy: FleetPolicy, orders: int) -> FleetPlan:
         tuple(Held(names[h], verdicts) for h, verdicts in layout.held.items()),
         tuple(refused.values()),
         tuple(names[h] for h in roll.stranded),
-        bounds(layout, roll.wave, frozenset(refused)),
+        bounds(layout, (of for pool, of in enumerate(pools) if pool not in refused), roll.wave),
         len(due),
         sum(
             len(unit.members)
@@ -72,24 +73,24 @@ def _planned(fleet: Fleet, policy: FleetPolicy, orders: int) -> FleetPlan:
     )
 
 
-def _best(layout: Layout, refused: frozenset[int], most: int) -> Timeline:
+def _best(layout: Layout, refused: frozenset[int], again: Sequence[int], most: int) -> Timeline:
     """The best of a few runs with orders that differ by a little; then one with each pool's best order."""
     units = sum(map(len, layout.units))
     orders = max(1, min(most, _WORK // max(1, units)))
-    rolls = [_rolled(layout, refused, [order] * len(layout.pools)) for order in range(orders)]
+
+    def rolled(shakes: list[int]) -> Timeline:
+        roll = Roll(layout, refused, shakes, again)
+        roll.run()
+        return roll.line
+
+    rolls = [rolled([order] * len(layout.pools)) for order in range(orders)]
     if orders > 1:
         best = [
             min(range(orders), key=lambda o: _score_of(layout, rolls[o], pool))
             for pool in range(len(layout.pools))
         ]
-        rolls.append(_rolled(layout, refused, best))
+        rolls.append(rolled(best))
     return min(rolls, key=_score)
-
-
-def _rolled(layout: Layout, refused: frozenset[int], shakes: list[int]) -> Timeline:
-    roll = Roll(layout, refused, shakes)
-    roll.run()
-    return roll.line
 
 
 def _score(roll: Timeline) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skylift.fleet.first_wave import first_wave, in_order, may_move_twice
+from skylift.fleet.first_wave import FirstWave, first_wave, in_order
 from skylift.fleet.layout import Layout
 from skylift.fleet.timeline import Timeline
 
@@ -22,10 +22,15 @@ _OFFERS = 24
 
 
 class Roll:
-    """One run of the planner over a layout; ``shakes`` has, per pool, the order of its hosts."""
+    """One run of the planner over a layout.
 
-    def __init__(self, layout: Layout, refused: frozenset[int], shakes: Sequence[int]) -> None:
-        self._layout, self._shakes = layout, shakes
+    Per pool, ``shakes`` has the order of its hosts, and ``again`` how many instances must move twice.
+    """
+
+    def __init__(
+        self, layout: Layout, refused: frozenset[int], shakes: Sequence[int], again: Sequence[int]
+    ) -> None:
+        self._layout, self._shakes, self._again = layout, shakes, again
         self.line = Timeline(layout)
         self._enough = [0] * len(layout.names)
         """Per host that did not fit, the open room of its pool from which on it is tried again."""
@@ -66,7 +71,7 @@ class Roll:
         number = {name: n for n, name in enumerate(self._layout.names)}
         for host in (number[name] for name in self._layout.policy.first):
             waiting = line.waiting[self._layout.pool[host]]
-            while host in waiting and not line.go_anyhow(host, moment):
+            while host in waiting and not line.go_anyhow(host, moment, [host]):
                 opens = line.limits.next_window(moment)
                 if opens is None:
                     line.strand([host])
@@ -80,21 +85,40 @@ class Roll:
         """Begin with the first hosts of each pool that has no host that is done, pool by pool in turn."""
         line = self.line
         pools = [p for p, waiting in enumerate(line.waiting) if waiting and not line.has_room(p)]
-        waves = [first_wave(self._layout, line.waiting[p], self._shakes[p]) for p in pools]
-        left = may_move_twice(self._layout, waves)
-        going = waves
-        while going:
-            for wave in going:
-                while (host := wave.next(left)) is not None:
-                    may = line.limits.may_go(host) and line.settled[host] <= moment
-                    if may and line.go_anyhow(host, moment):
-                        wave.chosen += 1
-                        left -= wave.size[host]
-                        break
-            going = [wave for wave in going if wave.candidates and wave.chosen < wave.batch]
+        waves = [
+            first_wave(
+                self._layout, line.waiting[p], line.offers, again=self._again[p], shake=self._shakes[p]
+            )
+            for p in pools
+        ]
+        left = sum(self._again[p] for p in pools)
+        left += sum(sum(wave.size.values()) for wave in waves) * self._layout.policy.twice_percent // 100
+        while going := [wave for wave in waves if wave.is_open(left)]:
+            others = sum(wave.fewest for wave in going)
+            for wave in sorted(going, key=lambda wave: -wave.lasts):
+                others -= wave.fewest
+                # Each pool leaves the others of its round what they need at least, if that can be.
+                left -= self._begin_one(wave, (left - others, left), moment)
         for pool in pools:
             units, shake = line.packing.units, self._shakes[pool]
             line.waiting[pool] = in_order(self._layout, line.waiting[pool], units, shake)
+
+    def _begin_one(self, wave: FirstWave, left: Sequence[int], moment: int) -> int:
+        """Begin with one more host of a pool; how many instances move twice for it."""
+        for may in left:
+            while (host := wave.next(may)) is not None:
+                if self._begin_with(host, wave, moment):
+                    return wave.size[host]
+        return 0
+
+    def _begin_with(self, host: int, wave: FirstWave, moment: int) -> bool:
+        line = self.line
+        if not line.limits.may_go(host) or line.settled[host] > moment:
+            return False
+        if not line.go_anyhow(host, moment, wave.beginning_with(host)):
+            return False
+        wave.chosen.append(host)
+        return True
 
     def _start_all(self, moment: int) -> None:
         """Start every host that may go and fits, always in the pool that has the most of its own left."""

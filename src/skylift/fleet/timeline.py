@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from skylift.fleet.lanes import Lanes, Trip
 from skylift.fleet.layout import Layout, Unit
@@ -37,6 +38,9 @@ class Timeline:
         """Per host, when the last of what was moved to it before its turn has arrived."""
         self.events: list[tuple[int, int]] = []
         self._flying = [0] * len(layout.pools)
+        self.offers = [load + free for load, free in zip(self.packing.load, layout.free[0], strict=True)]
+        """Memory that each host offers when it is empty."""
+        self._largest = [max(self.offers[h] for h in hosts) for hosts in layout.pools]
 
     def is_still(self, pool: int) -> bool:
         """Whether none of a pool's hosts is out."""
@@ -63,10 +67,33 @@ class Timeline:
                     self.packing.open(host)
         return moment
 
-    def go_anyhow(self, host: int, moment: int) -> bool:
-        """Give the host its turn now, partly onto hosts that have yet to be emptied if need be."""
-        placed = self.packing.spill(host, self.receivers(host))
+    def go_anyhow(self, host: int, moment: int, first: Sequence[int] = ()) -> bool:
+        """Give the host its turn now, partly onto hosts that have yet to be emptied if need be.
+
+        With ``first``, the hosts that its pool begins with, so that the others can follow, if they can.
+        """
+        lack = (lambda placed: self._lack(host, first, placed)) if first else (lambda _: 0)
+        placed = self.packing.spill(host, self.receivers(host), lack)
         return placed is not None and self.go(host, placed, moment)
+
+    def _lack(self, host: int, first: Sequence[int], placed: Placed) -> int:
+        """How much memory will be short for those that follow, one by one onto the first and each other.
+
+        One that is back leaves the room that it took and what was free on it before. So room never shrinks:
+        if they can follow in any order, they can in that of their loads.
+        """
+        packing, pool = self.packing, self.layout.pool[host]
+        room = packing.open_ram[pool] + sum(self.offers[h] for h in first)
+        if room >= self._largest[pool]:
+            return 0
+        load = Counter({h: packing.load[h] for h in self.waiting[pool]})
+        for unit, target in placed:
+            load[target] += unit.ram
+        short = 0
+        for follower in sorted(set(self.waiting[pool]) - set(first), key=lambda h: (load[h], h)):
+            short = max(short, load[follower] - room)
+            room += packing.room.ram[follower]
+        return short
 
     def receivers(self, host: int) -> list[int]:
         """Hosts whose turn is yet to come, the last first: so the next ones stay as light as they are."""
