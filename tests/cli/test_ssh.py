@@ -41,7 +41,7 @@ def _at(address: str, port: int) -> str:
 
 def types(cloud: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = (sys.executable, "-m", "skylift.cli.main", "--cloud", str(cloud), "ssh", *words)
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
 
 
 def test_a_command_runs_there_in_a_shell_and_its_exit_code_is_the_commands(tmp_path: Path) -> None:

@@ -50,7 +50,6 @@ def is_as_it_should_be(cloud: FakeCloud, run: Run, journal: Journal, where: str)
         assert (server.moves, server.boots) == (2, 1), f"{where}: {name}"
 
 
-@pytest.mark.timeout(900)
 def test_killed_anywhere_while_it_brings_instances_back_it_ends_like_one_that_was_not(at: SiteOf) -> None:
     mandate, here, journal = mandate_of(at, Kind.BRING_BACK), at.cloud, MemoryJournal()
     step = step_of(Kind.BRING_BACK)

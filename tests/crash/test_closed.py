@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from tests.crash.worlds import Snapshots, deeds, shape, thawed
 from tests.roster.shown import CATALOG, GOAL, cloud_and_record
 
@@ -85,7 +84,6 @@ def test_a_plain_restart_of_each_host_loses_servers() -> None:
     assert len(settled(here).builds.lost) >= 2
 
 
-@pytest.mark.timeout(900)
 def test_whatever_dies_while_hosts_are_closed_the_run_ends_alike_and_none_stays_closed() -> None:
     plan, expected, journal = of_compute(), cloud(every_s=5), MemoryJournal()
     snapshots = Snapshots((expected, journal))

@@ -35,7 +35,6 @@ def undisturbed(plan: Plan) -> tuple[FakeCloud, Snapshots]:
     return here, snapshots
 
 
-@pytest.mark.timeout(900)
 def test_an_upgrade_killed_anywhere_ends_like_one_that_was_not() -> None:
     """Issue 2, 3.3: die before each journal write and each port call, each in turn."""
     plan = planned(sample_record())

@@ -74,7 +74,6 @@ def test_it_is_so_in_the_end_and_after_a_reboot(name: str) -> None:
     assert (at_first, ended, state(here, case)) == (AT_FIRST[name], WANTED[name], WANTED[name])
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", CASES)
 def test_whatever_dies_it_ends_alike_and_nothing_is_done_twice(name: str) -> None:
     case = CASES[name]

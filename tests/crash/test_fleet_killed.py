@@ -121,7 +121,6 @@ def is_as_it_should_be(cloud: FakeCloud, run: Run, journal: Journal, where: str)
     assert ends == {"completed", "confirmed"}, where
 
 
-@pytest.mark.timeout(900)
 def test_a_fleets_run_killed_anywhere_ends_like_one_that_was_not(at: SiteOf) -> None:
     """Issue 4, 2: what was begun is found again on the cloud; what was taken is given back."""
     mandate, here, journal = mandate_of(at), at.cloud, MemoryJournal()

@@ -62,7 +62,6 @@ def worlds_of(at: SiteOf, mandate: Mandate) -> list[tuple[bytes, str]]:
     return snapshots.chosen(every=EVERY)
 
 
-@pytest.mark.timeout(900)
 def test_network_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(at: SiteOf) -> None:
     mandate, begun = mandate_of(at, *NET), WatchedNetwork(at.cloud, RUN, NET)
     begun.begin()
@@ -81,7 +80,6 @@ def test_network_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(a
         assert eyes.judged(kept.events()) == (), where
 
 
-@pytest.mark.timeout(900)
 def test_killed_and_given_up_it_leaves_no_router_astray_and_no_agent_closed(at: SiteOf) -> None:
     mandate, begun = mandate_of(at, *NET), WatchedNetwork(at.cloud, RUN, NET)
     begun.begin()

@@ -68,7 +68,6 @@ def worlds_of(at: SiteOf, mandate: Mandate) -> list[tuple[bytes, str]]:
     return snapshots.chosen(every=EVERY)
 
 
-@pytest.mark.timeout(900)
 def test_storage_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(at: SiteOf) -> None:
     mandate = mandate_of(at)
 
@@ -85,7 +84,6 @@ def test_storage_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(a
         is_whole(survivor, where)
 
 
-@pytest.mark.timeout(900)
 def test_killed_and_given_up_it_leaves_no_flag_and_begins_no_other_host(at: SiteOf) -> None:
     mandate = mandate_of(at)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from tests.crash.worlds import Snapshots, deeds, shape, thawed
 from tests.planning.test_together import CATALOG, SHAPE, planned, site
 
@@ -94,7 +93,6 @@ def test_one_engine_after_another_loses_stacks() -> None:
     assert settled(here).stacks.lost
 
 
-@pytest.mark.timeout(900)
 def test_whatever_dies_meanwhile_the_run_ends_alike_and_no_stack_is_lost() -> None:
     expected, journal = cloud(), MemoryJournal()
     snapshots = Snapshots((expected, journal))

@@ -45,7 +45,6 @@ def is_one_open(at: SiteOf, cloud: FakeCloud) -> bool:
     return any(row_of(SiteOf(cloud, at.site), VOLUME, host).enabled for host in hosts_of(at))
 
 
-@pytest.mark.timeout(900)
 def test_volume_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(at: SiteOf) -> None:
     hosts = hosts_of(at)
     mandate = mandate_of(at, *hosts)
@@ -63,7 +62,6 @@ def test_volume_hosts_killed_anywhere_are_gone_on_with_as_if_nothing_had_been(at
         assert not survivor.roster.closed, where
 
 
-@pytest.mark.timeout(900)
 def test_killed_and_given_up_none_stays_closed_and_no_other_is_begun(at: SiteOf) -> None:
     hosts = hosts_of(at)
     mandate = mandate_of(at, *hosts)

@@ -62,7 +62,7 @@ class Depot:
         return subprocess.run(
             command.argv,
             check=False,
-            timeout=60,
+            timeout=180,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -20,7 +20,7 @@ def run(folder: Path, command: Command) -> int:
     (folder / "rc.new").write_text("   \n", encoding="ascii")
     (folder / "rc.new").chmod(0o600)
     script = command_script("run.step.1", PurePosixPath(folder), command)
-    return subprocess.run(["sh", "-c", script], check=False, timeout=20).returncode
+    return subprocess.run(["sh", "-c", script], check=False, timeout=120).returncode
 
 
 def test_a_key_is_its_own_folder_where_it_may_be() -> None:

@@ -345,9 +345,11 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_the_pushes_of_a_tick_are_made_at_the_same_time(pool: ThreadPoolExecutor) -> None:
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=60)
     script = Script(raises={name: _meeting(together) for name in "abc"})
-    execution = opened(plan_of([step(name, script) for name in "abc"]), MemoryJournal(), pool)
+    patient = replace(LIMITS, patience_s=60)
+    plan = plan_of([step(name, script) for name in "abc"])
+    execution = opened(plan, MemoryJournal(), pool, limits=patient)
 
     execution.tick(T0)
 
@@ -361,18 +363,21 @@ def test_a_host_that_is_slow_to_answer_does_not_hold_up_the_others(pool: ThreadP
     brisk = replace(LIMITS, patience_s=0.2)
     execution = opened(plan_of([slow, a, b], [(a, b)]), MemoryJournal(), pool, limits=brisk)
 
-    for _ in range(50):
-        run = execution.tick(T0)
-        if len(run.within(Phase.DONE)) == 2:
-            break
+    ticked_until(execution, lambda run: len(run.within(Phase.DONE)) == 2)
     phases = {step: at.phase for step, at in execution.run.steps.items()}
     answered.set()
     script.raises.clear()
-    for _ in range(50):
-        execution.tick(T0)
+    ticked_until(execution, lambda run: run.standing is Standing.COMPLETED)
 
     assert phases == {"a": Phase.DONE, "b": Phase.DONE, "slow": Phase.RUNNING}
     assert execution.run.standing is Standing.COMPLETED
+
+
+def ticked_until(execution: Execution, holds: Callable[[Run], bool]) -> None:
+    """Tick until that holds, or for some minutes: a tick waits for answers no longer than 0.2 s."""
+    for _ in range(1000):
+        if holds(execution.tick(T0)):
+            return
 
 
 def _meeting(barrier: threading.Barrier) -> Callable[[], Problem]:
@@ -385,7 +390,7 @@ def _meeting(barrier: threading.Barrier) -> Callable[[], Problem]:
 
 def _waiting(event: threading.Event) -> Callable[[], Problem]:
     def waited() -> Problem:
-        event.wait(timeout=30)
+        event.wait(timeout=120)
         return Transient("it was slow")
 
     return waited

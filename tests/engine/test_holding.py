@@ -170,7 +170,7 @@ class Slow(Scripted):
         super().advance(ports)
         if self.arrive is not None and self.on_its_way is not None:
             self.on_its_way.set()
-            assert self.arrive.wait(20)
+            assert self.arrive.wait(60)
 
 
 def test_nothing_is_given_back_while_a_push_that_takes_it_is_still_on_its_way() -> None:
@@ -187,7 +187,7 @@ def test_nothing_is_given_back_while_a_push_that_takes_it_is_still_on_its_way() 
         execution = Execution(plan, journal, ports_of(cloud), limits=limits, pool=pool)
         execution.tick(Epoch(1))
         execution.tick(Epoch(2))
-        assert on_its_way.wait(20)
+        assert on_its_way.wait(60)
         waiting = [execution.tick(Epoch(3)), execution.tick(Epoch(4))]
         arrive.set()
         while "give" not in execution.run.steps and not Signal().wait(0.01):

@@ -69,7 +69,7 @@ HOLDER = """
     from skylift.engine.problems import Holder
 
     with lease(Path(sys.argv[1]), Holder(1, "console", "rey", 0, "r1")):
-        child = subprocess.Popen(["sleep", "30"])
+        child = subprocess.Popen(["sleep", "300"])
         print(child.pid, flush=True)
         sys.stdin.read()
 """
@@ -82,7 +82,7 @@ def test_kill_9_frees_the_lease_although_a_child_lives_on(tmp_path: Path) -> Non
         child = int(holder.stdout.readline())
         held = holder_of(tmp_path)
         holder.send_signal(signal.SIGKILL)
-        holder.wait(timeout=30)
+        holder.wait(timeout=60)
 
         with lease(tmp_path, REY):
             freed_for = holder_of(tmp_path)

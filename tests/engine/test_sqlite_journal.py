@@ -233,7 +233,7 @@ def test_what_a_writer_said_was_written_is_there_after_kill_9(tmp_path: Path) ->
         said = [int(next(writer.stdout)) for _ in range(40)]
         writer.send_signal(signal.SIGKILL)
         said += [int(line) for line in writer.stdout.read().splitlines()]
-        writer.wait(timeout=30)
+        writer.wait(timeout=60)
 
     journal = SqliteJournal(path)
 

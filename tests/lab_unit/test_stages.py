@@ -109,7 +109,7 @@ def test_a_stage_under_way_ends_when_another_fails() -> None:
 
 
 def test_stages_that_need_nothing_of_each_other_run_side_by_side() -> None:
-    meet = threading.Barrier(2, timeout=10)
+    meet = threading.Barrier(2, timeout=60)
 
     def push() -> None:
         meet.wait()

@@ -59,7 +59,7 @@ def test_a_writer_killed_before_the_rename_leaves_the_old_whole(lab: Lab) -> Non
         "write_whole(pathlib.Path(sys.argv[1]), 'half')\n"
     )
 
-    ended = subprocess.run([sys.executable, "-c", dies, str(marker_of(lab))], check=False, timeout=30)
+    ended = subprocess.run([sys.executable, "-c", dies, str(marker_of(lab))], check=False, timeout=120)
 
     assert ended.returncode == -9
     assert read_state(lab) == ASKED

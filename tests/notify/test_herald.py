@@ -103,9 +103,9 @@ def test_a_mistake_of_our_own_is_a_try_that_failed() -> None:
     def wrong() -> str | None:
         raise ZeroDivisionError
 
-    failed = beside(wrong).result(timeout=30)
+    failed = beside(wrong).result(timeout=60)
     for thread in [t for t in threading.enumerate() if t.name == "notify"]:
         thread.join()
 
     assert failed == "it failed by a mistake of Skylift's own"
-    assert beside(lambda: None).result(timeout=30) is None
+    assert beside(lambda: None).result(timeout=60) is None

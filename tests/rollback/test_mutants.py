@@ -27,7 +27,6 @@ from skylift.verifier.verify import verify
 NOVA = ("keystone", "placement", "nova")
 
 Document = dict[str, Any]
-pytestmark = pytest.mark.timeout(900)
 
 
 def documented(plan: Plan) -> Document:

@@ -106,7 +106,6 @@ def test_a_report_of_old_code_does_not_end_a_turn_of_new_code() -> None:
     assert "reports version 66, and 68 is what it should be" in told
 
 
-@pytest.mark.timeout(300)
 def test_a_run_that_waits_for_reports_and_is_killed_anywhere_ends_like_one_that_was_not() -> None:
     for notches in itertools.count(step=3):
         cloud, journal = fake(), MemoryJournal()
