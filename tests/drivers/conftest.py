@@ -8,10 +8,11 @@ from importlib import resources
 
 import pytest
 from tests.drivers import balancing
-from tests.drivers.loopback import ADDRESS, HOST, START_LIMIT_S, Sshd, await_port, free_port, serving
+from tests.drivers.loopback import ADDRESS, HOST, START_LIMIT_S, Sshd, await_port, serving
 
 from skylift.drivers.haproxy import HaproxyBalancer
 from skylift.drivers.ssh import Ssh
+from skylift.gate.lab.loopback import free_port
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.drivers.loopback import ADDRESS, free_port
+from tests.drivers.loopback import ADDRESS
 
 from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 
 START_LIMIT_S = 180
 SECRET = "gAAAAAtable-of-secrets"

@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from time import monotonic
-
-import pytest
 
 from skylift.drivers.ssh import Ssh
+from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 from skylift.model.ids import HostName
 from skylift.model.record import SshAccess
 
 HOST = HostName("ctl1")
 ADDRESS = "127.0.0.1"
-START_LIMIT_S = 20
+START_LIMIT_S = 120
 
 # With this SHLVL bash does not take itself for a login from afar, and reads no .bashrc of whoever tests.
 CONFIG = """\
@@ -94,23 +93,15 @@ def make_key(file: Path) -> str:
     return file.with_name(file.name + ".pub").read_text(encoding="ascii")
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind((ADDRESS, 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def await_port(port: int) -> None:
     """Return when somebody listens on ``port``."""
-    limit = monotonic() + START_LIMIT_S
-    while monotonic() < limit:
+
+    def listens() -> bool:
         with socket.socket() as client:
             client.settimeout(1)
-            if client.connect_ex((ADDRESS, port)) == 0:
-                return
-    pytest.fail(f"sshd does not listen on {port} after {START_LIMIT_S} s")
+            return client.connect_ex((ADDRESS, port)) == 0
+
+    assert poll(listens, limit_s=START_LIMIT_S, every_s=0.02), f"nobody listens on {port}"
 
 
 def reached(access: SshAccess, **changed: object) -> Ssh:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from skylift.gate.lab.commands import poll, run_here
 from skylift.gate.lab.host import LabProblem
+from skylift.gate.lab.loopback import free_port
 from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Remedy
 from skylift.model.record import SshAccess
@@ -88,7 +89,7 @@ def farm(count: int) -> Iterator[Farm]:
         LabProblem: sshd does not start; the end of what it said is in the sentence.
     """
     with tempfile.TemporaryDirectory(prefix="bench-ssh-") as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port(str(_FIRST))
         hosts = {HostName(f"h{n:04}"): str(_FIRST + n) for n in range(count)}
         _keys(folder, port, hosts)
         (folder / "sshd_config").write_text(_CONFIG.format(port=port, folder=folder), encoding="ascii")
@@ -125,13 +126,6 @@ def _keys(folder: Path, port: int, hosts: Mapping[HostName, str]) -> None:
     public = (folder / "host_key.pub").read_text(encoding="ascii")
     pins = "".join(f"[{address}]:{port} {public}" for address in hosts.values())
     (folder / "known_hosts").write_text(pins, encoding="ascii")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((str(_FIRST), 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _listens(port: int) -> bool:

@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,10 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from skylift.gate.lab.loopback import free_port
+
 PASSWORD = "ieYoo7ohb0Aik"  # noqa: S105 - of a server that lives for a test, on a socket only its user can reach
 _USER = "postgres"
 _LOOPBACK = "127.0.0.1"
-_STARTS_S = 60
+_STARTS_S = 180
 
 
 class NoPostgres(Exception):  # noqa: N818 - what is missing
@@ -106,12 +107,6 @@ def _as_another() -> str | None:
     return _USER if os.geteuid() == 0 else None
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((_LOOPBACK, 0))
-        return int(found.getsockname()[1])
-
-
 @contextmanager
 def postgres_server(*settings: str, on_loopback: bool = False) -> Iterator[Server]:
     """A new server with ``settings`` (``name=value``), for as long as the block runs.
@@ -127,7 +122,7 @@ def postgres_server(*settings: str, on_loopback: bool = False) -> Iterator[Serve
     folder = Path(tempfile.mkdtemp(prefix="skylift-pg-"))
     if os.geteuid() == 0:
         os.chown(folder, pwd.getpwnam(_USER).pw_uid, pwd.getpwnam(_USER).pw_gid)
-    server = Server(folder, programs, settings, _free_port() if on_loopback else None)
+    server = Server(folder, programs, settings, free_port(_LOOPBACK) if on_loopback else None)
     try:
         server.passfile.write_text(f"*:*:*:*:{PASSWORD}\n")
         server.passfile.chmod(0o600)
