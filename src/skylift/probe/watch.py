@@ -155,7 +155,7 @@ class Watch:
         end = start + self._limits.seconds
         publish_at = start
         while time.monotonic() < end and self._log.requests < self._limits.requests:
-            for firing in schedule.due(time.monotonic()):
+            for firing in schedule.due(min(time.monotonic(), end)):
                 hands[firing.stream].give(firing)
             if time.monotonic() >= publish_at:
                 self._log.publish()
