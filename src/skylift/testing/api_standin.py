@@ -47,6 +47,8 @@ class ApiStandIn(ThreadingHTTPServer):
         self.asked: list[tuple[str, str]] = []
         """Method and path of every request, in the order they came."""
         self.connections = 0
+        self.alone = threading.Lock()
+        """Held while one request is served: a list is of one moment, and not of two."""
 
     @property
     def url(self) -> str:
@@ -101,6 +103,10 @@ class Exchange(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, self.path))
         if self.server.fault and self.server.fault(self):
             return
+        with self.server.alone:
+            self._answer_honestly()
+
+    def _answer_honestly(self) -> None:
         api, _, rest = self.path.lstrip("/").partition("/")
         path = rest.partition("?")[0].split("/")
         first = {"identity": self._identity, "image": self._image, "placement": self._placement}
