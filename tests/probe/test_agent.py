@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from tests.probe.watching import offer_all
+from tests.probe.watching import offer_all, stays_silent
 
 from skylift.drivers.vantage_agent import agent
 from skylift.gate.lab.commands import poll
@@ -56,7 +56,7 @@ def told(shipped: Path, apis: ApiStandIn, *words: str) -> subprocess.CompletedPr
         input=credentials(apis),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -111,7 +111,7 @@ def test_credentials_that_are_none_are_not_shown(shipped: Path) -> None:
         input='{"pass": "planted-secret"}',
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -127,12 +127,12 @@ def test_probes_end_on_sigterm_with_all_written_and_no_credentials_left(
     (runtime / "credentials.json").write_text(credentials(apis))
     words = ["probe", "--label", "run-1", "--rates", '{"image-list": 20}']
     with subprocess.Popen(command(shipped, *words), stdout=subprocess.PIPE) as probes:
-        assert poll(lambda: len(apis.asked) >= 15 or probes.poll() is not None, limit_s=60)
+        assert poll(lambda: len(apis.asked) >= 15 or probes.poll() is not None, limit_s=120)
         assert probes.poll() is None
         alive = json.loads(told(shipped, apis, "tally", "--label", "run-1").stdout)["alive"]
         second = told(shipped, apis, *words)
         probes.send_signal(signal.SIGTERM)
-        probes.communicate(timeout=30)
+        probes.communicate(timeout=120)
     after = json.loads(told(shipped, apis, "tally", "--label", "run-1").stdout)
 
     written = (shipped.parent / "state/run-1/samples.tsv").read_text().splitlines(keepends=True)
@@ -167,11 +167,13 @@ def test_the_agent_closes_a_service_and_opens_it_again(shipped: Path, apis: ApiS
 def test_a_request_is_given_up_when_its_user_would_wait_no_longer(
     shipped: Path, apis: ApiStandIn, patience: str, outcomes: set[str]
 ) -> None:
-    def holds(ex: Exchange) -> bool:
-        time.sleep(0.4 if "/image" in ex.path else 0.0)
+    def late(ex: Exchange) -> bool:
+        if outcomes == {TIMEOUT}:
+            return stays_silent(ex)
+        time.sleep(0.4)
         return False
 
-    apis.fault = holds
+    apis.fault = lambda ex: "/image" in ex.path and late(ex)
     runtime = shipped.parent / "run/run-1"
     runtime.mkdir(parents=True)
     (runtime / "credentials.json").write_text(credentials(apis))

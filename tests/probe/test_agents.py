@@ -68,7 +68,7 @@ class Neutron:
         self.sent: list[tuple[str, str, Any]] = []
         self.page = 10
 
-    def client(self, seconds: float = 20) -> Client:
+    def client(self, seconds: float = 120) -> Client:
         return Client(self.access, time.monotonic() + seconds)
 
     def answer(self, one: Exchange) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def cloud(apis: ApiStandIn) -> ApiStandIn:
 
 def bad(samples: list[Sample]) -> set[tuple[str, str]]:
     return {(s.stream, s.outcome) for s in samples if not s.good}
+
+
+def ended(samples: list[Sample], work: str) -> set[tuple[str, str]]:
+    """How this work ended, and what was seen of it last.
+
+    On a busy machine, a short limit loses the other kind of work, too, and nothing else may be amiss.
+    """
+    assert bad(samples) <= {("server-boot", LOST), ("server-removal", LOST)}
+    return {(s.outcome, s.detail.partition("it was still ")[2]) for s in samples if s.stream == work}
 
 
 def made(cloud: ApiStandIn) -> int:
@@ -61,7 +71,7 @@ def test_a_slower_pace_spares_the_apis_and_asks_guests_as_ever() -> None:
 def test_a_boot_is_followed_until_it_is_active_and_removed_until_it_is_gone(
     cloud: ApiStandIn, tmp_path: Path
 ) -> None:
-    seen = watched(cloud, tmp_path, BOOTS, seconds=30, until="server-removal")
+    seen = watched(cloud, tmp_path, BOOTS, until=["server-removal"])
 
     assert bad(seen) == set()
     counted = Counter(s.stream for s in seen)
@@ -75,7 +85,7 @@ def test_a_server_is_made_of_the_smallest_flavor_and_the_first_usable_network(
 ) -> None:
     cloud.core.removed = False
 
-    watched(cloud, tmp_path, BOOTS, seconds=0.3)
+    watched(cloud, tmp_path, BOOTS, until=["server-create"])
 
     server = next(iter(cloud.core.things["servers"].values()))
     network = next(iter(cloud.core.things["networks"]))
@@ -87,7 +97,7 @@ def test_a_server_has_no_network_where_there_is_none_to_use(cloud: ApiStandIn, t
     cloud.core.things["networks"].clear()
     cloud.core.removed = False
 
-    watched(cloud, tmp_path, BOOTS, seconds=0.3)
+    watched(cloud, tmp_path, BOOTS, until=["server-create"])
 
     assert {server["networks"] for server in cloud.core.things["servers"].values()} == {"none"}
 
@@ -95,7 +105,7 @@ def test_a_server_has_no_network_where_there_is_none_to_use(cloud: ApiStandIn, t
 def test_nothing_is_booted_where_there_is_no_image(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.images.clear()
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.3)
+    seen = watched(cloud, tmp_path, BOOTS, until=["server-choice"])
 
     assert bad(seen) == set()
     assert {s.stream for s in seen} == {"server-choice"}
@@ -104,7 +114,7 @@ def test_nothing_is_booted_where_there_is_no_image(cloud: ApiStandIn, tmp_path: 
 def test_a_boot_that_ends_in_error_is_lost_and_named_and_removed(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.boots_end = "ERROR"
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=30, until="server-boot")
+    seen = watched(cloud, tmp_path, BOOTS, until=["server-boot"])
 
     assert bad(seen) == {("server-boot", LOST)}
     lost = next(s for s in seen if not s.good)
@@ -116,19 +126,18 @@ def test_a_boot_that_ends_in_error_is_lost_and_named_and_removed(cloud: ApiStand
 def test_a_server_that_never_becomes_active_is_lost_at_the_limit(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.boots_end = "BUILD"
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=30, work_s=0.2, until="server-boot")
+    seen = watched(cloud, tmp_path, BOOTS, work_s=0.2, until=["server-boot"])
 
-    assert bad(seen) == {("server-boot", LOST)}
-    assert next(s.detail for s in seen if not s.good).endswith("it was still BUILD on cmp1")
+    assert ended(seen, "server-boot") == {(LOST, "BUILD on cmp1")}
 
 
 def test_a_server_that_no_host_ever_took_is_told_by_name(cloud: ApiStandIn, tmp_path: Path) -> None:
     """Its message was lost on the way, or nobody places servers: another fault than a slow host."""
     cloud.core.boots_end, cloud.core.host = "BUILD", None
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=30, work_s=0.2, until="server-boot")
+    seen = watched(cloud, tmp_path, BOOTS, work_s=0.2, until=["server-boot"])
 
-    assert {s.detail.partition("it was still ")[2] for s in seen if not s.good} == {"BUILD without a host"}
+    assert ended(seen, "server-boot") == {(LOST, "BUILD without a host")}
 
 
 def test_a_delete_that_is_refused_is_a_failed_request_and_no_lost_work(
@@ -141,7 +150,7 @@ def test_a_delete_that_is_refused_is_a_failed_request_and_no_lost_work(
 
     cloud.fault = refuses
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=30, until="server-delete")
+    seen = watched(cloud, tmp_path, BOOTS, until=["server-delete"])
 
     assert bad(seen) == {("server-delete", STATUS)}
 
@@ -149,15 +158,15 @@ def test_a_delete_that_is_refused_is_a_failed_request_and_no_lost_work(
 def test_a_delete_that_was_accepted_and_is_never_done_is_lost(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.removed = False
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=30, work_s=0.2, until="server-removal")
+    seen = watched(cloud, tmp_path, BOOTS, work_s=0.2, until=["server-removal"])
 
-    assert bad(seen) == {("server-removal", LOST)}
+    assert {outcome for outcome, _ in ended(seen, "server-removal")} == {LOST}
 
 
 def test_what_is_still_awaited_at_the_end_is_not_judged(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.boots_end = "BUILD"
 
-    seen = watched(cloud, tmp_path, BOOTS, seconds=0.3)
+    seen = watched(cloud, tmp_path, BOOTS, until=["server-create"])
 
     assert not [s for s in seen if s.work]
 
@@ -184,10 +193,12 @@ def test_the_next_start_removes_what_a_killed_one_left(cloud: ApiStandIn, tmp_pa
     cloud.core.add("servers", name="skylift-probe-run-10-0badcafe-1")
     cloud.core.looks = 1
 
-    watched(cloud, tmp_path, {"token-issue": 5.0}, seconds=0.5)
+    def deleted() -> list[str]:
+        return [path for method, path in cloud.asked if method == "DELETE"]
 
-    asked = [path for method, path in cloud.asked if method == "DELETE"]
-    assert asked == [f"/compute/v2.1/servers/{left}"]
+    watched(cloud, tmp_path, {"token-issue": 5.0}, until=lambda: bool(deleted()))
+
+    assert deleted() == [f"/compute/v2.1/servers/{left}"]
 
 
 def test_boots_that_never_end_take_bounded_room(cloud: ApiStandIn, tmp_path: Path) -> None:
@@ -195,6 +206,14 @@ def test_boots_that_never_end_take_bounded_room(cloud: ApiStandIn, tmp_path: Pat
     cloud.core.boots_end = "BUILD"
     cloud.core.removed = False
 
-    watched(cloud, tmp_path, {"server-cycle": 40.0}, seconds=0.5)
+    most = STREAMS["server-cycle"].at_once
+    late = time.monotonic() + 0.5
 
-    assert made(cloud) == STREAMS["server-cycle"].at_once == 3
+    watched(
+        cloud,
+        tmp_path,
+        {"server-cycle": 40.0},
+        until=lambda: made(cloud) >= most and time.monotonic() > late,
+    )
+
+    assert made(cloud) == most == 3

@@ -74,7 +74,7 @@ class Nova:
         self.sent: list[tuple[str, str, Any, str]] = []
         self.status = 202
 
-    def client(self, seconds: float = 20, versions: str = fleet.VERSIONS) -> Client:
+    def client(self, seconds: float = 120, versions: str = fleet.VERSIONS) -> Client:
         return Client(self.access, time.monotonic() + seconds, versions=versions)
 
     def answer(self, one: Exchange) -> bool:

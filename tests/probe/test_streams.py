@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.probe.watching import stays_silent
 
 from skylift.model.sample import CONNECTION, CONTENT, OK, STATUS, TIME_LIMIT_S, TIMEOUT, Sample, read_samples
 from skylift.probe.access import Access
@@ -21,6 +23,7 @@ from skylift.testing.api_standin import ApiStandIn, Exchange, Fault
 DEFAULT_RATES = default_rates({"keystone", "glance", "placement"})
 ALL = dict.fromkeys(DEFAULT_RATES, 4.0)
 ONE_ROUND = 0.3
+PATIENCE_S = 60
 FIRST_OF_EACH = {
     "image-list",
     "image-token",
@@ -162,7 +165,7 @@ def test_another_image_than_the_one_uploaded_is_a_failure(apis: ApiStandIn, tmp_
 
 
 def test_an_answer_that_does_not_come_is_a_timeout(apis: ApiStandIn, tmp_path: Path) -> None:
-    apis.fault = only("/image", hangs)
+    apis.fault = only("/image", stays_silent)
 
     seen = watched(apis, tmp_path, {"image-list": 8.0}, answer_s=0.3)
 
@@ -173,12 +176,11 @@ def test_an_answer_that_does_not_come_is_a_timeout(apis: ApiStandIn, tmp_path: P
 def test_a_server_that_trickles_meets_the_same_limit(apis: ApiStandIn, tmp_path: Path) -> None:
     def trickles(ex: Exchange) -> bool:
         ex.send_response(200)
-        ex.send_header("Content-Length", "1000")
+        ex.send_header("Content-Length", "1000000")
         ex.end_headers()
-        for _ in range(12):
+        while True:  # until the client has gone, which ends the exchange
             ex.wfile.write(b" ")
             time.sleep(0.05)
-        return True
 
     apis.fault = only("/image", trickles)
 
@@ -216,13 +218,21 @@ def test_a_request_that_had_to_wait_for_a_free_hand_is_slow_not_absent(
 
 
 def test_an_api_that_answers_nobody_takes_no_hands_from_the_others(apis: ApiStandIn, tmp_path: Path) -> None:
-    apis.fault = only("/image", hangs)
+    """Glance answers only once placement was asked all that is due of it: with shared hands, never."""
+    all_asked, due = threading.Event(), 6
 
-    seen = watched(apis, tmp_path, {"image-list": 40.0, "provider-list": 10.0}, seconds=0.6)
+    def last(ex: Exchange) -> bool:
+        if sum("resource_providers" in path for _, path in ex.server.asked) >= due:
+            all_asked.set()
+        return "/image" in ex.path and not all_asked.wait(PATIENCE_S)
 
-    waited = [sample.latency_ms for sample in seen if sample.api == "placement"]
-    assert waited
-    assert max(waited) < 500
+    apis.fault = last
+
+    rates = {"image-list": 40.0, "provider-list": 10.0}
+    seen = watched(apis, tmp_path, rates, seconds=0.6, answer_s=PATIENCE_S)
+
+    assert {sample.outcome for sample in seen if sample.api == "placement"} == {OK}
+    assert all_asked.is_set()
 
 
 def test_a_patient_users_late_answer_is_slow_and_no_failure() -> None:
@@ -234,24 +244,27 @@ def test_a_patient_users_late_answer_is_slow_and_no_failure() -> None:
 
 
 def test_requests_end_at_the_hard_bound(apis: ApiStandIn, tmp_path: Path) -> None:
+    """Soon after it, for what was due while the program was held up is asked all the same."""
     folder = Folder.of("run-1", tmp_path / "state", tmp_path / "run")
 
-    Watch(folder, access(apis), {"image-list": 50.0}, Limits(seconds=60, requests=10)).run()
+    Watch(folder, access(apis), {"image-list": 20.0}, Limits(seconds=3600, requests=10)).run()
 
-    assert 10 <= len(recorded(folder)) < 60
+    assert 10 <= len(recorded(folder)) < 1000
 
 
 def test_the_tally_goes_on_after_the_vantage_host_was_restarted(apis: ApiStandIn, tmp_path: Path) -> None:
+    """It was away for an hour, in which nobody asked: that is no gap."""
     first = watched(apis, tmp_path, {"image-list": 10.0})
-    with (tmp_path / "state/run-1/samples.tsv").open("a") as file:
-        file.write("1700000000.000\t12.0\timage-li")  # a power cut
+    before = [sample._replace(scheduled=sample.scheduled - 3600) for sample in first]
+    cut = "1700000000.000\t12.0\timage-li"
+    (tmp_path / "state/run-1/samples.tsv").write_text("".join(s.line() for s in before) + cut)
 
     both = watched(apis, tmp_path, {"image-list": 10.0})
 
     tally = json.loads((tmp_path / "state/run-1/tally.json").read_text())
     assert len(both) > len(first)
     assert tally["requests"] == len(both)
-    assert tally["longest_gap_s"]["glance"] < 0.3
+    assert tally["longest_gap_s"]["glance"] < 1800
 
 
 def test_streams_keep_their_share_of_the_default_rates(apis: ApiStandIn, tmp_path: Path) -> None:
@@ -266,7 +279,8 @@ def test_before_there_is_a_first_token_each_try_counts(apis: ApiStandIn, tmp_pat
 
     seen = watched(apis, tmp_path, ALL, seconds=1.5)
 
-    assert [(s.stream, s.outcome, s.status) for s in seen] == [("token-issue", STATUS, 503)] * 2
+    assert apis.asked
+    assert [(s.stream, s.outcome, s.status) for s in seen] == [("token-issue", STATUS, 503)] * len(apis.asked)
 
 
 def test_credentials_that_are_refused_are_no_outage(apis: ApiStandIn, tmp_path: Path) -> None:
@@ -280,11 +294,11 @@ def test_waiting_for_the_last_answers_is_no_gap(apis: ApiStandIn, tmp_path: Path
     """Two APIs: while the slow one's last answer is awaited, nobody asks the other."""
 
     def hangs_long(ex: Exchange) -> bool:
-        time.sleep(1.5 if "/image" in ex.path else 0)
+        time.sleep(3.5 if "/image" in ex.path else 0)
         return False
 
     apis.fault = hangs_long
     watched(apis, tmp_path, {"image-list": 10.0, "provider-list": 10.0})
 
     tally = json.loads((tmp_path / "state/run-1/tally.json").read_text())
-    assert tally["longest_gap_s"]["placement"] < 1.0
+    assert tally["longest_gap_s"]["placement"] < 3.0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.probe.watching import access, offer_all, watched
+from tests.probe.watching import access, offer_all, stays_silent, watched
 
-from skylift.model.sample import LOST, STATUS, Sample
+from skylift.model.sample import LOST, STATUS, TIME_LIMIT_S, Sample
 from skylift.probe.exchange import Unanswered
 from skylift.probe.sweep import sweep
 from skylift.testing.api_standin import ApiStandIn, Exchange
@@ -47,7 +46,9 @@ def test_each_list_is_asked_of_its_own_api(cloud: ApiStandIn, tmp_path: Path) ->
 
 
 def test_cycles_make_follow_and_remove(cloud: ApiStandIn, tmp_path: Path) -> None:
-    seen = watched(cloud, tmp_path, CYCLES, seconds=30, until="volume-removal")
+    ends = ["port-delete", "volume-removal", "stack-removal"]
+
+    seen = watched(cloud, tmp_path, CYCLES, until=ends)
 
     assert bad(seen) == set()
     done = Counter(s.stream for s in seen)
@@ -60,9 +61,7 @@ def test_cycles_make_follow_and_remove(cloud: ApiStandIn, tmp_path: Path) -> Non
 def test_a_volume_is_attached_to_the_witnesses_server_and_detached(cloud: ApiStandIn, tmp_path: Path) -> None:
     server = witness_server(cloud, tmp_path)
 
-    seen = watched(
-        cloud, tmp_path, {"volume-cycle": 4.0}, seconds=30, witnesses="plan-1", until="volume-removal"
-    )
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, witnesses="plan-1", until=["volume-removal"])
 
     assert bad(seen) == set()
     assert {"volume-attachment", "volume-detachment", "volume-removal"} <= {s.stream for s in seen if s.work}
@@ -72,7 +71,7 @@ def test_a_volume_is_attached_to_the_witnesses_server_and_detached(cloud: ApiSta
 def test_a_stack_that_fails_is_lost(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.stacks_end = "CREATE_FAILED"
 
-    seen = watched(cloud, tmp_path, {"stack-cycle": 4.0}, seconds=30, until="stack-creation")
+    seen = watched(cloud, tmp_path, {"stack-cycle": 4.0}, until=["stack-creation"])
 
     assert bad(seen) == {("stack-creation", LOST)}
 
@@ -101,7 +100,7 @@ def test_what_a_killed_agent_left_is_swept_up_of_every_kind(cloud: ApiStandIn) -
     cloud.core.add("ports", name=ours)
     cloud.core.looks = 0
 
-    assert sweep(access(cloud), name, within_s=30) == 4
+    assert sweep(access(cloud), name, within_s=60) == 4
     assert [path for method, path in cloud.asked if method == "DELETE" and server in path] == [
         f"/compute/v2.1/servers/{server}/os-volume_attachments/{next(iter(cloud.core.things['volumes']))}"
     ]
@@ -110,10 +109,10 @@ def test_what_a_killed_agent_left_is_swept_up_of_every_kind(cloud: ApiStandIn) -
 
 def test_what_cannot_be_removed_in_time_is_told(cloud: ApiStandIn) -> None:
     cloud.core.add("volumes", name="skylift-probe-run-1-0badcafe-1", status="creating", ends="available")
-    cloud.core.looks = 9
+    cloud.core.looks = 1000
 
     with pytest.raises(Unanswered, match="cannot be removed yet: cinder skylift-probe-run-1-0badcafe-1"):
-        sweep(access(cloud), "skylift-probe-run-1", within_s=0.9)
+        sweep(access(cloud), "skylift-probe-run-1", within_s=8)
 
 
 def test_an_image_that_is_being_removed_by_another_is_no_obstacle(cloud: ApiStandIn) -> None:
@@ -131,7 +130,7 @@ def test_an_image_that_is_being_removed_by_another_is_no_obstacle(cloud: ApiStan
 
     cloud.fault = removed_meanwhile
 
-    assert sweep(access(cloud), name, within_s=10) == 1
+    assert sweep(access(cloud), name, within_s=60) == 1
     assert cloud.core.things["ports"] == {}
 
 
@@ -147,16 +146,15 @@ def test_an_api_that_refuses_keeps_no_other_from_being_swept(cloud: ApiStandIn) 
     cloud.fault = refuses
 
     with pytest.raises(Unanswered, match=r"nova: GET .* answered 403"):
-        sweep(access(cloud), name, within_s=0.9)
+        sweep(access(cloud), name, within_s=8)
     assert cloud.core.things["ports"] == {}
 
 
 def test_an_api_that_does_not_answer_holds_no_sweep_for_longer_than_it_has(cloud: ApiStandIn) -> None:
-    """Whoever asked over SSH waits no longer than that either."""
+    """Whoever asked over SSH waits no longer than that either, though one answer alone may take longer."""
 
     def hangs(ex: Exchange) -> bool:
-        threading.Event().wait(1.5 if "/servers" in ex.path else 0.0)
-        return False
+        return "/servers" in ex.path and stays_silent(ex)
 
     cloud.fault = hangs
     began = time.monotonic()
@@ -164,7 +162,7 @@ def test_an_api_that_does_not_answer_holds_no_sweep_for_longer_than_it_has(cloud
     with pytest.raises(Unanswered):
         sweep(access(cloud), "skylift-probe-run-1", within_s=0.5)
 
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < TIME_LIMIT_S
 
 
 def test_an_image_that_is_deleted_by_its_own_cycle_meanwhile_is_gone_and_no_failure(
@@ -181,7 +179,7 @@ def test_an_image_that_is_deleted_by_its_own_cycle_meanwhile_is_gone_and_no_fail
 
     cloud.fault = deletes_already
 
-    assert sweep(access(cloud), "skylift-probe-run-1", within_s=30) == 0
+    assert sweep(access(cloud), "skylift-probe-run-1", within_s=60) == 0
     assert ("DELETE", "/image/v2/images/one") in cloud.asked
 
 
@@ -197,7 +195,7 @@ def test_a_volume_that_is_still_being_made_when_the_probes_end_is_no_failure(
 ) -> None:
     cloud.core.looks = 1000
 
-    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=0.4)
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, until=["volume-create"])
 
     assert seen
     assert bad(seen) == set()
@@ -206,7 +204,7 @@ def test_a_volume_that_is_still_being_made_when_the_probes_end_is_no_failure(
 def test_a_volume_that_ends_in_error_is_lost_and_removed(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.core.volumes_end = "error"
 
-    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, seconds=30, until="volume-removal")
+    seen = watched(cloud, tmp_path, {"volume-cycle": 4.0}, until=["volume-removal"])
 
     assert bad(seen) == {("volume-creation", LOST)}
     assert "volume-removal" in {s.stream for s in seen}

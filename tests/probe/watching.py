@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from skylift.model.sample import TIME_LIMIT_S, Sample, read_samples
 from skylift.probe.access import Access
 from skylift.probe.folder import Folder
 from skylift.probe.watch import STOPS, Limits, Watch
-from skylift.testing.api_standin import ApiStandIn
+from skylift.testing.api_standin import ApiStandIn, Exchange
 from skylift.testing.core_standin import CORE
+
+UNTIL_S = 120.0
+"""For what is waited for."""
 
 
 def access(apis: ApiStandIn) -> Access:
@@ -34,6 +37,12 @@ def offer_all(apis: ApiStandIn) -> None:
     apis.core.add("networks", name="provider", shared=True, subnets=["s-provider"])
 
 
+def stays_silent(ex: Exchange) -> bool:
+    """Answer nothing for as long as the client waits: one that gives up late has no answer either."""
+    ex.rfile.read()
+    return True
+
+
 def recorded(where: Path) -> list[Sample]:
     folder = Folder.of("run-1", where / "state", where / "run")
     return list(read_samples(folder.samples.read_text().splitlines(keepends=True)))
@@ -44,22 +53,22 @@ def watched(
     where: Path,
     rates: dict[str, float],
     *,
-    seconds: float,
+    seconds: float = UNTIL_S,
     answer_s: float = TIME_LIMIT_S,
-    work_s: float = 5.0,
+    work_s: float = 60.0,
     witnesses: str = "",
-    until: str = "",
+    until: Collection[str] | Callable[[], bool] = (),
 ) -> list[Sample]:
-    """What the streams record in ``seconds``, or until one called ``until`` has recorded anything.
+    """What the streams record in ``seconds``, or until those called ``until`` have, or until that holds.
 
     Their users look for accepted work 50 times a second.
     """
-    if until:
+    if callable(until) or until:
 
         def watch() -> list[Sample]:
             return watched(apis, where, rates, seconds=seconds, work_s=work_s, witnesses=witnesses)
 
-        return _watched_until(until, watch, where)
+        return _watched_until(until if callable(until) else _recording(where, set(until)), watch)
     folder = Folder.of("run-1", where / "state", where / "run")
     limits = Limits(seconds=seconds, in_flight=16, answer_s=answer_s, work_s=work_s, look_every_s=0.02)
     theirs = Folder.of(witnesses, where / "state", where / "run") if witnesses else None
@@ -67,14 +76,24 @@ def watched(
     return recorded(where)
 
 
-def _watched_until(stream: str, watch: Callable[[], list[Sample]], where: Path) -> list[Sample]:
+def _recording(where: Path, streams: set[str]) -> Callable[[], bool]:
+    """Whether each of these streams has recorded anything by now."""
+
+    def all_have() -> bool:
+        there = (where / "state/run-1/samples.tsv").exists()
+        return there and streams <= {sample.stream for sample in recorded(where)}
+
+    return all_have
+
+
+def _watched_until(holds: Callable[[], bool], watch: Callable[[], list[Sample]]) -> list[Sample]:
     """Run ``watch`` in this thread, and tell it to stop as the agent is told."""
     over, me = threading.Event(), threading.main_thread().ident
     assert me is not None
 
     def look() -> None:
         while not over.wait(0.1):
-            if (where / "state/run-1/samples.tsv").exists() and stream in {s.stream for s in recorded(where)}:
+            if holds():
                 signal.pthread_kill(me, signal.SIGTERM)
                 return
 
