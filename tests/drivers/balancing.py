@@ -11,10 +11,13 @@ from time import monotonic
 
 from tests.drivers.loopback import ADDRESS
 
+from skylift.gate.lab.commands import poll
 from skylift.model.ids import PoolName
 
 POOL, OTHER = PoolName("placement"), PoolName("plain")
-LIMIT_S = 20
+LIMIT_S = 120
+LONGEST_S = 60
+"""For which park.lua lets anything wait."""
 
 CONFIG = """\
 global
@@ -24,9 +27,9 @@ global
     lua-load-per-thread {script}
 defaults
     mode http
-    timeout connect 2s
-    timeout client 30s
-    timeout server 30s
+    timeout connect 60s
+    timeout client 120s
+    timeout server 120s
 frontend parks
     bind 127.0.0.1:{parks}
     default_backend placement
@@ -65,12 +68,18 @@ class Haproxy:
 
 @dataclass(slots=True)
 class Client:
-    """Asks again and again on one connection; ``took_s`` has each good answer's time, by when it came."""
+    """Asks again and again on one connection; ``answers`` has when each good one was asked for and came."""
 
     port: int
-    took_s: list[tuple[float, float]] = field(default_factory=list)
+    asking_since: float = 0.0
+    answers: list[tuple[float, float]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     over: Event = field(default_factory=Event)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has asked, and has no answer yet."""
+        return self.asking_since > self.answers[-1][1]
 
     def ask_on(self) -> None:
         """Ask until told that it is over; a new connection would be a failure."""
@@ -78,11 +87,11 @@ class Client:
         line.connect()
         wire = line.sock
         while not self.over.is_set():
-            took_s = asked(line)
-            if took_s is None or line.sock is not wire:
+            self.asking_since = monotonic()
+            if asked(line) is None or line.sock is not wire:
                 self.failed.append("no good answer on the first connection")
                 return
-            self.took_s.append((monotonic(), took_s))
+            self.answers.append((self.asking_since, monotonic()))
             self.over.wait(0.005)
         line.close()
 
@@ -108,14 +117,20 @@ def once(port: int) -> float:
     return took_s
 
 
-def with_clients(port: int, count: int, meanwhile: Callable[[], None]) -> list[Client]:
-    """What ``count`` clients met while something else was done."""
+def await_waiting(clients: list[Client]) -> None:
+    """Return when each of them waits for an answer."""
+    assert poll(lambda: all(client.waits for client in clients), limit_s=LONGEST_S / 2)
+
+
+def with_clients(port: int, count: int, meanwhile: Callable[[list[Client]], None]) -> list[Client]:
+    """What ``count`` clients met while something else was done; each had an answer before."""
     clients = [Client(port) for _ in range(count)]
     threads = [Thread(target=client.ask_on) for client in clients]
     for thread in threads:
         thread.start()
     try:
-        meanwhile()
+        assert poll(lambda: all(client.answers for client in clients), limit_s=LIMIT_S)
+        meanwhile(clients)
     finally:
         for client in clients:
             client.over.set()
