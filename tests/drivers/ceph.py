@@ -16,11 +16,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.drivers.galera import program
-from tests.drivers.loopback import ADDRESS, free_port
+from tests.drivers.loopback import ADDRESS
 
 from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 
-START_LIMIT_S = 120
+START_LIMIT_S = 300
 HOSTS = ("sto1", "sto2", "sto3")
 POOL_GROUPS = 8
 _CONFIG = """\
@@ -40,6 +41,7 @@ mon data avail crit = 0
 mon osd min down reporters = 1
 mon osd down out interval = {out_s}
 mon osd min in ratio = 0
+osd heartbeat grace = 300
 mgr data = {folder}/$name
 mgr initial modules =
 mgr stats period = 1
@@ -67,7 +69,7 @@ class Ceph:
 
     def ask(self, *words: str) -> str:
         asked = [*self.tool, "--connect-timeout", "60", *words]
-        return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=70).stdout
+        return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=90).stdout
 
     def start(self, host: str, daemon: str, name: str) -> None:
         """A daemon that thinks it is on ``host``."""
@@ -95,7 +97,7 @@ class Ceph:
 
     def is_whole(self) -> bool:
         """Whether all groups that there are have all of their copies, and a manager runs to say so."""
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired, subprocess.CalledProcessError):
             return f"{POOL_GROUPS} active+clean" in self.ask("pg", "stat")
         return False
 

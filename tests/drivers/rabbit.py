@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.drivers.galera import program
-from tests.drivers.loopback import ADDRESS, await_port, free_port
+from tests.drivers.loopback import ADDRESS, await_port
 
 from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 
-START_LIMIT_S = 180
-ASK_LIMIT_S = 90
+START_LIMIT_S = 300
+ASK_LIMIT_S = 180
 NODES = FIRST, SECOND = "first@localhost", "second@localhost"
 _SERVER = Path("/usr/lib/rabbitmq/bin")
 """Beside what Debian puts in the path, which becomes another user first."""

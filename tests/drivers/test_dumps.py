@@ -33,8 +33,6 @@ from skylift.model.ids import Epoch
 
 BEGIN = "CREATE DATABASE `nova-1` CHARACTER SET utf8mb3;"
 
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:

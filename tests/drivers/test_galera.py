@@ -12,8 +12,6 @@ from tests.drivers.test_rosters import SEEN, TABLES, roster_of
 from skylift.drivers.mariadb import MariadbDatabase, NoSyncedNode
 from skylift.drivers.ssh import Ssh
 
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:

@@ -18,7 +18,7 @@ from skylift.model.roster import Roster, ServiceReport, pins
 from skylift.model.work import InHand, Piece
 
 TABLES = Path(__file__).parent / "tables"
-START_LIMIT_S = 60
+START_LIMIT_S = 180
 DAY = "2026-11-25"
 SEEN = f"{DAY} 04:00:00"
 SEEN_AT = Epoch(1_795_579_200.0)
