@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -231,15 +233,23 @@ def test_detach_needs_workers_and_so_a_store(tmp_path: Path, capsys: pytest.Capt
     assert "--store" in capsys.readouterr().err
 
 
+NEWEST = "SELECT id FROM procrastinate_workers ORDER BY id DESC LIMIT 1"
+
+
+def in_queue(processes: Processes, statement: LiteralString, *given: object) -> list[tuple[Any, ...]]:
+    """Done to the queue by somebody who may; nothing while it has no tables yet."""
+    with (
+        psycopg.connect(ProcrastinateQueue(processes.reference).conninfo) as connection,
+        suppress(psycopg.errors.UndefinedTable),
+    ):
+        return connection.execute(statement, given).fetchall()
+    return []
+
+
 def asked_to_look(processes: Processes) -> int:
     """When a worker was asked to look at the cloud last: it is not before the look before has begun."""
-    with psycopg.connect(ProcrastinateQueue(processes.reference).conninfo) as connection:
-        row = connection.execute(
-            "SELECT max(defer_timestamp) FROM procrastinate_periodic_defers WHERE periodic_id = %s",
-            (processes.cloud,),
-        ).fetchone()
-    assert row is not None
-    return int(row[0] or 0)
+    asked = "SELECT max(defer_timestamp) FROM procrastinate_periodic_defers WHERE periodic_id = %s"
+    return max((latest or 0 for (latest,) in in_queue(processes, asked, processes.cloud)), default=0)
 
 
 def several_looks(processes: Processes) -> bool:
@@ -309,6 +319,23 @@ class TestWorker:
         assert said.count("could not be used: there is no 'auth_url'") == 1
         assert [type(event).__name__ for event in journal.events()] == ["RunOpened", "RunTakenUp"]
         assert OTHER in store.shelf.restless()
+
+    def test_one_that_others_took_for_dead_serves_on(
+        self, machines: tuple[Machine, Machine], processes: Processes
+    ) -> None:
+        """It had stood still for a quarter of a minute when another started, which struck it out."""
+        with self.start(machines[0]) as worker:
+            try:
+                assert poll(lambda: asked_to_look(processes) > 0, limit_s=LIMIT_S)
+                ((first,),) = in_queue(processes, NEWEST)
+                in_queue(processes, "DELETE FROM procrastinate_workers WHERE id = %s RETURNING id", first)
+                assert poll(lambda: in_queue(processes, NEWEST) > [(first,)], limit_s=LIMIT_S)
+                looks = several_looks(processes)
+                ended = worker.poll()
+            finally:
+                worker.kill()
+
+        assert (looks, ended) == (True, None)
 
     def test_without_the_store_it_ends_with_a_failure_for_its_supervisor(
         self, tmp_path: Path, server: Server
