@@ -76,6 +76,11 @@ class Client:
     failed: list[str] = field(default_factory=list)
     over: Event = field(default_factory=Event)
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has asked, and has no answer yet."""
+        return self.asking_since > self.answers[-1][1]
+
     def ask_on(self) -> None:
         """Ask until told that it is over; a new connection would be a failure."""
         line = http.client.HTTPConnection(ADDRESS, self.port, timeout=LIMIT_S)
@@ -112,9 +117,9 @@ def once(port: int) -> float:
     return took_s
 
 
-def await_asking(clients: list[Client], since: float) -> None:
-    """Return when each of them waits for an answer that it asked for after ``since``."""
-    assert poll(lambda: all(client.asking_since > since for client in clients), limit_s=LONGEST_S / 2)
+def await_waiting(clients: list[Client]) -> None:
+    """Return when each of them waits for an answer."""
+    assert poll(lambda: all(client.waits for client in clients), limit_s=LONGEST_S / 2)
 
 
 def with_clients(port: int, count: int, meanwhile: Callable[[list[Client]], None]) -> list[Client]:

@@ -21,6 +21,8 @@ ASK_LIMIT_S = 180
 NODES = FIRST, SECOND = "first@localhost", "second@localhost"
 _SERVER = Path("/usr/lib/rabbitmq/bin")
 """Beside what Debian puts in the path, which becomes another user first."""
+_THRIFTY = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+"""One scheduler, which sleeps when there is nothing to do: else each burns a core in waiting for work."""
 _CONFIG = "cluster_formation.peer_discovery_backend = classic_config\n" + "".join(
     f"cluster_formation.classic_config.nodes.{number} = {node}\n" for number, node in enumerate(NODES, 1)
 )
@@ -88,12 +90,13 @@ def rabbit(folder: Path) -> Iterator[Rabbit]:
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbit"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _THRIFTY,
     }
     (folder / "rabbit.conf").write_text(_CONFIG, encoding="ascii")
     (folder / "plugins").write_text("[].\n", encoding="ascii")
     (folder / ".erlang.cookie").write_text("of-a-test", encoding="ascii")
     (folder / ".erlang.cookie").chmod(0o400)
-    tool = f"#!/bin/sh\nexport HOME={folder} ERL_EPMD_PORT={mapper}\n"
+    tool = f"#!/bin/sh\nexport HOME={folder} ERL_EPMD_PORT={mapper} RABBITMQ_CTL_ERL_ARGS='{_THRIFTY}'\n"
     tool += f'exec {_SERVER}/rabbitmqctl -n {FIRST} "$@"\n'
     (folder / "rabbitmqctl").write_text(tool, encoding="ascii")
     (folder / "rabbitmqctl").chmod(0o755)

@@ -18,7 +18,7 @@ from tests.drivers.balancing import (
     Client,
     Haproxy,
     asked,
-    await_asking,
+    await_waiting,
     once,
     with_clients,
 )
@@ -45,7 +45,7 @@ def test_requests_on_kept_connections_wait_while_their_pool_is_parked_and_none_f
     def park_for_a_while(clients: list[Client]) -> None:
         balancer.park(POOL, LONGEST, limit=LONGEST)
         times.append(monotonic())
-        await_asking(clients, times[0])
+        await_waiting(clients)
         Event().wait(0.5)
         times.append(monotonic())
         balancer.unpark(POOL)
@@ -102,7 +102,7 @@ def test_other_pools_are_served_while_one_is_parked_and_no_server_counts_what_wa
 
     def look(clients: list[Client]) -> None:
         balancer.park(POOL, LONGEST, limit=LONGEST)
-        await_asking(clients, monotonic())
+        await_waiting(clients)
         # What was on its way is answered in a moment; what waits would be counted until the end.
         counted.append(poll(counts_nothing, limit_s=LONGEST_S / 4))
         assert once(haproxy.plain) < LONGEST_S / 2

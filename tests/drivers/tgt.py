@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.drivers.loopback import ADDRESS, free_port
+from tests.drivers.loopback import ADDRESS
 
 from skylift.drivers.volumes import Places
 from skylift.gate.lab.commands import poll
+from skylift.gate.lab.loopback import free_port
 
 START_LIMIT_S = 30
 PREFIX = "iqn.2010-10.org.openstack:volume-"

@@ -363,18 +363,21 @@ def test_a_host_that_is_slow_to_answer_does_not_hold_up_the_others(pool: ThreadP
     brisk = replace(LIMITS, patience_s=0.2)
     execution = opened(plan_of([slow, a, b], [(a, b)]), MemoryJournal(), pool, limits=brisk)
 
-    for _ in range(50):
-        run = execution.tick(T0)
-        if len(run.within(Phase.DONE)) == 2:
-            break
+    ticked_until(execution, lambda run: len(run.within(Phase.DONE)) == 2)
     phases = {step: at.phase for step, at in execution.run.steps.items()}
     answered.set()
     script.raises.clear()
-    for _ in range(50):
-        execution.tick(T0)
+    ticked_until(execution, lambda run: run.standing is Standing.COMPLETED)
 
     assert phases == {"a": Phase.DONE, "b": Phase.DONE, "slow": Phase.RUNNING}
     assert execution.run.standing is Standing.COMPLETED
+
+
+def ticked_until(execution: Execution, holds: Callable[[Run], bool]) -> None:
+    """Tick until that holds, or for some minutes: a tick waits for answers no longer than 0.2 s."""
+    for _ in range(1000):
+        if holds(execution.tick(T0)):
+            return
 
 
 def _meeting(barrier: threading.Barrier) -> Callable[[], Problem]:

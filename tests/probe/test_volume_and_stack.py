@@ -112,7 +112,7 @@ def test_what_cannot_be_removed_in_time_is_told(cloud: ApiStandIn) -> None:
     cloud.core.looks = 1000
 
     with pytest.raises(Unanswered, match="cannot be removed yet: cinder skylift-probe-run-1-0badcafe-1"):
-        sweep(access(cloud), "skylift-probe-run-1", within_s=4)
+        sweep(access(cloud), "skylift-probe-run-1", within_s=8)
 
 
 def test_an_image_that_is_being_removed_by_another_is_no_obstacle(cloud: ApiStandIn) -> None:
@@ -146,7 +146,7 @@ def test_an_api_that_refuses_keeps_no_other_from_being_swept(cloud: ApiStandIn) 
     cloud.fault = refuses
 
     with pytest.raises(Unanswered, match=r"nova: GET .* answered 403"):
-        sweep(access(cloud), name, within_s=4)
+        sweep(access(cloud), name, within_s=8)
     assert cloud.core.things["ports"] == {}
 
 

@@ -12,6 +12,10 @@ import pytest
 from skylift.drivers.postgres_store import PostgresStore
 from skylift.testing.crew.postgres_server import Server, postgres_server
 
+PATIENCE_S = 600
+STILL = "session_timeout=5s"
+"""For how long the server lets a write stand still, as the product tells it to."""
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
@@ -37,10 +41,15 @@ class Processes:
     opened: list[PostgresStore] = field(default_factory=list)
 
     def another(
-        self, lasts_s: float = 15, *, cloud: str | None = None, reference: str | None = None
+        self, lasts_s: float = PATIENCE_S, *, cloud: str | None = None, reference: str | None = None
     ) -> PostgresStore:
-        self.opened.append(PostgresStore(reference or self.reference, cloud or self.cloud, lasts_s=lasts_s))
-        return self.opened[-1]
+        """A process that may have to wait long for its turn: neither a lease nor a write ends meanwhile."""
+        store = PostgresStore(reference or self.reference, cloud or self.cloud, lasts_s=lasts_s)
+        database = store._database  # noqa: SLF001 - what a test may not meet by chance
+        assert STILL in database.conninfo
+        database.conninfo = database.conninfo.replace(STILL, f"session_timeout={PATIENCE_S}s")
+        self.opened.append(store)
+        return store
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -20,10 +22,12 @@ from skylift.app.record_file import RecordInvalid, load_record
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.drivers.postgres_store import PostgresStore
+from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import fold
 from skylift.engine.journal import Reported, StepFailed, StepStarted
 from skylift.engine.operate import Asked, open_run
 from skylift.engine.problems import Holder
+from skylift.gate.lab.commands import poll
 from skylift.model.ids import Epoch, RunId
 from skylift.planning.text import digest_of, write_plan
 from skylift.testing.crew.postgres_server import PASSWORD, Server
@@ -33,6 +37,8 @@ from skylift.testing.samples import sample_record
 PLAN = planned(sample_record())
 FIRST = PLAN.steps[0].id
 RUN, OTHER = RunId("run-1"), RunId("run-2")
+LIMIT_S = 200
+"""For what is waited for: on a busy machine, a worker takes half a minute to start."""
 PROBLEM = Reported("witness.hurt", "it is not as it was made", ())
 
 
@@ -227,6 +233,36 @@ def test_detach_needs_workers_and_so_a_store(tmp_path: Path, capsys: pytest.Capt
     assert "--store" in capsys.readouterr().err
 
 
+NEWEST = "SELECT id FROM procrastinate_workers ORDER BY id DESC LIMIT 1"
+
+
+def in_queue(processes: Processes, statement: LiteralString, *given: object) -> list[tuple[Any, ...]]:
+    """Done to the queue by somebody who may; nothing while it has no tables yet."""
+    with (
+        psycopg.connect(ProcrastinateQueue(processes.reference).conninfo) as connection,
+        suppress(psycopg.errors.UndefinedTable),
+    ):
+        return connection.execute(statement, given).fetchall()
+    return []
+
+
+def asked_to_look(processes: Processes) -> int:
+    """When a worker was asked to look at the cloud last: it is not before the look before has begun."""
+    asked = "SELECT max(defer_timestamp) FROM procrastinate_periodic_defers WHERE periodic_id = %s"
+    return max((latest or 0 for (latest,) in in_queue(processes, asked, processes.cloud)), default=0)
+
+
+def several_looks(processes: Processes) -> bool:
+    """Whether they come."""
+    asked = set[int]()
+
+    def more_than_three() -> bool:
+        asked.add(asked_to_look(processes))
+        return len(asked) > 3
+
+    return poll(more_than_three, limit_s=LIMIT_S)
+
+
 class TestWorker:
     """``skylift worker`` itself, as a supervisor starts it."""
 
@@ -247,16 +283,12 @@ class TestWorker:
         assert (worker.returncode, rest) == (Exit.OK, "")
 
     def test_it_tells_what_it_cannot_drive_and_touches_no_journal_for_it(
-        self, machines: tuple[Machine, Machine], store: PostgresStore, processes: Processes
+        self, machines: tuple[Machine, Machine], store: PostgresStore
     ) -> None:
         """The run waits for somebody (a step has failed), so it is at rest: seen once, and left alone."""
         with self.start(machines[0]) as worker:
             try:
-                with psycopg.connect(processes.reference, autocommit=True) as connection:
-                    for _ in range(300):
-                        if not store.shelf.restless():
-                            break
-                        connection.execute("SELECT pg_sleep(0.1)")
+                poll(lambda: not store.shelf.restless(), limit_s=LIMIT_S)
             finally:
                 worker.kill()
 
@@ -273,12 +305,12 @@ class TestWorker:
         open_run(journal, OTHER, cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
         with self.start(machines[0]) as worker:
             try:
-                with psycopg.connect(processes.reference, autocommit=True) as connection:
-                    for _ in range(300):
-                        if OTHER not in store.shelf.due():
-                            break
-                        connection.execute("SELECT pg_sleep(0.1)")
-                    connection.execute("SELECT pg_sleep(7)")
+                assert poll(lambda: OTHER not in store.shelf.due(), limit_s=LIMIT_S)
+                with psycopg.connect(processes.reference) as connection:
+                    connection.execute(
+                        "UPDATE skylift.run SET not_before = 'infinity' WHERE cloud = %s", (processes.cloud,)
+                    )
+                assert several_looks(processes)
             finally:
                 worker.kill()
             assert worker.stderr is not None
@@ -287,6 +319,23 @@ class TestWorker:
         assert said.count("could not be used: there is no 'auth_url'") == 1
         assert [type(event).__name__ for event in journal.events()] == ["RunOpened", "RunTakenUp"]
         assert OTHER in store.shelf.restless()
+
+    def test_one_that_others_took_for_dead_serves_on(
+        self, machines: tuple[Machine, Machine], processes: Processes
+    ) -> None:
+        """It had stood still for a quarter of a minute when another started, which struck it out."""
+        with self.start(machines[0]) as worker:
+            try:
+                assert poll(lambda: asked_to_look(processes) > 0, limit_s=LIMIT_S)
+                ((first,),) = in_queue(processes, NEWEST)
+                in_queue(processes, "DELETE FROM procrastinate_workers WHERE id = %s RETURNING id", first)
+                assert poll(lambda: in_queue(processes, NEWEST) > [(first,)], limit_s=LIMIT_S)
+                looks = several_looks(processes)
+                ended = worker.poll()
+            finally:
+                worker.kill()
+
+        assert (looks, ended) == (True, None)
 
     def test_without_the_store_it_ends_with_a_failure_for_its_supervisor(
         self, tmp_path: Path, server: Server

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import stat
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from psycopg.rows import RowMaker, tuple_row
 from psycopg.sql import SQL
 from tests.store.conftest import Processes
 
 from skylift.drivers.ed25519 import KeyFile
 from skylift.drivers.postgres import VERSION
-from skylift.drivers.postgres_lease import Token
+from skylift.drivers.postgres_lease import LASTS_S, Token
 from skylift.drivers.postgres_store import PostgresStore
 from skylift.engine.journal import JournalDamaged, JournalFormat, Overtaken, RunResumed
 from skylift.engine.problems import Holder, RunHeld, SignerNeeded
@@ -29,6 +30,7 @@ from skylift.engine.store_problems import (
     StoreRefuses,
     StoreUnreachable,
 )
+from skylift.gate.lab.commands import poll
 from skylift.model.ids import RunId
 from skylift.testing.contracts.on_journals import ONE_OF_EACH, JournalContract, OpenJournal
 from skylift.testing.crew.postgres_server import PASSWORD, Server
@@ -38,6 +40,8 @@ RUN = RunId("r1")
 REY = Holder(pid=4711, host="console", user="rey", since_ms=1_764_000_000_000, run=RUN)
 ANN = Holder(pid=17, host="laptop", user="ann", since_ms=1_764_000_000_001, run=RUN)
 LAST = len(ONE_OF_EACH)
+ENTRY = ("row", "body", "chain", "key", "mark")
+"""What is read of each row."""
 
 
 class TestPostgresJournal(JournalContract):
@@ -58,6 +62,13 @@ def asked(server: Server, statement: str, *given: object) -> list[tuple[object, 
     with psycopg.connect(server.reference, autocommit=True) as connection:
         done = connection.execute(SQL(statement), given)
         return done.fetchall() if done.description else []
+
+
+def until(server: Server, cloud: str) -> datetime:
+    """When the lease on a cloud ends, if nobody renews it."""
+    ((ends,),) = asked(server, "SELECT until FROM skylift.lease WHERE cloud = %s", cloud)
+    assert isinstance(ends, datetime)
+    return ends
 
 
 @pytest.mark.parametrize(
@@ -100,24 +111,24 @@ def test_a_journal_of_another_format_is_refused(
 def test_a_journal_that_takes_longer_to_be_read_than_a_transaction_may_be_silent_is_read(
     processes: Processes, store: PostgresStore
 ) -> None:
-    """Of half a million events values are made for so long, on a busy machine."""
+    """Of half a million events values are made for so long: none is before the transaction is over."""
     written(store)
-    slow = processes.another()
-    slow._database._connected().row_factory = slowly  # noqa: SLF001 - as so many rows are made
+    slow, within = processes.another(), list[TransactionStatus]()
+
+    def noting(cursor: psycopg.Cursor[Any]) -> RowMaker[tuple[Any, ...]]:
+        make = tuple_row(cursor)
+
+        def made(values: Sequence[Any]) -> tuple[Any, ...]:
+            if len(values) == len(ENTRY):
+                within.append(cursor.connection.info.transaction_status)
+            return make(values)
+
+        return made
+
+    slow._database._connected().row_factory = noting  # noqa: SLF001 - as rows are made
 
     assert slow.journal(RUN, None).events() == ONE_OF_EACH
-
-
-def slowly(cursor: psycopg.Cursor[Any]) -> RowMaker[tuple[Any, ...]]:
-    """Makes the row that is numbered 1 later than the server ends a silent transaction."""
-    make = tuple_row(cursor)
-
-    def made(values: Sequence[Any]) -> tuple[Any, ...]:
-        if values[0] == 1:
-            threading.Event().wait(6)
-        return make(values)
-
-    return made
+    assert within == [TransactionStatus.IDLE] * LAST
 
 
 def test_what_was_put_off_is_due_again_in_time_or_once_somebody_says_a_word(
@@ -194,11 +205,12 @@ class TestLease:
             assert store.lease.holder() == REY
 
     def test_it_lasts_while_its_process_lives(self, processes: Processes, server: Server) -> None:
-        store = processes.another(lasts_s=0.6)
+        store = processes.another(lasts_s=LASTS_S)
         store.make()
 
         with store.lease.hold(REY):
-            asked(server, "SELECT pg_sleep(1.2)")
+            first = until(server, processes.cloud)
+            assert poll(lambda: until(server, processes.cloud) > first, limit_s=120)
             with pytest.raises(RunHeld), processes.another().lease.hold(ANN):
                 pass
             store.lease.look()
@@ -239,9 +251,6 @@ class TestLease:
         self, processes: Processes, server: Server, store: PostgresStore
     ) -> None:
         """It holds the lease's row; the server ends the write for it, and nothing of that is kept."""
-        hasty = store._database.conninfo.replace("session_timeout=5s", "session_timeout=200ms")  # noqa: SLF001
-        store._database.conninfo = hasty  # noqa: SLF001 - a long wait in small
-        store.close()
         with store.lease.hold(REY):
             asked(server, "UPDATE skylift.lease SET until = '-infinity' WHERE cloud = %s", processes.cloud)
             with (  # noqa: PT012 - the whole of a write
@@ -249,6 +258,8 @@ class TestLease:
                 store._database.transaction() as connection,  # noqa: SLF001
             ):
                 store._token.require(connection)  # noqa: SLF001 - as an append begins
+                # In small what the connection tells the server of every transaction (STILL).
+                connection.execute("SET LOCAL idle_in_transaction_session_timeout = '200ms'")
                 with processes.another().lease.hold(ANN):
                     held_by = processes.another().lease.holder()
                 connection.execute("DELETE FROM skylift.lease")

@@ -20,8 +20,6 @@ from skylift.testing.crew.worker import record
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_state import FailedRequest
 
-pytestmark = pytest.mark.timeout(900)
-"""On a machine that is busy with other work."""
 HALF = 150
 """Events after which some services are new."""
 
@@ -59,7 +57,8 @@ def test_workers_take_a_run_back_once_though_each_driver_is_killed(crew: Crew) -
 
     crew.until(lambda: len(runs(crew)) > 1, "a way back")
     (back,) = set(runs(crew)) - {RUN}
-    mixed = releases(crew)
+    with crew.alone:
+        mixed = releases(crew)
     way_back = Shift(store=crew.store, id=back, start=crew.start, limit_s=crew.limit_s, workers=crew.workers)
     way_back.reaches(40)
     way_back.driver().kill()

@@ -79,6 +79,27 @@ class ProcrastinateQueue:
         """As the queue of every store; to be called in the main thread, and once."""
         try:
             self._make_tables()
+            while self._taken_for_dead(clouds, look, drive):
+                pass  # serve on, as a worker that has just come
+        except (exceptions.ConnectorException, psycopg.OperationalError) as gone:
+            raise StoreUnreachable(self._where, _why(gone)) from None
+        except psycopg.Error as refused:
+            raise StoreRefuses(self._where, _why(refused)) from None
+        # A worker that lost its connection returns as if all were well.
+        raise StoreUnreachable(self._where, "the connection was lost")
+
+    def _taken_for_dead(
+        self,
+        clouds: tuple[str, ...],
+        look: Callable[[str], None],
+        drive: Callable[[str, RunId], None],
+    ) -> bool:
+        """Serve until that ends; whether it did because others had struck this worker out.
+
+        They do so when one of them starts and this one has been silent: it stood still, or the machine has
+        much to do. What it drives meanwhile is its own, for the lease says so and no queue.
+        """
+        try:
             with self.opened(), self._worker(clouds, look, drive).open() as worker:
                 worker.run_worker(
                     queues=list(clouds),
@@ -89,12 +110,11 @@ class ProcrastinateQueue:
                     delete_jobs="always",
                     install_signal_handlers=False,
                 )
-        except (exceptions.ConnectorException, psycopg.OperationalError) as gone:
-            raise StoreUnreachable(self._where, _why(gone)) from None
-        except psycopg.Error as refused:
-            raise StoreRefuses(self._where, _why(refused)) from None
-        # A worker that lost its connection returns as if all were well.
-        raise StoreUnreachable(self._where, "the connection was lost")
+        except exceptions.ConnectorException as gone:
+            if not isinstance(gone.__cause__, psycopg.errors.ForeignKeyViolation):
+                raise
+            return True
+        return False
 
     def _worker(
         self,

@@ -68,7 +68,7 @@ def crew_at(
     """A crew without workers yet, on a new ``cloud``; those that live at the end are killed, one by one."""
     cloud, socket = cloud or new_cloud(), folder / "cloud"
     # The desk holds the cloud while it looks, which takes long on a busy machine.
-    store = PostgresStore(reference, name)
+    store = PostgresStore(reference, name, lasts_s=LIMIT_S)
     store.make()
     with served(cloud, socket, speed=speed) as alone, (folder / "said").open("wb") as said:
 

@@ -52,11 +52,14 @@ class Shift:
     workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     ended: list[int] = field(default_factory=list)
     """How workers ended that were started again."""
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """Every worker that there ever was."""
     _journal: Journal | None = None
 
     def begin(self, workers: int) -> None:
         """Start so many."""
-        self.workers = {number: self.start(number) for number in range(workers)}
+        for number in range(workers):
+            _enlist(self, number)
 
     def end(self) -> None:
         """Kill those that live, one by one."""
@@ -71,7 +74,7 @@ class Shift:
             if code is not None:
                 self.ended.append(code)
                 assert len(self.ended) <= _ENDS_MAX, f"workers end again and again: {self.ended}"  # noqa: S101 - of tests
-                self.workers[number] = self.start(number)
+                _enlist(self, number)
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for something, within the limit, and supervise meanwhile."""
@@ -142,11 +145,18 @@ class Shift:
         self.comes_to(lambda: self.run().closed is not None, "its end")
 
 
+def _enlist(shift: Shift, number: int) -> None:
+    """Start a worker in the place of this number."""
+    shift.workers[number] = shift.start(number)
+    shift.started.append(shift.workers[number])
+
+
 def loses_driver(shift: Shift, *, start: int, and_s: float) -> list[TakeOver]:
     """``kill -9`` of whoever drives, so long after the ``start``-th step was begun, in the middle of a step.
 
     Only the others can take over: a new worker is started in the place of the dead one once they have. A
-    death that happened to fall between two steps is one more than was asked for, and told like the others.
+    death that happened to fall between two steps, or after which no other lived long enough to take over,
+    is one more than was asked for, and told like the others.
     """
 
     def begun() -> int:
@@ -163,7 +173,7 @@ def loses_driver(shift: Shift, *, start: int, and_s: float) -> list[TakeOver]:
         return bool(fold(events).within(Phase.RUNNING)) and shift.holder() is not None
 
     taken_over: list[TakeOver] = []
-    while not taken_over or not taken_over[-1].under_way:
+    while not taken_over or not (taken_over[-1].under_way and taken_over[-1].by_the_other):
         shift.comes_to(in_the_middle, "a step under way")
         taken_over.append(_killed(shift, shift.driver(), known))
     return taken_over
@@ -196,7 +206,7 @@ def _killed(shift: Shift, driver: subprocess.Popen[bytes], known: int) -> TakeOv
     shift.until(resumed, "the first event of whoever took over")
     written = time.monotonic()
     shift.ended.append(driver.returncode)
-    shift.workers[number] = shift.start(number)
+    _enlist(shift, number)
     at_death = fold(shift.events()[:went_on]).within(Phase.RUNNING)
     by_the_other = heir is not None and heir.pid in others
     return TakeOver(went_on, tuple(sorted(at_death)), by_the_other, held - died, written - died)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 from skylift.app.bench import Bench
@@ -23,17 +24,20 @@ from skylift.drivers.postgres_store import PostgresStore
 from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.model.ids import Seconds
 from skylift.model.problem import Problem
-from skylift.model.record import Policy, Record
+from skylift.model.record import Policy, Record, Timeouts
 from skylift.ports.watched import watched
 from skylift.testing.crew.cloud_server import Line, remote_clock, remote_ports, remote_record
 from skylift.testing.samples import sample_record
 
 LOOK_EVERY_S = 0.02
+PATIENT_S = Seconds(4 * 3600)
+"""Of the cloud's time, which is minutes here: a worker that waits for its turn is not a step that fails."""
 
 
 def record() -> Record:
     """Of a cloud, if nothing else is said."""
-    return sample_record(policy=Policy(baseline=Seconds(10)))
+    patient = Timeouts(*(PATIENT_S for _ in fields(Timeouts)))
+    return sample_record(policy=Policy(baseline=Seconds(10), timeouts=patient))
 
 
 def site_of(home: Path, store: RunStore, socket: Path, actor: str) -> Site:
