@@ -17,7 +17,7 @@ from skylift.drivers.volumes import Places
 from skylift.gate.lab.commands import poll
 from skylift.gate.lab.loopback import free_port
 
-START_LIMIT_S = 30
+START_LIMIT_S = 180
 PREFIX = "iqn.2010-10.org.openstack:volume-"
 _VOLUME = """
 <target {name}>
