@@ -7,8 +7,10 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
+from tests.lab.back import STOPS
 
 from skylift.gate.matrix import (
+    STAGES,
     STORIES,
     Measured,
     Told,
@@ -138,8 +140,15 @@ def test_an_unknown_story_is_refused_before_anything_runs(capsys: pytest.Capture
     assert "no story cores: there are api, core" in capsys.readouterr().err
 
 
-def test_every_module_of_lab_tests_is_in_one_story() -> None:
-    modules = [module for story in STORIES.values() for module in story.modules]
-    there = [path.stem.removeprefix("test_") for path in Path("tests/lab").glob("test_*.py")]
+def test_every_module_of_lab_tests_is_in_one_story_or_in_parts_that_differ() -> None:
+    told = [(module, *story.environment.items()) for story in STORIES.values() for module in story.modules]
+    there = {path.stem.removeprefix("test_") for path in Path("tests/lab").glob("test_*.py")}
 
-    assert sorted(modules) == sorted(there)
+    assert {module for module, *_ in told} == there
+    assert len(set(told)) == len(told)
+
+
+def test_the_parts_of_the_ways_back_are_all_of_them() -> None:
+    parts = [story.environment[STAGES] for story in STORIES.values() if STAGES in story.environment]
+
+    assert [int(number) for part in parts for number in part.split(",")] == list(range(1, len(STOPS) + 1))
