@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,25 @@ def test_a_hint_that_is_older_than_the_last_try_asks_for_nothing(tmp_path: Path)
     slow.drive("east", RUN)
 
     assert (len(told), waiting.put) == (1, [(RUN, AGAIN_S)])
+
+
+def test_a_hint_that_is_heard_while_its_run_is_being_tried_asks_for_nothing(tmp_path: Path) -> None:
+    """A worker has hands for a drive and a look, and another hint may find the second one free."""
+    waiting, tries, told = Waiting(None), list[RunId](), list[Problem]()
+    plain = worker(tmp_path, waiting, None, told)
+
+    def take_up(_site: Site, run: RunId) -> None:
+        tries.append(run)
+        if len(tries) == 1:
+            other = threading.Thread(target=busy.drive, args=("east", RUN))
+            other.start()
+            other.join()
+        raise Refused("the record has mistakes")
+
+    busy = replace(plain, take_up=take_up)
+    busy.drive("east", RUN)
+
+    assert (tries, len(told), waiting.put) == ([RUN], 1, [(RUN, AGAIN_S)])
 
 
 def test_a_bug_is_not_caught_and_does_not_come_again_at_every_look(tmp_path: Path) -> None:

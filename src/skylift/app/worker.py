@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol
 
 from skylift.app.runs import RunStore
@@ -52,6 +53,8 @@ class Served:
     """Its runs."""
     site: Callable[[], AbstractContextManager[Site]]
     """The cloud, within reach."""
+    tried: Lock = field(default_factory=Lock, compare=False)
+    """Held while this process tries one of its runs: more than one at a time nobody can drive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,20 @@ class Worker:
         """Drive ``run`` to rest; whatever keeps that from being done is told, and it is tried again later.
 
         A hint may be older than the last try: one look finds a run due while it is being tried, and what is
-        heard of it only afterwards asks for nothing.
+        heard of it meanwhile, or only afterwards, asks for nothing. If there is more to do, a look finds it.
         """
-        with self.clouds[cloud].store() as store:
-            if run not in store.shelf.due():
-                return
+        tried = self.clouds[cloud].tried
+        if not tried.acquire(blocking=False):
+            return
+        try:
+            with self.clouds[cloud].store() as store:
+                due = run in store.shelf.due()
+            if due:
+                self._try(cloud, run)
+        finally:
+            tried.release()
+
+    def _try(self, cloud: str, run: RunId) -> None:
         again: int | None = AGAIN_S
         try:
             with self.clouds[cloud].site() as site:
