@@ -23,7 +23,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 @pytest.fixture
 def ssh(sshd: Sshd) -> Iterator[Ssh]:
-    with Ssh(sshd.access, {HOST: ADDRESS}) as ssh:
+    with Ssh(sshd.access, {HOST: ADDRESS}, connect_limit_s=60) as ssh:
         yield ssh
 
 

@@ -106,4 +106,4 @@ def await_port(port: int) -> None:
 
 def reached(access: SshAccess, **changed: object) -> Ssh:
     """A way to ``HOST`` with some of its access changed."""
-    return Ssh(replace(access, **changed), {HOST: ADDRESS})  # type: ignore[arg-type]
+    return Ssh(replace(access, **changed), {HOST: ADDRESS}, connect_limit_s=60)  # type: ignore[arg-type]

@@ -171,7 +171,7 @@ def test_queues_that_ended_processes_left_block_nothing_and_one_command_deletes_
     with (
         rabbit(tmp_path) as cluster,
         serving(tmp_path, first=cluster.folder) as sshd,
-        Ssh(sshd.access, {HOST: ADDRESS}) as ssh,
+        Ssh(sshd.access, {HOST: ADDRESS}, connect_limit_s=60) as ssh,
     ):
         cluster.put("neutron", "q-plugin", *gone)
         seen = seen_of(RabbitmqBroker(ssh, [HOST]))
@@ -193,7 +193,7 @@ def test_a_virtual_host_that_goes_down_is_told_of_its_node_until_it_is_started_t
     with (
         rabbit(tmp_path) as cluster,
         serving(tmp_path, first=cluster.folder) as sshd,
-        Ssh(sshd.access, {HOST: ADDRESS}) as ssh,
+        Ssh(sshd.access, {HOST: ADDRESS}, connect_limit_s=60) as ssh,
     ):
         cluster.lose("nova", "conductor")
         down = seen_of(RabbitmqBroker(ssh, [HOST]))

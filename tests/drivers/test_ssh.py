@@ -277,7 +277,7 @@ def test_one_who_is_not_root_becomes_root_without_a_question() -> None:
 
 def test_hosts_are_asked_at_once_and_the_dead_ones_say_why(sshd: Sshd) -> None:
     dead = HostName("ctl2")
-    with Ssh(sshd.access, {HOST: ADDRESS, dead: "127.0.0.9"}) as ssh:
+    with Ssh(sshd.access, {HOST: ADDRESS, dead: "127.0.0.9"}, connect_limit_s=20) as ssh:
         said = ssh.on_each([HOST, dead], ["echo", "here"])
 
     alive = said[HOST]
@@ -287,7 +287,7 @@ def test_hosts_are_asked_at_once_and_the_dead_ones_say_why(sshd: Sshd) -> None:
 
 
 def test_closing_twice_is_harmless_and_leaves_no_thread(sshd: Sshd) -> None:
-    ssh = Ssh(sshd.access, {HOST: ADDRESS})
+    ssh = Ssh(sshd.access, {HOST: ADDRESS}, connect_limit_s=60)
     ssh.run(HOST, ["true"])
 
     ssh.close()
