@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal
-from skylift.actions.service_run import observe_started
+from skylift.actions.await_report import reports_since_start
 from skylift.model.ids import HostName, Seconds, ServiceName, UnitName
 from skylift.model.roster import Roster
 from skylift.ports import Ports
@@ -40,13 +40,10 @@ class AwaitHeard(Action):
         Raises:
             ServiceDied: the unit ended by itself.
         """
-        started = observe_started(ports, self.host, self.unit, self.link)
-        if isinstance(started, Pending):
-            return started
-        since = ports.services.unit(self.host, self.unit, self.link).started_at
-        rows = [row for roster in self.rosters for row in ports.database.reports(roster)]
-        own = (row for row in rows if row.service == self.service and row.is_from(self.host))
-        if since is not None and any(row.seen_at and row.seen_at > since + self.for_s for row in own):
+        new = reports_since_start(ports, self, after_s=self.for_s)
+        if isinstance(new, Pending):
+            return new
+        if new:
             return Done()
         return Pending(f"{self.service} has not reported {self.for_s} s after its start yet")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal
 from skylift.actions.service_run import observe_started
@@ -15,6 +15,21 @@ from skylift.ports import Ports
 _SKEW_S = 2
 """How far the clock that a row is written by may be ahead of its service's host: nova's conductors write for
 nova-compute. A report from before the stop, taken for a new one, would say nothing of what was started."""
+
+
+class Reporting(Protocol):
+    """A service on one host, and where it reports."""
+
+    @property
+    def host(self) -> HostName: ...
+    @property
+    def service(self) -> ServiceName: ...
+    @property
+    def unit(self) -> UnitName: ...
+    @property
+    def link(self) -> PurePosixPath: ...
+    @property
+    def rosters(self) -> tuple[Roster, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +57,9 @@ class AwaitReport(Action):
         Raises:
             ServiceDied: the unit ended by itself.
         """
-        started = observe_started(ports, self.host, self.unit, self.link)
-        if isinstance(started, Pending):
-            return started
-        since = ports.services.unit(self.host, self.unit, self.link).started_at
-        rows = [row for roster in self.rosters for row in ports.database.reports(roster) if self._is_own(row)]
-        new = [row for row in rows if since is not None and row.seen_at and row.seen_at > since + _SKEW_S]
+        new = reports_since_start(ports, self, after_s=_SKEW_S)
+        if isinstance(new, Pending):
+            return new
         if any((row.version or 0) >= self.version for row in new):
             return Done()
         if new:
@@ -61,5 +73,17 @@ class AwaitReport(Action):
     def reversal(self) -> Reversal:
         return NothingToUndo("waiting changes nothing")
 
-    def _is_own(self, row: ServiceReport) -> bool:
-        return row.service == self.service and row.is_from(self.host)
+
+def reports_since_start(ports: Ports, of: Reporting, *, after_s: int) -> Pending | tuple[ServiceReport, ...]:
+    """The rows that a service wrote more than ``after_s`` seconds after its unit was started, if that runs.
+
+    Raises:
+        ServiceDied: the unit ended by itself.
+    """
+    started = observe_started(ports, of.host, of.unit, of.link)
+    if isinstance(started, Pending):
+        return started
+    since = ports.services.unit(of.host, of.unit, of.link).started_at
+    rows = (row for roster in of.rosters for row in ports.database.reports(roster))
+    own = (row for row in rows if row.service == of.service and row.is_from(of.host))
+    return tuple(r for r in own if since is not None and r.seen_at and r.seen_at > since + after_s)
