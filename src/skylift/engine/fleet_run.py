@@ -125,7 +125,7 @@ class FleetExecution:
             for host, turn in self._turns.items():
                 if turn.closing and turn.emptying in self.run.within(Phase.RUNNING):
                     found[turn.emptying] = _emptying(host, self.looked, self.cloud)
-        return found | self._network.left | self._volumes.waits | self._storage.left
+        return found | self._network.left | self._volumes.waits.left | self._storage.left
 
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
@@ -155,7 +155,7 @@ class FleetExecution:
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
         after = self._limits.maintenance.settle
-        more = self._volumes.told(now, after) | self._storage.told(now, after)
+        more = self._volumes.waits.told(now, after) | self._storage.waits.told(now, after)
         self._in_the_way.look(self._turns, looked, self.conductor, now=now, more=more)
         self._places.obey(milliseconds(now))
         actions = self._approved(self.conductor.next(looked.sight))

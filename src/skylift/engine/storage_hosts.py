@@ -14,6 +14,7 @@ from skylift.actions.storage_host import KeepIn, LetOut, speaks_against
 from skylift.engine.fold import Phase
 from skylift.engine.guards import Guards
 from skylift.engine.host_turn import HostTurn, reboot_of
+from skylift.engine.host_waits import HostWaits
 from skylift.engine.ledger import Ledger
 from skylift.fleet.sight import Stage
 from skylift.model.ids import Epoch, HostName, Seconds, StepId
@@ -22,7 +23,6 @@ from skylift.ports import Ports
 
 GiveUp = Callable[[HostName, str], None]
 _WAITS = "the storage cluster to let it stop, for storage.whole at most; see what it lacks: ceph status"
-"""Without the figures, which change from look to look: each change would be an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +76,17 @@ class StorageHosts:
         self._next: HostName | None = None
         """Whose stop the cluster is asked for."""
         self._since: dict[HostName, Epoch] = {}
-        self.waits: dict[StepId, str] = {}
-        """What keeps hosts waiting that are empty."""
-        self._waiting: dict[StepId, Epoch] = {}
-        """Since when."""
+        self.waits = HostWaits(_WAITS)
 
     @property
     def left(self) -> dict[StepId, str]:
         """What is left of each step under way, as last seen."""
-        return self.waits | self._guards.left
+        return self.waits.left | self._guards.left
 
     def go_on(self, now: Epoch) -> None:
         """See that what is about to be rebooted is kept in, and give back what is not needed any more."""
         run = self._ledger.run
-        running = run.within(Phase.RUNNING)
-        self.waits = {step: why for step, why in self.waits.items() if step in running}
-        self._waiting = {step: since for step, since in self._waiting.items() if step in self.waits}
+        self.waits.keep(run.within(Phase.RUNNING))
         try:
             for turn in self._at_work():
                 if not _is_rebooted(turn, self._ledger):
@@ -107,15 +102,8 @@ class StorageHosts:
     def lets(self, turn: HostTurn, now: Epoch) -> str:
         """What keeps a host that is empty from being worked on; empty if it may begin now."""
         why = self._against(turn, now) if turn.storage is not None else ""
-        self.waits.pop(turn.emptying, None)
-        if why:
-            self.waits[turn.emptying] = why
-            self._waiting.setdefault(turn.emptying, now)
+        self.waits.note(turn.emptying, why, now)
         return why
-
-    def told(self, now: Epoch, after: Seconds) -> dict[StepId, str]:
-        """What those wait for that have for so long."""
-        return dict.fromkeys((s for s, since in self._waiting.items() if now - since >= after), _WAITS)
 
     def leaves(self, turn: HostTurn, now: Epoch, give_up: GiveUp) -> bool:
         """Whether a compute host may begin; if the cluster does not let it for too long, it is given up."""

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from skylift.actions.action import Action, Done
 from skylift.engine.fold import Phase
 from skylift.engine.host_turn import HostTurn
+from skylift.engine.host_waits import HostWaits
 from skylift.engine.ledger import Ledger
 from skylift.engine.volume_looks import VolumeLooks
-from skylift.model.ids import Epoch, HostName, Seconds, StepId
+from skylift.model.ids import Epoch, HostName, Seconds
 from skylift.model.problem import Problem
 from skylift.ports import Ports
 
@@ -25,7 +26,6 @@ _WAITS = (
     "services that get new work to have nothing in hand, and what it exports to be as it was planned, "
     "for timeouts.idle at most: skylift inspect"
 )
-"""Without what they have, which changes from look to look: each change would be an event."""
 
 
 class VolumeHosts:
@@ -44,16 +44,11 @@ class VolumeHosts:
         """Hosts that wait for others which come through: for as long as that takes."""
         self._opened: set[HostName] = set()
         """Hosts that were given up, of which nothing of ours is closed any more."""
-        self.waits: dict[StepId, str] = {}
-        """What hosts wait for that are empty."""
-        self._waiting: dict[StepId, Epoch] = {}
-        """Since when."""
+        self.waits = HostWaits(_WAITS)
 
     def go_on(self) -> None:
         """Open what was closed on hosts that were given up before they were rebooted."""
-        running = self._ledger.run.within(Phase.RUNNING)
-        self.waits = {step: why for step, why in self.waits.items() if step in running}
-        self._waiting = {step: since for step, since in self._waiting.items() if step in self.waits}
+        self.waits.keep(self._ledger.run.within(Phase.RUNNING))
         for turn in self._turns:
             if not self._looks.is_given_up(turn):
                 self._opened.discard(turn.host)
@@ -67,20 +62,12 @@ class VolumeHosts:
             return True
         return any(self._looks.is_given_up(turn) and turn.host not in self._opened for turn in self._turns)
 
-    def told(self, now: Epoch, after: Seconds) -> dict[StepId, str]:
-        """What those wait for that have for so long."""
-        return dict.fromkeys((s for s, since in self._waiting.items() if now - since >= after), _WAITS)
-
     def lets(self, turn: HostTurn, now: Epoch) -> str:
         """What keeps a host from being rebooted, after another push; empty if nothing does."""
         if not turn.services:
             return ""
         why = self._against(turn)
-        self.waits.pop(turn.emptying, None)
-        if why:
-            self.waits[turn.emptying] = why
-        if why and turn.host not in self._behind:
-            self._waiting.setdefault(turn.emptying, now)
+        self.waits.note(turn.emptying, why, now, counts=turn.host not in self._behind)
         return why
 
     def leaves(self, turn: HostTurn, now: Epoch, give_up: GiveUp) -> bool:
