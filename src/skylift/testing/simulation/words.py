@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import count
 
 from skylift.actions.action import Done
 from skylift.engine.decide import Order
@@ -14,6 +15,7 @@ from skylift.engine.problems import Holder, RunHeld
 from skylift.model.ids import StepId
 from skylift.model.problem import Problem, Refused
 from skylift.planning.plan import Step
+from skylift.ports import Running
 from skylift.testing.fake_ports import ports_of
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.injector import Befalling, Rule
@@ -60,16 +62,22 @@ class Terminal:
         return True
 
     def skip_by_hand(self, step: Step, order: Order) -> bool:
-        """Do a step's work herself, and skip it; whether both went well."""
+        """Do a step's work herself, and skip it; whether both went well.
+
+        She loses her patience, but not while a command that she has started runs.
+        """
         world = self._wires.world
-        own = ports_of(world.cloud).under(f"by-hand.{step.id}.{world.touches}")
-        for _ in range(_BY_HAND_S):
+        key = f"by-hand.{step.id}.{world.touches}"
+        own = ports_of(world.cloud).under(key)
+        for waited in count():
             with suppress(Problem):
                 if isinstance(step.action.observe(own), Done):
                     return self.say(
                         lambda j: skip(j, order, self.asked, step.id, reason="she did it by hand")
                     )
                 step.action.advance(own)
+            if waited >= _BY_HAND_S and not _runs(world, key):
+                break
             world.pass_time(1)
         return False
 
@@ -133,6 +141,11 @@ class Terminal:
     def _approve(self, of: Befalling) -> None:
         stage = STAGES[of.number // 7 % len(STAGES)]
         self.say(lambda j: approve(j, Order.of(planned(of.world)), self.asked, stage))
+
+
+def _runs(world: World, key: str) -> bool:
+    jobs = (host.jobs.get(key) for host in world.cloud.hosts.values())
+    return any(job is not None and isinstance(job.state, Running) for job in jobs)
 
 
 def _silently(word: Callable[[Befalling], object]) -> Callable[[Befalling], None]:
