@@ -12,7 +12,7 @@ from skylift.catalog.component import Jump, Rolling
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.operate import Asked, retry
 from skylift.model.goal import Upgrade
-from skylift.model.ids import ComponentName, Digest
+from skylift.model.ids import ComponentName, Digest, HostName
 from skylift.model.work import InHand
 from skylift.planning.plan import Plan
 from skylift.planning.upgrade import plan_upgrade
@@ -24,6 +24,7 @@ from skylift.testing.memory_journal import MemoryJournal
 from skylift.testing.plans import Runner
 
 CLOUD, RECORD = site()
+CTL2 = HostName("ctl2")
 DEAD_FOR_S = 5
 
 
@@ -138,6 +139,26 @@ def test_what_began_while_the_process_was_dead_is_waited_for_before_any_engine_s
             assert ended.standing is Standing.COMPLETED, (where, dead_for_s)
             assert settled(survivor).stacks.lost == [], (where, dead_for_s)
     assert worlds
+
+
+def test_what_began_since_a_host_went_away_is_waited_for_before_its_engine_stops() -> None:
+    """The parking ends while the host is away, and users ask (found by a simulated run: seed 7890)."""
+    here, journal = cloud(every_s=0), MemoryJournal()
+    still = next(step.id for step in PLAN.steps if step.id.endswith(":still"))
+
+    def goes_away(now: Run, _left: object) -> None:
+        if still in now.within(Phase.DONE) and not here.stacks.every_s:
+            here.reboot(CTL2)
+            here.stacks.every_s = 2
+
+    ended = Runner(cloud=here, journal=journal, view=goes_away).run(PLAN)
+    here.pass_time(here.stacks.every_s)
+
+    stacks = settled(here).stacks
+    assert ended.standing is Standing.COMPLETED
+    assert len({stack.begun_by for stack in stacks.all}) == 2
+    assert stacks.lost == []
+    assert held_for(here) == 0
 
 
 def test_what_does_not_end_while_users_wait_stops_no_engine_and_keeps_nobody_waiting() -> None:

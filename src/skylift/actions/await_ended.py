@@ -35,6 +35,11 @@ class AwaitEnded(Action):
         return self.limit > 0
 
     @property
+    def must_last(self) -> bool:
+        """Something began if requests flowed since: their parking ended, or a balancer had forgotten it."""
+        return self.looks_again
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """See what does not end; a retry lets requests wait anew."""
         return (

@@ -37,6 +37,11 @@ class ParkPool(Action):
         """The last renewal ends with the limit."""
         return Seconds(self.limit - self._lease)
 
+    @property
+    def must_last(self) -> bool:
+        """Its limit may pass while a host is away, and a balancer that was restarted holds nothing yet."""
+        return True
+
     def observe(self, ports: Ports) -> Progress:
         """Done when every balancer will hold requests for a while yet, and no server has one in hand."""
         parked = ports.balancer.parked()

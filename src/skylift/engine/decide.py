@@ -250,7 +250,7 @@ def _relied_on(
     lasting = [step for step in steps if step.action.must_last]
     found: dict[StepId, tuple[Step, ...]] = {}
     for step in (step for step in steps if step.action.cuts):
-        ways = [loan.way for loan in loans if step.id in loan.way]
+        ways = [loan.way | {loan.taken_by} for loan in loans if step.id in loan.way]
         earlier = _reached(step.id, before) if ways else set()
         own = tuple(s for s in lasting if s.id in earlier and any(s.id in way for way in ways))
         if own:
