@@ -75,7 +75,7 @@ def restored(traveller: Traveller) -> Restored:
     before, before_schemas, before_things = turned(lab), schemas(lab), things(lab)
     file, back = traveller.plan("whole"), traveller.file("restore")
     with Watched(lab) as watched:
-        verb, run = traveller.applied(file, "--yes")
+        verb, run = traveller.begun("apply", str(file), "--yes")
         traveller.pauses(run, verb, UNPINNED)
         unpinned = operator.ends("rollback", "-o", str(traveller.file("refused")))
         operator.does("resume", limit_s=RUN_S)
@@ -84,7 +84,7 @@ def restored(traveller: Traveller) -> Restored:
         contracted = operator.ends("rollback", "-o", str(traveller.file("refused")))
         operator.does("rollback", "--restore", "-o", str(back))
         unapproved = operator.ends("apply", str(back))
-        ordeal = traveller.goes_through(back, ())
+        ordeal = traveller.goes_through("apply", str(back), "--yes")
         report = operator.report()
         witnesses: list[dict[str, Any]] = _report_of(traveller, str(run.id))["witnesses"]
     return Restored(
