@@ -47,6 +47,8 @@ class Restored:
     """Those of the upgrade, made before its backups, as they are after the restore."""
     away: dict[str, Away]
     after: dict[str, str]
+    up_schemas: dict[str, str]
+    """As the upgrade left them."""
     after_schemas: dict[str, str]
     after_things: dict[str, frozenset[str]]
 
@@ -80,7 +82,7 @@ def restored(traveller: Traveller) -> Restored:
         unpinned = operator.ends("rollback", "-o", str(traveller.file("refused")))
         operator.does("resume", limit_s=RUN_S)
         up = operator.report()
-        made = _made(CoreCloud(lab))
+        made, up_schemas = _made(CoreCloud(lab)), schemas(lab)
         contracted = operator.ends("rollback", "-o", str(traveller.file("refused")))
         operator.does("rollback", "--restore", "-o", str(back))
         unapproved = operator.ends("apply", str(back))
@@ -102,6 +104,7 @@ def restored(traveller: Traveller) -> Restored:
         witnesses=witnesses,
         away=watched.away,
         after=traveller.settled(before),
+        up_schemas=up_schemas,
         after_schemas=schemas(lab),
         after_things=things(lab),
     )
