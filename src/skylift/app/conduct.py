@@ -25,7 +25,7 @@ from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
 from skylift.app.taken_back import take_over, went_on
 from skylift.app.used_plans import used
-from skylift.app.windows import Windows
+from skylift.app.windows import Windows, steps_left
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Surroundings, drive
@@ -118,7 +118,7 @@ def apply(
 
     if detached:
         windows = Windows(site.record.policy)
-        windows.require(Order.of(plan), _nothing_yet(plan), site.clock(), again=again)
+        windows.require(steps_left(Order.of(plan), _nothing_yet(plan)), site.clock(), again=again)
     else:
         _await_start(site, plan, run, bench=bench, at=at)
     approved = plan.no_returns if approval is Approval.ALL else ()
@@ -155,7 +155,7 @@ def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch 
     """Wait until ``at``, and until a window is open for the first step that there is."""
     windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
     begun = _nothing_yet(plan)
-    windows.require(order, begun, now, again=plan.goal.again)
+    windows.require(steps_left(order, begun), now, again=plan.goal.again)
     first = decide(order, begun, at_once=site.record.policy.at_once)
     wanted = max(now, at or now)
     until = max(wanted, windows.waits_until(order, begun, first, wanted) or wanted)
@@ -304,7 +304,7 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
-        windows.require(order, begun, site.clock(), again=plan.goal.again)
+        windows.require(steps_left(order, begun), site.clock(), again=plan.goal.again)
 
     def closed_until() -> Epoch | None:
         run = fold(journal.events())

@@ -97,6 +97,7 @@ def apply_mandate(
         OtherRecord, FleetDrifted: it is not for this cloud as it is now.
         NotApproved: its stage needs an approval, and nothing was said of it.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
+        WindowTooShort: a host of it can be through in no window.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
     """
@@ -111,6 +112,7 @@ def apply_mandate(
     asked = asked_by(site)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
+    Windows(site.record.policy).require(mandate.takes_s(), site.clock(), again=mandate.again)
     with hold(site, run):
         none_open(site, digest, of_fleet=True)
         turns_of(site, mandate, (str(run),))
