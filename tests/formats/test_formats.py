@@ -18,7 +18,8 @@ from skylift.drivers.chain_journal import JOURNAL as KIND
 from skylift.drivers.ed25519 import holds
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
-from skylift.engine.journal import EVENTS, JournalFormat, LossCounted, MovesAsked, RunTakenUp, StepWaits
+from skylift.engine.journal import EVENTS, LossCounted, MovesAsked, RunTakenUp, StepWaits
+from skylift.engine.journal_problems import JournalFormat
 from skylift.fleet.mandate import read_mandate, write_mandate
 from skylift.planning.text import PlanFormat, read_plan, write_plan
 
