@@ -161,7 +161,8 @@ def test_it_is_taken_back_once_and_a_way_back_never(desk: Desk) -> None:
     ended = take_back(desk)
 
     assert ended is not None
-    assert ended.standing is Standing.PAUSED, "its own loss pauses it, for its operator"
+    assert list(ended.warned) == ["loss-budget.spent"]
+    assert ended.standing is Standing.COMPLETED
     assert not due(desk)
     assert not is_due(desk.site, desk.site.runs.find(BACK))
 

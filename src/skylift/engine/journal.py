@@ -213,6 +213,17 @@ class RunPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class RunWarned:
+    """A run that goes back met what would have paused any other, and goes on: half-way keeps what hurts."""
+
+    kind: ClassVar[str] = "run-warned"
+
+    why: Why
+    problem: Reported
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunResumed:
     """An operator lets the run go on, after a pause or after its process died."""
 
@@ -284,6 +295,7 @@ Event = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
