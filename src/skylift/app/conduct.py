@@ -271,7 +271,7 @@ def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-    if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
+    if not is_spoilt(plan, run, site.record.policy):  # else there is something to do yet, by whoever is there
         site.runs.rested(folder.id, run.length)
     return run
 
