@@ -34,7 +34,7 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
-from skylift.model.goal import Restore, Rollback
+from skylift.model.goal import Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.facts import Drift, drift, facts_of
@@ -271,7 +271,7 @@ def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
                 work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-    if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
+    if not is_spoilt(plan, run, site.record.policy):  # else there is something to do yet, by whoever is there
         site.runs.rested(folder.id, run.length)
     return run
 
@@ -363,7 +363,5 @@ def _drive(
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, outage=outage) as guard,
         ):
-            if isinstance(plan.goal, Restore):
-                # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
-                return drive(execution, around)
-            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
+            gate = GateGuard(gates, site.ask, asking, waits=not isinstance(plan.goal, Rollback))
+            return drive(execution, replace(around, guard=guard, gate=gate))

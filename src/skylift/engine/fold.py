@@ -20,6 +20,7 @@ from skylift.engine.journal import (
     RunPaused,
     RunResumed,
     RunTakenUp,
+    RunWarned,
     StageApproved,
     StepDone,
     StepFailed,
@@ -161,6 +162,8 @@ class Run:
     """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
     lost: LossCounted | None = None
     """What users had lost when an operator last let it go on; none if nobody has counted since."""
+    warned: Mapping[str, Reported] = field(default_factory=dict)
+    """What would have paused it since then, but for its going back; by code."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -275,6 +278,7 @@ _OfRun = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
@@ -295,11 +299,10 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
-        case RunResumed(_, at_ms):
-            excused = run.within(Phase.FAILED) if run.pause else run.excused
-            return replace(_again(run, at_ms), pause=None, excused=excused, lost=None)
-        case RunTakenUp(_, at_ms):
-            return _again(run, at_ms)
+        case RunWarned(_, problem, _):
+            return replace(run, warned={**run.warned, problem.code: problem})
+        case RunResumed() | RunTakenUp():
+            return _again(run, event)
         case LossCounted():
             return replace(run, lost=event)
         case RunAborting(reason, leave, actor, _):
@@ -310,11 +313,15 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return _moved(run, event)
 
 
-def _again(run: Run, at_ms: int) -> Run:
+def _again(run: Run, event: RunResumed | RunTakenUp) -> Run:
     """A run that another process goes on with, or the same one after a rest."""
-    again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
+    again = {s: replace(run.steps[s], clock_ms=event.at_ms) for s in run.within(Phase.RUNNING)}
     nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
-    return replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    driven = replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    if isinstance(event, RunTakenUp):
+        return driven
+    excused = run.within(Phase.FAILED) if run.pause else run.excused
+    return replace(driven, pause=None, excused=excused, lost=None, warned={})
 
 
 def _moved(run: Run, event: _OfStep) -> Run:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, get_args
 
 from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
-from skylift.model.problem import Fix, Problem, Refused, Remedy
+from skylift.model.problem import Problem, Remedy
 from skylift.planning.plan import Stage
 
 FORMAT = 2
@@ -213,6 +213,17 @@ class RunPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class RunWarned:
+    """A run that goes back met what would have paused any other, and goes on: half-way keeps what hurts."""
+
+    kind: ClassVar[str] = "run-warned"
+
+    why: Why
+    problem: Reported
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunResumed:
     """An operator lets the run go on, after a pause or after its process died."""
 
@@ -284,6 +295,7 @@ Event = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
@@ -326,52 +338,6 @@ class Journal(Protocol):
     def close(self) -> None:
         """Let go of what is stored; no effect on a closed journal."""
         ...
-
-
-class JournalDamaged(Refused):
-    """What a journal holds is not what was written to it."""
-
-    code = "journal.damaged"
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"the journal {where} cannot be trusted: {why}",
-            Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
-        )
-
-
-class JournalFormat(Refused):
-    """A journal was written by another version of Skylift."""
-
-    code = "journal.format"
-
-    def __init__(self, where: str, version: int) -> None:
-        super().__init__(
-            f"the journal {where} cannot be read by this version of Skylift: "
-            f"its format is {version or 1}, and this one reads {FORMAT}",
-            Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
-        )
-
-
-class JournalUnwritable(Refused):
-    """A fact could not be written down, so nothing more may be done."""
-
-    code = "journal.unwritable"
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"the journal {where} could not be written: {why}",
-            Remedy(Fix.REPAIR, f"see what fills its disk or bars it: df -h {where}; ls -l {where}"),
-            Remedy(Fix.RETRY, "then let the run go on: skylift resume"),
-        )
 
 
 def encode_event(event: Event) -> bytes:

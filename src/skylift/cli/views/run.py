@@ -19,7 +19,7 @@ from skylift.planning.window import Window, owner_of_step
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
-    """One line for each step that started or ended between two looks, in the plan's order."""
+    """One line for each step that started or ended between two looks, and for what did not hold the run."""
     done = len(after.within(Phase.DONE))
     lines: list[str] = []
     for step in plan.steps:
@@ -28,7 +28,9 @@ def changes(plan: Plan, before: Run, after: Run) -> list[str]:
             continue
         clock = _span(after.last_ms - after.opened_ms)
         lines.append(f"{clock} [{done:>3}/{len(plan.steps)}] {_phase(now):<9} {step.id}{_took(now)}")
-    return lines
+    new = (problem for code, problem in after.warned.items() if code not in before.warned)
+    clock = _span(after.last_ms - after.opened_ms)
+    return [*lines, *(f"{clock} goes on, though {problem.sentence}" for problem in new)]
 
 
 def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> list[str]:
@@ -60,6 +62,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *_running(plan, run),
         *_problems(plan, run),
+        *_warnings(run),
         *_asides(plan, run),
         *_given_up(plan, run),
         *_taken(plan, run, holder, gone),
@@ -112,6 +115,7 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
         "left": _left(plan, run),
         "steps": {step: encode(at) for step, at in run.steps.items()},
         "pause": encode(run.pause),
+        "warned": [encode(problem) for problem in run.warned.values()],
         "abort": encode(run.abort),
         "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
         "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
@@ -140,6 +144,13 @@ def _problems(plan: Plan, run: Run) -> Iterator[str]:
             yield from _reported(at.problem)
     if run.pause and run.pause.problem:
         yield from _reported(run.pause.problem)
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    """What does not hold a way back, as long as it goes on."""
+    for problem in run.warned.values() if run.closed is None else ():
+        yield f"  not held by {problem.code}: {problem.sentence}"
+        yield from (f"      {remedy}" for remedy in problem.remedies)
 
 
 def _reported(problem: Reported) -> Iterator[str]:

@@ -19,6 +19,7 @@ from skylift.engine.journal import (
     RunPaused,
     RunResumed,
     RunTakenUp,
+    RunWarned,
     StageApproved,
     StepDone,
     StepFailed,
@@ -49,7 +50,7 @@ _PHASES = {
     StepSkipped.kind: "skipped",
     StepPostponed.kind: "postponed",
 }
-_WORKS = StepStarted | StepDone | StepFailed | RunClosed
+_WORKS = StepStarted | StepDone | StepFailed | RunWarned | RunClosed
 
 
 @dataclass(slots=True)
@@ -181,7 +182,7 @@ class Books:
             case RunPaused() | RunResumed() | RunAborting():
                 self._paused = isinstance(event, RunPaused)
                 self._given_up |= isinstance(event, RunAborting)
-            case RunClosed() | MovesAsked() | StepWaits() | RunTakenUp() | LossCounted():
+            case RunClosed() | MovesAsked() | StepWaits() | RunTakenUp() | LossCounted() | RunWarned():
                 pass
             case _:
                 at = self.steps[event.step]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,6 @@ from skylift.engine.execute import Execution, Limits
 from skylift.engine.journal import Journal, Reported
 from skylift.engine.operate import Gates, open_run
 from skylift.engine.problems import Holder
-from skylift.model.goal import Restore
 from skylift.model.problem import Problem
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
@@ -295,9 +294,7 @@ class _Play:
         host = world.cloud.record.vantage.host
         loss = with_announced(policy.loss, plan)
         guard = LossGuard(ports.vantage, journal, str(RUN), loss=loss, host=host, outage=outage_of(plan))
-        around = Surroundings(clock=lambda: world.now, pause=self._pause)
-        # As the product does: what is restored is down on purpose, and no loss pauses it.
-        drive(execution, around if isinstance(plan.goal, Restore) else replace(around, guard=guard))
+        drive(execution, Surroundings(clock=lambda: world.now, pause=self._pause, guard=guard))
 
     def _pause(self) -> None:
         """Half a second to one in life; here a second, and four once nothing has changed for long."""
