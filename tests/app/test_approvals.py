@@ -23,7 +23,7 @@ from skylift.engine.operate import Asked, abort, approve
 from skylift.engine.problems import NothingToApprove, SecondPersonNeeded
 from skylift.model.ids import RunId, StepId
 from skylift.model.record import Policy
-from skylift.model.seal import Signer
+from skylift.model.seal import PublicKey, Signer
 from skylift.planning.plan import Stage
 from skylift.testing.keys import key_file
 
@@ -49,8 +49,8 @@ def says(desk: Desk) -> str:
     return "\n".join(run_view.lines(seen.plan, seen.run, None))
 
 
-def approved(desk: Desk, stage: Stage, signer: str = "") -> Run:
-    who = Asked(f"{signer or 'ann'}@console", desk.cloud.now, signer)
+def approved(desk: Desk, stage: Stage, signer: str = "", key: PublicKey | None = None) -> Run:
+    who = Asked(f"{signer or 'ann'}@console", desk.cloud.now, signer, key)
     return tell(desk.site.runs.find(None), lambda journal, order: approve(journal, order, who, stage))
 
 
@@ -147,7 +147,7 @@ class TestASecondPerson:
 
         self.sealed(desk, Approval.HOLD)
         with pytest.raises(SecondPersonNeeded):
-            approved(desk, Stage.CONVERGE, "rey")
+            approved(desk, Stage.CONVERGE, "rey", self.keys["rey"].key)
         assert "by another than rey" in says(desk)
 
     def test_another_signer_approves_and_the_run_goes_on_and_is_proved(
@@ -155,13 +155,13 @@ class TestASecondPerson:
     ) -> None:
         self.sealed(desk, Approval.HOLD)
         monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "ann"))
-        approved(desk, Stage.CONVERGE, "ann")
+        approved(desk, Stage.CONVERGE, "ann", self.keys["ann"].key)
         monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "rey"))
 
         ended = go_on(desk.site, desk.site.runs.find(None), desk.bench)
 
         runs = desk.site.runs
-        journal = verify(runs, runs.find(None), desk.site.record.signers)[1]
+        journal = verify(runs, runs.find(None), desk.site.record)[1]
         assert ended.standing is Standing.COMPLETED
         assert journal.holds
         assert "ann (1)" in journal.says
@@ -172,9 +172,67 @@ class TestASecondPerson:
             forged = StageApproved(Stage.CONVERGE, (CONTRACT,), "ann", "ann@console", 1)
             journal.append(forged, after=len(journal.events()))
 
-        proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record.signers)[1]
+        proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record)[1]
 
         assert proof.says == "the approval of converge is said to be ann's, and is not"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("rey2", id="a second key of hers under another name"),
+            pytest.param("ann", id="a second key of hers under another signer's name"),
+            pytest.param("", id="no signers at all"),
+        ],
+    )
+    def test_whoever_edits_the_record_meanwhile_is_still_no_other_person(
+        self, desk: Desk, name: str, tmp_path: Path
+    ) -> None:
+        self.sealed(desk, Approval.HOLD)
+        hers = KeyFile(key_file(tmp_path / "rey2", 3))
+
+        with pytest.raises(SecondPersonNeeded, match="what rey planned, for that key was no other signer's"):
+            approved(desk, Stage.CONVERGE, name, hers.key)
+        with pytest.raises(SecondPersonNeeded, match="what rey planned"):
+            approved(desk, Stage.CONVERGE, name, self.keys["rey"].key)
+        with pytest.raises(SecondPersonNeeded):
+            approved(desk, Stage.CONVERGE, name)
+
+    def test_what_is_corrected_elsewhere_in_the_record_keeps_nobody_from_approving(self, desk: Desk) -> None:
+        self.sealed(desk, Approval.HOLD)
+        with_policy(desk, replace(desk.site.record.policy, windows=("daily 00:00-24:00",)))
+
+        then = approved(desk, Stage.CONVERGE, "ann", self.keys["ann"].key)
+
+        assert CONTRACT in then.approved
+
+    def test_an_approval_by_a_key_that_the_record_got_later_is_found_with_that_record(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.sealed(desk, Approval.HOLD)
+        hers = KeyFile(key_file(tmp_path / "rey2", 3))
+        monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "rey2"))
+        with open_journal(desk.site.runs.find(None)) as journal:
+            said = StageApproved(Stage.CONVERGE, (CONTRACT,), "rey2", "rey@console", 1)
+            journal.append(said, after=len(journal.events()))
+        edited = replace(desk.site.record, signers={**desk.site.record.signers, "rey2": hers.key})
+
+        plan, proof, _ = verify(desk.site.runs, desk.site.runs.find(None), edited)
+
+        assert plan.says.endswith("made from another state of the record")
+        assert not proof.holds
+        assert proof.says == "the approval of converge is said to be rey2's, and is not"
+
+    def test_a_run_whose_record_wanted_no_second_person_is_told_where_the_record_does(
+        self, desk: Desk
+    ) -> None:
+        wants = desk.site.record
+        with_policy(desk, replace(wants.policy, second_person=False))
+        self.sealed(desk, Approval.ALL)
+
+        plan, journal, _ = verify(desk.site.runs, desk.site.runs.find(None), wants)
+
+        assert plan.says.endswith("made from another state of the record")
+        assert journal.says.endswith("opened without the second person of this record")
 
 
 def test_a_run_that_is_given_up_before_its_first_step_measures_nothing(desk: Desk) -> None:

@@ -65,7 +65,7 @@ def test_what_rey_planned_and_ann_applied_is_proved_of_both(team: Team) -> None:
     ended = apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
     runs = team.desk.site.runs
-    plan, journal, _ = verify(runs, runs.find(None), team.signers)
+    plan, journal, _ = verify(runs, runs.find(None), team.desk.site.record)
     assert ended.standing is Standing.COMPLETED
     assert plan.says.endswith("sealed by rey")
     assert journal.says.endswith(f"sealed by ann ({ended.length})")

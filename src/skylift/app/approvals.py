@@ -79,14 +79,15 @@ def gates_for(
     """
     stages = _gated(site, has)
     barred = made_by if site.record.policy.second_person else ""
+    signers = site.record.signers if barred else {}
     if approval is Approval.HOLD:
-        return Gates(stages, barred)
+        return Gates(stages, barred, signers)
     needed = _needed(stages, no_returns)
     if needed and approval is Approval.NONE:
         raise NotApproved(needed)
     if needed and barred and barred == signer_name(site):
-        raise SecondPersonNeeded(barred)
-    return Gates((), barred)
+        raise SecondPersonNeeded(barred, barred)
+    return Gates((), barred, signers)
 
 
 def signer_name(site: Site) -> str:

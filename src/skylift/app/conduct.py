@@ -247,7 +247,8 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
 
 def asked_by(site: Site) -> Asked:
     """Who works here, and that it is now."""
-    return Asked(site.actor, site.clock(), signer_name(site))
+    key = site.signer.key if site.signer else None
+    return Asked(site.actor, site.clock(), signer_name(site), key)
 
 
 def free_for(site: Site, run: RunId) -> None:

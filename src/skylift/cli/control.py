@@ -61,7 +61,8 @@ def approve(desk: Desk, stage: str, *, run: str | None, as_json: bool) -> Exit:
 
     def say(journal: Journal, order: Order) -> Run:
         who = asked()
-        return operate.approve(journal, order, Asked(who.actor, who.at, name or ""), Stage(stage))
+        said_by = Asked(who.actor, who.at, name or "", key.key if key else None)
+        return operate.approve(journal, order, said_by, Stage(stage))
 
     return _tell(desk, run, say, as_json=as_json)
 

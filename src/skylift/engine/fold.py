@@ -31,6 +31,7 @@ from skylift.engine.journal import (
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
+from skylift.model.seal import Signers
 from skylift.planning.plan import Stage
 
 
@@ -149,6 +150,8 @@ class Run:
     """The stages that still need an approval."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
+    signers: Signers = field(default_factory=dict)
+    """Who may approve it then, by name."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     waits: Mapping[StepId, str] = field(default_factory=dict)
     """What others do that a running step waits for."""
@@ -256,6 +259,7 @@ def _opened(event: Event) -> Run:
         event.at_ms,
         gated=frozenset(event.gated),
         author=event.author,
+        signers=event.signers,
         last_ms=event.at_ms,
     )
 

@@ -118,15 +118,21 @@ class NothingToApprove(Refused):
 
 
 class SecondPersonNeeded(Refused):
-    """The author of a plan was to approve it, and the policy wants another person to."""
+    """The author of a plan, or a stranger to it, was to approve it: the policy wants a second person."""
 
     code = "approval.second-person"
 
-    def __init__(self, author: str) -> None:
+    def __init__(self, author: str, who: str) -> None:
+        what = f"{author} made this plan and cannot approve it"
+        if who != author:
+            what = (
+                f"{who or 'whoever has no key'} cannot approve what {author} planned, for that key was no other "
+                "signer's when the plan was made"
+            )
         super().__init__(
-            f"{author} made this plan and cannot approve it: the policy wants a second person",
+            f"{what}: the policy wants a second person",
             Remedy(Fix.RETRY, "begin it without an approval: skylift apply FILE --hold"),
-            Remedy(Fix.RETRY, "and let another signer of the record say: skylift approve STAGE"),
+            Remedy(Fix.RETRY, "and let another signer of that record say: skylift approve STAGE"),
         )
 
 
