@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from skylift.app.approvals import Approval, gates_of, signer_name
+from skylift.app.approvals import Approval, approved_of, signer_name
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
 from skylift.app.holders import await_holder
@@ -80,6 +80,7 @@ def apply(
     bench: Bench,
     *,
     approval: Approval,
+    named: tuple[StepId, ...] = (),
     seal: bytes | None = None,
     at: Epoch | None = None,
     detached: bool = False,
@@ -89,7 +90,8 @@ def apply(
 
     Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
     before it looks at the cloud. ``detached``, it is opened at once and left to workers, which wait for a
-    window. ``check`` may refuse it, too, once the cloud is held.
+    window. ``named`` are points of no return that it may pass. ``check`` may refuse it, too, once the cloud
+    is held.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -97,6 +99,7 @@ def apply(
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
         RunUnknown, RunRefuses, StepRefuses: the run that it takes back is not here, or not at rest.
         NotApproved: something in it needs an approval, and nothing was said of it.
+        NoReturnUnnamed: a step was named that is no point of no return.
         WindowTooShort: a step of it can end in no window.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
@@ -109,7 +112,9 @@ def apply(
     in_time(seal, holds, site.clock(), again=again)
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest, again)
-    gates = gates_of(site, plan, made_by, approval)
+    said = approved_of(site, plan, made_by, approval, named=named)
+    if said.unnamed:
+        bench.remark(f"approved, and no step alone leads back from it: {', '.join(said.unnamed)}")
 
     def still_true() -> None:
         check()
@@ -121,8 +126,7 @@ def apply(
         windows.require(Order.of(plan), _nothing_yet(plan), site.clock(), again=again)
     else:
         _await_start(site, plan, run, bench=bench, at=at)
-    approved = plan.no_returns if approval is Approval.ALL else ()
-    start = Start(text, seal, gates, approved, detached)
+    start = Start(text, seal, said.gates, said.no_returns, detached)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 

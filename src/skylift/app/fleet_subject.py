@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from skylift.app.fleet_report import fleet_report
@@ -96,8 +96,8 @@ class Maintaining:
     def halted_by(self, _step: StepId) -> str:
         return ""
 
-    def awaiting(self, run: Run) -> tuple[Stage, ...]:
-        return tuple(sorted(run.gated, key=list(Stage).index))
+    def awaiting(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        return dict.fromkeys(sorted(run.gated, key=list(Stage).index), ())
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
         seen = fleet_report(site, folder, remark)

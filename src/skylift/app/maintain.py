@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from skylift.app.approvals import Approval, gates_for
+from skylift.app.approvals import Approval, approved_for
 from skylift.app.bench import Bench
 from skylift.app.conduct import (
     OtherRecord,
@@ -83,6 +83,7 @@ def apply_mandate(
     bench: Bench,
     *,
     approval: Approval = Approval.NONE,
+    named: tuple[StepId, ...] = (),
     seal: bytes | None = None,
     detached: bool = False,
 ) -> Run:
@@ -96,6 +97,7 @@ def apply_mandate(
         PlanChanged: it is not what was approved.
         OtherRecord, FleetDrifted: it is not for this cloud as it is now.
         NotApproved: its stage needs an approval, and nothing was said of it.
+        NoReturnUnnamed: a step was named, and such a run has no point of no return.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
@@ -107,7 +109,7 @@ def apply_mandate(
     in_time(seal, holds, site.clock(), again=mandate.again)
     if mandate.record != site.digest:
         raise OtherRecord(mandate.record, site.digest, again=mandate.again)
-    gates = gates_for(site, (STAGE,), (), made_by=made_by, approval=approval)
+    said = approved_for(site, (STAGE,), (), made_by=made_by, approval=approval, named=named)
     asked = asked_by(site)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
@@ -124,7 +126,9 @@ def apply_mandate(
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
             cloud = mandate.cloud
-            begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
+            begun = open_run(
+                journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=said.gates
+            )
             forget_old_jobs(site, mandate.hosts)
             if detached:
                 return begun

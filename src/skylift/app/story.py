@@ -23,6 +23,7 @@ from skylift.engine.journal import (
     Why,
     milliseconds,
 )
+from skylift.engine.problems import naming
 from skylift.model.ids import Epoch, RunId
 from skylift.model.notification import Notification, Occasion
 from skylift.planning.plan import Stage
@@ -95,9 +96,10 @@ class Story:
 
     def _awaited(self, run: Run) -> Iterator[Notification]:
         """Each stage once that could begin, or go on, but for an approval."""
-        for stage in () if run.closed else self._subject.awaiting(run):
+        for stage, passes in () if run.closed else self._subject.awaiting(run).items():
             if self._first(Occasion.APPROVAL_AWAITED, stage):
-                says = f"the run waits for the approval of {stage.value}: skylift approve {stage.value}"
+                command = f"skylift approve {stage.value}{naming(passes)}"
+                says = f"the run waits for the approval of {stage.value}: {command}"
                 yield self._notification(Occasion.APPROVAL_AWAITED, says, stage)
 
     def _first(self, occasion: Occasion, stage: Stage) -> bool:

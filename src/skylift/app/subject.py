@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -67,8 +67,8 @@ class Subject(Protocol):
         """What a failure of this step keeps from starting, in words; empty if the rest goes on."""
         ...
 
-    def awaiting(self, run: Run) -> tuple[Stage, ...]:
-        """The stages that could begin, or go on, but for an approval."""
+    def awaiting(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        """The stages that could begin, or go on, but for an approval, each with its points of no return."""
         ...
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
@@ -114,10 +114,11 @@ class Upgrading:
     def halted_by(self, step: StepId) -> str:
         return f"the run is halted, for {step} failed: nothing new starts but what gives back"
 
-    def awaiting(self, run: Run) -> tuple[Stage, ...]:
-        if not self._order.unapproved(run):
-            return ()
-        return tuple(dict.fromkeys(step.stage for step in decide(self._order, run, at_once=1).awaits))
+    def awaiting(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        unapproved = self._order.unapproved(run)
+        if not unapproved:
+            return {}
+        return {step.stage: unapproved[step.stage] for step in decide(self._order, run, at_once=1).awaits}
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
         seen = account(site, folder, remark)

@@ -192,7 +192,7 @@ class StepWaits:
 
 @dataclass(frozen=True, slots=True)
 class StageApproved:
-    """Somebody lets a stage begin, and every point of no return in it, each named."""
+    """Somebody lets a stage begin, and those points of no return in it that were named."""
 
     kind: ClassVar[str] = "stage-approved"
 

@@ -6,7 +6,7 @@ nothing else was meanwhile; else it is judged again. So a word that was accepted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from skylift.engine.decide import Order
@@ -30,7 +30,7 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
-from skylift.engine.problems import NothingToApprove, SecondPersonNeeded, StepRefuses
+from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded, StepRefuses
 from skylift.engine.verbs import Verb, open_to, require, rests
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Remedy
@@ -134,11 +134,16 @@ def take_up(journal: Journal, asked: Asked) -> Run:
     return ledger.run
 
 
-def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:
-    """Let ``stage`` begin, and pass every point of no return that it has in the plan.
+def approve(
+    journal: Journal, order: Order, asked: Asked, stage: Stage, *, no_returns: Collection[StepId] = ()
+) -> Run:
+    """Let ``stage`` begin, and pass those of its points of no return that are named in ``no_returns``.
+
+    The others go on waiting, each until it is named.
 
     Raises:
         NothingToApprove: the stage waits for no approval.
+        NoReturnUnnamed: it has points of no return, and none of them is named; or another step is.
         SecondPersonNeeded: whoever asks made the plan, or is none of those who may approve it.
         RunRefuses: the run is closed or given up.
     """
@@ -147,7 +152,13 @@ def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:
         waiting = order.unapproved(run)
         if stage not in waiting:
             raise NothingToApprove(run.id, stage.value, tuple(s.value for s in waiting))
-        return StageApproved(stage, waiting[stage], _approver(run, asked), asked.actor, asked.at_ms)
+        named = tuple(step for step in waiting[stage] if step in no_returns)
+        if len(named) < len(no_returns) or (waiting[stage] and not named):
+            others = ", ".join(step for step in no_returns if step not in named)
+            what = f"{others} waits for no approval" if others else "none of them is named"
+            command = f"skylift approve {stage.value}"
+            raise NoReturnUnnamed(f"{what} in stage {stage.value}", waiting[stage], command=command)
+        return StageApproved(stage, named, _approver(run, asked), asked.actor, asked.at_ms)
 
     return _say(journal, Verb.APPROVE, approval)
 

@@ -9,7 +9,7 @@ from skylift.app.taken_back import TakenBack
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
-from skylift.engine.problems import Holder
+from skylift.engine.problems import Holder, naming
 from skylift.engine.verbs import allowed
 from skylift.model.codec import encode
 from skylift.model.goal import Rollback
@@ -180,10 +180,11 @@ def _awaited(plan: Plan, run: Run) -> Iterator[str]:
     """Only what the run has come to: what needs an approval later is in the plan."""
     stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
     for stage in stages:
-        named = ", ".join(Order.of(plan).unapproved(run).get(stage, ()))
-        more = f", which passes {named}: no step alone leads back" if named else ""
+        named = Order.of(plan).unapproved(run).get(stage, ())
+        more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
         other = f", by another than {run.author}" if run.author else ""
-        yield f"  waits for the approval of {stage.value}{more}{other}: skylift approve {stage.value}"
+        yield f"  waits for the approval of {stage.value}{more}{other}:"
+        yield f"    skylift approve {stage.value}{naming(named)}"
 
 
 def _left(plan: Plan, run: Run) -> list[StepId]:
