@@ -169,7 +169,7 @@ def test_what_was_not_told_is_named_and_told_afterwards(at: SiteOf) -> None:
     apply_mandate(at.site, RUN, planned(at), bench_of(at))
     seen = fleet_account(at.site.runs, folder(at))
     subject = Maintaining(seen.mandate)
-    before = untold(at.site.runs, at.site.record.notify, subject, seen.events)
+    before = untold(at.site.runs, at.site.record, subject, seen.events, now=at.site.clock())
 
     post.there = True
     with open_journal(folder(at)) as journal:
@@ -177,7 +177,7 @@ def test_what_was_not_told_is_named_and_told_afterwards(at: SiteOf) -> None:
 
     assert len(before.failed) == 5
     assert post.occasions == ["opened", "users-before", "stage-begun", "completed", "users-after"]
-    assert untold(at.site.runs, at.site.record.notify, subject, seen.events).lines == []
+    assert untold(at.site.runs, at.site.record, subject, seen.events, now=at.site.clock()).lines == []
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,16 @@ def test_a_plan_is_applied_to_its_last_minute_and_not_after_it(team: Team) -> No
         apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
 
+def test_a_plan_that_will_no_longer_be_valid_when_it_begins_is_refused_at_once(team: Team) -> None:
+    text, seal = team.plan()
+    at = Epoch(team.desk.cloud.now + 73 * HOUR_S)
+
+    with pytest.raises(PlanExpired):
+        apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal, at=at)
+
+    assert team.desk.site.runs.known() == ()
+
+
 def test_a_run_that_was_begun_in_time_is_resumed_at_any_time(team: Team) -> None:
     text, seal = team.plan(ago_s=72 * HOUR_S - 60)
     team.desk.asked = True

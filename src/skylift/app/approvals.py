@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from skylift.app.site import Site
-from skylift.engine.operate import Gates
+from skylift.engine.operate import Asked, Gates
 from skylift.engine.problems import NoReturnUnnamed, SecondPersonNeeded, naming
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy
@@ -116,6 +116,12 @@ def approved_for(
     if lacking:
         raise NotApproved(lacking, words_for(site, no_returns))
     return Approved(replace(gates, stages=()), no_returns, unnamed)
+
+
+def asked_by(site: Site) -> Asked:
+    """Who works here, and that it is now."""
+    key = site.signer.key if site.signer else None
+    return Asked(site.actor, site.clock(), signer_name(site), key)
 
 
 def signer_name(site: Site) -> str:

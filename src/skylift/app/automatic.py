@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skylift.app.approvals import Approval
+from skylift.app.as_planned import CloudDrifted
 from skylift.app.bench import Bench
-from skylift.app.conduct import CloudDrifted, apply, approved_plan
+from skylift.app.conduct import apply, approved_plan
 from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback

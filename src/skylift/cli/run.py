@@ -84,7 +84,10 @@ _EXITS = {
 )
 @no_return_option
 @click.option("--detach", is_flag=True, help="Open the run and leave it to the workers of the store.")
-@click.option("--at", help="When to begin, such as 2026-12-05T01:00, by the clock of policy.time_zone.")
+@click.option(
+    "--at",
+    help="Let nothing start before this, such as 2026-12-05T01:00, by the clock of policy.time_zone.",
+)
 @json_option
 @pass_desk
 def apply(
@@ -103,7 +106,8 @@ def apply(
     policy.approvals names. Of these you are asked; without a terminal they need --yes or --hold. Points of
     no return may be named instead, and must be where policy.second_person wants another than the author.
 
-    Steps start only while a window of the policy is open, and if they can end before it closes.
+    Steps start only while a window of the policy is open, and if they can end before it closes. What begins
+    later is opened now and waits, with nothing held: here, in 'skylift resume', or in a worker.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
     """
@@ -112,16 +116,12 @@ def apply(
     if detach and desk.runs.store is None:
         raise click.UsageError("--detach leaves a run to workers, which share a store: name it with --store")
     if is_mandate(text):
-        if at is not None:
-            raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
         said = Approval(approval) if approval else Approval.NONE
-        return _apply_mandate(desk, text, seal, said, named=named, detach=detach, as_json=as_json)
-    if detach and at is not None:
-        raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
+        return _apply_mandate(desk, text, seal, said, named=named, at=at, detach=detach, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         plan = verified(text, site.record.catalog)
         said = Approval(approval) if approval else _approves(site, plan, named)
-        begins = _moment(at, Windows(site.record.policy)) if at else None
+        begins = _moment(at, site)
         with bench_of() as bench:
             run = run_plan(
                 site,
@@ -176,13 +176,15 @@ def _apply_mandate(
     approval: Approval,
     *,
     named: tuple[StepId, ...],
+    at: str | None,
     detach: bool,
     as_json: bool,
 ) -> Exit:
     with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         name = run_id(site, "run")
+        begins = _moment(at, site)
         run = apply_mandate(
-            site, name, text, bench, approval=approval, named=named, seal=seal, detached=detach
+            site, name, text, bench, approval=approval, named=named, seal=seal, at=begins, detached=detach
         )
     opened = {run.standing: Exit.OK} if detach else _EXITS
     return _tell_of_fleet(desk, run, as_json=as_json, exits=opened)
@@ -289,12 +291,15 @@ def _go_on(
     return Exit.OK if by else exits[ended.standing]
 
 
-def _moment(at: str, windows: Windows) -> Epoch:
+def _moment(at: str | None, site: Site) -> Epoch | None:
+    if at is None:
+        return None
     try:
         told = datetime.fromisoformat(at)
     except ValueError:
         raise click.UsageError(f"--at {at} is no time; write it as 2026-12-05T01:00") from None
-    return Epoch((told if told.tzinfo else told.replace(tzinfo=windows.zone)).timestamp())
+    zone = Windows(site.record.policy).zone
+    return Epoch((told if told.tzinfo else told.replace(tzinfo=zone)).timestamp())
 
 
 def _approves(site: Site, plan: Plan, named: tuple[StepId, ...]) -> Approval:

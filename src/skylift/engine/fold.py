@@ -152,6 +152,8 @@ class Run:
     """Who made the plan and may not approve it; empty if anybody may."""
     signers: Signers = field(default_factory=dict)
     """Who may approve it then, by name."""
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     waits: Mapping[StepId, str] = field(default_factory=dict)
     """What others do that a running step waits for."""
@@ -260,6 +262,7 @@ def _opened(event: Event) -> Run:
         gated=frozenset(event.gated),
         author=event.author,
         signers=event.signers,
+        not_before_ms=event.not_before_ms,
         last_ms=event.at_ms,
     )
 

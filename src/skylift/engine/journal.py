@@ -46,6 +46,7 @@ class Why(Enum):
     GATE = "gate"
     FAILURES = "failed hosts"
     AUTOMATION = "automation"
+    DRIFT = "drift"
 
 
 class Outcome(Enum):
@@ -78,6 +79,8 @@ class RunOpened:
 
     What the record says later makes nobody another person.
     """
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,11 +76,12 @@ def open_run(
     approved: tuple[StepId, ...],
     asked: Asked,
     gates: Gates = Gates(),
+    not_before: Epoch | None = None,
 ) -> Run:
     """Begin a run of the plan with this digest, in an empty journal.
 
     Of the plan's points of no return, only those ``approved`` will be passed, and of its stages only those
-    that ``gates`` does not name, until they are approved later.
+    that ``gates`` does not name, until they are approved later. Nothing starts ``not_before`` that time.
     """
     opened = RunOpened(
         FORMAT,
@@ -93,6 +94,7 @@ def open_run(
         gated=gates.stages,
         author=gates.author,
         signers=gates.signers,
+        not_before_ms=milliseconds(not_before) if not_before else 0,
     )
     begun = after(fold(journal.events()) if journal.events() else None, opened)
     journal.append(opened, after=0)
