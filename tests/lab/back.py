@@ -173,7 +173,8 @@ class Traveller:
             has = {step.stage for step in plan.steps}
             for stage in _GATED[: _GATED.index(stop.before)]:
                 if stage in has:
-                    self.operator.does("approve", stage.value)
+                    named = (s.id for s in plan.steps if s.stage is stage and s.no_return)
+                    self.operator.does("approve", stage.value, *(f"--no-return={step}" for step in named))
             ended = verb.end(RUN_S)
             assert ended.code == Exit.PAUSED, f"{ended.code}: {ended.remarks[-3000:]}\n{ended.answer}"
             self.operator.does("pause")
