@@ -129,9 +129,14 @@ def engine_may(order: Order, run: Run) -> Iterator[Event]:
         yield RunClosed(chosen.close, 0)
 
 
+def approved(tape: Tape, order: Order, stage: Stage) -> Run:
+    named = order.unapproved(fold(tape.events())).get(stage, ())
+    return approve(tape, order, ASKED, stage, no_returns=named)
+
+
 def words(order: Order) -> Iterator[tuple[Word, Callable[[Tape], Run]]]:
-    yield (Verb.APPROVE, None), lambda tape: approve(tape, order, ASKED, Stage.CONVERGE)
-    yield (Verb.APPROVE, VERIFY), lambda tape: approve(tape, order, ASKED, Stage.VERIFY)
+    yield (Verb.APPROVE, None), lambda tape: approved(tape, order, Stage.CONVERGE)
+    yield (Verb.APPROVE, VERIFY), lambda tape: approved(tape, order, Stage.VERIFY)
     yield (Verb.PAUSE, None), lambda tape: pause(tape, ASKED)
     yield (Verb.RESUME, None), lambda tape: resume(tape, ASKED)
     yield (Verb.ABORT, None), lambda tape: abort(tape, ASKED, reason="no more", leave=False)

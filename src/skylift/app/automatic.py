@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skylift.app.approvals import Approval
+from skylift.app.as_planned import CloudDrifted
 from skylift.app.bench import Bench
-from skylift.app.conduct import CloudDrifted, apply, approved_plan
+from skylift.app.conduct import apply, approved_plan
 from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback
@@ -84,7 +85,8 @@ def take_back_by_itself(
     if site.signer is not None:
         valid_h = site.record.policy.plan_valid_h
         seal = seal_plan(digest_of(proposal.plan), site.signer, now=site.clock(), valid_h=valid_h)
-    approval = Approval.HOLD if site.record.policy.approvals else Approval.ALL
+    policy = site.record.policy
+    approval = Approval.HOLD if policy.approvals or policy.second_person else Approval.ALL
     text = proposal.text
     return apply(site, run, text, bench, approval=approval, seal=seal, detached=detached, check=still_due)
 

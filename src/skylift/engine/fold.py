@@ -32,6 +32,7 @@ from skylift.engine.journal import (
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
+from skylift.model.seal import Signers
 from skylift.planning.plan import Stage
 
 
@@ -150,6 +151,10 @@ class Run:
     """The stages that still need an approval."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
+    signers: Signers = field(default_factory=dict)
+    """Who may approve it then, by name."""
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     waits: Mapping[StepId, str] = field(default_factory=dict)
     """What others do that a running step waits for."""
@@ -259,6 +264,8 @@ def _opened(event: Event) -> Run:
         event.at_ms,
         gated=frozenset(event.gated),
         author=event.author,
+        signers=event.signers,
+        not_before_ms=event.not_before_ms,
         last_ms=event.at_ms,
     )
 

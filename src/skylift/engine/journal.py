@@ -8,7 +8,7 @@ integers, because equal events must have equal bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, get_args
@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, get_args
 from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
 from skylift.model.problem import Problem, Remedy
+from skylift.model.seal import PublicKey
 from skylift.planning.plan import Stage
 
 FORMAT = 2
@@ -45,6 +46,7 @@ class Why(Enum):
     GATE = "gate"
     FAILURES = "failed hosts"
     AUTOMATION = "automation"
+    DRIFT = "drift"
 
 
 class Outcome(Enum):
@@ -72,6 +74,13 @@ class RunOpened:
     """The stages that still need an approval of their own."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may approve."""
+    signers: Mapping[str, PublicKey] = field(default_factory=dict)
+    """If there is such an author: who may approve, by name, as the record said that the plan was made from.
+
+    What the record says later makes nobody another person.
+    """
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +195,7 @@ class StepWaits:
 
 @dataclass(frozen=True, slots=True)
 class StageApproved:
-    """Somebody lets a stage begin, and every point of no return in it, each named."""
+    """Somebody lets a stage begin, and those points of no return in it that were named."""
 
     kind: ClassVar[str] = "stage-approved"
 
@@ -355,7 +364,8 @@ def decode_event(document: object) -> Event:
     if not isinstance(kind, str) or kind not in EVENTS:
         msg = f"$: {kind!r} is not a known kind of event"
         raise codec.Malformed(msg)
-    event: Event = codec.decode(EVENTS[kind], document)
+    # What a run is opened with has grown: of an older one, what it does not say is as it was then.
+    event: Event = codec.decode(EVENTS[kind], document, defaults=kind == RunOpened.kind)
     return event
 
 
