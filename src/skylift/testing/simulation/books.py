@@ -30,7 +30,7 @@ from skylift.engine.journal import (
     StepWaits,
     Why,
 )
-from skylift.model.goal import Restore
+from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan, Stage
 from skylift.verifier.fleet.seen import Violation
@@ -138,6 +138,10 @@ class Books:
                 self.checks["order"] += 1
                 if not (self.steps[step].phase == "running" and self.steps[step].attempt == attempt):
                     yield Violation("order", f"{step} ended and did not run")
+            case RunPaused(why) | RunWarned(why) if isinstance(self.plan.goal, Rollback):
+                self.checks["goes back"] += 1
+                if isinstance(event, RunPaused) and why not in {Why.OPERATOR, Why.SIGNAL}:
+                    yield Violation("goes back", f"a way back was paused by {why.value}")
             case _:
                 return
 
