@@ -14,7 +14,7 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import jobs_on
 from skylift.app.open_runs import none_open
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
@@ -34,6 +34,7 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
+from skylift.engine.verbs import Kind, said_to
 from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import Digest, Epoch, RunId, StepId
 from skylift.model.problem import Fix, Refused, Remedy
@@ -195,11 +196,18 @@ def begin(
     bench: Bench,
     check: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest.
+
+    Raises:
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
+    """
     asked, digest, seal = asked_by(site), digest_of(plan), start.seal
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
+        old_jobs = jobs_on(site, site.record.hosts)
+        if not plan.stages_only:
+            old_jobs.require_ended()
         check()
         folder = site.runs.create(run, start.text, seal)
         with open_journal(folder) as journal:
@@ -212,12 +220,12 @@ def begin(
                 asked=asked,
                 gates=start.gates,
             )
-            forget_old_jobs(site, site.record.hosts)
+            old_jobs.forget()
             if start.detached:
                 return fold(journal.events())
-            work_on(site, plan, journal, folder=folder, bench=bench)
+            rested = work_on(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -235,14 +243,15 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.of(plan)):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                rested = work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
 
 
 def asked_by(site: Site) -> Asked:
@@ -257,18 +266,20 @@ def free_for(site: Site, run: RunId) -> None:
         raise RunHeld(holder)
 
 
-def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    """Look once more, now that others may take the cloud, and drive what was asked for until just now.
+def to_rest(site: Site, plan: Plan, journal: Journal, rested: Run, *, folder: RunFolder, bench: Bench) -> Run:
+    """Look once more, now that others may take the cloud, and drive what was said since the run ``rested``.
 
     Whoever says a word while we hold the cloud leaves it to us; so a word that came after our last look
-    must not be left to nobody.
+    must not be left to nobody. What was waited for in vain is not waited for anew without a word.
     """
     order, at_once = Order.of(plan), site.record.policy.at_once
-    while not decide(order, run := fold(journal.events()), at_once=at_once).over:
+    while (run := fold(journal.events())).length > rested.length:
+        if decide(order, run, at_once=at_once).over:
+            break
         try:
             with hold(site, folder.id):
                 take_up(journal, asked_by(site))
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                rested = work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
     if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
@@ -299,8 +310,11 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     return plan
 
 
-def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
-    """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
+def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured.
+
+    Returns it as it was then: a word may have come since.
+    """
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
@@ -312,6 +326,7 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
         return windows.waits_until(order, run, chosen, site.clock())
 
     while True:
+        rested = fold(journal.events())
         if until := closed_until():
             bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
             teller.window(folder.id, until)
@@ -319,10 +334,11 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
             take_up(journal, asked_by(site))
-        _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
+        rested = _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
             break
     teller.finish()
+    return rested
 
 
 def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:

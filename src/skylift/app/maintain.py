@@ -23,7 +23,7 @@ from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import jobs_on
 from skylift.app.open_runs import none_open
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose_fleet import accepted
@@ -44,6 +44,7 @@ from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.settled_places import moved_before, step_of
+from skylift.engine.verbs import Kind, said_to
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
@@ -99,6 +100,7 @@ def apply_mandate(
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
@@ -113,6 +115,8 @@ def apply_mandate(
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
     with hold(site, run):
         none_open(site, digest, of_fleet=True)
+        old_jobs = jobs_on(site, mandate.hosts)
+        old_jobs.require_ended()
         turns_of(site, mandate, (str(run),))
         stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
         stuck |= lost_storage(site, mandate.storage)
@@ -125,7 +129,7 @@ def apply_mandate(
         with open_journal(folder) as journal:
             cloud = mandate.cloud
             begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
-            forget_old_jobs(site, mandate.hosts)
+            old_jobs.forget()
             if detached:
                 return begun
             rested = _work(site, mandate, journal, folder=folder, bench=bench)
@@ -145,7 +149,8 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         mandate = approved_mandate(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.HOSTS):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):

@@ -81,7 +81,7 @@ def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
         try:
             with hold(site, folder.id):
                 go_on(journal, asked_by(site))
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                rested = work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)

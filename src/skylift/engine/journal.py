@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, get_args
 
 from skylift.model import codec
+from skylift.model.goal import ANY_PLAN
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 from skylift.planning.plan import Stage
@@ -328,6 +329,9 @@ class Journal(Protocol):
         ...
 
 
+_ANEW = f"plan from what the cloud is now, for finished steps drop out of the plan: {ANY_PLAN}"
+
+
 class JournalDamaged(Refused):
     """What a journal holds is not what was written to it."""
 
@@ -337,10 +341,7 @@ class JournalDamaged(Refused):
         super().__init__(
             f"the journal {where} cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
+            Remedy(Fix.RETRY, _ANEW),
         )
 
 
@@ -354,10 +355,7 @@ class JournalFormat(Refused):
             f"the journal {where} cannot be read by this version of Skylift: "
             f"its format is {version or 1}, and this one reads {FORMAT}",
             Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
+            Remedy(Fix.RETRY, _ANEW),
         )
 
 
