@@ -281,7 +281,7 @@ def test_a_process_that_dies_between_the_two_runs_leaves_it_due(desk: Desk) -> N
     """The first is closed by then, for a run that was never opened."""
     upgrade(desk, HALF, spend)
     with open_journal(desk.site.runs.find(RUN)) as journal:
-        hand_over(journal, desk.asked_now, BACK)
+        hand_over(journal, desk.asked_now, BACK, going_on={})
 
     wanted = due(desk)
     ended = take_back(desk, run=AGAIN)

@@ -79,7 +79,8 @@ class _Decides(Execution):
 
     @property
     def decision(self) -> Decision:
-        return decide(self._order, self.seen_as(self.run), at_once=self._limits.at_once)
+        seen, ended = self.seen_as(self.run), self._outlived.ended
+        return decide(self._order, seen, at_once=self._limits.at_once, ended=ended)
 
 
 class DeafToPauses(_Decides):

@@ -21,7 +21,7 @@ from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.runs import RunFolder
 from skylift.app.schedule import has_begun
@@ -37,6 +37,7 @@ from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.settled_places import moved_before, step_of
+from skylift.engine.verbs import Kind, said_to
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
@@ -83,6 +84,7 @@ def apply_mandate(
         WindowTooShort: a host of it can be through in no window.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
@@ -117,7 +119,7 @@ def apply_mandate(
                 return begun
             rested = begun
             if begins is None:
-                forget_old_jobs(site, mandate.hosts)
+                jobs_on(site, mandate.hosts).forget()
                 rested = _drive_on(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
@@ -135,7 +137,8 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         mandate = approved_mandate(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.HOSTS):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):

@@ -104,11 +104,18 @@ class FleetExecution:
             limit=limits.maintenance.move,
             before=(self._volumes, self._storage),
         )
-        self._ends = FleetEnds(
-            self.ledger, turns, conductor, cloud, network=self._network, volumes=self._volumes
-        )
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command
+        )
+        self._ends = FleetEnds(
+            self.ledger,
+            turns,
+            conductor,
+            cloud,
+            network=self._network,
+            volumes=self._volumes,
+            automation=self._automation,
+            ports=ports,
         )
         self._left_over = LeftOver(ports, turns, str(self.ledger.run.id), earlier)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from skylift.engine.journal import FORMAT
+from skylift.model.goal import ANY_PLAN
 from skylift.model.problem import Fix, Refused, Remedy
+
+_ANEW = f"plan from what the cloud is now, for finished steps drop out of the plan: {ANY_PLAN}"
 
 
 class JournalDamaged(Refused):
@@ -15,10 +18,7 @@ class JournalDamaged(Refused):
         super().__init__(
             f"the journal {where} cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
+            Remedy(Fix.RETRY, _ANEW),
         )
 
 
@@ -32,10 +32,7 @@ class JournalFormat(Refused):
             f"the journal {where} cannot be read by this version of Skylift: "
             f"its format is {version or 1}, and this one reads {FORMAT}",
             Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
+            Remedy(Fix.RETRY, _ANEW),
         )
 
 
