@@ -269,7 +269,7 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
         if until := closed_until():
             bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
             teller.window(folder.id, until)
-            if not _await(site, journal, teller.bench, until):
+            if not await_window(site, journal, teller.bench, until):
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
             take_up(journal, asked_by(site))
@@ -280,7 +280,7 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
     return rested
 
 
-def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
+def await_window(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
     """Wait with nothing under way; false if the run was paused meanwhile."""
     while site.clock() < until:
         if bench.asked_to_stop() and fold(journal.events()).pause is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +11,7 @@ from skylift.app.approvals import Approval, approved_for, asked_by
 from skylift.app.as_planned import OtherRecord
 from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
-from skylift.app.conduct import carried_out, free_for
+from skylift.app.conduct import await_window, carried_out, free_for
 from skylift.app.fleet_as_planned import fleet_as_planned, fleet_sets_out
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.fleet_witnesses import witnessed
@@ -202,19 +202,45 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
 
 
 def _drive_on(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    """Drive the run to rest, and tell those whom the record names of it meanwhile."""
+    """Drive the run to rest, and tell those whom the record names of it meanwhile.
+
+    While only a closed window holds it up, it waits for the next one, as ``conduct`` does.
+    """
+    windows = Windows(site.record.policy)
     teller = Teller(site, Maintaining(mandate), bench)
     teller.follow(journal, folder)
     run = fold(journal.events())
     if run.gated and not run.abort:
         bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
     elif not (run.pause and not has_begun(run)):  # else nothing is under way, and nothing may begin
-        run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+        while True:
+            run, left = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+            until = _opens(windows, run, left, site.clock())
+            if until is None:
+                break
+            told = f"no host could be back before the window closes: waiting until {windows.told(until)}"
+            bench.remark(told)
+            teller.window(folder.id, until)
+            if not await_window(site, journal, teller.bench, until):
+                break
+            take_up(journal, asked_by(site))
     teller.finish()
     return run
 
 
-def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+def _opens(windows: Windows, run: Run, takes_s: Iterable[int], now: Epoch) -> Epoch | None:
+    """When the first of what is left may be begun, if only a closed window keeps it from that."""
+    if run.closed or run.pause or run.abort:
+        return None
+    opens = (windows.opens(seconds, now) for seconds in takes_s)
+    first = min((moment for moment in opens if moment is not None), default=now)
+    return first if first > now else None
+
+
+def _drive(
+    site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench
+) -> tuple[Run, tuple[Seconds, ...]]:
+    """Returns how long each host takes that is left, too."""
     record, label, loss = site.record, str(folder.id), site.record.policy.loss
     witnesses = witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
@@ -236,7 +262,7 @@ def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder,
         run = drive_fleet(execution, around, every=record.maintenance.look)
     if run.closed is not None:
         swept(site, folder)
-    return run
+    return run, execution.takes_s
 
 
 def swept(site: Site, folder: RunFolder) -> None:
