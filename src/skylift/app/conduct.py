@@ -19,6 +19,7 @@ from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import witness_label
+from skylift.app.schedule import to_be_opened
 from skylift.app.site import Site
 from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
@@ -28,7 +29,7 @@ from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Journal, milliseconds
+from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.model.goal import Restore
@@ -81,9 +82,9 @@ def apply(
     if said.unnamed:
         bench.remark(f"approved, and no step alone leads back from it: {', '.join(said.unnamed)}")
 
-    windows, gated = Windows(site.record.policy), frozenset(said.gates.stages)
-    to_come = Run(run, plan.cloud, digest_of(plan), frozenset(said.no_returns), "", 0, gated=gated)
-    to_come = replace(to_come, not_before_ms=milliseconds(at or Epoch(0)))
+    windows, digest = Windows(site.record.policy), digest_of(plan)
+    approved, gates = said.no_returns, said.gates
+    to_come = to_be_opened(run, plan.cloud, digest, gates=gates, approved=approved, at=at)
     windows.require(Order.of(plan), to_come, site.clock(), again=again)
     begins = Upgrading(plan).begins(windows, to_come, site.clock())
     in_time(seal, holds, begins or site.clock(), again=again)
@@ -94,7 +95,7 @@ def apply(
         if begins is None:
             set_out(site, run, plan)
 
-    start = Start(text, seal, said.gates, said.no_returns, detached, at, waits=begins is not None)
+    start = Start(text, seal, gates, approved, detached, at, waits=begins is not None)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 

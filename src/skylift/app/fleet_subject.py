@@ -33,7 +33,7 @@ class Maintaining:
         return self.mandate.cloud
 
     @property
-    def size(self) -> str:
+    def what(self) -> str:
         of = self.mandate
         counts = {
             "compute": len(of.hosts) - len(of.others),
@@ -42,11 +42,7 @@ class Maintaining:
             "volume": len(of.volume_hosts),
         }
         told = [f"{number} {kind} hosts" for kind, number in counts.items() if number]
-        return " and ".join(told) or "0 compute hosts"
-
-    @property
-    def aim(self) -> str:
-        return f"for {self.mandate.purpose.value}"
+        return f"{' and '.join(told) or '0 compute hosts'} for {of.purpose.value}"
 
     @property
     def touches_users(self) -> bool:

@@ -67,7 +67,7 @@ class RunOpened:
     cloud: str
     plan: Digest
     approved: tuple[StepId, ...]
-    """The points of no return that ``actor`` approved by name; any other needs a later approval."""
+    """The points of no return that ``actor`` approved; any other needs a later approval that names it."""
     actor: str
     at_ms: int
     gated: tuple[Stage, ...] = ()
@@ -75,10 +75,7 @@ class RunOpened:
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may approve."""
     signers: Mapping[str, PublicKey] = field(default_factory=dict)
-    """If there is such an author: who may approve, by name, as the record said that the plan was made from.
-
-    What the record says later makes nobody another person.
-    """
+    """Who may approve if there is such an author, by name: as in the record that the plan was made from."""
     not_before_ms: int = 0
     """When its first step may start at the earliest; 0 if that is at once."""
 
@@ -115,11 +112,7 @@ class StepFailed:
     attempt: int
     problem: Reported
     ended: bool
-    """Whether its job has ended, as the problem says.
-
-    A retry then starts a new one; otherwise it watches the same job under the same key, for a second
-    one must never start beside it.
-    """
+    """Whether its job has ended, as the problem says: only then a retry starts a new one, beside none."""
     at_ms: int
 
 
@@ -337,6 +330,11 @@ class Journal(Protocol):
         ...
 
 
+_PLAN_AGAIN = Remedy(
+    Fix.RETRY, "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan"
+)
+
+
 class JournalDamaged(Refused):
     """What a journal holds is not what was written to it."""
 
@@ -346,10 +344,7 @@ class JournalDamaged(Refused):
         super().__init__(
             f"the journal {where} cannot be trusted: {why}",
             Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
+            _PLAN_AGAIN,
         )
 
 
@@ -363,10 +358,7 @@ class JournalFormat(Refused):
             f"the journal {where} cannot be read by this version of Skylift: "
             f"its format is {version or 1}, and this one reads {FORMAT}",
             Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
+            _PLAN_AGAIN,
         )
 
 
@@ -398,7 +390,7 @@ def decode_event(document: object) -> Event:
     if not isinstance(kind, str) or kind not in EVENTS:
         msg = f"$: {kind!r} is not a known kind of event"
         raise codec.Malformed(msg)
-    # What a run is opened with has grown: of an older one, what it does not say is as it was then.
+    # What a run is opened with has grown: what an older one does not say is as it was then.
     event: Event = codec.decode(EVENTS[kind], document, defaults=kind == RunOpened.kind)
     return event
 
