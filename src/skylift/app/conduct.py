@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from skylift.app.approvals import Approval, approved_of, asked_by
-from skylift.app.as_planned import OtherRecord, as_planned, set_out, sets_out
+from skylift.app.as_planned import OtherRecord, as_planned, sets_out, take_over_for
 from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
@@ -15,6 +15,7 @@ from skylift.app.holders import await_holder
 from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
+from skylift.app.old_jobs import forget_old_jobs
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
@@ -81,7 +82,6 @@ def apply(
     said = approved_of(site, plan, made_by, approval, named=named)
     if said.unnamed:
         bench.remark(f"approved, and no step alone leads back from it: {', '.join(said.unnamed)}")
-
     windows, digest = Windows(site.record.policy), digest_of(plan)
     approved, gates = said.no_returns, said.gates
     to_come = to_be_opened(run, plan.cloud, digest, gates=gates, approved=approved, at=at)
@@ -93,7 +93,7 @@ def apply(
         check()
         as_planned(site, run, plan)
         if begins is None:
-            set_out(site, run, plan)
+            take_over_for(site, run, plan)
 
     start = Start(text, seal, gates, approved, detached, at, waits=begins is not None)
     return begin(site, run, plan, start, bench=bench, check=still_true)
@@ -148,6 +148,7 @@ def begin(
             if start.detached:
                 return fold(journal.events())
             if not start.waits:
+                forget_old_jobs(site, site.record.hosts)
                 _drive_on(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return to_rest(site, plan, journal, folder=folder, bench=bench)
