@@ -29,7 +29,7 @@ from skylift.engine.operate import (
     retry,
     skip,
 )
-from skylift.engine.verbs import Verb, allowed
+from skylift.engine.verbs import Kind, Verb, allowed
 from skylift.model.ids import Epoch, RunId, Seconds, StepId
 from skylift.model.problem import Refused
 from skylift.planning.plan import Plan, Stage
@@ -131,7 +131,7 @@ class Words(RuleBasedStateMachine):
             Verb.RETRY: lambda: retry(self.journal, self.asked, step),
             Verb.SKIP: lambda: skip(self.journal, self.order, self.asked, step, reason="by hand"),
             Verb.POSTPONE: lambda: postpone(self.journal, self.order, self.asked, step, reason="later"),
-            Verb.ROLLBACK: lambda: hand_over(self.journal, self.asked, RunId("back")),
+            Verb.ROLLBACK: lambda: hand_over(self.journal, self.asked, RunId("back"), going_on={}),
             Verb.ABORT: lambda: abort(self.journal, self.asked, reason="no more", leave=False),
         }
         try:
@@ -139,7 +139,7 @@ class Words(RuleBasedStateMachine):
         except Refused:
             assert self.run == before
             return
-        assert verb in allowed(before)
+        assert verb in allowed(before, Kind.UPGRADE)
         assert said == self.run
         if self.runner is None and verb in {Verb.RESUME, Verb.RETRY, Verb.ABORT}:
             self.runner = runner_of(self.plan, self.journal)

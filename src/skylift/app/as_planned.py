@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skylift.app.approvals import asked_by
 from skylift.app.inspect import observe_cloud
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import JobGoesOn, jobs_on
 from skylift.app.open_runs import RunOpen, none_open
 from skylift.app.runs import RunUnknown
 from skylift.app.schedule import has_begun
@@ -55,11 +55,12 @@ def as_planned(site: Site, run: RunId, plan: Plan, *, opened: bool = False) -> N
     """See that nothing has changed since the plan was made; if ``opened``, its ``run`` is there already.
 
     Raises:
-        RunOpen, RunUnknown, RunRefuses, StepRefuses, CloudDrifted: as ``conduct.apply``.
+        RunOpen, RunUnknown, RunRefuses, StepRefuses, CloudDrifted, JobGoesOn: as ``conduct.apply``.
     """
     goal = plan.goal
     back = goal if isinstance(goal, Rollback) else None
     none_open(site, digest_of(plan), of_fleet=False, but={run, *([back.run] if back else [])})
+    jobs_on(site, site.record.hosts).require_ended()
     further = went_on(site, back) if back else ()
     now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
     if site.runs.store is not None:
@@ -87,11 +88,11 @@ def sets_out(site: Site, plan: Plan, journal: Journal) -> None:
         return
     try:
         as_planned(site, run.id, plan, opened=True)
-    except (CloudDrifted, RunOpen, RunUnknown, RunRefuses, StepRefuses) as problem:
+    except (CloudDrifted, JobGoesOn, RunOpen, RunUnknown, RunRefuses, StepRefuses) as problem:
         pause_for(ledger, problem, site)
     else:
         take_over_for(site, run.id, plan)
-        forget_old_jobs(site, site.record.hosts)
+        jobs_on(site, site.record.hosts).forget()
 
 
 def pause_for(ledger: Ledger, problem: Refused, site: Site) -> None:

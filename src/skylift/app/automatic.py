@@ -1,4 +1,4 @@
-"""A run that costs users more than the policy allows is taken back by itself, if the policy says so.
+"""A run that costs users too much, or whose new code fails, is taken back by itself, if the policy says so.
 
 What is due follows from the journals alone, so that a process which dies between the pause and the way back
 loses nothing: whoever resumes the run finds it due, and whoever resumes the way back goes on with that.
@@ -32,14 +32,15 @@ from skylift.planning.text import digest_of
 def is_due(site: Site, folder: RunFolder) -> bool:
     """Whether the policy wants this run taken back, and nobody has begun to.
 
-    It is an upgrade that rests because the loss budget was spent, or a validation failed; once at most.
+    It is an upgrade that rests because the loss budget was spent, or because new code does not live, work or
+    leave users' resources alone; once at most.
     """
     if site.record.policy.rollback != AUTOMATIC or folder.of_fleet:
         return False
     with open_journal(folder) as journal:
         plan, run = approved_plan(folder, journal), fold(journal.events())
     # It was closed for a way back whose own run is not here: the process died between the two.
-    wanted = is_spoilt(run, site.record.policy) or taken_back_by(run) is not None
+    wanted = is_spoilt(plan, run, site.record.policy) or taken_back_by(run) is not None
     return wanted and isinstance(plan.goal, Upgrade) and not any(ways_back(site.runs, run.id))
 
 

@@ -15,7 +15,7 @@ from skylift.app.holders import await_holder
 from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
@@ -24,7 +24,7 @@ from skylift.app.schedule import to_be_opened
 from skylift.app.site import Site
 from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
-from skylift.app.windows import Windows
+from skylift.app.windows import Windows, steps_left
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Surroundings, drive
@@ -33,7 +33,8 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
-from skylift.model.goal import Restore
+from skylift.engine.verbs import Kind, said_to
+from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch, RunId, StepId
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
@@ -85,7 +86,7 @@ def apply(
     windows, digest = Windows(site.record.policy), digest_of(plan)
     approved, gates = said.no_returns, said.gates
     to_come = to_be_opened(run, plan.cloud, digest, gates=gates, approved=approved, at=at)
-    windows.require(Order.of(plan), to_come, site.clock(), again=again)
+    windows.require(steps_left(Order.of(plan), to_come), site.clock(), again=again)
     begins = Upgrading(plan).begins(windows, to_come, site.clock())
     in_time(seal, holds, begins or site.clock(), again=again)
 
@@ -127,7 +128,11 @@ def begin(
     bench: Bench,
     check: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest.
+
+    Raises:
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
+    """
     asked, digest, seal = asked_by(site), digest_of(plan), start.seal
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
@@ -145,13 +150,14 @@ def begin(
                 gates=start.gates,
                 not_before=start.not_before,
             )
+            rested = fold(journal.events())
             if start.detached:
-                return fold(journal.events())
+                return rested
             if not start.waits:
-                forget_old_jobs(site, site.record.hosts)
-                _drive_on(site, plan, journal, folder=folder, bench=bench)
+                jobs_on(site, site.record.hosts).forget()
+                rested = _drive_on(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -169,14 +175,15 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.of(plan)):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                rested = work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
 
 
 def free_for(site: Site, run: RunId) -> None:
@@ -186,25 +193,28 @@ def free_for(site: Site, run: RunId) -> None:
         raise RunHeld(holder)
 
 
-def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    """Look once more, now that others may take the cloud, and drive what was asked for until just now.
+def to_rest(site: Site, plan: Plan, journal: Journal, rested: Run, *, folder: RunFolder, bench: Bench) -> Run:
+    """Look once more, now that others may take the cloud, and drive what was said since the run ``rested``.
 
     Whoever says a word while we hold the cloud leaves it to us; so a word that came after our last look
-    must not be left to nobody.
+    must not be left to nobody. What was waited for in vain is not waited for anew without a word.
     """
     order, at_once, windows = Order.of(plan), site.record.policy.at_once, Windows(site.record.policy)
-    subject = Upgrading(plan)
+    subject, acted_on = Upgrading(plan), rested.length
     while not decide(order, run := fold(journal.events()), at_once=at_once).over:
         if subject.begins(windows, run, site.clock()):
             await_begin(site, subject, journal, folder=folder, bench=bench)
+            acted_on = 0  # its time has come, or somebody ended the waiting
             continue
+        if run.length <= acted_on:
+            break
         try:
             with hold(site, folder.id):
                 take_up(journal, asked_by(site))
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                acted_on = work_on(site, plan, journal, folder=folder, bench=bench).length
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-    if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
+    if not is_spoilt(plan, run, site.record.policy):  # else there is something to do yet, by whoever is there
         site.runs.rested(folder.id, run.length)
     return run
 
@@ -232,23 +242,24 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     return plan
 
 
-def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
+def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     """Drive the run to rest; one that begins later is left as it is, to be waited for with nothing held.
 
-    Before the first step of one that was opened earlier the cloud is looked at again.
+    Before the first step of one that was opened earlier the cloud is looked at again. Returns the run as it
+    was then: a word may have come since.
     """
-    begins = look_in(site, Upgrading(plan), journal, folder=folder, bench=bench)
-    if begins is None:
-        sets_out(site, plan, journal)
-        _drive_on(site, plan, journal, folder=folder, bench=bench)
+    if look_in(site, Upgrading(plan), journal, folder=folder, bench=bench) is not None:
+        return fold(journal.events())
+    sets_out(site, plan, journal)
+    return _drive_on(site, plan, journal, folder=folder, bench=bench)
 
 
-def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
+def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
-        windows.require(order, begun, site.clock(), again=plan.goal.again)
+        windows.require(steps_left(order, begun), site.clock(), again=plan.goal.again)
 
     def closed_until() -> Epoch | None:
         run = fold(journal.events())
@@ -256,6 +267,7 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
         return windows.waits_until(order, run, chosen, site.clock())
 
     while True:
+        rested = fold(journal.events())
         if until := closed_until():
             bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
             teller.window(folder.id, until)
@@ -263,10 +275,11 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
             take_up(journal, asked_by(site))
-        _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
+        rested = _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
             break
     teller.finish()
+    return rested
 
 
 def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
@@ -307,7 +320,5 @@ def _drive(
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, outage=outage) as guard,
         ):
-            if isinstance(plan.goal, Restore):
-                # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
-                return drive(execution, around)
-            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
+            gate = GateGuard(gates, site.ask, asking, waits=not isinstance(plan.goal, Rollback))
+            return drive(execution, replace(around, guard=guard, gate=gate))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from skylift.app.as_planned import pause_for
 from skylift.app.bench import Bench
 from skylift.app.host_turns import turns_of
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import JobGoesOn, jobs_on
 from skylift.app.open_runs import RunOpen, none_open
 from skylift.app.propose_fleet import accepted
 from skylift.app.read_fleet import closed_for_good, read_fleet
@@ -42,9 +42,10 @@ def fleet_as_planned(site: Site, run: RunId, mandate: Mandate, bench: Bench) -> 
     """See that every host of the mandate can still be done, and say what is not as it was.
 
     Raises:
-        RunOpen, FleetDrifted, NoComputeService, FleetHostUnknown: it is not.
+        RunOpen, JobGoesOn, FleetDrifted, NoComputeService, FleetHostUnknown: it is not.
     """
     none_open(site, digest_of_mandate(mandate), of_fleet=True, but=(run,))
+    jobs_on(site, mandate.hosts).require_ended()
     turns_of(site, mandate, (str(run),))
     stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
     stuck |= lost_storage(site, mandate.storage)
@@ -63,10 +64,10 @@ def fleet_sets_out(site: Site, mandate: Mandate, journal: Journal, bench: Bench)
         return
     try:
         fleet_as_planned(site, run.id, mandate, bench)
-    except (FleetDrifted, RunOpen) as problem:
+    except (FleetDrifted, JobGoesOn, RunOpen) as problem:
         pause_for(ledger, problem, site)
     else:
-        forget_old_jobs(site, mandate.hosts)
+        jobs_on(site, mandate.hosts).forget()
 
 
 def as_it_is(fleet: Fleet, mandate: Mandate) -> tuple[Fleet, str]:

@@ -105,7 +105,8 @@ class Maintaining:
         # Approved later, it begins with the resume that follows: until then nobody waits for a time.
         if run.gated:
             return None
-        return begins_at(run, now, lambda moment: windows.opens(self.mandate.policy.host_s, moment))
+        quickest_s = min((takes_s for _, takes_s in self.mandate.takes_s()), default=0)
+        return begins_at(run, now, lambda moment: windows.opens(quickest_s, moment))
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
         seen = fleet_report(site, folder, remark)

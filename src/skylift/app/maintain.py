@@ -21,7 +21,7 @@ from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
+from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.runs import RunFolder
 from skylift.app.schedule import has_begun, to_be_opened
@@ -37,6 +37,7 @@ from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.settled_places import moved_before, step_of
+from skylift.engine.verbs import Kind, said_to
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
@@ -80,8 +81,10 @@ def apply_mandate(
         NotApproved: its stage needs an approval, and nothing was said of it.
         NoReturnUnnamed: a step was named, and such a run has no point of no return.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
+        WindowTooShort: a host of it can be through in no window.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
@@ -96,6 +99,7 @@ def apply_mandate(
     in_time(seal, holds, begins or site.clock(), again=mandate.again)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
+    windows.require(mandate.takes_s(), site.clock(), again=mandate.again)
     with hold(site, run):
         fleet_as_planned(site, run, mandate, bench)
         folder = site.runs.create(run, text, seal)
@@ -106,7 +110,7 @@ def apply_mandate(
             if detached:
                 return begun
             if begins is None:
-                forget_old_jobs(site, mandate.hosts)
+                jobs_on(site, mandate.hosts).forget()
                 begun = _drive_on(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, mandate, journal, begun, folder=folder, bench=bench)
@@ -124,7 +128,8 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         mandate = approved_mandate(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.HOSTS):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):

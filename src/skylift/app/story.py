@@ -21,6 +21,7 @@ from skylift.engine.journal import (
     RunClosed,
     RunOpened,
     RunPaused,
+    RunWarned,
     StepFailed,
     StepStarted,
     Why,
@@ -83,9 +84,13 @@ class Story:
                 if halted and before is not None and before.standing is not run.standing is Standing.HALTED:
                     yield self._notification(Occasion.HALTED, halted, details=_ways_out(problem))
             case RunPaused(why=why, problem=found):
-                # A gate's own sentence says that it paused the run.
-                told = found.sentence if found else f"the run was paused {_PAUSED[why]}"
-                yield self._notification(Occasion.PAUSED, told, details=_ways_out(found))
+                told = f": {found.sentence}" if found else f" {_PAUSED[why]}"
+                yield self._notification(
+                    Occasion.PAUSED, f"the run was paused{told}", details=_ways_out(found)
+                )
+            case RunWarned(problem=met):
+                told = f"the way back goes on, though {met.sentence}"
+                yield self._notification(Occasion.WARNED, told, details=_ways_out(met))
             case RunClosed(outcome=outcome):
                 yield from self._closed(outcome, run)
             case _:

@@ -10,6 +10,7 @@ from skylift.app.audit import audited
 from skylift.app.automatic import is_due, take_back_by_itself
 from skylift.app.await_begin import look_in
 from skylift.app.bench import Bench
+from skylift.app.bugs import told_as_problem
 from skylift.app.conduct import approved_plan, carried_out, to_rest, work_on
 from skylift.app.fleet_subject import Maintaining
 from skylift.app.maintain import swept, take_over
@@ -71,12 +72,14 @@ def take_up(site: Site, run: RunId, bench: Bench, *, show: Callable[[Proposal], 
         came = seen
     else:
         with audited(site.runs, VERB, {"run": run}) as ended:
-            came = take_over(site, folder, bench) if folder.of_fleet else _upgrade(site, folder, bench)
+            with told_as_problem(site.runs.home):
+                came = take_over(site, folder, bench) if folder.of_fleet else _upgrade(site, folder, bench)
             ended(0)
     if is_due(site, folder):
         with audited(site.runs, BACK, {"run": run}) as ended:
             name = run_id(site, "run")
-            back = take_back_by_itself(site, folder, name, bench, show=show, detached=True)
+            with told_as_problem(site.runs.home):
+                back = take_back_by_itself(site, folder, name, bench, show=show, detached=True)
             ended(0)
         return back or came
     if rests:
@@ -112,7 +115,7 @@ def _upgrade(site: Site, folder: RunFolder, bench: Bench) -> Run:
         try:
             with hold(site, folder.id):
                 go_on(journal, asked_by(site))
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                rested = work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)

@@ -42,6 +42,11 @@ class Desk:
 
         return runs_of(self.record, self.store)
 
+    @property
+    def bugs(self) -> Path:
+        """Where what is known of a mistake of ours is kept."""
+        return Runs.beside(self.record).home
+
     def find(self, wanted: str | None) -> RunFolder:
         """The run with this id, or the newest.
 
@@ -76,6 +81,9 @@ class Desk:
         if runs is not None and runs.store is not None:
             runs.store.close()
 
+
+NO_BUGS = (click.ClickException, click.Abort, click.exceptions.Exit)
+"""What a command may end with, beside a problem, that is no mistake of ours."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
 run_option = click.option("--run", "run", help="The run; without it, the newest.")

@@ -13,6 +13,7 @@ from types import FrameType
 import click
 
 from skylift.app.bench import Bench
+from skylift.app.bugs import told_as_problem
 from skylift.app.record_file import load_record
 from skylift.app.runs import Runs, RunStore
 from skylift.app.site import Site
@@ -63,7 +64,8 @@ def worker(desk: Desk, records: tuple[Path, ...]) -> Exit:
 
 def _take_up(site: Site, run: RunId) -> int:
     bench = _bench(site)
-    take_up(site, run, bench, show=plan_view.shown_by(bench.remark))
+    with told_as_problem(site.runs.home):
+        take_up(site, run, bench, show=plan_view.shown_by(bench.remark))
     return looks_in_again(site, run)
 
 

@@ -20,6 +20,7 @@ from skylift.engine.journal import (
     RunPaused,
     RunResumed,
     RunTakenUp,
+    RunWarned,
     StageApproved,
     StepDone,
     StepFailed,
@@ -95,6 +96,8 @@ class StepRun:
     aside: Aside | None = None
     begun: bool = False
     """Whether any attempt was started: what an operator puts aside may never have been."""
+    unsettled: bool = False
+    """Whether an attempt was started of which nobody has written down that it, or its job, has ended."""
 
     def __post_init__(self) -> None:
         # Made at every event, of which a long run has a million: so phases are not hashed, nor words joined.
@@ -113,8 +116,9 @@ class StepRun:
         self, phase: Phase, at_ms: int, problem: Reported | None = None, *, job: bool = False
     ) -> StepRun:
         """A running step once its attempt has ended so, and perhaps its ``job``."""
+        open_yet, started, clock = phase is Phase.FAILED and not job, self.started_ms, self.clock_ms
         return StepRun(
-            phase, self.attempt, self.started_ms, self.clock_ms, at_ms, problem, job, begun=self.begun
+            phase, self.attempt, started, clock, at_ms, problem, job, begun=self.begun, unsettled=open_yet
         )
 
 
@@ -166,6 +170,8 @@ class Run:
     """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
     lost: LossCounted | None = None
     """What users had lost when an operator last let it go on; none if nobody has counted since."""
+    warned: Mapping[str, Reported] = field(default_factory=dict)
+    """What would have paused it since then, but for its going back; by code."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -282,6 +288,7 @@ _OfRun = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
@@ -302,11 +309,10 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
-        case RunResumed(_, at_ms):
-            excused = run.within(Phase.FAILED) if run.pause else run.excused
-            return replace(_again(run, at_ms), pause=None, excused=excused, lost=None)
-        case RunTakenUp(_, at_ms):
-            return _again(run, at_ms)
+        case RunWarned(_, problem, _):
+            return replace(run, warned={**run.warned, problem.code: problem})
+        case RunResumed() | RunTakenUp():
+            return _again(run, event)
         case LossCounted():
             return replace(run, lost=event)
         case RunAborting(reason, leave, actor, _):
@@ -317,11 +323,15 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return _moved(run, event)
 
 
-def _again(run: Run, at_ms: int) -> Run:
+def _again(run: Run, event: RunResumed | RunTakenUp) -> Run:
     """A run that another process goes on with, or the same one after a rest."""
-    again = {s: replace(run.steps[s], clock_ms=at_ms) for s in run.within(Phase.RUNNING)}
+    again = {s: replace(at, clock_ms=event.at_ms) for s, at in run.steps.items() if at.unsettled}
     nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
-    return replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    driven = replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    if isinstance(event, RunTakenUp):
+        return driven
+    excused = run.within(Phase.FAILED) if run.pause else run.excused
+    return replace(driven, pause=None, excused=excused, lost=None, warned={})
 
 
 def _moved(run: Run, event: _OfStep) -> Run:
@@ -333,7 +343,9 @@ def _moved(run: Run, event: _OfStep) -> Run:
             free = before is None or before.phase is Phase.WAITING or lapsed
             _must(free, f"{step} was started while it was open")
             _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
-            return _with(run, {step: StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True)})
+            return _with(
+                run, {step: StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True, unsettled=True)}
+            )
         case StepDone(step, attempt, at_ms):
             running = _in(run, step, Phase.RUNNING)
             _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
@@ -349,8 +361,9 @@ def _moved(run: Run, event: _OfStep) -> Run:
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), f"{step} was retried out of turn")
-            begun = before.begun
-            waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
+            began, begun, unsettled = before.started_ms, before.begun, before.unsettled
+            clock = before.clock_ms
+            waiting = StepRun(Phase.WAITING, attempt, began, clock, begun=begun, unsettled=unsettled)
             return replace(_with(run, {step: waiting}), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms):
             return _with(run, {step: _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms)})

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, get_args
 
 from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
-from skylift.model.problem import Fix, Problem, Refused, Remedy
+from skylift.model.problem import Problem, Remedy
 from skylift.model.seal import PublicKey
 from skylift.planning.plan import Stage
 
@@ -75,7 +75,10 @@ class RunOpened:
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may approve."""
     signers: Mapping[str, PublicKey] = field(default_factory=dict)
-    """Who may approve if there is such an author, by name: as in the record that the plan was made from."""
+    """If there is such an author: who may approve, by name, as the record said that the plan was made from.
+
+    What the record says later makes nobody another person.
+    """
     not_before_ms: int = 0
     """When its first step may start at the earliest; 0 if that is at once."""
 
@@ -112,7 +115,11 @@ class StepFailed:
     attempt: int
     problem: Reported
     ended: bool
-    """Whether its job has ended, as the problem says: only then a retry starts a new one, beside none."""
+    """Whether its job has ended, as the problem says.
+
+    A retry then starts a new one; otherwise it watches the same job under the same key, for a second
+    one must never start beside it.
+    """
     at_ms: int
 
 
@@ -215,6 +222,17 @@ class RunPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class RunWarned:
+    """A run that goes back met what would have paused any other, and goes on: half-way keeps what hurts."""
+
+    kind: ClassVar[str] = "run-warned"
+
+    why: Why
+    problem: Reported
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunResumed:
     """An operator lets the run go on, after a pause or after its process died."""
 
@@ -286,6 +304,7 @@ Event = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
@@ -330,51 +349,6 @@ class Journal(Protocol):
         ...
 
 
-_PLAN_AGAIN = Remedy(
-    Fix.RETRY, "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan"
-)
-
-
-class JournalDamaged(Refused):
-    """What a journal holds is not what was written to it."""
-
-    code = "journal.damaged"
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"the journal {where} cannot be trusted: {why}",
-            Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
-            _PLAN_AGAIN,
-        )
-
-
-class JournalFormat(Refused):
-    """A journal was written by another version of Skylift."""
-
-    code = "journal.format"
-
-    def __init__(self, where: str, version: int) -> None:
-        super().__init__(
-            f"the journal {where} cannot be read by this version of Skylift: "
-            f"its format is {version or 1}, and this one reads {FORMAT}",
-            Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
-            _PLAN_AGAIN,
-        )
-
-
-class JournalUnwritable(Refused):
-    """A fact could not be written down, so nothing more may be done."""
-
-    code = "journal.unwritable"
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"the journal {where} could not be written: {why}",
-            Remedy(Fix.REPAIR, f"see what fills its disk or bars it: df -h {where}; ls -l {where}"),
-            Remedy(Fix.RETRY, "then let the run go on: skylift resume"),
-        )
-
-
 def encode_event(event: Event) -> bytes:
     """The one byte form of ``event``: canonical JSON, with its kind."""
     return codec.canonical(codec.encode(event))
@@ -390,7 +364,7 @@ def decode_event(document: object) -> Event:
     if not isinstance(kind, str) or kind not in EVENTS:
         msg = f"$: {kind!r} is not a known kind of event"
         raise codec.Malformed(msg)
-    # What a run is opened with has grown: what an older one does not say is as it was then.
+    # What a run is opened with has grown: of an older one, what it does not say is as it was then.
     event: Event = codec.decode(EVENTS[kind], document, defaults=kind == RunOpened.kind)
     return event
 

@@ -6,7 +6,7 @@ nothing else was meanwhile; else it is judged again. So a word that was accepted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from skylift.engine.decide import Order
@@ -32,7 +32,7 @@ from skylift.engine.journal import (
 from skylift.engine.ledger import Ledger
 from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded, StepRefuses
 from skylift.engine.verbs import Verb, open_to, require, rests
-from skylift.model.ids import Digest, Epoch, RunId, StepId
+from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
 from skylift.model.problem import Fix, Remedy
 from skylift.model.seal import PublicKey, Signers, name_of
 from skylift.planning.plan import Stage
@@ -240,7 +240,8 @@ def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reas
 def abort(journal: Journal, asked: Asked, *, reason: str, leave: bool) -> Run:
     """Give the run up: running steps end, what was taken is given back, and then it is closed.
 
-    With ``leave`` it is closed once no step runs, whatever is still taken.
+    So does a command that has outlived its step. With ``leave`` it is closed once no step runs, whatever is
+    still taken, and whatever still runs on hosts.
 
     Raises:
         RunRefuses: it is closed.
@@ -249,17 +250,18 @@ def abort(journal: Journal, asked: Asked, *, reason: str, leave: bool) -> Run:
     return resume(journal, asked)
 
 
-def hand_over(journal: Journal, asked: Asked, to: RunId) -> Run:
+def hand_over(journal: Journal, asked: Asked, to: RunId, *, going_on: Mapping[StepId, HostName]) -> Run:
     """Close a run that another one takes back, which takes over what this one has taken.
 
+    ``going_on`` are the steps that have ended and whose command was seen to run all the same.
     No effect on one that is closed. Whoever calls this holds the cloud, so that nobody works on the run.
 
     Raises:
         RunRefuses: it is not at rest, or is being given up.
-        StepRefuses: a step of it is under way, and may still do something.
+        StepRefuses: a step of it is under way, or its command is, and may still do something.
     """
     ledger = Ledger(journal)
-    require(ledger.run, Verb.ROLLBACK)
+    require(ledger.run, Verb.ROLLBACK, going_on=going_on)
     if ledger.run.closed is None:
         reason = f"{_TAKEN_BACK}{to}"
         _say(journal, Verb.ROLLBACK, lambda _: RunAborting(reason, True, asked.actor, asked.at_ms))

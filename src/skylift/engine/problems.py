@@ -172,3 +172,16 @@ def lasting(problem: Problem, title: str, seconds: int) -> Reported:
     if not any(remedy.fix is Fix.RETRY for remedy in remedies):
         remedies += (Remedy(Fix.RETRY, "when it answers again: skylift retry"),)
     return Reported(problem.code, f"could not {title}: for {seconds} s, {problem}", remedies)
+
+
+def on_the_way_back(problem: Problem) -> Reported:
+    """What to report of a ``problem`` that does not hold a run which goes back: what is so stays so."""
+    return Reported(
+        problem.code,
+        str(problem),
+        (
+            Remedy(Fix.ACCEPT, "let it go on, for half-way keeps what hurts; how far it is: skylift status"),
+            Remedy(Fix.REPAIR, "see what users lose, and of which API: skylift report"),
+            Remedy(Fix.REPAIR, "if going back is what hurts, let nothing new start: skylift pause"),
+        ),
+    )

@@ -21,6 +21,8 @@ class Occasion(Enum):
     """Nothing can start before a window opens."""
     PAUSED = "paused"
     """Nothing new starts: an operator, a signal, the loss budget or a gate said so."""
+    WARNED = "warned"
+    """A way back goes on, though the loss budget is spent or a gate says bad; each is told once."""
     STEP_FAILED = "step-failed"
     """A step failed; its details are what may be done about it."""
     HALTED = "halted"

@@ -10,8 +10,9 @@ from skylift.cli.views.columns import indented
 from skylift.cli.views.run import begin_lines, waits_for_time
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing
 from skylift.engine.guards import pairs_of
+from skylift.engine.journal import Reported
 from skylift.engine.settled_places import step_of
-from skylift.engine.verbs import allowed
+from skylift.engine.verbs import Kind, allowed, can_follow
 from skylift.model.codec import encode
 from skylift.model.ids import StepId
 
@@ -59,7 +60,7 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "not_before_ms": run.not_before_ms,
         "pause": encode(run.pause),
         "abort": encode(run.abort),
-        "allowed": [verb.value for verb in allowed(run)],
+        "allowed": [verb.value for verb in allowed(run, Kind.HOSTS)],
     }
 
 
@@ -94,16 +95,21 @@ def _afterwards(of: FleetAccount) -> Iterator[str]:
     yield f"  afterwards: {step}, {stands}: {of.afterwards.total()} moves asked for, {planned} planned"
     if at is not None and at.problem is not None:
         yield f"    {at.problem.code}: {at.problem.sentence}"
-        yield from indented([str(remedy) for remedy in at.problem.remedies], 6)
+        yield from indented(_remedies(of.run, at.problem), 6)
 
 
 def _pause(of: FleetAccount) -> Iterator[str]:
     if of.run.pause is not None and of.run.pause.problem is not None:
         problem = of.run.pause.problem
         yield f"  {problem.code}: {problem.sentence}"
-        yield from indented([str(remedy) for remedy in problem.remedies], 4)
+        yield from indented(_remedies(of.run, problem), 4)
     if of.run.abort is not None:
         yield f"  given up by {of.run.abort.actor}: {of.run.abort.reason}"
+
+
+def _remedies(run: Run, problem: Reported) -> list[str]:
+    """What it takes of them as it stands now."""
+    return [str(remedy) for remedy in problem.remedies if can_follow(run, Kind.HOSTS, remedy)]
 
 
 def _left(of: FleetAccount) -> Iterator[str]:
@@ -116,7 +122,7 @@ def _next(of: FleetAccount) -> Iterator[str]:
     match of.run.standing:
         case Standing.COMPLETED | Standing.ABORTED:
             yield "  next: skylift report"
-        case _ if of.run.gated:
+        case _ if of.run.gated and not of.run.abort:
             for stage in of.run.gated:
                 yield f"  next: skylift approve {stage.value}, and then skylift resume"
         case _ if of.holder is not None:
