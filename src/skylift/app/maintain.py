@@ -24,7 +24,7 @@ from skylift.app.notify import Teller
 from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.runs import RunFolder
-from skylift.app.schedule import has_begun
+from skylift.app.schedule import has_begun, to_be_opened
 from skylift.app.site import Site
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal
@@ -32,7 +32,7 @@ from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Event, Journal, milliseconds
+from skylift.engine.journal import Event, Journal
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
@@ -94,35 +94,26 @@ def apply_mandate(
         raise OtherRecord(mandate.record, site.digest, again=mandate.again)
     said = approved_for(site, (STAGE,), (), made_by=made_by, approval=approval, named=named)
     asked, subject, windows = asked_by(site), Maintaining(mandate), Windows(site.record.policy)
-    to_come = Run(run, mandate.cloud, digest, frozenset(), "", 0, not_before_ms=milliseconds(at or Epoch(0)))
+    to_come = to_be_opened(run, mandate.cloud, digest, gates=said.gates, approved=(), at=at)
     begins = subject.begins(windows, to_come, site.clock())
     in_time(seal, holds, begins or site.clock(), again=mandate.again)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
-    Windows(site.record.policy).require(mandate.takes_s(), site.clock(), again=mandate.again)
+    windows.require(mandate.takes_s(), site.clock(), again=mandate.again)
     with hold(site, run):
         fleet_as_planned(site, run, mandate, bench)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            cloud = mandate.cloud
             begun = open_run(
-                journal,
-                run,
-                cloud=cloud,
-                plan=digest,
-                approved=(),
-                asked=asked,
-                gates=said.gates,
-                not_before=at,
+                journal, run, cloud=mandate.cloud, plan=digest, asked=asked, gates=said.gates, not_before=at
             )
             if detached:
                 return begun
-            rested = begun
             if begins is None:
                 jobs_on(site, mandate.hosts).forget()
-                rested = _drive_on(site, mandate, journal, folder=folder, bench=bench)
+                begun = _drive_on(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
+        return _to_rest(site, mandate, journal, begun, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:

@@ -73,8 +73,8 @@ def open_run(
     *,
     cloud: str,
     plan: Digest,
-    approved: tuple[StepId, ...],
     asked: Asked,
+    approved: tuple[StepId, ...] = (),
     gates: Gates = Gates(),
     not_before: Epoch | None = None,
 ) -> Run:
