@@ -125,7 +125,9 @@ class Herald:
             return
         what = f"of {letter.notification.occasion.value}"
         if failed:
-            self._post.remark(f"{letter.to} was not told {what}: {failed}; skylift notify tries again")
+            self._post.remark(
+                f"{letter.to} was not told {what}: {failed}; it is tried again by: skylift notify"
+            )
         now_ms = milliseconds(self._post.clock())
         try:
             self._post.outbox.settle(Settled(letter.notification.key, letter.to, failed, now_ms))

@@ -229,7 +229,7 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
     teller.follow(journal, folder)
     run = fold(journal.events())
     if run.gated and not run.abort:
-        bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
+        bench.remark(f"nothing begins yet: skylift approve {STAGE.value}; and then: skylift resume")
     else:
         run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
     teller.finish()
