@@ -33,8 +33,9 @@ from tests.app.storage_run import (
 )
 
 from skylift.app.fleet_account import fleet_account
+from skylift.app.fleet_as_planned import FleetDrifted
 from skylift.app.fleet_subject import Maintaining
-from skylift.app.maintain import FleetDrifted, apply_mandate
+from skylift.app.maintain import apply_mandate
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.app.read_fleet import FleetHostUnknown
 from skylift.app.read_storage import StorageStuck
@@ -180,7 +181,7 @@ def test_the_plan_tells_the_daemons_the_cost_and_what_it_would_wait_for(at: Site
     assert (again.hosts, again.storage_hosts, again.left_out) == ((STO[0],), (STO[0],), ())
     assert again.again == "skylift plan --reboot --host sto1 -o reboot.plan"
     subject = Maintaining(again)
-    assert subject.size == "1 storage hosts"
+    assert subject.what == "1 storage hosts for reboot"
     assert subject.noticed == (
         "storage has a copy less of some of its groups while each of its hosts is down",
     )

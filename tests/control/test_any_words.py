@@ -121,7 +121,13 @@ class Words(RuleBasedStateMachine):
         words: dict[Verb, Callable[[], Run]] = {
             Verb.PAUSE: lambda: pause(self.journal, self.asked),
             Verb.RESUME: lambda: resume(self.journal, self.asked),
-            Verb.APPROVE: lambda: approve(self.journal, self.order, self.asked, Stage.CONVERGE),
+            Verb.APPROVE: lambda: approve(
+                self.journal,
+                self.order,
+                self.asked,
+                Stage.CONVERGE,
+                no_returns=self.order.unapproved(before).get(Stage.CONVERGE, ()),
+            ),
             Verb.RETRY: lambda: retry(self.journal, self.asked, step),
             Verb.SKIP: lambda: skip(self.journal, self.order, self.asked, step, reason="by hand"),
             Verb.POSTPONE: lambda: postpone(self.journal, self.order, self.asked, step, reason="later"),

@@ -155,10 +155,15 @@ def going_on(order: Order, state: State) -> Mapping[StepId, HostName]:
     return {step: host for step, host in may_run(order, state.run).items() if step in state.live}
 
 
+def approved(tape: Tape, order: Order, stage: Stage) -> Run:
+    named = order.unapproved(fold(tape.events())).get(stage, ())
+    return approve(tape, order, ASKED, stage, no_returns=named)
+
+
 def words(order: Order, state: State) -> Iterator[tuple[Word, Callable[[Tape], Run]]]:
     left = going_on(order, state)
-    yield (Verb.APPROVE, None), lambda tape: approve(tape, order, ASKED, Stage.CONVERGE)
-    yield (Verb.APPROVE, VERIFY), lambda tape: approve(tape, order, ASKED, Stage.VERIFY)
+    yield (Verb.APPROVE, None), lambda tape: approved(tape, order, Stage.CONVERGE)
+    yield (Verb.APPROVE, VERIFY), lambda tape: approved(tape, order, Stage.VERIFY)
     yield (Verb.PAUSE, None), lambda tape: pause(tape, ASKED)
     yield (Verb.RESUME, None), lambda tape: resume(tape, ASKED)
     yield (Verb.ABORT, None), lambda tape: abort(tape, ASKED, reason="no more", leave=False)

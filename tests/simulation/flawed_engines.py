@@ -106,6 +106,14 @@ class NeverGivesBack(Execution):
         self._order = replace(self._order, loans=())
 
 
+class HeldOnItsWayBack(Execution):
+    """Pauses for what users lose by the very code that it is to take back."""
+
+    def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
+        super().__init__(plan, journal, ports, limits=limits)
+        self.goes_back = False
+
+
 class StartsAll(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=replace(limits, at_once=99))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from skylift.app.runs import Runs
 from skylift.app.wiring import asked, heads_of, open_audit
-from skylift.engine.journal import JournalDamaged, Overtaken
+from skylift.engine.journal import Overtaken
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.ids import RunId
 from skylift.model.problem import Fix, Problem, Refused, Remedy

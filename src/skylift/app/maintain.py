@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from skylift.app.approvals import Approval, gates_for
+from skylift.app.approvals import Approval, approved_for, asked_by
+from skylift.app.as_planned import OtherRecord
+from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
-from skylift.app.conduct import (
-    OtherRecord,
-    asked_by,
-    carried_out,
-    free_for,
-)
+from skylift.app.conduct import await_window, carried_out, free_for
+from skylift.app.fleet_as_planned import fleet_as_planned, fleet_sets_out
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.fleet_witnesses import witnessed
 from skylift.app.gates import GateGuard
@@ -24,14 +22,9 @@ from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
 from skylift.app.old_jobs import jobs_on
-from skylift.app.open_runs import none_open
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
-from skylift.app.propose_fleet import accepted
-from skylift.app.read_fleet import closed_for_good, read_fleet
-from skylift.app.read_network import lost_network
-from skylift.app.read_storage import lost_storage
-from skylift.app.read_volume import changed_volumes
 from skylift.app.runs import RunFolder
+from skylift.app.schedule import has_begun, to_be_opened
 from skylift.app.site import Site
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal
@@ -48,12 +41,12 @@ from skylift.engine.verbs import Kind, said_to
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
-from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_mandate, read_mandate
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate, read_mandate
 from skylift.fleet.settling import Settling
 from skylift.model.codec import Malformed
-from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.ids import Epoch, RunId, Seconds, StepId
 from skylift.model.maintenance import Maintenance
-from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
+from skylift.model.problem import Problem, Transient, Uncertain
 
 _BLACKOUT = 9
 """Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced.
@@ -63,20 +56,6 @@ _AGAIN = 10
 _AGAIN_MIN_S = 60
 
 
-class FleetDrifted(Refused):
-    """Hosts that a plan was made for can no longer be done."""
-
-    code = "fleet.drifted"
-
-    def __init__(self, lost: Mapping[str, str], *, again: str) -> None:
-        told = "; ".join(f"{host}: {why}" for host, why in lost.items())
-        super().__init__(
-            f"the fleet has changed since this plan was made, and hosts of it cannot be done now: {told}",
-            Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
-            Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect --fleet"),
-        )
-
-
 def apply_mandate(
     site: Site,
     run: RunId,
@@ -84,20 +63,25 @@ def apply_mandate(
     bench: Bench,
     *,
     approval: Approval = Approval.NONE,
+    named: tuple[StepId, ...] = (),
     seal: bytes | None = None,
+    at: Epoch | None = None,
     detached: bool = False,
 ) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
-    ``detached``, it is opened and left to workers. Instances come and go: where they did since it was made,
-    the same hosts are planned anew.
+    It is opened at once, and begins no host before ``at``, or before a window is open for one: then the fleet
+    is looked at again. ``detached``, it is left to workers. Instances come and go: where they did since it
+    was made, the same hosts are planned anew.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged: it is not what was approved.
         OtherRecord, FleetDrifted: it is not for this cloud as it is now.
         NotApproved: its stage needs an approval, and nothing was said of it.
+        NoReturnUnnamed: a step was named, and such a run has no point of no return.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
+        WindowTooShort: a host of it can be through in no window.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
         JobGoesOn: a command of an earlier run still runs on one of its hosts.
@@ -106,35 +90,30 @@ def apply_mandate(
     digest = digest_of_mandate(mandate)
     trusted(site.signer, site.record.signers)
     made_by = author(digest, seal, site.record.signers, holds, again=mandate.again)
-    in_time(seal, holds, site.clock(), again=mandate.again)
     if mandate.record != site.digest:
         raise OtherRecord(mandate.record, site.digest, again=mandate.again)
-    gates = gates_for(site, (STAGE,), (), made_by=made_by, approval=approval)
-    asked = asked_by(site)
+    said = approved_for(site, (STAGE,), (), made_by=made_by, approval=approval, named=named)
+    asked, subject, windows = asked_by(site), Maintaining(mandate), Windows(site.record.policy)
+    to_come = to_be_opened(run, mandate.cloud, digest, gates=said.gates, approved=(), at=at)
+    begins = subject.begins(windows, to_come, site.clock())
+    in_time(seal, holds, begins or site.clock(), again=mandate.again)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
+    windows.require(mandate.takes_s(), site.clock(), again=mandate.again)
     with hold(site, run):
-        none_open(site, digest, of_fleet=True)
-        old_jobs = jobs_on(site, mandate.hosts)
-        old_jobs.require_ended()
-        turns_of(site, mandate, (str(run),))
-        stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
-        stuck |= lost_storage(site, mandate.storage)
-        if stuck := stuck | changed_volumes(site, mandate.volumes):
-            raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
-        _, changed = as_it_is(read_fleet(site), mandate)
-        if changed:
-            bench.remark(changed)
+        fleet_as_planned(site, run, mandate, bench)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            cloud = mandate.cloud
-            begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
-            old_jobs.forget()
+            begun = open_run(
+                journal, run, cloud=mandate.cloud, plan=digest, asked=asked, gates=said.gates, not_before=at
+            )
             if detached:
                 return begun
-            rested = _work(site, mandate, journal, folder=folder, bench=bench)
+            if begins is None:
+                jobs_on(site, mandate.hosts).forget()
+                begun = _drive_on(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
+        return _to_rest(site, mandate, journal, begun, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -184,59 +163,75 @@ def _to_rest(
     """Look once more, now that others may take the cloud, and drive what was said since the run ``rested``.
 
     Whoever says a word while we hold the cloud leaves it to us, and that we do until the probes have ended.
-    What such a run has to do is not told by its journal alone, as in ``conduct``; that it has grown is.
+    What such a run has to do is not told by its journal alone, as in ``conduct``; that it has grown is. One
+    that begins later is waited for, with nothing held.
     """
-    while (run := fold(journal.events())).length > rested.length and not (run.closed or run.pause):
+    subject, windows, waited = Maintaining(mandate), Windows(site.record.policy), False
+    while True:
+        run = fold(journal.events())
+        if subject.begins(windows, run, site.clock()):
+            await_begin(site, subject, journal, folder=folder, bench=bench)
+            waited = True
+            continue
+        if run.closed or run.pause or not (waited or run.length > rested.length):
+            break
         try:
             with hold(site, folder.id):
-                rested = _work(site, mandate, journal, folder=folder, bench=bench)
+                waited, rested = False, _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
     site.runs.rested(folder.id, run.length)
     return run
 
 
-def as_it_is(fleet: Fleet, mandate: Mandate) -> tuple[Fleet, str]:
-    """The fleet that a run of the mandate begins with, and what to say of it if it is not what it was.
-
-    Raises:
-        FleetDrifted: hosts of the mandate can no longer be done.
-    """
-    fleet = _as_planned(fleet, mandate)
-    if digest_of_fleet(fleet, mandate.policy) == mandate.fleet:
-        return fleet, ""
-    plan = accepted(fleet, mandate.policy, again=mandate.again)
-    held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
-    refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
-    done = {turn.host for turn in plan.turns}
-    lost = {str(h): held.get(h, refused) for h in mandate.hosts if h in fleet.hosts and h not in done}
-    if lost:
-        raise FleetDrifted(lost, again=mandate.again)
-    return fleet, (
-        f"the fleet has changed since this plan was made: {len(plan.moves)} moves instead of "
-        f"{len(mandate.plan['moves'])}, for the same {len(mandate.hosts)} hosts"
-    )
-
-
-def _as_planned(fleet: Fleet, mandate: Mandate) -> Fleet:
-    there = tuple(host for host in mandate.policy.only if host in fleet.hosts)
-    return closed_for_good(fleet, there) if mandate.purpose is Purpose.DRAIN else fleet
-
-
 def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    """Drive the run to rest, and tell those whom the record names of it meanwhile."""
+    """Drive the run to rest; one that begins later is left as it is, as in ``conduct.work_on``."""
+    if look_in(site, Maintaining(mandate), journal, folder=folder, bench=bench):
+        return fold(journal.events())
+    fleet_sets_out(site, mandate, journal, bench)
+    return _drive_on(site, mandate, journal, folder=folder, bench=bench)
+
+
+def _drive_on(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Drive the run to rest, and tell those whom the record names of it meanwhile.
+
+    While only a closed window holds it up, it waits for the next one, as ``conduct`` does.
+    """
+    windows = Windows(site.record.policy)
     teller = Teller(site, Maintaining(mandate), bench)
     teller.follow(journal, folder)
     run = fold(journal.events())
     if run.gated and not run.abort:
         bench.remark(f"nothing begins yet: skylift approve {STAGE.value}; and then: skylift resume")
-    else:
-        run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+    elif not (run.pause and not has_begun(run)):  # else nothing is under way, and nothing may begin
+        while True:
+            run, left = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+            until = _opens(windows, run, left, site.clock())
+            if until is None:
+                break
+            told = f"no host could be back before the window closes: waiting until {windows.told(until)}"
+            bench.remark(told)
+            teller.window(folder.id, until)
+            if not await_window(site, journal, teller.bench, until):
+                break
+            take_up(journal, asked_by(site))
     teller.finish()
     return run
 
 
-def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+def _opens(windows: Windows, run: Run, takes_s: Iterable[int], now: Epoch) -> Epoch | None:
+    """When the first of what is left may be begun, if only a closed window keeps it from that."""
+    if run.closed or run.pause or run.abort:
+        return None
+    opens = (windows.opens(seconds, now) for seconds in takes_s)
+    first = min((moment for moment in opens if moment is not None), default=now)
+    return first if first > now else None
+
+
+def _drive(
+    site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench
+) -> tuple[Run, tuple[Seconds, ...]]:
+    """Returns how long each host takes that is left, too."""
     record, label, loss = site.record, str(folder.id), site.record.policy.loss
     witnesses = witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
@@ -258,7 +253,7 @@ def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder,
         run = drive_fleet(execution, around, every=record.maintenance.look)
     if run.closed is not None:
         swept(site, folder)
-    return run
+    return run, execution.takes_s
 
 
 def swept(site: Site, folder: RunFolder) -> None:

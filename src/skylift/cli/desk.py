@@ -97,6 +97,13 @@ host_option = click.option(
 zone_option = click.option(
     "--zone", "zones", multiple=True, metavar="ZONE", help="Likewise: every host of this zone."
 )
+no_return_option = click.option(
+    "--no-return",
+    "no_returns",
+    multiple=True,
+    metavar="STEP",
+    help="This point of no return may be passed; may be given again.",
+)
 reason_option = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 pass_desk = click.make_pass_decorator(Desk)
 

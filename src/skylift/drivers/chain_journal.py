@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from skylift.engine.chain import Chain, Kind, Row
-from skylift.engine.journal import FORMAT, Event, JournalDamaged, decode_event, encode_event
+from skylift.engine.journal import FORMAT, Event, decode_event, encode_event
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.codec import Malformed
 
 JOURNAL = Kind("journal", FORMAT)

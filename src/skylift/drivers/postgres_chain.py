@@ -9,7 +9,8 @@ from __future__ import annotations
 from skylift.drivers.postgres import Database
 from skylift.drivers.postgres_lease import Token
 from skylift.engine.chain import Kind, Row
-from skylift.engine.journal import JournalFormat, Overtaken
+from skylift.engine.journal import Overtaken
+from skylift.engine.journal_problems import JournalFormat
 from skylift.model.seal import Signer
 
 

@@ -134,7 +134,8 @@ class Execution:
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
         self.ledger = Ledger(journal)
-        self._keep = without_ways_back if isinstance(plan.goal, Rollback) else as_it_is
+        self.goes_back = isinstance(plan.goal, Rollback)
+        self._keep = without_ways_back if self.goes_back else as_it_is
         self._order = Order.of(plan)
         self._ports = ports
         self._limits = limits

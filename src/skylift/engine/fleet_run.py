@@ -134,6 +134,15 @@ class FleetExecution:
                     found[turn.emptying] = _emptying(host, self.looked, self.cloud)
         return found | self._network.left | self._volumes.waits.left | self._storage.left
 
+    @property
+    def takes_s(self) -> tuple[Seconds, ...]:
+        """How long each host takes that is yet to be begun, and what is done when all are through."""
+        run, course, each = self.run, self.conductor.course, self.conductor.policy.host_s
+        planned = {turn.host: turn.lasts_s for turn in course.plan.turns} if course else {}
+        due = (t for t in self._turns.values() if t.stage(run) is Stage.DUE and not t.trouble(run))
+        last = (self._limits.maintenance.move,) if self._places.is_due(run) else ()
+        return (*(planned.get(turn.host, each) for turn in due), *last)
+
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
         owes = self._automation.owes() or self._storage.owes() or self._volumes.owes()
@@ -194,6 +203,7 @@ class FleetExecution:
         turns, due = self._turns.values(), self._places.is_due(run)
         lasts = self._limits.maintenance.move if due else self.conductor.policy.host_s
         begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(lasts, now)
+        self.conductor.fits = lambda seconds: self._limits.may_take(seconds, now)
         left = any(turn.stage(run) is not Stage.DONE and not turn.trouble(run) for turn in turns)
         try:
             self.conductor.begins = self._automation.hold(now, wanted=begins and (left or due)) and begins

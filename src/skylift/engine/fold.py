@@ -20,6 +20,7 @@ from skylift.engine.journal import (
     RunPaused,
     RunResumed,
     RunTakenUp,
+    RunWarned,
     StageApproved,
     StepDone,
     StepFailed,
@@ -28,9 +29,10 @@ from skylift.engine.journal import (
     StepSkipped,
     StepStarted,
     StepWaits,
-    Why,
 )
+from skylift.engine.said import Abort, Aside, Pause
 from skylift.model.ids import Digest, RunId, StepId
+from skylift.model.seal import Signers
 from skylift.planning.plan import Stage
 
 
@@ -66,15 +68,6 @@ class Standing(Enum):
 
 INTERRUPTED = "interrupted (its process is gone)"
 """How a run stands that runs by its journal, and that nobody works on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """Why an operator skipped or postponed a step, and what that costs beside the step."""
-
-    reason: str
-    actor: str
-    costs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +114,6 @@ class StepRun:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why nothing new is started."""
-
-    why: Why
-    problem: Reported | None
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Why a run was given up, and whether even what it took stays as it is."""
-
-    reason: str
-    leave: bool
-    actor: str
-
-
 @dataclass(frozen=True)
 class Run:
     """One execution of one plan, as far as its journal goes."""
@@ -153,6 +128,10 @@ class Run:
     """The stages that still need an approval."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
+    signers: Signers = field(default_factory=dict)
+    """Who may approve it then, by name."""
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
     steps: Mapping[StepId, StepRun] = field(default_factory=dict)
     waits: Mapping[StepId, str] = field(default_factory=dict)
     """What others do that a running step waits for."""
@@ -165,6 +144,8 @@ class Run:
     """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
     lost: LossCounted | None = None
     """What users had lost when an operator last let it go on; none if nobody has counted since."""
+    warned: Mapping[str, Reported] = field(default_factory=dict)
+    """What would have paused it since then, but for its going back; by code."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -260,6 +241,8 @@ def _opened(event: Event) -> Run:
         event.at_ms,
         gated=frozenset(event.gated),
         author=event.author,
+        signers=event.signers,
+        not_before_ms=event.not_before_ms,
         last_ms=event.at_ms,
     )
 
@@ -279,6 +262,7 @@ _OfRun = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
@@ -299,11 +283,10 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
-        case RunResumed(_, at_ms):
-            excused = run.within(Phase.FAILED) if run.pause else run.excused
-            return replace(_again(run, at_ms), pause=None, excused=excused, lost=None)
-        case RunTakenUp(_, at_ms):
-            return _again(run, at_ms)
+        case RunWarned(_, problem, _):
+            return replace(run, warned={**run.warned, problem.code: problem})
+        case RunResumed() | RunTakenUp():
+            return _again(run, event)
         case LossCounted():
             return replace(run, lost=event)
         case RunAborting(reason, leave, actor, _):
@@ -314,11 +297,15 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return _moved(run, event)
 
 
-def _again(run: Run, at_ms: int) -> Run:
+def _again(run: Run, event: RunResumed | RunTakenUp) -> Run:
     """A run that another process goes on with, or the same one after a rest."""
-    again = {s: replace(at, clock_ms=at_ms) for s, at in run.steps.items() if at.unsettled}
+    again = {s: replace(at, clock_ms=event.at_ms) for s, at in run.steps.items() if at.unsettled}
     nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
-    return replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    driven = replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    if isinstance(event, RunTakenUp):
+        return driven
+    excused = run.within(Phase.FAILED) if run.pause else run.excused
+    return replace(driven, pause=None, excused=excused, lost=None, warned={})
 
 
 def _moved(run: Run, event: _OfStep) -> Run:

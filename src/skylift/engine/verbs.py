@@ -51,7 +51,7 @@ class Verb(Enum):
     RESUME = "resume"
     """Go on: after a pause, or when the process that ran it is gone."""
     APPROVE = "approve"
-    """Let a stage begin, and pass the points of no return in it."""
+    """Let a stage begin, and pass those points of no return in it that are named."""
     RETRY = "retry"
     """Start a failed step again, or take a postponed one back."""
     SKIP = "skip"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from skylift.app.schedule import has_begun
 from skylift.app.taken_back import TakenBack
 from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Outcome, Reported
 from skylift.engine.operate import taken_back_by
-from skylift.engine.problems import Holder
+from skylift.engine.problems import Holder, naming
 from skylift.engine.verbs import Kind, Verb, allowed, can_follow, what_runs
 from skylift.model.codec import encode
 from skylift.model.ids import ComponentName, HostName, StepId
@@ -19,7 +21,7 @@ from skylift.planning.window import Window, owner_of_step
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
-    """One line for each step that started or ended between two looks, in the plan's order."""
+    """One line for each step that started or ended between two looks, and for what did not hold the run."""
     done = len(after.within(Phase.DONE))
     lines: list[str] = []
     for step in plan.steps:
@@ -28,7 +30,9 @@ def changes(plan: Plan, before: Run, after: Run) -> list[str]:
             continue
         clock = _span(after.last_ms - after.opened_ms)
         lines.append(f"{clock} [{done:>3}/{len(plan.steps)}] {_phase(now):<9} {step.id}{_took(now)}")
-    return lines
+    new = (problem for code, problem in after.warned.items() if code not in before.warned)
+    clock = _span(after.last_ms - after.opened_ms)
+    return [*lines, *(f"{clock} goes on, though {problem.sentence}" for problem in new)]
 
 
 def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> list[str]:
@@ -58,9 +62,11 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         f"run {run.id} of {plan.headline}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
+        *begin_lines(run),
         *_running(plan, run),
         *_left_running(plan, run),
         *_problems(plan, run),
+        *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
         *_given_up(plan, run),
         *_taken(plan, run, holder, gone),
@@ -112,7 +118,9 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
         "done": sorted(run.within(Phase.DONE)),
         "left": _left(plan, run),
         "steps": {step: encode(at) for step, at in run.steps.items()},
+        "not_before_ms": run.not_before_ms,
         "pause": encode(run.pause),
+        "warned": [encode(problem) for problem in run.warned.values()],
         "abort": encode(run.abort),
         "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
         "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
@@ -122,10 +130,26 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
 
 
 def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
+    if holder is None and waits_for_time(run):
+        return "scheduled"
     if run.standing is Standing.RUNNING and holder is None:
         over = decide(Order.of(plan), run, at_once=1).over
         return "at rest" if over else INTERRUPTED
     return f"{run.standing.value}, by {holder.who}" if holder and run.closed is None else run.standing.value
+
+
+def waits_for_time(run: Run) -> bool:
+    """Whether a run was told to begin later, has begun nothing, and nobody stopped it."""
+    return bool(run.not_before_ms) and run.standing is Standing.RUNNING and not has_begun(run)
+
+
+def begin_lines(run: Run) -> list[str]:
+    """When a run begins that was told to; where no worker serves, a process has to be there then."""
+    if not run.not_before_ms or has_begun(run) or run.closed is not None:
+        return []
+    moment = datetime.fromtimestamp(run.not_before_ms / 1000, UTC)
+    at = f"{moment:%a %Y-%m-%d %H:%M} UTC"
+    return [f"  begins at {at}, by a worker or whoever waits for it; if nobody does: skylift resume"]
 
 
 def _running(plan: Plan, run: Run) -> Iterator[str]:
@@ -159,6 +183,13 @@ def _problems(plan: Plan, run: Run) -> Iterator[str]:
             yield from _reported(run, kind, at.problem)
     if run.pause and run.pause.problem:
         yield from _reported(run, kind, run.pause.problem)
+
+
+def _warnings(run: Run, kind: Kind) -> Iterator[str]:
+    """What does not hold a way back, as long as it goes on."""
+    for problem in run.warned.values() if run.closed is None else ():
+        yield f"  not held by {problem.code}: {problem.sentence}"
+        yield from (f"      {remedy}" for remedy in problem.remedies if can_follow(run, kind, remedy))
 
 
 def _reported(run: Run, kind: Kind, problem: Reported) -> Iterator[str]:
@@ -203,10 +234,11 @@ def _awaited(plan: Plan, run: Run) -> Iterator[str]:
     """Only what the run has come to: what needs an approval later is in the plan."""
     stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
     for stage in stages:
-        named = ", ".join(Order.of(plan).unapproved(run).get(stage, ()))
-        more = f", which passes {named}: no step alone leads back" if named else ""
+        named = Order.of(plan).unapproved(run).get(stage, ())
+        more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
         other = f", by another than {run.author}" if run.author else ""
-        yield f"  waits for the approval of {stage.value}{more}{other}: skylift approve {stage.value}"
+        yield f"  waits for the approval of {stage.value}{more}{other}:"
+        yield f"    skylift approve {stage.value}{naming(named)}"
 
 
 def _left(plan: Plan, run: Run) -> list[StepId]:
@@ -230,6 +262,8 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             yield f"  next: {_after_pause(run, holder)}"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:
             yield "  next: wait for it, or let nothing new start: skylift pause"
+        case Standing.RUNNING if waits_for_time(run):
+            yield "  next: wait for it, or call it off: skylift abort --reason WHY"
         case Standing.ABORTING:
             yield f"  next: {_after_giving_up(plan, run)}"
         case Standing.RUNNING:
