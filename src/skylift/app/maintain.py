@@ -202,7 +202,7 @@ def _drive_on(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFold
     teller.follow(journal, folder)
     run = fold(journal.events())
     if run.gated and not run.abort:
-        bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
+        bench.remark(f"nothing begins yet: skylift approve {STAGE.value}; and then: skylift resume")
     elif not (run.pause and not has_begun(run)):  # else nothing is under way, and nothing may begin
         while True:
             run, left = _drive(site, mandate, journal, folder=folder, bench=teller.bench)

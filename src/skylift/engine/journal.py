@@ -145,6 +145,8 @@ class StepSkipped:
     reason: str
     actor: str
     at_ms: int
+    costs: str = ""
+    """What that operator was told that it costs beside the step itself; empty if nothing."""
 
 
 @dataclass(frozen=True, slots=True)
