@@ -370,12 +370,8 @@ def test_nothing_that_was_not_approved_ever_starts() -> None:
     """DESIGN, invariant 6."""
     _, states = explored("the end needs an approval")
 
-    starts = [
-        (state.run, event)
-        for state in states.values()
-        for event in state.by_engine.values()
-        if isinstance(event, StepStarted)
-    ]
+    written = ((state.run, event) for state in states.values() for event in state.by_engine.values())
+    starts = [(run, event) for run, event in written if isinstance(event, StepStarted)]
 
     assert {event.step for _, event in starts} == {"first", "last"}
     assert all(not run.gated for run, event in starts if event.step == "first")

@@ -166,7 +166,7 @@ class FleetExecution:
         if looked is None:
             return self.run
         self.looked = looked
-        self._take_over(looked, now)
+        _take_over(self.ledger, self._turns, looked, now)
         self._left_over.remove(looked, self.cloud, self.run)
         self._stays.start_again(self._turns, self.conductor.given_up, looked)
         self._moves.watch(looked, self.cloud, now)
@@ -220,13 +220,6 @@ class FleetExecution:
                 self.conductor.give_up(host, trouble)
             elif turn.emptying in run.within(Phase.WAITING) or turn.stage(run) is not Stage.DUE:
                 self.conductor.take_back(host)
-
-    def _take_over(self, looked: Looked, now: Epoch) -> None:
-        """Begin with hosts that an earlier run has left closed: they are being emptied from here on."""
-        for host, turn in self._turns.items():
-            seen = looked.sight.hosts.get(host)
-            if seen and seen.ours and seen.work is Stage.DUE and turn.emptying not in self.run.steps:
-                start(self.ledger, turn.emptying, milliseconds(now))
 
     def _approved(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
         """Without what is about hosts that the approved plan leaves out, though they could be done by now."""
@@ -282,3 +275,11 @@ def _emptying(host: HostName, looked: Looked, cloud: LiveFleet) -> str:
     here = looked.sight.on[host]
     moving = [m for m in looked.migrations if m.source == host]
     return f"{len(here)} instances left, {len(moving)} on their way{cloud.complaint(host, looked)}"
+
+
+def _take_over(ledger: Ledger, turns: Mapping[HostName, HostTurn], looked: Looked, now: Epoch) -> None:
+    """Begin with hosts that an earlier run has left closed: they are being emptied from here on."""
+    for host, turn in turns.items():
+        seen = looked.sight.hosts.get(host)
+        if seen and seen.ours and seen.work is Stage.DUE and turn.emptying not in ledger.run.steps:
+            start(ledger, turn.emptying, milliseconds(now))
