@@ -274,7 +274,6 @@ def test_every_standing_and_phase_there_is_was_reached(which: str) -> None:
 def test_no_state_is_without_a_way_out(which: str) -> None:
     """Give it up as it is, and whatever becomes of the steps the run is closed."""
     _, states = explored(which)
-
     for name, state in states.items():
         if state.run.closed:
             assert allowed(state.run, Kind.UPGRADE) == (Verb.ROLLBACK,)
@@ -324,9 +323,8 @@ def test_a_run_that_was_given_up_is_closed_once_its_commands_have_ended(which: s
 
     for state in states.values():
         given_up = state.by_word[Verb.ABORT, None]
-        if not isinstance(given_up, tuple):
-            continue
-        for rest in (states[end] for end in ends_of(given_up, states)):
+        ends = ends_of(given_up, states) if isinstance(given_up, tuple) else ()
+        for rest in (states[end] for end in ends):
             waits = order.kept(rest.run) or rest.run.within(Phase.RUNNING)
             assert rest.run.closed or rest.live or waits
 

@@ -89,6 +89,7 @@ def understood(told: str, folder: Path) -> str:
         .replace("approve X", "approve STAGE")
         .replace("plan X", "plan --reboot")
     )
+    filled = re.sub(r"^(apply \S+) X$", r"\1", filled)  # how it is approved, which may be in no word at all
     words = [FILLED.get(word, word) for word in shlex.split(filled)]
     for word in (word for word in words if FILES.fullmatch(word) and "--dir" not in words):
         (folder / word).parent.mkdir(parents=True, exist_ok=True)

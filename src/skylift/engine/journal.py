@@ -366,8 +366,9 @@ def decode_event(document: object) -> Event:
     if not isinstance(kind, str) or kind not in EVENTS:
         msg = f"$: {kind!r} is not a known kind of event"
         raise codec.Malformed(msg)
-    # What a run is opened with has grown: of an older one, what it does not say is as it was then.
-    event: Event = codec.decode(EVENTS[kind], document, defaults=kind == RunOpened.kind)
+    # These have grown: what an older one does not say is as it was then.
+    grown = kind in {RunOpened.kind, StepSkipped.kind}
+    event: Event = codec.decode(EVENTS[kind], document, defaults=grown)
     return event
 
 
