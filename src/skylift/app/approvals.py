@@ -20,10 +20,12 @@ class NotApproved(Refused):
 
     code = "plan.not-approved"
 
-    def __init__(self, what: tuple[str, ...], words: str) -> None:
+    def __init__(self, what: tuple[str, ...], naming: str) -> None:
         super().__init__(
             f"this plan passes points of no return or stages that were not approved: {', '.join(what)}",
-            Remedy(Fix.ACCEPT, f"read them (skylift why STEP), then approve: skylift apply FILE {words}"),
+            Remedy(
+                Fix.ACCEPT, f"read them (skylift why STEP), then approve: skylift apply FILE --yes{naming}"
+            ),
             Remedy(Fix.RETRY, "or begin, and approve what is left meanwhile: skylift apply FILE --hold"),
         )
 
@@ -66,9 +68,9 @@ def _needed(stages: tuple[Stage, ...], no_returns: tuple[StepId, ...]) -> tuple[
     return (*(stage.value for stage in stages), *no_returns)
 
 
-def words_for(site: Site, no_returns: tuple[StepId, ...]) -> str:
-    """How ``apply`` is told to approve all of a plan that has these points of no return."""
-    return f"--yes{naming(no_returns) if site.record.policy.second_person else ''}"
+def names_for(site: Site, no_returns: tuple[StepId, ...]) -> str:
+    """What ``apply --yes`` must name to approve all of a plan that has these points of no return."""
+    return naming(no_returns) if site.record.policy.second_person else ""
 
 
 def approved_of(
@@ -114,7 +116,7 @@ def approved_for(
         return Approved(gates, named)
     lacking = unnamed if all_of_it and policy.second_person else () if all_of_it else _needed(stages, unnamed)
     if lacking:
-        raise NotApproved(lacking, words_for(site, no_returns))
+        raise NotApproved(lacking, names_for(site, no_returns))
     return Approved(replace(gates, stages=()), no_returns, unnamed)
 
 
