@@ -33,9 +33,10 @@ from skylift.drivers.procrastinate_queue import ProcrastinateQueue
 from skylift.engine.fold import Standing
 from skylift.engine.journal import RunResumed, RunTakenUp, StepStarted
 from skylift.engine.operate import Asked, pause, resume
+from skylift.model.ids import Epoch
 from skylift.testing.crew.crew import GOAL, LIMIT_S, RUN, Crew, crew_at, new_cloud
 from skylift.testing.crew.postgres_server import Server
-from skylift.testing.crew.shift import loses_driver
+from skylift.testing.crew.shift import Shift, loses_driver
 from skylift.testing.crew.worker import bench, record
 from skylift.testing.fake_cloud import FakeCloud
 from skylift.testing.fake_ports import ports_of
@@ -90,6 +91,21 @@ def test_a_driver_that_is_killed_at_any_moment_is_taken_over(crew: Crew, undistu
     assert all(proof.holds for proof in proofs), proofs
     drives = [d for row in audit_rows(crew.site.runs) if (d := read_deed(row.body)).verb == "take up"]
     assert [d.outcome for d in drives].count("begun") > KILLS
+
+
+def test_a_run_that_begins_later_is_begun_by_a_worker_that_was_not_there_when_it_was_opened(
+    crew: Crew, undisturbed: FakeCloud
+) -> None:
+    at = Epoch(crew.site.clock() + 1800)
+    text = propose(crew.site, GOAL).text
+    apply(crew.site, RUN, text, bench(), approval=Approval.ALL, at=at, detached=True)
+
+    Shift.begin(crew, 2)
+
+    assert_all_was_done_once(crew, undisturbed)
+    with crew.alone:
+        begun = min(step.started_ms for step in crew.run().steps.values())
+    assert begun >= at * 1000
 
 
 def test_a_cloud_is_driven_by_the_workers_that_serve_it_and_by_no_others(

@@ -8,7 +8,7 @@ from enum import Enum
 
 from skylift.app.site import Site
 from skylift.engine.operate import Asked, Gates
-from skylift.engine.problems import NoReturnUnnamed, SecondPersonNeeded
+from skylift.engine.problems import NoReturnUnnamed, SecondPersonNeeded, naming
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.seal import name_of
@@ -20,10 +20,12 @@ class NotApproved(Refused):
 
     code = "plan.not-approved"
 
-    def __init__(self, what: tuple[str, ...], named: tuple[StepId, ...]) -> None:
+    def __init__(self, what: tuple[str, ...], naming: str) -> None:
         super().__init__(
             f"this plan passes points of no return or stages that were not approved: {', '.join(what)}",
-            Remedy(Fix.ACCEPT, f"read them (skylift why STEP), then approve: {apply_all('FILE', named)}"),
+            Remedy(
+                Fix.ACCEPT, f"read them (skylift why STEP), then approve: skylift apply FILE --yes{naming}"
+            ),
             Remedy(Fix.RETRY, "or begin, and approve what is left meanwhile: skylift apply FILE --hold"),
         )
 
@@ -66,16 +68,9 @@ def _needed(stages: tuple[Stage, ...], no_returns: tuple[StepId, ...]) -> tuple[
     return (*(stage.value for stage in stages), *no_returns)
 
 
-def to_be_named(site: Site, no_returns: tuple[StepId, ...]) -> tuple[StepId, ...]:
-    """Those of a plan's points of no return that ``apply`` passes by their names alone."""
-    return no_returns if site.record.policy.second_person else ()
-
-
-def apply_all(file: str, named: tuple[StepId, ...]) -> str:
-    """The command that applies a plan and approves all of it, of which these must be named."""
-    if not named:
-        return f"skylift apply {file} --yes"
-    return f"skylift apply {file} --yes --no-return {' --no-return '.join(named)}"
+def names_for(site: Site, no_returns: tuple[StepId, ...]) -> str:
+    """What ``apply --yes`` must name to approve all of a plan that has these points of no return."""
+    return naming(no_returns) if site.record.policy.second_person else ""
 
 
 def approved_of(
@@ -121,7 +116,7 @@ def approved_for(
         return Approved(gates, named)
     lacking = unnamed if all_of_it and policy.second_person else () if all_of_it else _needed(stages, unnamed)
     if lacking:
-        raise NotApproved(lacking, to_be_named(site, no_returns))
+        raise NotApproved(lacking, names_for(site, no_returns))
     return Approved(replace(gates, stages=()), no_returns, unnamed)
 
 
