@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
+from skylift.drivers.in_bulk import in_bulk
 from skylift.engine.chain import Kind, Row
 from skylift.engine.journal import JournalDamaged, JournalFormat, JournalUnwritable, Overtaken
 from skylift.model.seal import Signer
@@ -42,7 +44,7 @@ class ChainFile:
         self._open = True
         try:
             self._prepare()
-            self._rows = _read(self._db, str(path), kind)
+            self._rows = _read(self._db, str(path), kind, ())
             self._version = self._others()
         except (JournalDamaged, JournalFormat):
             self.close()
@@ -66,13 +68,13 @@ class ChainFile:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise JournalUnwritable(str(self._path), str(error)) from error
-        self._rows = (*self._rows, row)
+        self._rows.append(row)
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self, after: int = 0) -> tuple[Row, ...]:
         if self._version != (version := self._others()):
-            self._rows = _read(self._db, str(self._path), self._kind, self._rows)
+            self._rows += _read(self._db, str(self._path), self._kind, self._rows)
             self._version = version
-        return self._rows
+        return tuple(self._rows[after:])
 
     def close(self) -> None:
         if self._open:
@@ -132,7 +134,7 @@ def read_rows(path: Path, kind: Kind) -> tuple[Row, ...]:
         db = sqlite3.connect(path, isolation_level=None)
         try:
             db.execute("PRAGMA query_only = ON")
-            return _read(db, str(path), kind)
+            return tuple(_read(db, str(path), kind, ()))
         finally:
             db.close()
     except sqlite3.Error as error:
@@ -154,8 +156,8 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
-def _read(db: sqlite3.Connection, where: str, kind: Kind, known: tuple[Row, ...] = ()) -> tuple[Row, ...]:
-    """All rows; ``known`` are those that were read before."""
+def _read(db: sqlite3.Connection, where: str, kind: Kind, known: Sequence[Row]) -> list[Row]:
+    """The rows after those that are ``known``."""
     # A file of format 1 does not say so: its number is SQLite's own beginning, 0.
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version != kind.version:
@@ -167,4 +169,5 @@ def _read(db: sqlite3.Connection, where: str, kind: Kind, known: tuple[Row, ...]
     ).fetchall()
     heads = db.execute("SELECT rows, chain FROM head").fetchall()
     db.execute("COMMIT")
-    return kind.checked(known, stored, heads, where)
+    with in_bulk():
+        return kind.checked(known, stored, heads, where)

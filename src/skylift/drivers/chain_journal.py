@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from skylift.drivers.in_bulk import in_bulk
 from skylift.engine.chain import Chain, Kind, Row
 from skylift.engine.journal import FORMAT, Event, JournalDamaged, decode_event, encode_event
 from skylift.model.codec import Malformed
@@ -24,19 +25,19 @@ class ChainJournal:
         self._where = where
         self._chain = chain
         try:
-            self._events = decoded(chain.rows(), where)
+            self._events = list(decoded(chain.rows(), where))
         except JournalDamaged:
             chain.close()
             raise
 
     def append(self, event: Event, *, after: int) -> None:
         self._chain.append(encode_event(event), after=after)
-        self._events = (*self._events, event)
+        self._events.append(event)
 
-    def events(self) -> tuple[Event, ...]:
-        rows = self._chain.rows()
-        self._events += decoded(rows[len(self._events) :], self._where, len(self._events))
-        return self._events
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        known = len(self._events)
+        self._events += decoded(self._chain.rows(after=known), self._where, known)
+        return tuple(self._events[after:])
 
     def close(self) -> None:
         self._chain.close()
@@ -48,7 +49,8 @@ def decoded(rows: tuple[Row, ...], where: str, known: int = 0) -> tuple[Event, .
     Raises:
         JournalDamaged: one is none; it is named.
     """
-    return tuple(_decode(row.body, number, where) for number, row in enumerate(rows, start=known + 1))
+    with in_bulk():
+        return tuple(_decode(row.body, number, where) for number, row in enumerate(rows, start=known + 1))
 
 
 def _decode(body: bytes, row: int, where: str) -> Event:

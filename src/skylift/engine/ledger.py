@@ -19,7 +19,7 @@ class Ledger:
 
     def catch_up(self) -> Run:
         """Fold what others have appended meanwhile: an operator's word comes from another process."""
-        for event in self._journal.events()[self.run.length :]:
+        for event in self._journal.events(after=self.run.length):
             self.run = after(self.run, event)
         return self.run
 

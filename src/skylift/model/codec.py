@@ -74,6 +74,9 @@ class _Form:
     defaults: bool
 
 
+_AS_WRITTEN = _Form(NO_KINDS, defaults=False)
+
+
 def decode(
     wanted: type[T],
     document: object,
@@ -89,7 +92,8 @@ def decode(
     Raises:
         Malformed: the document has another form; the message names the place as a path.
     """
-    value: T = _decode(wanted, document, "$", _Form(kinds, defaults))
+    form = _AS_WRITTEN if kinds is NO_KINDS and not defaults else _Form(kinds, defaults)
+    value: T = _decode(wanted, document, "$", form)
     return value
 
 
@@ -138,29 +142,31 @@ def _decode_plain(wanted: Any, document: Any, at: str, form: _Form) -> Any:
 
 
 def _decode_dataclass(wanted: Any, document: Any, at: str, form: _Form) -> Any:
-    _expect(isinstance(document, dict), document, at, "an object")
+    if not isinstance(document, dict):
+        _expect(False, document, at, "an object")
     chosen: Any = wanted
     if (
-        "kind" in document
+        form.kinds
+        and "kind" in document
         and document["kind"] in form.kinds
         and issubclass(form.kinds[document["kind"]], wanted)
     ):
         chosen = form.kinds[document["kind"]]
     if not hasattr(chosen, "__dataclass_fields__"):
         raise Malformed(f"{at}: {document.get('kind')!r} is not a known kind of {wanted.__name__}")
-    given = dict(document)
-    kind = getattr(chosen, "kind", None)
-    if isinstance(kind, str) and given.pop("kind", None) != kind:
+    kind, hints = getattr(chosen, "kind", None), _hints(chosen)
+    of_a_kind = isinstance(kind, str)
+    if of_a_kind and document.get("kind") != kind:
         _expect(False, document, at, f"kind {kind}")
-    hints = _hints(chosen)
-    if given.keys() != hints.keys():
+    if len(document) != len(hints) + of_a_kind or not hints.keys() <= document.keys():
+        given = document.keys() - {"kind"} if of_a_kind else document.keys()
         may_lack = {f.name for f in dataclasses.fields(chosen) if form.defaults and _has_default(f)}
-        wrong = sorted((given.keys() ^ hints.keys()) - (may_lack - given.keys()))
+        wrong = sorted((given ^ hints.keys()) - (may_lack - given))
         _expect(not wrong, document, at, f"exactly the keys {', '.join(hints)}; look at {', '.join(wrong)}")
     fields: dict[str, Any] = {}
     for name, hint in hints.items():
-        if name in given:
-            found = given[name]
+        if name in document:
+            found = document[name]
             # Most fields are plain, and fit: then nothing has to be said of where they are.
             plain = type(found) is hint and (hint is str or hint is int)
             fields[name] = found if plain else _decode(hint, found, f"{at}.{name}", form)
