@@ -12,10 +12,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from skylift.engine.decide import Order
+from skylift.engine.decide import Order, decide
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import RunPaused, RunResumed, StepStarted
+from skylift.engine.journal import (
+    Event,
+    RunPaused,
+    RunResumed,
+    StepDone,
+    StepFailed,
+    StepPostponed,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+)
 from skylift.engine.operate import (
     Asked,
     Gates,
@@ -42,8 +52,17 @@ from skylift.testing.scripted import Script, Scripted
 
 PORTS = ports_of(FakeCloud(sample_record()))
 NAMES = ("take-1", "work-1", "give-1", "take-2", "work-2", "give-2", "far", "last")
+LOOKS = {"work-1", "work-2", "far"}
 AT_ONCE = 3
 names = st.sampled_from(NAMES)
+PHASES: dict[type[Event], Phase] = {
+    StepStarted: Phase.RUNNING,
+    StepDone: Phase.DONE,
+    StepFailed: Phase.FAILED,
+    StepRetried: Phase.WAITING,
+    StepSkipped: Phase.SKIPPED,
+    StepPostponed: Phase.POSTPONED,
+}
 
 
 class Ended(Refused):
@@ -54,11 +73,16 @@ class Ended(Refused):
 
 
 def plan_with(script: Script) -> Plan:
-    """Two hosts in turn, each taken and given back, the second one held; and two steps beside them."""
+    """Two hosts in turn, each taken and given back, the second one held; and two steps beside them.
+
+    What is done while a host is gone is a look, and so is one of those two.
+    """
     take_1 = step_of(Scripted("take-1", script, "give-1"), name="take-1")
     take_2 = step_of(Scripted("take-2", script, "give-2", Seconds(600)), name="take-2")
     work_1, give_1, work_2, give_2, far = (
-        step_of(Scripted(name, script), name=name, deadline=50) for name in NAMES[:-1] if "take" not in name
+        step_of(Scripted(name, script, looks_again=name in LOOKS), name=name, deadline=50)
+        for name in NAMES[:-1]
+        if "take" not in name
     )
     last = step_of(Scripted("last", script, no_way_back=True), name="last", stage=Stage.CONVERGE)
     chain = (take_1, work_1, give_1, take_2, work_2, give_2, last)
@@ -67,6 +91,15 @@ def plan_with(script: Script) -> Plan:
 
 def runner_of(plan: Plan, journal: MemoryJournal) -> Execution:
     return Execution(plan, journal, PORTS, limits=Limits(at_once=AT_ONCE, unreachable=Seconds(30)))
+
+
+def phases_of(events: tuple[Event, ...]) -> dict[StepId, list[Phase]]:
+    """Where each step was, one after the other."""
+    found: dict[StepId, list[Phase]] = {}
+    for event in events:
+        if (phase := PHASES.get(type(event))) and hasattr(event, "step"):
+            found.setdefault(event.step, []).append(phase)
+    return found
 
 
 class Words(RuleBasedStateMachine):
@@ -142,6 +175,20 @@ class Words(RuleBasedStateMachine):
     def the_runner_knows_what_the_journal_says(self) -> None:
         if self.runner is not None:
             assert self.runner.ledger.catch_up() == self.run
+
+    @invariant()
+    def what_is_near_decides_as_all_of_the_plan_would(self) -> None:
+        if self.runner is not None:
+            near = self.runner.near
+            assert self.runner.decision == decide(self.order, self.runner.run, at_once=AT_ONCE)
+            assert near.held(self.run, Epoch(self.now)) == self.order.held(self.run, Epoch(self.now))
+
+    @invariant()
+    def what_is_kept_of_the_run_is_what_all_its_events_say(self) -> None:
+        told = {step: phases[-1] for step, phases in phases_of(self.journal.events()).items()}
+        assert {step: at.phase for step, at in self.run.steps.items()} == told
+        for phase in Phase:
+            assert self.run.within(phase) == {step for step, last in told.items() if last is phase}
 
     @invariant()
     def no_more_is_under_way_than_allowed(self) -> None:

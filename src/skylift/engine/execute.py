@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
@@ -26,6 +27,7 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
+from skylift.engine.near import Near
 from skylift.engine.problems import StepOverdue, lasting
 from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch, Seconds, StepId
@@ -111,13 +113,22 @@ class Execution:
     def decision(self) -> Decision:
         """What the next tick would work on; worked out again only once the journal has grown."""
         if self._decided is None or self._decided[0] is not self.run:
-            self._decided = self.run, decide(self._order, self.run, at_once=self._limits.at_once)
+            self._decided = self.run, decide(self.near, self.run, at_once=self._limits.at_once)
         return self._decided[1]
+
+    @property
+    def near(self) -> Order:
+        """So much of the plan's order as matters now."""
+        return self._followed.order(self.run)
+
+    @cached_property
+    def _followed(self) -> Near:
+        return Near(self._order)
 
     def rests(self, now: Epoch) -> bool:
         """Whether there is nothing to do until an operator acts, or until a window opens."""
         decision = self.decision
-        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        may_start = _startable(self.near, self.run, decision, self._limits, now=now)
         return not decision.watch and decision.close is None and not may_start
 
     def tick(self, now: Epoch) -> Run:
@@ -132,8 +143,8 @@ class Execution:
         self._hold_all(now)
         decision = self.decision
         # A push that is still on its way would take again what a giving back has just given back.
-        still_held = {n.given_back_by for n in self._order.loans if n.taken_by in self._holds}
-        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        still_held = {n.given_back_by for n in self.near.loans if n.taken_by in self._holds}
+        may_start = _startable(self.near, self.run, decision, self._limits, now=now)
         start = tuple(step for step in may_start if step.id not in still_held)
         for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
@@ -183,7 +194,7 @@ class Execution:
     def _hold_all(self, now: Epoch) -> None:
         for landed in [name for name, flight in self._holds.items() if flight.done()]:
             self._holds.pop(landed).result()
-        for step in self._order.held(self.run, now):
+        for step in self.near.held(self.run, now):
             if self._pool is None:
                 hold(step, self._lent(step))
             elif step.id not in self._holds:
