@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from skylift.drivers.in_bulk import in_bulk
 from skylift.engine.chain import Kind, Row
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import JournalDamaged, JournalFormat, JournalUnwritable, Overtaken
 from skylift.model.seal import Signer
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
-from skylift.drivers.in_bulk import in_bulk
 from skylift.engine.chain import Chain, Kind, Row
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import FORMAT, Event, JournalDamaged, decode_event, encode_event
 from skylift.model.codec import Malformed
 
 JOURNAL = Kind("journal", FORMAT)
+
+_read = json.JSONDecoder().raw_decode
 
 
 class ChainJournal:
@@ -55,6 +57,11 @@ def decoded(rows: tuple[Row, ...], where: str, known: int = 0) -> tuple[Event, .
 
 def _decode(body: bytes, row: int, where: str) -> Event:
     try:
-        return decode_event(json.loads(str(body, "utf-8")))
+        text = str(body, "utf-8")
+        document, end = _read(text)
+        event = decode_event(document)
     except (Malformed, ValueError) as error:
         raise JournalDamaged(where, f"row {row} is no event of format {FORMAT}: {error}") from error
+    if text[end:] != "\n":
+        raise JournalDamaged(where, f"row {row} is more than an event of format {FORMAT}")
+    return event

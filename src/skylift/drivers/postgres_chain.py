@@ -6,10 +6,10 @@ process adds nothing, and a death leaves all or nothing of a row.
 
 from __future__ import annotations
 
-from skylift.drivers.in_bulk import in_bulk
 from skylift.drivers.postgres import Database
 from skylift.drivers.postgres_lease import Token
 from skylift.engine.chain import Kind, Row
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import JournalFormat, Overtaken
 from skylift.model.seal import Signer
 

@@ -80,8 +80,7 @@ class Kind:
         for expected, (row, body, chain, key, mark) in enumerate(stored, start=len(known) + 1):
             if row != expected:
                 raise JournalDamaged(where, f"row {expected} is missing")
-            link = _link(before, body) if isinstance(body, bytes) else None
-            if not isinstance(body, bytes) or link is None or link != chain:
+            if not isinstance(body, bytes) or (link := _link(before, body)) != chain:
                 raise JournalDamaged(where, f"row {row} is not what was written")
             rows.append(Row(body, link, Seal(PublicKey(str(key)), str(mark)) if key or mark else None))
             before = link

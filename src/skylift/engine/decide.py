@@ -60,7 +60,7 @@ class Order:
         looks = {s.id: frozenset(following[s.id]) for s in plan.steps if s.action.looks_again}
         loans = loans_of(plan.steps, before, following)
         on = relied_on(plan.steps, before, loans)
-        high = {step.id: step.estimate.high for step in plan.steps}
+        high = {step.id: step.estimate.high for step in plan.steps} if loans else {}
         lasts = {loan.taken_by: high[loan.taken_by] + sum(high[s] for s in loan.way) for loan in loans}
         return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps))
 

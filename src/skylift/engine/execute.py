@@ -15,6 +15,7 @@ from functools import cached_property
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
 from skylift.engine.fold import Phase, Run
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import (
     Journal,
     Reported,
@@ -90,7 +91,8 @@ class Execution:
     ) -> None:
         self.ledger = Ledger(journal)
         self._keep = without_ways_back if isinstance(plan.goal, Rollback) else as_it_is
-        self._order = Order.of(plan)
+        with in_bulk():
+            self._order = Order.of(plan)
         self._ports = ports
         self._limits = limits
         self._pool = pool
@@ -123,7 +125,8 @@ class Execution:
 
     @cached_property
     def _followed(self) -> Near:
-        return Near(self._order)
+        with in_bulk():
+            return Near(self._order)
 
     def rests(self, now: Epoch) -> bool:
         """Whether there is nothing to do until an operator acts, or until a window opens."""

@@ -212,21 +212,19 @@ def fold(events: Iterable[Event]) -> Run:
         ValueError: there is no event, so there is no run yet.
         AssertionError: they contradict each other, which is a bug in whatever wrote them.
     """
-    run, last, length = None, None, 0
-    for last in events:
-        # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
-        run = _followed(run, last) if run else _growing(_opened(last))
-        length += 1
-    if run is None or last is None:
+    told = iter(events)
+    opened = next(told, None)
+    if opened is None:
         msg = "an empty journal tells of no run"
         raise ValueError(msg)
-    steps, since_resume = steps_of(dict(run.steps)), Grown(dict(run.since_resume))
+    # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
+    run = replace(_opened(opened), steps=Sorting(_phase, Phase.DONE), since_resume=Growing())
+    last, length = opened, 1
+    for last in told:
+        run = _followed(run, last)
+        length += 1
+    steps, since_resume = run.steps.grown(), run.since_resume.grown()
     return replace(run, steps=steps, since_resume=since_resume, last_ms=last.at_ms, length=length)
-
-
-def _growing(run: Run) -> Run:
-    """A run that is being folded."""
-    return replace(run, steps=Sorting(_phase, Phase.DONE), since_resume=Growing())
 
 
 def after(run: Run | None, event: Event) -> Run:
@@ -263,10 +261,11 @@ def _followed(run: Run, event: Event) -> Run:
         raise _contradiction("it was opened twice")
     if run.closed is not None:
         raise _contradiction(f"{event.kind} came after the run was closed")
-    return _moved(run, event) if isinstance(event, _OfStep) else _changed(run, event)
+    return _moved(run, event) if isinstance(event, _OF_STEP) else _changed(run, event)
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
+_OF_STEP = (StepStarted, StepDone, StepFailed, StepRetried, StepSkipped, StepPostponed)
 _OfRun = (
     MovesAsked
     | StepWaits

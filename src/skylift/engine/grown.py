@@ -47,6 +47,10 @@ class Grown(Mapping[K, V]):
         grown._len = self._len + (key not in self)
         return grown
 
+    def grown(self) -> Grown[K, V]:
+        """The same, as others may see it; what grew in place must not grow after that."""
+        return self
+
     def differing(self, earlier: Grown[K, V]) -> tuple[K, ...]:
         """The keys that have another value here than in ``earlier``, or are in one of both only.
 
@@ -99,8 +103,13 @@ class Growing(Grown[K, V]):
 
     def with_(self, key: K, value: V) -> Growing[K, V]:
         self._tiers[0][key] = value
-        self._len = len(self._tiers[0])
         return self
+
+    def grown(self) -> Grown[K, V]:
+        return Grown(self._tiers[0])
+
+    def __len__(self) -> int:
+        return len(self._tiers[0])
 
 
 class Sorted(Mapping[K, V], Generic[K, V, G]):
@@ -123,19 +132,27 @@ class Sorted(Mapping[K, V], Generic[K, V, G]):
 
     def with_(self, key: K, value: V) -> Sorted[K, V, G]:
         """The same with this one, which may be here already with another value."""
+        grown = self._beginning(self._values)
+        grown._take(key, value)  # noqa: SLF001 - of its own kind
+        return grown
+
+    def _beginning(self, values: Grown[K, V]) -> Sorted[K, V, G]:
         grown: Sorted[K, V, G] = Sorted(self._group, self._usual)
-        grown._values, grown._apart = self._values, self._apart.copy()
-        grown._take(key, value)
+        grown._values, grown._apart = values, self._apart.copy()
         return grown
 
     def _take(self, key: K, value: V) -> None:
-        before = self._values.get(key)
-        was, now = self._usual if before is None else self._group(before), self._group(value)
-        if was != self._usual:
-            self._apart[was] -= {key}
-        if now != self._usual:
-            self._apart[now] = self._apart.get(now, frozenset()) | {key}
+        before, usual, apart = self._values.get(key), self._usual, self._apart
+        was, now = usual if before is None else self._group(before), self._group(value)
+        if was != usual:
+            apart[was] -= {key}
+        if now != usual:
+            apart[now] = apart.get(now, frozenset()) | {key}
         self._values = self._values.with_(key, value)
+
+    def grown(self) -> Sorted[K, V, G]:
+        """As that of ``Grown``."""
+        return self
 
     def within(self, groups: Collection[G]) -> AbstractSet[K]:
         """The keys whose values are in one of ``groups``."""
@@ -180,6 +197,9 @@ class Sorting(Sorted[K, V, G]):
     def with_(self, key: K, value: V) -> Sorting[K, V, G]:
         self._take(key, value)
         return self
+
+    def grown(self) -> Sorted[K, V, G]:
+        return self._beginning(self._values.grown())
 
 
 class _Within(AbstractSet[K], Generic[K, V]):

@@ -45,7 +45,9 @@ class Loan:
 def loans_of(steps: tuple[Step, ...], before: Ways, following: Ways) -> tuple[Loan, ...]:
     """All that is taken and given back later, what is taken first coming first."""
     undoes = {step.id: r.action for step in steps if isinstance(r := step.action.reversal(), Undo)}
-    rank = _ranks(steps, before, following) if undoes else {}
+    if not undoes:
+        return ()
+    rank = _ranks(steps, before, following)
     doers: dict[Action, list[StepId]] = {action: [] for action in undoes.values()}
     for step in steps:
         if step.action in doers:
@@ -77,6 +79,8 @@ def relied_on(
     steps: tuple[Step, ...], before: Ways, loans: tuple[Loan, ...]
 ) -> Mapping[StepId, tuple[Step, ...]]:
     """By step that cuts: what keeps users away from it, of all that was taken and is given back after it."""
+    if not loans:
+        return {}
     lasting = {step.id: number for number, step in enumerate(steps) if step.action.must_last}
     cutting = {step.id for step in steps if step.action.cuts}
     during: dict[StepId, set[StepId]] = defaultdict(set)

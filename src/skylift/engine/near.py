@@ -8,7 +8,7 @@ changed since the tick before, and not by the plan.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from skylift.engine.decide import Order
@@ -42,8 +42,10 @@ class Near:
     def order(self, run: Run) -> Order:
         """So much of the plan's order that a decision on ``run`` by it is the same as by all of it."""
         if run is not self._run:
-            moved = self._number if self._run is None else run.steps.differing(self._run.steps)
-            self._look_at(moved, run)
+            if self._run is None:
+                self._look_at(run, self._number, range(len(self._order.loans)), self._order.looks)
+            else:
+                self._follow(run, run.steps.differing(self._run.steps))
             self._run, self._found = run, self._part(run)
         return self._found
 
@@ -58,15 +60,23 @@ class Near:
             looks={look: self._order.looks[look] for look in self._looks},
         )
 
-    def _look_at(self, moved: Collection[StepId], run: Run) -> None:
+    def _follow(self, run: Run, moved: Collection[StepId]) -> None:
         """Weigh anew what has moved, and what may have become of others by that."""
+        after = {step for at in moved for step in self._following[at]}
+        before = {step for at in moved for step in self._order.before[at]}
+        loans = {number for at in moved for number in self._loans.get(at, ())}
+        self._look_at(run, after.union(moved), loans, self._order.looks.keys() & before.union(moved))
+
+    def _look_at(
+        self, run: Run, steps: Iterable[StepId], loans: Iterable[int], looks: Iterable[StepId]
+    ) -> None:
         passed, done, order = run.passed, run.within(Phase.DONE), self._order
-        for step in {after for at in moved for after in self._following[at]}.union(moved):
+        for step in steps:
             is_next = step not in run.steps and order.before[step] <= passed
             (self._next.add if is_next else self._next.discard)(step)
-        for number in {number for at in moved for number in self._loans.get(at, ())}:
+        for number in loans:
             is_taken = order.loans[number].is_taken(run)
             (self._taken.add if is_taken else self._taken.discard)(number)
-        for look in order.looks.keys() & {s for at in moved for s in order.before[at]}.union(moved):
+        for look in looks:
             counts = look in done and order.is_ahead(look, run)
             (self._looks.add if counts else self._looks.discard)(look)

@@ -14,6 +14,7 @@ import typing
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
+from operator import is_
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar, Union
 
@@ -74,9 +75,6 @@ class _Form:
     defaults: bool
 
 
-_AS_WRITTEN = _Form(NO_KINDS, defaults=False)
-
-
 def decode(
     wanted: type[T],
     document: object,
@@ -92,8 +90,13 @@ def decode(
     Raises:
         Malformed: the document has another form; the message names the place as a path.
     """
-    form = _AS_WRITTEN if kinds is NO_KINDS and not defaults else _Form(kinds, defaults)
-    value: T = _decode(wanted, document, "$", form)
+    plain = _plain(wanted)  # type: ignore[arg-type]
+    if plain is not None and isinstance(document, dict) and len(document) == plain.size:
+        # As most of what is read in bulk: nothing has to be said of where something is.
+        found = [document.get(name) for name in plain.names]
+        if all(map(is_, map(type, found), plain.types)) and document.get("kind") == plain.kind:
+            return wanted(*found)
+    value: T = _decode(wanted, document, "$", _Form(kinds, defaults))
     return value
 
 
@@ -208,6 +211,29 @@ def _refuse_floats(document: object) -> None:
         document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
     ):
         _refuse_floats(item)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plain:
+    """A dataclass whose fields are all words and whole numbers."""
+
+    names: tuple[str, ...]
+    types: tuple[type[Any], ...]
+    kind: str | None
+    size: int
+    """Of its document, the kind included."""
+
+
+@cache
+def _plain(wanted: type[Any]) -> _Plain | None:
+    """How ``wanted`` is, if it is of that sort."""
+    if not dataclasses.is_dataclass(wanted) or any(f.kw_only for f in dataclasses.fields(wanted)):
+        return None
+    hints, kind = _hints(wanted), getattr(wanted, "kind", None)
+    if "kind" in hints or not all(hint is str or hint is int for hint in hints.values()):
+        return None
+    told = kind if isinstance(kind, str) else None
+    return _Plain(tuple(hints), tuple(hints.values()), told, len(hints) + (told is not None))
 
 
 @cache

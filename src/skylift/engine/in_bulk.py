@@ -1,4 +1,4 @@
-"""Many rows made into values at once."""
+"""Many values made at once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def in_bulk() -> Iterator[None]:
     """Look for no garbage in rings meanwhile.
 
-    What is read has none, and each look goes through all that was read so far: a fifth of the CPU of a long
-    journal.
+    Values have none, and each look goes through all that were made so far: a fifth of the CPU that a long
+    journal takes to be read and folded.
     """
     looked = gc.isenabled()
     gc.disable()
