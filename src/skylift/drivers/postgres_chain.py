@@ -79,7 +79,7 @@ class PostgresChain:
         """Nothing to let go of: the connection is the store's."""
 
     def _head(self) -> object:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return connection.execute(
                 "SELECT rows, chain FROM skylift.head WHERE cloud = %s AND name = %s",
                 (self._token.cloud, self._name),
