@@ -9,7 +9,7 @@ from skylift.app.outbox import Settled
 from skylift.drivers.notifier import FORMAT as NOTIFICATION_FORMAT
 from skylift.engine.fold import Phase, Standing
 from skylift.engine.journal import EVENTS, FORMAT
-from skylift.engine.verbs import NOT_BEGUN, TABLE, Verb
+from skylift.engine.verbs import NOT_BEGUN, TABLE, Kind, Verb
 from skylift.model.notification import Notification, Occasion
 
 
@@ -90,6 +90,7 @@ def page_of_run_control() -> list[str]:
     says = texts_below(Verb)
     standings = members(Standing)
     phases = (None, *members(Phase))
+    kinds = members(Kind)
     of_steps = [verb for verb, rule in TABLE.items() if rule.phases is not None]
     return [
         "# What may be said to a run",
@@ -115,9 +116,21 @@ def page_of_run_control() -> list[str]:
             ((f"`{v.value}`", *(_mark(p in (TABLE[v].phases or ())) for p in phases)) for v in of_steps),
         ),
         "",
+        "## By what the run is for",
+        "",
+        *table(
+            ("verb", *(kind.value for kind in kinds)),
+            ((f"`{v.value}`", *(_mark(k in r.kinds) for k in kinds)) for v, r in TABLE.items()),
+        ),
+        "",
+        "A step that has failed may have a command that still runs on its host, because it was late or the host",
+        "fell silent: `skylift status` names it. Until it has ended, a run that is given up is not closed, and a",
+        "run is not taken back.",
+        "",
         "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
         "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
-        "`abort --leave` closes a run whatever it holds; so there is no state without a way out.",
+        "`abort --leave` closes a run whatever it holds, and whatever runs on its hosts; so there is no state",
+        "without a way out.",
     ]
 
 

@@ -8,12 +8,17 @@ from tools.told import paragraphs, table, texts_below
 from skylift.testing.simulation import users
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.rules import RULES
-from skylift.testing.simulation.site import SITES
+from skylift.testing.simulation.site import SITES, Site
 
 
 def page_of_crash_points() -> list[str]:
     """Where a process may die, and how often the tests let it."""
     return list(crash_points())
+
+
+def _hop(site: Site) -> str:
+    hop = f"{site.shape.source} to {site.shape.goal}"
+    return f"{hop}, and back after `{site.back_after}`" if site.back_after else hop
 
 
 def page_of_the_simulation() -> list[str]:
@@ -37,7 +42,7 @@ def page_of_the_simulation() -> list[str]:
                     site.name,
                     ", ".join(site.components),
                     str(site.shape.controllers),
-                    f"{site.shape.source} to {site.shape.goal}",
+                    _hop(site),
                     str(site.share),
                 )
                 for site in SITES

@@ -17,13 +17,14 @@ from skylift.app.verify import verify
 from skylift.app.wiring import open_journal
 from skylift.cli.views import run as run_view
 from skylift.drivers.ed25519 import KeyFile
-from skylift.engine.fold import Run, Standing
-from skylift.engine.journal import StageApproved
+from skylift.engine.decide import Order
+from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.journal import Journal, StageApproved
 from skylift.engine.operate import Asked, abort, approve
-from skylift.engine.problems import NothingToApprove, SecondPersonNeeded
+from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded
 from skylift.model.ids import RunId, StepId
 from skylift.model.record import Policy
-from skylift.model.seal import Signer
+from skylift.model.seal import PublicKey, Signer
 from skylift.planning.plan import Stage
 from skylift.testing.keys import key_file
 
@@ -49,9 +50,22 @@ def says(desk: Desk) -> str:
     return "\n".join(run_view.lines(seen.plan, seen.run, None))
 
 
-def approved(desk: Desk, stage: Stage, signer: str = "") -> Run:
-    who = Asked(f"{signer or 'ann'}@console", desk.cloud.now, signer)
-    return tell(desk.site.runs.find(None), lambda journal, order: approve(journal, order, who, stage))
+def approved(
+    desk: Desk,
+    stage: Stage,
+    signer: str = "",
+    key: PublicKey | None = None,
+    *,
+    naming: tuple[StepId, ...] | None = None,
+) -> Run:
+    """A word that names all of the stage's points of no return, unless it says which."""
+    who = Asked(f"{signer or 'ann'}@console", desk.cloud.now, signer, key)
+
+    def say(journal: Journal, order: Order) -> Run:
+        named = order.unapproved(fold(journal.events())).get(stage, ()) if naming is None else naming
+        return approve(journal, order, who, stage, no_returns=named)
+
+    return tell(desk.site.runs.find(None), say)
 
 
 def test_a_run_waits_before_a_point_of_no_return_until_it_is_approved_by_name(desk: Desk) -> None:
@@ -62,11 +76,60 @@ def test_a_run_waits_before_a_point_of_no_return_until_it_is_approved_by_name(de
 
     assert at_rest.standing is Standing.RUNNING
     assert CONTRACT not in at_rest.steps
-    assert "waits for the approval of converge, which passes keystone:contract" in told
+    assert "waits for the approval of converge, which passes keystone:contract, glance:contract" in told
     assert "next: approve it, then: skylift resume" in told
     assert CONTRACT in after.approved
     assert ended.standing is Standing.COMPLETED
     assert desk.cloud.failed == []
+
+
+def test_a_stage_with_points_of_no_return_is_approved_by_nobody_who_names_none(desk: Desk) -> None:
+    before = held(desk)
+
+    with pytest.raises(NoReturnUnnamed, match="none of them is named in stage converge") as caught:
+        approved(desk, Stage.CONVERGE, naming=())
+    with pytest.raises(NoReturnUnnamed, match="keystone:expand waits for no approval in stage converge"):
+        approved(desk, Stage.CONVERGE, naming=(CONTRACT, StepId("keystone:expand")))
+
+    command = "skylift approve converge --no-return keystone:contract --no-return glance:contract"
+    with open_journal(desk.site.runs.find(None)) as journal:
+        assert len(journal.events()) == before.length
+    assert command in caught.value.remedies[1].how
+    assert command in says(desk)
+
+
+def test_of_two_points_of_no_return_only_the_one_that_was_named_is_passed(desk: Desk) -> None:
+    held(desk)
+    approved(desk, Stage.CONVERGE, naming=(CONTRACT,))
+
+    then = go_on(desk.site, desk.site.runs.find(None), desk.bench)
+
+    assert then.steps[CONTRACT].phase is Phase.DONE
+    assert StepId("glance:contract") not in then.steps
+    assert "skylift approve converge --no-return glance:contract" in says(desk)
+
+
+def test_an_apply_may_name_what_it_passes_and_says_plainly_what_it_passes_unnamed(desk: Desk) -> None:
+    named = (CONTRACT, StepId("glance:contract"))
+    text = desk.plan()
+
+    with pytest.raises(NoReturnUnnamed, match="keystone:expand is none"):
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL, named=(StepId("keystone:expand"),))
+    with pytest.raises(NotApproved, match="not approved: glance:contract"):
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.NONE, named=named[:1])
+    assert desk.site.runs.known() == ()
+    at_rest = apply(desk.site, RUN, text, desk.bench, approval=Approval.HOLD, named=named[:1])
+    assert at_rest.steps[CONTRACT].phase is Phase.DONE
+    assert named[1] not in at_rest.steps
+    assert not any("leads back" in remark for remark in desk.remarks)
+
+
+def test_what_is_approved_as_a_whole_is_said_by_name(desk: Desk) -> None:
+    desk.apply(desk.plan())
+
+    assert (
+        "approved, and no step alone leads back from it: keystone:contract, glance:contract" in desk.remarks
+    )
 
 
 def test_a_stage_that_the_policy_names_waits_for_an_approval_of_its_own(desk: Desk) -> None:
@@ -147,21 +210,41 @@ class TestASecondPerson:
 
         self.sealed(desk, Approval.HOLD)
         with pytest.raises(SecondPersonNeeded):
-            approved(desk, Stage.CONVERGE, "rey")
+            approved(desk, Stage.CONVERGE, "rey", self.keys["rey"].key)
         assert "by another than rey" in says(desk)
+
+    def test_another_signer_who_applies_it_names_each_point_of_no_return(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        text, seal, named = desk.plan(), desk.seal(), (CONTRACT, StepId("glance:contract"))
+        monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "ann"))
+        desk.site = replace(desk.site, signer=self.keys["ann"])
+
+        def applied(*names: StepId) -> Run:
+            said = Approval.ALL
+            return apply(desk.site, RUN, text, desk.bench, approval=said, named=names, seal=seal)
+
+        with pytest.raises(NotApproved, match="not approved: glance:contract") as caught:
+            applied(CONTRACT)
+        ended = applied(*named)
+
+        words = "skylift apply FILE --yes --no-return keystone:contract --no-return glance:contract"
+        assert words in caught.value.remedies[0].how
+        assert ended.standing is Standing.COMPLETED
+        assert ended.approved == set(named)
 
     def test_another_signer_approves_and_the_run_goes_on_and_is_proved(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         self.sealed(desk, Approval.HOLD)
         monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "ann"))
-        approved(desk, Stage.CONVERGE, "ann")
+        approved(desk, Stage.CONVERGE, "ann", self.keys["ann"].key)
         monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "rey"))
 
         ended = go_on(desk.site, desk.site.runs.find(None), desk.bench)
 
         runs = desk.site.runs
-        journal = verify(runs, runs.find(None), desk.site.record.signers)[1]
+        journal = verify(runs, runs.find(None), desk.site.record)[1]
         assert ended.standing is Standing.COMPLETED
         assert journal.holds
         assert "ann (1)" in journal.says
@@ -172,9 +255,67 @@ class TestASecondPerson:
             forged = StageApproved(Stage.CONVERGE, (CONTRACT,), "ann", "ann@console", 1)
             journal.append(forged, after=len(journal.events()))
 
-        proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record.signers)[1]
+        proof = verify(desk.site.runs, desk.site.runs.find(None), desk.site.record)[1]
 
         assert proof.says == "the approval of converge is said to be ann's, and is not"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("rey2", id="a second key of hers under another name"),
+            pytest.param("ann", id="a second key of hers under another signer's name"),
+            pytest.param("", id="no signers at all"),
+        ],
+    )
+    def test_whoever_edits_the_record_meanwhile_is_still_no_other_person(
+        self, desk: Desk, name: str, tmp_path: Path
+    ) -> None:
+        self.sealed(desk, Approval.HOLD)
+        hers = KeyFile(key_file(tmp_path / "rey2", 3))
+
+        with pytest.raises(SecondPersonNeeded, match="what rey planned, for that key was no other signer's"):
+            approved(desk, Stage.CONVERGE, name, hers.key)
+        with pytest.raises(SecondPersonNeeded, match="what rey planned"):
+            approved(desk, Stage.CONVERGE, name, self.keys["rey"].key)
+        with pytest.raises(SecondPersonNeeded):
+            approved(desk, Stage.CONVERGE, name)
+
+    def test_what_is_corrected_elsewhere_in_the_record_keeps_nobody_from_approving(self, desk: Desk) -> None:
+        self.sealed(desk, Approval.HOLD)
+        with_policy(desk, replace(desk.site.record.policy, windows=("daily 00:00-24:00",)))
+
+        then = approved(desk, Stage.CONVERGE, "ann", self.keys["ann"].key)
+
+        assert CONTRACT in then.approved
+
+    def test_an_approval_by_a_key_that_the_record_got_later_is_found_with_that_record(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.sealed(desk, Approval.HOLD)
+        hers = KeyFile(key_file(tmp_path / "rey2", 3))
+        monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "rey2"))
+        with open_journal(desk.site.runs.find(None)) as journal:
+            said = StageApproved(Stage.CONVERGE, (CONTRACT,), "rey2", "rey@console", 1)
+            journal.append(said, after=len(journal.events()))
+        edited = replace(desk.site.record, signers={**desk.site.record.signers, "rey2": hers.key})
+
+        plan, proof, _ = verify(desk.site.runs, desk.site.runs.find(None), edited)
+
+        assert plan.says.endswith("made from another state of the record")
+        assert not proof.holds
+        assert proof.says == "the approval of converge is said to be rey2's, and is not"
+
+    def test_a_run_whose_record_wanted_no_second_person_is_told_where_the_record_does(
+        self, desk: Desk
+    ) -> None:
+        wants = desk.site.record
+        with_policy(desk, replace(wants.policy, second_person=False))
+        self.sealed(desk, Approval.ALL)
+
+        plan, journal, _ = verify(desk.site.runs, desk.site.runs.find(None), wants)
+
+        assert plan.says.endswith("made from another state of the record")
+        assert journal.says.endswith("opened without the second person of this record")
 
 
 def test_a_run_that_is_given_up_before_its_first_step_measures_nothing(desk: Desk) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.desk import RUN, Desk, desk_at
+from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
 from skylift.app.automatic import is_due, take_back_by_itself
@@ -17,8 +17,10 @@ from skylift.app.wiring import open_journal
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.operate import abort, hand_over, pause
 from skylift.model.goal import Rollback
-from skylift.model.ids import PoolName, RunId, StepId
+from skylift.model.ids import ComponentName, HostName, PoolName, RunId, StepId, UnitName
 from skylift.planning.plan import Plan
+from skylift.testing.fake_ports import FakeServices
+from skylift.testing.fake_services import FakeVantage
 from skylift.testing.fake_state import FailedRequest
 
 BACK, AGAIN = RunId("20260102-000000-run-0002"), RunId("20260103-000000-run-0003")
@@ -114,6 +116,99 @@ def test_a_run_whose_validation_fails_is_taken_back(desk: Desk) -> None:
     assert releases(desk) == {"2023.1"}
 
 
+NEW = "2024.1"
+
+
+class Mute(FakeServices):
+    """Services of the new release on one host answer nothing."""
+
+    def answers(self, host: HostName, port: int, path: str) -> int | None:
+        of = {e.port: e.unit for e in self.cloud.record.services.values()}
+        running = self.cloud.reach(host).units[of[port]].running
+        return None if host == "ctl2" and str(running).endswith(NEW) else super().answers(host, port, path)
+
+
+class Cold(FakeVantage):
+    """Nor do they answer the first request well, though they run."""
+
+    def ask_backend(self, component: ComponentName, host: HostName, port: int, path: str) -> str:
+        of = {e.port: e.unit for e in self.cloud.record.services.values()}
+        running = self.cloud.reach(host).units[of[port]].running
+        cold = host == "ctl2" and str(running).endswith(NEW)
+        return "it answers 503" if cold else super().ask_backend(component, host, port, path)
+
+
+def dies(desk: Desk) -> None:
+    new = desk.site.record.artifact_for(GOAL.to)
+    assert new is not None
+    desk.cloud.broken.add(new.path)
+
+
+def runs_the_old(desk: Desk) -> None:
+    old = next(a for a in desk.site.record.artifacts.values() if not a.name.endswith(NEW))
+    desk.cloud.hosts[HostName("ctl2")].units[UnitName("glance-api.service")].running = old.path
+
+
+def answers_nothing(desk: Desk) -> None:
+    desk.site = replace(desk.site, ports=replace(desk.site.ports, services=Mute(desk.cloud)))
+
+
+def stays_cold(desk: Desk) -> None:
+    desk.site = replace(desk.site, ports=replace(desk.site.ports, vantage=Cold(desk.cloud)))
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "failed", "code"),
+    [
+        (dies, None, "keystone:start@ctl1", "service.died"),
+        (None, runs_the_old, "glance-api:healthy@ctl2", "service.wrong-artifact"),
+        (answers_nothing, None, "keystone:healthy@ctl2", "step.deadline"),
+        (stays_cold, None, "keystone:warm-up@ctl2", "step.deadline"),
+    ],
+)
+def test_a_run_whose_new_code_fails_is_taken_back(
+    desk: Desk,
+    before: Callable[[Desk], None] | None,
+    meanwhile: Callable[[Desk], None] | None,
+    failed: str,
+    code: str,
+) -> None:
+    """Row 31: an unexpected error is detected, and the cloud returns to the state without it."""
+    if before:
+        before(desk)
+
+    halted = upgrade(desk, StepId("glance-api:start@ctl2"), meanwhile or (lambda _desk: None))
+    wanted = due(desk)
+    ended = take_back(desk)
+
+    found = {step: at.problem.code for step, at in halted.steps.items() if at.problem}
+    assert found == {failed: code}
+    assert wanted
+    assert ended is not None
+    assert ended.standing is Standing.COMPLETED
+    assert releases(desk) == {"2023.1"}
+
+
+@pytest.mark.parametrize("code", ["host.unreachable", "job.failed", "step.deadline"])
+def test_what_new_code_does_not_show_rests_for_its_operator(desk: Desk, code: str) -> None:
+    """A host that is away, an artifact that was not staged, users whose requests do not end."""
+    at = "keystone:stop@ctl2" if code == "host.unreachable" else "keystone:expand"
+
+    def befalls(desk: Desk) -> None:
+        if code == "host.unreachable":
+            desk.cloud.hosts[HostName("ctl2")].reachable = False
+        elif code == "step.deadline":
+            desk.cloud.traffic.session_s = 10_000
+
+    if code == "job.failed":
+        desk.cloud.hosts[HostName("ctl2")].disk_free_bytes = 0
+        desk.cloud.hosts[HostName("ctl2")].staged.clear()
+    halted = upgrade(desk, StepId(at), befalls)
+
+    assert {at.problem.code for at in halted.steps.values() if at.problem} == {code}
+    assert not due(desk)
+
+
 def test_with_the_policy_as_it_usually_is_the_operator_decides(desk: Desk) -> None:
     policy = replace(desk.site.record.policy, rollback="ask")
     desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
@@ -161,7 +256,8 @@ def test_it_is_taken_back_once_and_a_way_back_never(desk: Desk) -> None:
     ended = take_back(desk)
 
     assert ended is not None
-    assert ended.standing is Standing.PAUSED, "its own loss pauses it, for its operator"
+    assert list(ended.warned) == ["loss-budget.spent"]
+    assert ended.standing is Standing.COMPLETED
     assert not due(desk)
     assert not is_due(desk.site, desk.site.runs.find(BACK))
 
@@ -185,7 +281,7 @@ def test_a_process_that_dies_between_the_two_runs_leaves_it_due(desk: Desk) -> N
     """The first is closed by then, for a run that was never opened."""
     upgrade(desk, HALF, spend)
     with open_journal(desk.site.runs.find(RUN)) as journal:
-        hand_over(journal, desk.asked_now, BACK)
+        hand_over(journal, desk.asked_now, BACK, going_on={})
 
     wanted = due(desk)
     ended = take_back(desk, run=AGAIN)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skylift.app.cadence import MONTHS, next_update
+from skylift.app.subject import Upgrading
 from skylift.engine.fold import Phase, Run, StepRun, steps_of
 from skylift.engine.journal import Outcome
 from skylift.model.goal import Rollback
@@ -35,7 +36,10 @@ def test_nothing_is_due_after_a_way_back() -> None:
 
     back = replace(PLAN, goal=goal)
 
-    assert next_update(Policy(every="month"), back, completed(datetime(2026, 12, 5, tzinfo=UTC))) is None
+    assert (
+        next_update(Policy(every="month"), Upgrading(back), completed(datetime(2026, 12, 5, tzinfo=UTC)))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,7 @@ def test_nothing_is_due_after_a_way_back() -> None:
 def test_it_is_due_on_the_same_day_or_the_last_one_there_is(every: str, ended: str, due: str) -> None:
     run = completed(datetime.fromisoformat(f"{ended}+00:00"))
 
-    found = next_update(Policy(every=every), PLAN, run)
+    found = next_update(Policy(every=every), Upgrading(PLAN), run)
 
     assert found is not None
     assert found.due == found.opens == datetime.fromisoformat(f"{due}+00:00").timestamp()
@@ -64,7 +68,7 @@ def test_it_begins_in_a_window_by_the_clock_there() -> None:
     frozen = Policy(every="month", windows=("sat 01:00-05:00",), freezes=("2026-12-01/2028-12-31",))
     run = completed(datetime(2026, 11, 28, 2, 30, tzinfo=UTC))
 
-    found, never = next_update(policy, PLAN, run), next_update(frozen, PLAN, run)
+    found, never = next_update(policy, Upgrading(PLAN), run), next_update(frozen, Upgrading(PLAN), run)
 
     assert found is not None
     assert found.line == (
@@ -80,9 +84,9 @@ def test_nothing_is_due_without_a_policy_after_a_run_that_is_open_or_only_prepar
     opened = Run(RunId("run-1"), "c", Digest("sha256:0"), frozenset(), "rey", 0)
     prepared = plan_of([step for step in PLAN.steps if step.stage is Stage.PREPARE])
 
-    assert next_update(Policy(), PLAN, run) is None
-    assert next_update(Policy(every="month"), PLAN, opened) is None
-    assert next_update(Policy(every="month"), prepared, run) is None
+    assert next_update(Policy(), Upgrading(PLAN), run) is None
+    assert next_update(Policy(every="month"), Upgrading(PLAN), opened) is None
+    assert next_update(Policy(every="month"), Upgrading(prepared), run) is None
 
 
 @given(
@@ -92,7 +96,7 @@ def test_nothing_is_due_without_a_policy_after_a_run_that_is_open_or_only_prepar
 def test_it_is_never_sooner_than_four_weeks_a_month(ended: datetime, every: str) -> None:
     run = completed(ended.replace(tzinfo=UTC, microsecond=0))
 
-    found = next_update(Policy(every=every), PLAN, run)
+    found = next_update(Policy(every=every), Upgrading(PLAN), run)
 
     assert found is not None
     days = (found.due - run.last_ms / 1000) / 86_400

@@ -12,7 +12,8 @@ from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
 from skylift.app.approvals import Approval, NotApproved
-from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
+from skylift.app.as_planned import CloudDrifted, OtherRecord
+from skylift.app.conduct import apply, go_on
 from skylift.app.control import StepUnknown, tell
 from skylift.app.measuring import silent_balancers
 from skylift.app.propose import PlanUnsafe, propose

@@ -29,6 +29,7 @@ from skylift.fleet.reasons import turning
 from skylift.model.ids import Seconds, StepId
 from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
 from skylift.model.record import Policy
+from skylift.model.seal import PublicKey
 from skylift.planning.plan import Stage
 from skylift.testing.fake_services import FakeVantage
 from skylift.testing.keys import key_file
@@ -54,8 +55,8 @@ def under(at: SiteOf, policy: Policy) -> SiteOf:
     return at
 
 
-def approved(at: SiteOf, signer: str = "") -> Run:
-    who = Asked("ann@console", at.cloud.now, signer)
+def approved(at: SiteOf, signer: str = "", key: PublicKey | None = None) -> Run:
+    who = Asked("ann@console", at.cloud.now, signer, key)
     return tell(folder(at), lambda journal, order: approve(journal, order, who, Stage.DATA_PLANE))
 
 
@@ -114,8 +115,8 @@ def test_whoever_made_the_plan_may_not_approve_it_where_a_second_person_is_wante
         apply_mandate(at.site, RUN, text, bench_of(at), approval=Approval.ALL, seal=seal)
     apply_mandate(at.site, RUN, text, bench_of(at), approval=Approval.HOLD, seal=seal)
     with pytest.raises(SecondPersonNeeded):
-        approved(at, "rey")
-    approved(at, "ann")
+        approved(at, "rey", rey.key)
+    approved(at, "ann", ann.key)
     ended = go_on(at.site, folder(at), bench_of(at))
 
     assert ended.standing is Standing.COMPLETED
@@ -168,7 +169,7 @@ def test_what_was_not_told_is_named_and_told_afterwards(at: SiteOf) -> None:
     apply_mandate(at.site, RUN, planned(at), bench_of(at))
     seen = fleet_account(at.site.runs, folder(at))
     subject = Maintaining(seen.mandate)
-    before = untold(at.site.runs, at.site.record.notify, subject, seen.events)
+    before = untold(at.site.runs, at.site.record, subject, seen.events, now=at.site.clock())
 
     post.there = True
     with open_journal(folder(at)) as journal:
@@ -176,7 +177,7 @@ def test_what_was_not_told_is_named_and_told_afterwards(at: SiteOf) -> None:
 
     assert len(before.failed) == 5
     assert post.occasions == ["opened", "users-before", "stage-begun", "completed", "users-after"]
-    assert untold(at.site.runs, at.site.record.notify, subject, seen.events).lines == []
+    assert untold(at.site.runs, at.site.record, subject, seen.events, now=at.site.clock()).lines == []
 
 
 @dataclass(frozen=True, slots=True)

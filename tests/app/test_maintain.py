@@ -24,7 +24,8 @@ from tests.app.maintained import (
     site_of,
 )
 
-from skylift.app.maintain import FleetDrifted, apply_mandate, go_on
+from skylift.app.fleet_as_planned import FleetDrifted
+from skylift.app.maintain import apply_mandate, go_on
 from skylift.app.wiring import open_journal
 from skylift.engine.decide import Order
 from skylift.engine.fold import Phase, Standing

@@ -24,8 +24,9 @@ from tests.app.maintained import (
 )
 
 from skylift.app.fleet_account import fleet_account
+from skylift.app.fleet_as_planned import FleetDrifted
 from skylift.app.fleet_subject import Maintaining
-from skylift.app.maintain import FleetDrifted, apply_mandate, go_on
+from skylift.app.maintain import apply_mandate, go_on
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.app.read_fleet import FleetHostUnknown
 from skylift.app.read_network import NetworksStuck

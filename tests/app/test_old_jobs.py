@@ -12,7 +12,7 @@ from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.approvals import Approval
 from skylift.app.conduct import apply, go_on
-from skylift.app.old_jobs import KEPT_S, forget_old_jobs
+from skylift.app.old_jobs import KEPT_S, jobs_on
 from skylift.app.propose import propose
 from skylift.engine.fold import Standing
 from skylift.model.ids import Epoch, HostName, RunId
@@ -77,7 +77,7 @@ def test_a_run_that_died_long_ago_finds_its_jobs_again_when_it_is_resumed(desk: 
     before = kept(desk)
 
     much_later = replace(desk.site, clock=lambda: Epoch(desk.cloud.now + 2 * KEPT_S))
-    forget_old_jobs(much_later, desk.cloud.hosts)
+    jobs_on(much_later, desk.cloud.hosts).forget()
     found = kept(desk)
     ended = go_on(desk.site, desk.site.runs.find(RUN), desk.bench)
 
@@ -98,7 +98,7 @@ def test_a_process_that_dies_while_it_removes_jobs_loses_none_that_is_asked_for(
     for touches in itertools.count():
         try:
             site = replace(desk.site, ports=fused(desk.site.ports, Fuse(touches)))
-            forget_old_jobs(site, desk.cloud.hosts)
+            jobs_on(site, desk.cloud.hosts).forget()
         except Killed:
             assert {NEXT, "by-hand", f"{RUN}-b"} <= kept(desk).keys()
         else:
@@ -114,10 +114,10 @@ def test_a_host_out_of_reach_holds_no_run_up_and_is_cleared_by_the_next(desk: De
     silent = desk.cloud.hosts[HostName("ctl2")]
     silent.reachable = False
 
-    forget_old_jobs(desk.site, desk.cloud.hosts)
+    jobs_on(desk.site, desk.cloud.hosts).forget()
     left = kept(desk)[RUN]
     silent.reachable = True
-    forget_old_jobs(desk.site, desk.cloud.hosts)
+    jobs_on(desk.site, desk.cloud.hosts).forget()
 
     assert left > 0
     assert kept(desk)[RUN] == 0

@@ -9,7 +9,8 @@ import pytest
 from tests.app.desk import RUN, Desk, desk_at
 
 from skylift.app.approvals import Approval
-from skylift.app.conduct import CloudDrifted, apply, go_on
+from skylift.app.as_planned import CloudDrifted
+from skylift.app.conduct import apply, go_on
 from skylift.app.propose import Proposal
 from skylift.app.site import Site
 from skylift.app.take_up import take_up

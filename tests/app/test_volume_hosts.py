@@ -21,8 +21,9 @@ from tests.app.storage_run import (
 from tests.app.volume_run import BACKUP, IDLE_S, VOL, VOLUME, busy, row_of, volumes_of
 
 from skylift.app.fleet_account import fleet_account
+from skylift.app.fleet_as_planned import FleetDrifted
 from skylift.app.fleet_subject import Maintaining
-from skylift.app.maintain import FleetDrifted, apply_mandate
+from skylift.app.maintain import apply_mandate
 from skylift.app.propose_fleet import propose_maintenance
 from skylift.app.read_fleet import FleetHostUnknown
 from skylift.app.read_volume import VolumesStuck

@@ -12,8 +12,9 @@ from tests.app.storage_run import after, events, is_under_way, problem_of, reboo
 from tests.app.volume_run import VOL, VOLUME, exported, row_of, serving, volumes_of
 
 from skylift.app.fleet_account import fleet_account
+from skylift.app.fleet_as_planned import FleetDrifted
 from skylift.app.fleet_subject import Maintaining
-from skylift.app.maintain import FleetDrifted, apply_mandate
+from skylift.app.maintain import apply_mandate
 from skylift.app.propose_fleet import FleetProposal, propose_maintenance
 from skylift.app.read_volume import VolumesStuck
 from skylift.cli.views import fleet as fleet_view

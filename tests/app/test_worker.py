@@ -55,7 +55,7 @@ class Waiting:
 def worker(
     tmp_path: Path,
     waiting: Waiting,
-    came: BaseException | None = None,
+    came: BaseException | int | None = None,
     told: list[Problem] | None = None,
 ) -> Worker:
     @contextmanager
@@ -66,9 +66,10 @@ def worker(
     def site() -> Iterator[Site]:
         yield desk_at(tmp_path).site
 
-    def take_up(_site: Site, _run: RunId) -> None:
-        if came is not None:
+    def take_up(_site: Site, _run: RunId) -> int:
+        if isinstance(came, BaseException):
             raise came
+        return came or 0
 
     kept: list[Problem] = [] if told is None else told
     return Worker(
@@ -92,13 +93,14 @@ def test_a_run_is_waked_only_while_nobody_holds_its_cloud(
     ("came", "again"),
     [
         (None, []),
+        (42, [(RUN, 42)]),
         (RunHeld(REY), []),
         (Transient("could not reach ctl1: it is down"), [(RUN, SOON_S)]),
         (Refused("the record has mistakes"), [(RUN, AGAIN_S)]),
     ],
 )
 def test_a_run_that_could_not_be_driven_is_put_off_until_that_may_help(
-    tmp_path: Path, came: Problem | None, again: list[object]
+    tmp_path: Path, came: Problem | int | None, again: list[object]
 ) -> None:
     waiting = Waiting(None)
 
@@ -123,7 +125,7 @@ def test_a_hint_that_is_heard_while_its_run_is_being_tried_asks_for_nothing(tmp_
     waiting, tries, told = Waiting(None), list[RunId](), list[Problem]()
     plain = worker(tmp_path, waiting, None, told)
 
-    def take_up(_site: Site, run: RunId) -> None:
+    def take_up(_site: Site, run: RunId) -> int:
         tries.append(run)
         if len(tries) == 1:
             other = threading.Thread(target=busy.drive, args=("east", RUN))

@@ -32,7 +32,8 @@ class Terminal:
 
     def __init__(self, tmp_path: Path) -> None:
         self.record = tmp_path / "cloud.yaml"
-        self.folder: RunFolder = Runs.beside(self.record).create(RunId("run-1"), write_plan(PLAN))
+        self.runs = Runs.beside(self.record)
+        self.folder: RunFolder = self.runs.create(RunId("run-1"), write_plan(PLAN))
         with open_journal(self.folder) as journal:
             asked = Asked("rey@console", Epoch(0))
             open_run(journal, RunId("run-1"), cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
@@ -207,3 +208,20 @@ def test_a_step_that_is_misspelt_is_guessed_and_a_line_of_the_plan_names_its_ste
     assert "did you mean keystone:contract" in misspelt
     assert code == Exit.USAGE
     assert f"name one of the steps of that line: {GUARD}, " in " ".join(of_line.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--apply",), "without a terminal say --yes"),
+        (("--apply", "--yes", "--json"), "--json goes with -o"),
+        (("--yes",), "--yes goes with --apply"),
+    ],
+)
+def test_a_way_back_that_nobody_said_yes_to_is_not_even_planned(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    """Row 5: one command takes a run back, but not by mistake. That it does is seen in the lab."""
+    assert terminal.types("rollback", *words) == Exit.USAGE
+    assert told in capsys.readouterr().err
+    assert [run.id for run in terminal.runs.known()] == ["run-1"]

@@ -39,7 +39,7 @@ from skylift.engine.operate import (
     retry,
     skip,
 )
-from skylift.engine.verbs import Verb, allowed
+from skylift.engine.verbs import Kind, Verb, allowed
 from skylift.model.ids import Epoch, RunId, Seconds, StepId
 from skylift.model.problem import Refused
 from skylift.planning.plan import Plan, Stage
@@ -154,11 +154,17 @@ class Words(RuleBasedStateMachine):
         words: dict[Verb, Callable[[], Run]] = {
             Verb.PAUSE: lambda: pause(self.journal, self.asked),
             Verb.RESUME: lambda: resume(self.journal, self.asked),
-            Verb.APPROVE: lambda: approve(self.journal, self.order, self.asked, Stage.CONVERGE),
+            Verb.APPROVE: lambda: approve(
+                self.journal,
+                self.order,
+                self.asked,
+                Stage.CONVERGE,
+                no_returns=self.order.unapproved(before).get(Stage.CONVERGE, ()),
+            ),
             Verb.RETRY: lambda: retry(self.journal, self.asked, step),
             Verb.SKIP: lambda: skip(self.journal, self.order, self.asked, step, reason="by hand"),
             Verb.POSTPONE: lambda: postpone(self.journal, self.order, self.asked, step, reason="later"),
-            Verb.ROLLBACK: lambda: hand_over(self.journal, self.asked, RunId("back")),
+            Verb.ROLLBACK: lambda: hand_over(self.journal, self.asked, RunId("back"), going_on={}),
             Verb.ABORT: lambda: abort(self.journal, self.asked, reason="no more", leave=False),
         }
         try:
@@ -166,7 +172,7 @@ class Words(RuleBasedStateMachine):
         except Refused:
             assert self.run == before
             return
-        assert verb in allowed(before)
+        assert verb in allowed(before, Kind.UPGRADE)
         assert said == self.run
         if self.runner is None and verb in {Verb.RESUME, Verb.RETRY, Verb.ABORT}:
             self.runner = runner_of(self.plan, self.journal)
@@ -179,8 +185,8 @@ class Words(RuleBasedStateMachine):
     @invariant()
     def what_is_near_decides_as_all_of_the_plan_would(self) -> None:
         if self.runner is not None:
-            near = self.runner.near
-            assert self.runner.decision == decide(self.order, self.runner.run, at_once=AT_ONCE)
+            near, run = self.runner.near, self.runner.run
+            assert decide(near, run, at_once=AT_ONCE) == decide(self.order, run, at_once=AT_ONCE)
             assert near.held(self.run, Epoch(self.now)) == self.order.held(self.run, Epoch(self.now))
 
     @invariant()

@@ -26,6 +26,7 @@ from tests.crash import (
     test_network_killed,
     test_storage_killed,
     test_together,
+    test_warned,
     test_words,
 )
 from tests.crash.worlds import Snapshots, is_durable
@@ -103,6 +104,15 @@ def _lowered() -> Snapshots:
     return _of(test_lowered.plan(), test_lowered.cloud())
 
 
+def _warned() -> Snapshots:
+    half_way, journal = test_warned.half_way(), MemoryJournal()
+    snapshots = _Touches((half_way.cloud, journal))
+    ports = fused(ports_of(half_way.cloud), snapshots)
+    runner = test_warned.taking_back(half_way.cloud, FusedJournal(journal, snapshots), ports)
+    runner.run(half_way.way_back())
+    return snapshots
+
+
 def _of_fleet() -> Snapshots:
     with TemporaryDirectory() as folder:
         at, journal = test_fleet_killed.scene(Path(folder)), MemoryJournal()
@@ -148,6 +158,7 @@ SCENES: Mapping[str, Callable[[], Snapshots]] = {
     "test_first_and_last, begins": lambda: _turned("begins"),
     "test_first_and_last, ends": lambda: _turned("ends"),
     "test_lowered": _lowered,
+    "test_warned": _warned,
     "test_fleet_killed": _of_fleet,
     "test_network_killed": _of_network,
     "test_storage_killed": _of_storage,

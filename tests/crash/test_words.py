@@ -69,7 +69,8 @@ class Operator:
         run = runner.run(PLAN)
         while run.closed is None:
             for waiting in decide(ORDER, run, at_once=1).awaits[:1]:
-                approve(self.journal, ORDER, self.asked, waiting.stage)
+                named = ORDER.unapproved(run)[waiting.stage]
+                approve(self.journal, ORDER, self.asked, waiting.stage, no_returns=named)
             for step, put in ((LOOK, skip), (VERIFY, postpone)):
                 if run.standing is Standing.PAUSED and step not in run.steps:
                     put(self.journal, ORDER, self.asked, step, reason="as the team agreed")

@@ -147,7 +147,7 @@ def test_a_port_that_is_not_bound_to_a_key_starts_nothing(ssh: Ssh) -> None:
         SshJobs(ssh).start(HOST, Command(("true",)))
 
 
-def test_only_jobs_that_are_over_are_kept_and_what_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
+def test_every_job_is_known_with_whether_it_runs_and_what_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
     """The host's own scripts, on folders as jobs leave them; of systemd, what it says of a unit."""
     ended, odd, running, cut = "r1.done.1", "r1.a b/c@ctl1.1", "r1.runs.1", "r1.was-cut.1"
     jobs = tmp_path / "jobs"
@@ -166,11 +166,11 @@ def test_only_jobs_that_are_over_are_kept_and_what_is_forgotten_leaves_nothing(t
     systemctl.chmod(0o755)
     host = SshJobs(Here(tmp_path))  # type: ignore[arg-type] # all of it that is used
 
-    kept = host.kept(HOST)
+    known = host.known(HOST)
     host.forget(HOST, [odd, cut, "r1.never.1"])
 
-    assert set(kept) == {ended, odd, cut}
-    assert set(host.kept(HOST)) == {ended}
+    assert known == {ended: False, odd: False, running: True, cut: False}
+    assert host.known(HOST) == {ended: False, running: True}
     assert {path.name for path in jobs.iterdir()} == {folder_name(ended), folder_name(running), "half"}
 
 

@@ -15,15 +15,8 @@ from typing import ClassVar
 import pytest
 
 from skylift.drivers.sqlite_journal import SqliteJournal, read_journal
-from skylift.engine.journal import (
-    Event,
-    JournalDamaged,
-    JournalFormat,
-    JournalUnwritable,
-    RunResumed,
-    decode_event,
-    encode_event,
-)
+from skylift.engine.journal import Event, RunResumed, decode_event, encode_event
+from skylift.engine.journal_problems import JournalDamaged, JournalFormat, JournalUnwritable
 from skylift.model.codec import Malformed
 from skylift.testing.contracts.on_journals import ONE_OF_EACH, JournalContract, OpenJournal
 from skylift.testing.memory_journal import MemoryJournal

@@ -18,7 +18,8 @@ from skylift.drivers.chain_journal import JOURNAL as KIND
 from skylift.drivers.ed25519 import holds
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.fold import Standing, fold
-from skylift.engine.journal import EVENTS, JournalFormat, LossCounted, MovesAsked, RunTakenUp, StepWaits
+from skylift.engine.journal import EVENTS, LossCounted, MovesAsked, RunTakenUp, RunWarned, StepWaits
+from skylift.engine.journal_problems import JournalFormat
 from skylift.fleet.mandate import read_mandate, write_mandate
 from skylift.planning.text import PlanFormat, read_plan, write_plan
 
@@ -41,8 +42,9 @@ OF_FLEETS = {
 }
 """Actions on empty hosts, which no plan file has: a run over a fleet makes them from its mandate."""
 TAKEN_UP = HERE / "journal-2-taken-up.sqlite"
-LATER = {LossCounted.kind, RunTakenUp.kind}
-"""Kinds of event that are younger than the other journals."""
+WARNED = HERE / "journal-2-warned.sqlite"
+LATER, LATEST = {LossCounted.kind, RunTakenUp.kind}, {RunWarned.kind}
+"""Kinds of event that are younger than the other journals, and than these."""
 WRITTEN = {
     PLAN: "7a11f9051b676f4ab84655db42be8c32af6bef0f22c5d39d17afc9cecc4cd2ba",
     PARKING_PLAN: "19058ad9ee58c1903d76f2c105e17e6a47c2b7d3186226adb04dfb2f30a60692",
@@ -59,6 +61,7 @@ WRITTEN = {
     OLD_JOURNAL: "fb2af0e69425646442a4a30690f1ce29a3c06d7193c45a45595dfee98e473588",
     FLEET_JOURNAL: "64eeec4eae553d6d9d5a7e08de513b3acc25df1c27efd4d49aa59f1509aae8c4",
     TAKEN_UP: "f384fc0b9565041802752259789b8bcb867645a984d4ecdc7c676855ee73de14",
+    WARNED: "09c06edf58a0450d9db85fb908efe66ec58dfd77ee9b07a0e0e19db9a8b2f344",
     MANDATE: "41ac46373fb387e26eaf2e06c5ebd0835cd9d6f40bc2dfe1da1d1791d516e45f",
     JOURNAL: "244bdb7b7754adae35cdd7e7585fb13b33e95f7f28f7be75d301d816c2930b35",
 }
@@ -116,6 +119,15 @@ def test_a_journal_of_a_run_that_was_taken_up_says_what_users_had_lost(tmp_path:
     assert fold(events).lost == LossCounted(3, 1, {"glance": 7250}, 2000)
 
 
+def test_a_journal_of_a_way_back_says_what_did_not_hold_it(tmp_path: Path) -> None:
+    journal = SqliteJournal(Path(shutil.copy(WARNED, tmp_path)))
+    events = journal.events()
+    journal.close()
+
+    assert {event.kind for event in events} >= LATEST
+    assert fold(events).warned["loss-budget.spent"].sentence.startswith("6 requests failed")
+
+
 def test_a_journal_of_format_1_is_refused_in_words_for_it_does_not_know_all_that_may_be_said(
     tmp_path: Path,
 ) -> None:
@@ -131,7 +143,8 @@ def test_a_journal_of_format_2_tells_the_same_story_and_its_seals_hold(tmp_path:
 
     run = fold(events)
 
-    assert {event.kind for event in events} == EVENTS.keys() - {MovesAsked.kind, StepWaits.kind} - LATER
+    of_fleets = {MovesAsked.kind, StepWaits.kind}
+    assert {event.kind for event in events} == EVENTS.keys() - of_fleets - LATER - LATEST
     assert run.standing is Standing.ABORTED
     assert run.plan == json.loads(PLAN.read_bytes())["digest"]
     assert (run.author, run.gated) == ("rey", frozenset())

@@ -82,7 +82,7 @@ def test_bad_pauses_the_run_what_runs_ends_and_nothing_fails_for_users(watching:
 
     resumed = watching.resume()
 
-    assert reported(paused) == (Why.GATE, "gate.bad", "the run was paused by gate errors: it says bad (0.7)")
+    assert reported(paused) == (Why.GATE, "gate.bad", "gate errors says bad (0.7)")
     assert paused.steps
     assert not paused.within(Phase.RUNNING, Phase.FAILED)
     assert resumed.standing is Standing.COMPLETED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -156,24 +156,25 @@ class Traveller:
         self.operator.does("plan", "--to", GOAL, "-o", str(file))
         return file
 
-    def applied(self, plan: Path, *words: str) -> tuple[Verb, RunFolder]:
-        """``skylift apply`` under way, and its run."""
+    def begun(self, *words: str) -> tuple[Verb, RunFolder]:
+        """What these words begin, under way, and its run."""
         known = len(self.operator.runs.known())
-        verb = self.operator.start("apply", str(plan), *words)
+        verb = self.operator.start(*words)
         return verb, self.operator.new_run(verb, known, limit_s=300)
 
     def comes_to(self, stop: Stop, file: Path) -> RunFolder:
         """The run of an upgrade that rests at a stop."""
         plan = read_plan(file.read_bytes())
         if stop.before is None:
-            verb, run = self.applied(file, "--yes")
+            verb, run = self.begun("apply", str(file), "--yes")
             self.pauses(run, verb, stop.step)
         else:
-            verb, run = self.applied(file, "--hold")
+            verb, run = self.begun("apply", str(file), "--hold")
             has = {step.stage for step in plan.steps}
             for stage in _GATED[: _GATED.index(stop.before)]:
                 if stage in has:
-                    self.operator.does("approve", stage.value)
+                    named = (s.id for s in plan.steps if s.stage is stage and s.no_return)
+                    self.operator.does("approve", stage.value, *(f"--no-return={step}" for step in named))
             ended = verb.end(RUN_S)
             assert ended.code == Exit.PAUSED, f"{ended.code}: {ended.remarks[-3000:]}\n{ended.answer}"
             self.operator.does("pause")
@@ -211,7 +212,10 @@ class Traveller:
             if not stop.changed:
                 self.operator.does("abort", "--reason", "there is nothing to take back")
             elif trip.offered.code == Exit.OK:
-                trip.ordeal = self.goes_through(back, stop.deaths)
+                # Where nobody dies, it is planned anew and run by one command (row 5).
+                one = ("rollback", "--apply", "--yes", "-o", str(self.file(f"{stop.name}-one")))
+                words = ("apply", str(back), "--yes") if stop.deaths else one
+                trip.ordeal = self.goes_through(*words, deaths=stop.deaths)
                 trip.back = self.operator.report()
         trip.away = watched.away
         trip.after, trip.after_schemas = self.settled(before), schemas(self.lab)
@@ -219,10 +223,10 @@ class Traveller:
             self.operator.ends("validate", "--clean-up")
         return trip
 
-    def goes_through(self, plan: Path, deaths: Iterable[Death]) -> Ordeal:
-        """A run of a plan to its end, killed on its way."""
+    def goes_through(self, *words: str, deaths: tuple[Death, ...] = ()) -> Ordeal:
+        """A run that these words begin, to its end; killed on its way."""
         began = time.time()
-        verb, run = self.applied(plan, "--yes")
+        verb, run = self.begun(*words)
         ordeal = Ordeal(self.lab, self.operator, run, began)
         ordeal.go_through(verb, deaths, limit_s=RUN_S)
         return ordeal

@@ -47,6 +47,8 @@ class Restored:
     """Those of the upgrade, made before its backups, as they are after the restore."""
     away: dict[str, Away]
     after: dict[str, str]
+    up_schemas: dict[str, str]
+    """As the upgrade left them."""
     after_schemas: dict[str, str]
     after_things: dict[str, frozenset[str]]
 
@@ -75,16 +77,16 @@ def restored(traveller: Traveller) -> Restored:
     before, before_schemas, before_things = turned(lab), schemas(lab), things(lab)
     file, back = traveller.plan("whole"), traveller.file("restore")
     with Watched(lab) as watched:
-        verb, run = traveller.applied(file, "--yes")
+        verb, run = traveller.begun("apply", str(file), "--yes")
         traveller.pauses(run, verb, UNPINNED)
         unpinned = operator.ends("rollback", "-o", str(traveller.file("refused")))
         operator.does("resume", limit_s=RUN_S)
         up = operator.report()
-        made = _made(CoreCloud(lab))
+        made, up_schemas = _made(CoreCloud(lab)), schemas(lab)
         contracted = operator.ends("rollback", "-o", str(traveller.file("refused")))
         operator.does("rollback", "--restore", "-o", str(back))
         unapproved = operator.ends("apply", str(back))
-        ordeal = traveller.goes_through(back, ())
+        ordeal = traveller.goes_through("apply", str(back), "--yes")
         report = operator.report()
         witnesses: list[dict[str, Any]] = _report_of(traveller, str(run.id))["witnesses"]
     return Restored(
@@ -102,6 +104,7 @@ def restored(traveller: Traveller) -> Restored:
         witnesses=witnesses,
         away=watched.away,
         after=traveller.settled(before),
+        up_schemas=up_schemas,
         after_schemas=schemas(lab),
         after_things=things(lab),
     )

@@ -16,6 +16,7 @@ from tests.lab.operating import (
     standing,
 )
 from tests.lab.ordeal import STARTED, STOPPED, Death, Ordeal, survive
+from tests.lab.spied import Spy, secrets_of
 
 from skylift.app.inspect import observe_cloud
 from skylift.app.propose import verified
@@ -35,6 +36,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 GOAL = Upgrade(Release(2024, 1))
 ENOUGH = 5000
 BASELINE_S = 270
+ENOUGH_LOOKS = 200
 
 DEATHS = (
     Death(StepId("stage:openstack-2024.1@ctl2"), "at work", "ctl2"),
@@ -57,6 +59,8 @@ class Story:
     """The run that staged the artifact, as it stood when it was killed."""
     planning_s: float
     """CPU that a plan took once the cloud was inspected."""
+    spy: Spy
+    """Who looked at all processes meanwhile."""
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +70,17 @@ def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Story:
     operator = own_record(
         lab, folder, lambda record: record["policy"].update(baseline=baseline_s(BASELINE_S))
     )
-    staging = stage(lab, operator)
-    planning_s = plan_in_here(operator.record)
-    plan = folder / "up.plan"
-    operator.does("plan", "--to", "2024.1", "-o", str(plan))
-    known, began = len(operator.runs.known()), time.time()
-    verb = operator.start("apply", str(plan), "--yes")
-    run = operator.new_run(verb, known)
-    ordeal = Ordeal(lab, operator, run, began)
-    ordeal.go_through(verb, DEATHS)
-    return Story(ordeal, read_plan(plan.read_bytes()), staging, planning_s)
+    with Spy(secrets_of(lab)) as spy:
+        staging = stage(lab, operator)
+        planning_s = plan_in_here(operator.record)
+        plan = folder / "up.plan"
+        operator.does("plan", "--to", "2024.1", "-o", str(plan))
+        known, began = len(operator.runs.known()), time.time()
+        verb = operator.start("apply", str(plan), "--yes")
+        run = operator.new_run(verb, known)
+        ordeal = Ordeal(lab, operator, run, began)
+        ordeal.go_through(verb, DEATHS)
+    return Story(ordeal, read_plan(plan.read_bytes()), staging, planning_s, spy)
 
 
 def stage(lab: Lab, operator: Operator) -> Run:
@@ -161,6 +166,18 @@ def test_no_command_was_started_twice_by_the_hosts_own_logs(story: Story) -> Non
 
     assert {job: times for job, times in started.items() if times != 1} == {}
     assert all(job.endswith(".1") for _, job in started), "a second attempt was made"
+
+
+def test_no_secret_of_the_cloud_is_in_what_a_run_is_told_by(story: Story, report: dict[str, Any]) -> None:
+    """Issue 5, proof 4: plans, journals, reports, output, jobs on hosts, logs, and all processes."""
+    ordeal, own = story.ordeal, story.ordeal.operator.record.parent
+    ordeal.operator.does("report", "--html", str(own / "report.html"))
+    written = [path.name for path in own.rglob("*") if path.is_file()]
+
+    assert report["requests"]
+    assert {"up.plan", "report.html", "journal"} <= set(written), written
+    assert story.spy.looks > ENOUGH_LOOKS
+    assert (story.spy.seen, [*story.spy.left(ordeal.lab, own, ordeal.began)]) == (set(), [])
 
 
 def test_each_phase_of_each_schema_ran_once_by_the_hosts_own_logs(story: Story) -> None:

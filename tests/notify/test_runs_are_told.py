@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -18,10 +19,11 @@ from skylift.app.control import tell
 from skylift.app.notify import tell_what_is_left, untold
 from skylift.app.outbox import OutboxFile
 from skylift.app.subject import Upgrading
+from skylift.app.take_up import take_up
 from skylift.app.wiring import open_journal
 from skylift.drivers.notifier import send
 from skylift.engine.fold import Run, Standing
-from skylift.engine.operate import approve, pause
+from skylift.engine.operate import abort, approve, pause
 from skylift.model.ids import Epoch
 from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
 from skylift.planning.plan import Stage
@@ -105,6 +107,74 @@ def test_users_are_told_so_long_before_a_later_begin_as_they_wish_and_not_again(
     assert begins - 3600 <= told_at <= begins - 3590
 
 
+def windows(office: Office) -> Desk:
+    """The desk, its policy with windows, at the beginning of ten minutes in which none is open."""
+    desk = office.desk
+    policy = replace(desk.site.record.policy, windows=HOURLY)
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    desk.plan()
+    desk.cloud.pass_time((50 * 60 - desk.cloud.now % 3600) % 3600)
+    return desk
+
+
+def looked_in(desk: Desk) -> Run:
+    """As a worker does it."""
+    return take_up(desk.site, RUN, desk.bench, show=lambda _proposal: None)
+
+
+def test_users_are_told_when_the_window_opens_and_not_when_the_run_was_opened(office: Office) -> None:
+    desk = windows(office)
+    office.tells({"ops": NotifyEntry(Way.COMMAND), "users": replace(USERS, lead_min=5)})
+    text, opens = desk.plan(), Epoch(desk.cloud.now + 600)
+    apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL, detached=True)
+
+    looked_in(desk)
+    early = office.occasions()
+    desk.cloud.pass_time(opens - desk.cloud.now - 290)
+    looked_in(desk)
+    looked_in(desk)
+
+    at = f"{datetime.fromtimestamp(opens, UTC):%a %Y-%m-%d %H:%M} UTC"
+    assert early == ["window-awaited", "opened"]
+    assert office.of(Occasion.OPENED)[0].sentence.endswith(f"was opened by rey@console; it begins on {at}")
+    assert office.occasions() == [*early, "users-before"]
+    assert office.of(Occasion.USERS_BEFORE)[0].sentence.startswith(f"maintenance of sample from {at}: ")
+
+
+@pytest.mark.parametrize(
+    ("in_s", "told"), [(1800, ["users-before", "users-called-off"]), (7200, [])], ids=["told", "not told"]
+)
+def test_a_run_that_is_called_off_is_told_to_those_users_who_were_told_of_it(
+    office: Office, in_s: int, told: list[str]
+) -> None:
+    office.tells({"users": USERS})
+    desk, text = office.desk, office.desk.plan()
+    at = Epoch(desk.cloud.now + in_s)
+    apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL, at=at, detached=True)
+    looked_in(desk)
+
+    folder = desk.site.runs.find(None)
+    go_on(desk.site, folder, desk.bench, lambda j, a: abort(j, a, reason="not tonight", leave=False))
+    seen = standing(desk.site.runs, folder)
+    left = untold(desk.site.runs, desk.site.record, Upgrading(seen.plan), seen.events, now=desk.cloud.now)
+    with open_journal(folder) as journal:
+        tell_what_is_left(desk.site, folder, Upgrading(seen.plan), journal, bench=desk.bench)
+
+    assert office.occasions() == told
+    assert left.lines == []
+
+
+def test_when_the_next_update_is_due_is_told_once_a_run_is_completed(office: Office) -> None:
+    desk = office.desk
+    policy = replace(desk.site.record.policy, every="month")
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+
+    desk.apply(desk.plan())
+
+    assert office.occasions()[-3:] == ["completed", "update-due", "users-after"]
+    assert office.of(Occasion.UPDATE_DUE)[0].sentence.startswith("the next update is due on ")
+
+
 def test_who_waits_for_a_window_is_told_so_before_the_begin_and_meanwhile(office: Office) -> None:
     policy = replace(office.desk.site.record.policy, windows=HOURLY)
     office.desk.site = replace(office.desk.site, record=replace(office.desk.site.record, policy=policy))
@@ -170,7 +240,7 @@ def test_what_was_given_up_is_shown_and_told_when_an_operator_asks_for_it(office
     site = office.desk.site
     folder = site.runs.find(None)
     seen = standing(site.runs, folder)
-    before = untold(site.runs, site.record.notify, Upgrading(seen.plan), seen.events)
+    before = untold(site.runs, site.record, Upgrading(seen.plan), seen.events, now=site.clock())
     office.answers, office.got = lambda _what: None, []
 
     with open_journal(folder) as journal:
@@ -178,7 +248,7 @@ def test_what_was_given_up_is_shown_and_told_when_an_operator_asks_for_it(office
 
     assert before.lines == ["ops was not told of completed: code 1", "to tell it now: skylift notify"]
     assert office.occasions() == ["completed"]
-    assert untold(site.runs, site.record.notify, Upgrading(seen.plan), seen.events).lines == []
+    assert untold(site.runs, site.record, Upgrading(seen.plan), seen.events, now=site.clock()).lines == []
 
 
 def test_a_resume_tells_nothing_twice_and_what_a_dead_process_left_untold(office: Office) -> None:

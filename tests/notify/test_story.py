@@ -51,6 +51,9 @@ EVENTS: Sequence[Event] = (
 )
 
 
+ABORTED = (RunAborting("no", leave=True, actor="rey@console", at_ms=3), RunClosed(Outcome.ABORTED, 4))
+
+
 def told(events: Sequence[Event]) -> list[Notification]:
     return list(Story(Upgrading(PLAN)).goes_on(events))
 
@@ -68,9 +71,17 @@ def test_every_occasion_is_told_where_it_belongs() -> None:
         (9, "halted"),
         (10, "paused"),
         (12, "aborted"),
-        (12, "users-after"),
+        (12, "users-called-off"),
     ]
     assert [occasion for _, occasion in occasions[:2]] == ["opened", "users-before"]
+
+
+def test_a_run_that_is_given_up_once_users_could_notice_it_has_ended_for_them() -> None:
+    noticed = next(step.id for step in PLAN.steps if step.stage is not Stage.PREPARE)
+
+    last = told([EVENTS[0], StepStarted(noticed, 1, 2), *ABORTED])[-1]
+
+    assert last.occasion is Occasion.USERS_AFTER
 
 
 def test_what_failed_is_told_with_why_and_what_may_be_done() -> None:

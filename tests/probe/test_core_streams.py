@@ -102,6 +102,24 @@ def test_a_server_has_no_network_where_there_is_none_to_use(cloud: ApiStandIn, t
     assert {server["networks"] for server in cloud.core.things["servers"].values()} == {"none"}
 
 
+def test_what_is_gone_is_asked_for_no_more(cloud: ApiStandIn, tmp_path: Path) -> None:
+    """A restore loses the flavor that servers were made of (seen in the lab): users take another."""
+
+    def forgets(ex: Exchange) -> bool:
+        lost = ex.command == "POST" and b'"tiny"' in ex.sent
+        if lost:
+            cloud.core.flavors = [flavor for flavor in cloud.core.flavors if flavor["id"] != "tiny"]
+            ex.answer(400, {"badRequest": {"message": "Flavor tiny could not be found."}})
+        return lost
+
+    cloud.fault = forgets
+
+    seen = watched(cloud, tmp_path, BOOTS, until=["server-removal"])
+
+    assert bad(seen) == {("server-create", STATUS)}
+    assert ("server-boot", DONE) in {(s.stream, s.outcome) for s in seen}
+
+
 def test_nothing_is_booted_where_there_is_no_image(cloud: ApiStandIn, tmp_path: Path) -> None:
     cloud.images.clear()
 

@@ -223,7 +223,7 @@ def test_a_run_that_halted_says_so_and_shows_the_ways_out() -> None:
 def test_a_pause_by_the_loss_budget_is_a_problem_of_the_run() -> None:
     plan, events = run()
     cut = [e for e in events if not isinstance(e, RunClosed)]
-    spent = Reported("loss-budget.spent", "the run was paused to protect users", ())
+    spent = Reported("loss-budget.spent", "6 requests failed or were lost", ())
 
     report = told(plan, [*cut, RunPaused(Why.LOSS_BUDGET, spent, cut[-1].at_ms)], [])
 

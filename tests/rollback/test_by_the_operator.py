@@ -11,7 +11,8 @@ from tests.rollback.operated import BACK, GLANCE_OUT, apply_back, paused_at, run
 
 from skylift.app.account import judge, standing
 from skylift.app.approvals import Approval
-from skylift.app.conduct import CloudDrifted, OtherRecord, apply, go_on
+from skylift.app.as_planned import CloudDrifted, OtherRecord
+from skylift.app.conduct import apply, go_on
 from skylift.app.propose import PlanUnsafe
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.runs import Runs, RunUnknown

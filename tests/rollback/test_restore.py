@@ -66,6 +66,7 @@ def test_a_complete_run_is_restored_as_a_whole(desk: Desk, tmp_path: Path) -> No
     ended = apply_back(desk, back(desk))
 
     assert ended.standing is Standing.COMPLETED
+    assert ended.warned == {}, "what the plan announces is no news"
     assert releases(desk) == {"2023.1"}
     assert desk.cloud.rows == old
     assert desk.cloud.stores.torn == []

@@ -10,8 +10,9 @@ from tests.rollback.operated import BACK, GLANCE_OUT, apply_back, paused_at, way
 
 from skylift.app.account import standing
 from skylift.app.approvals import Approval
+from skylift.app.as_planned import CloudDrifted
 from skylift.app.clean_up import clean_up, in_its_place
-from skylift.app.conduct import CloudDrifted, apply
+from skylift.app.conduct import apply
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.samples import witness_label
 from skylift.cli.views import plan as plan_view

@@ -65,7 +65,7 @@ def test_what_rey_planned_and_ann_applied_is_proved_of_both(team: Team) -> None:
     ended = apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
 
     runs = team.desk.site.runs
-    plan, journal, _ = verify(runs, runs.find(None), team.signers)
+    plan, journal, _ = verify(runs, runs.find(None), team.desk.site.record)
     assert ended.standing is Standing.COMPLETED
     assert plan.says.endswith("sealed by rey")
     assert journal.says.endswith(f"sealed by ann ({ended.length})")
@@ -105,6 +105,16 @@ def test_a_plan_is_applied_to_its_last_minute_and_not_after_it(team: Team) -> No
 
     with pytest.raises(PlanExpired, match="it was sealed 72 h ago, for 72 h"):
         apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal)
+
+
+def test_a_plan_that_will_no_longer_be_valid_when_it_begins_is_refused_at_once(team: Team) -> None:
+    text, seal = team.plan()
+    at = Epoch(team.desk.cloud.now + 73 * HOUR_S)
+
+    with pytest.raises(PlanExpired):
+        apply(team.desk.site, RUN, text, team.desk.bench, approval=Approval.ALL, seal=seal, at=at)
+
+    assert team.desk.site.runs.known() == ()
 
 
 def test_a_run_that_was_begun_in_time_is_resumed_at_any_time(team: Team) -> None:

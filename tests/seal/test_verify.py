@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -84,8 +84,8 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
 
 
 def looked_at(home: Path, signers: Signers) -> dict[str, Proof]:
-    runs = Runs(home)
-    return {proof.document: proof for proof in verify(runs, runs.find(RUN), signers)}
+    runs, record = Runs(home), replace(sample_record(), signers=signers)
+    return {proof.document: proof for proof in verify(runs, runs.find(RUN), record)}
 
 
 def test_what_is_whole_holds_and_says_by_whom(sealed: Sealed) -> None:

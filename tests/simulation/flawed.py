@@ -56,6 +56,7 @@ FLAWS: dict[str, Flaw] = {
     "gives nothing back": Flaw("given back", _engine(engines.NeverGivesBack), (FaultKind.ABORT,)),
     "plans no way back into the pool": Flaw("batch", Product(plan=plans.never_lets_back)),
     "goes on after an abort": Flaw("given up", _engine(engines.GoesOnAfterAbort), (FaultKind.ABORT,)),
+    "pauses on its way back": Flaw("goes back", _engine(engines.HeldOnItsWayBack), site="keystone, back"),
     "plans nothing for a host": Flaw("goal", Product(plan=plans.forgets_a_host)),
     "plans a stop of what is in use": Flaw("in use", Product(plan=plans.stops_what_is_in_use)),
     "looks only once": Flaw(

@@ -79,7 +79,8 @@ class _Decides(Execution):
 
     @property
     def decision(self) -> Decision:
-        return decide(self._order, self.seen_as(self.run), at_once=self._limits.at_once)
+        seen, ended = self.seen_as(self.run), self._outlived.ended
+        return decide(self._order, seen, at_once=self._limits.at_once, ended=ended)
 
 
 class DeafToPauses(_Decides):
@@ -103,6 +104,14 @@ class NeverGivesBack(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, loans=())
+
+
+class HeldOnItsWayBack(Execution):
+    """Pauses for what users lose by the very code that it is to take back."""
+
+    def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
+        super().__init__(plan, journal, ports, limits=limits)
+        self.goes_back = False
 
 
 class StartsAll(Execution):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fleet import small_fleets
 from tests.record.conftest import PINNED, WHOLE
 
-from skylift.app.maintain import FleetDrifted, as_it_is
+from skylift.app.fleet_as_planned import FleetDrifted, as_it_is
 from skylift.app.propose_fleet import accepted
 from skylift.app.record_file import load_record
 from skylift.app.site import digest_of_record

@@ -20,7 +20,8 @@ from skylift.drivers.ed25519 import KeyFile
 from skylift.drivers.postgres import VERSION
 from skylift.drivers.postgres_lease import LASTS_S, Token
 from skylift.drivers.postgres_store import PostgresStore
-from skylift.engine.journal import JournalDamaged, JournalFormat, Overtaken, RunResumed
+from skylift.engine.journal import Overtaken, RunResumed
+from skylift.engine.journal_problems import JournalDamaged, JournalFormat
 from skylift.engine.problems import Holder, RunHeld, SignerNeeded
 from skylift.engine.store_problems import (
     LeaseLost,

@@ -86,7 +86,7 @@ def test_a_driver_that_is_killed_at_any_moment_is_taken_over(crew: Crew, undistu
     assert_all_was_done_once(crew, undisturbed)
     assert crew.ended.count(-signal.SIGKILL) == len(taken_over)
     assert [t.events for t in taken_over if t.under_way and t.by_the_other][KILLS - 1 :], taken_over
-    proofs = verify(crew.site.runs, crew.site.runs.find(RUN), {})
+    proofs = verify(crew.site.runs, crew.site.runs.find(RUN), crew.site.record)
     assert all(proof.holds for proof in proofs), proofs
     drives = [d for row in audit_rows(crew.site.runs) if (d := read_deed(row.body)).verb == "take up"]
     assert [d.outcome for d in drives].count("begun") > KILLS

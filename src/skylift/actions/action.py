@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skylift.model.ids import Seconds
+from skylift.model.ids import HostName, Seconds
 from skylift.model.problem import Remedy
 from skylift.ports import Ports
 
@@ -97,6 +97,11 @@ class Action(ABC):
     def cuts(self) -> bool:
         """Whether what users have in hand where this is done is cut, so that nothing may be."""
         return False
+
+    @property
+    def runs_on(self) -> HostName | None:
+        """Where it starts a long command, which may outlive the step; none if it starts none."""
+        return None
 
     @property
     def if_late(self) -> tuple[Remedy, ...]:

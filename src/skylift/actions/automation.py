@@ -9,6 +9,7 @@ from typing import ClassVar
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
 from skylift.actions.job import observe_job
 from skylift.model.automation import AutomationEntry
+from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Remedy, Transient
 from skylift.ports import Command, Ended, Ports
 
@@ -43,6 +44,10 @@ class PauseAutomation(Action):
     @property
     def title(self) -> str:
         return f"pause {self.name}"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.entry.host
 
     @property
     def if_late(self) -> tuple[Remedy, ...]:
@@ -84,6 +89,10 @@ class GiveAutomationBack(Action):
     @property
     def title(self) -> str:
         return f"let {self.name} go on"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.entry.host
 
     @property
     def if_late(self) -> tuple[Remedy, ...]:

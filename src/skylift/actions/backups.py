@@ -71,6 +71,10 @@ class BackUpDatabase(Action):
     def title(self) -> str:
         return f"back up database {self.database} on {self.host}"
 
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
     def observe(self, ports: Ports) -> Progress:
         return observe_job(ports, self.host, self.title)
 
@@ -96,6 +100,10 @@ class RehearseRestore(Action):
     @property
     def title(self) -> str:
         return f"restore the backup of {self.backup.database} on a scratch server on {self.backup.host}"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.backup.host
 
     def observe(self, ports: Ports) -> Progress:
         accept = "or go on with a backup that nobody has tried: skylift skip STEP --reason WHY"
@@ -131,6 +139,10 @@ class RestoreDatabase(Action):
     @property
     def title(self) -> str:
         return f"restore database {self.backup.database} from {self.backup}"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.backup.host
 
     def observe(self, ports: Ports) -> Progress:
         """Done when the command has ended well and the database has its old schema.

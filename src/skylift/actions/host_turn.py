@@ -37,6 +37,10 @@ class RebootHost(Action):
         return f"reboot {self.host}"
 
     @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Look at it past the network."""
         return (Remedy(Fix.REPAIR, f"look at the console of {self.host}, and power it on if it is off"),)

@@ -49,6 +49,10 @@ class MigrateSchema(Action):
     def title(self) -> str:
         return f"{self.phase} the schema of {self.component}"
 
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
     def observe(self, ports: Ports) -> Progress:
         """Done when the command has ended well and the databases show their heads.
 

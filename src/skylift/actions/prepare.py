@@ -45,6 +45,10 @@ class StageArtifact(Action):
     def title(self) -> str:
         return f"stage artifact {self.artifact.name} on {self.host} and verify it"
 
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
     def observe(self, ports: Ports) -> Progress:
         return observe_job(ports, self.host, self.title)
 
@@ -72,6 +76,10 @@ class CheckReadiness(Action):
     @property
     def title(self) -> str:
         return f"ask {self.component} on {self.host} whether it is ready for the new release"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
 
     def observe(self, ports: Ports) -> Progress:
         """Done on ready or warning.

@@ -32,6 +32,10 @@ class RunBeforeStart(Action):
     def title(self) -> str:
         return f"{self.name} on {self.host} before {self.service} starts"
 
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
     def observe(self, ports: Ports) -> Progress:
         accept = "or let users notice the start, and go on without it: skylift skip STEP --reason WHY"
         return observe_job(ports, self.host, self.title, Remedy(Fix.ACCEPT, accept))

@@ -27,6 +27,10 @@ class RunCommand(Action):
     def title(self) -> str:
         return f"run {self.name} of {self.component} on {self.host}"
 
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
     def observe(self, ports: Ports) -> Progress:
         return observe_job(ports, self.host, self.title)
 

@@ -92,6 +92,10 @@ class StartService(Action):
     def title(self) -> str:
         return f"start {self.unit} on {self.host}"
 
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
+
     def observe(self, ports: Ports) -> Progress:
         """Done when the unit is active.
 
@@ -126,6 +130,10 @@ class AwaitHealthy(Action):
     @property
     def title(self) -> str:
         return f"wait until {self.unit} on {self.host} {'answers' if self.port else 'runs'}"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
 
     def observe(self, ports: Ports) -> Progress:
         """Done when the process itself, not the link, shows the artifact.

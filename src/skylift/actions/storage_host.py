@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
 from skylift.actions.host_turn import RebootHost
+from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Remedy
 from skylift.model.storage import StorageHost, against_stop, missing, not_anew, told_lacking
 from skylift.ports import Ended, NoJob, Ports
@@ -95,6 +96,10 @@ class RebootStorageHost(Action):
     @property
     def title(self) -> str:
         return f"{self.reboot.title} when the storage cluster lets it stop"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.reboot.runs_on
 
     @property
     def if_late(self) -> tuple[Remedy, ...]:

@@ -60,6 +60,10 @@ class RebootVolumeHost(Action):
         return f"{self.reboot.title} when all that it exports is saved"
 
     @property
+    def runs_on(self) -> HostName | None:
+        return self.reboot.runs_on
+
+    @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Look at it past the network, and at who has its volumes."""
         who = "see who has its volumes: openstack volume list --all-projects --long"

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 from skylift.app.runs import Runs
 from skylift.app.wiring import asked, heads_of, open_audit
-from skylift.engine.journal import JournalDamaged, Overtaken
+from skylift.engine.journal import Overtaken
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.codec import Malformed, canonical, decode, encode
 from skylift.model.ids import RunId
 from skylift.model.problem import Fix, Problem, Refused, Remedy
 
 BEGUN = "begun"
 CUT_SHORT = "cut short"
-"""Ended by no problem and no exit code: a bug, or an operator's second Ctrl-C."""
+"""Ended by no problem and no exit code: an operator's second Ctrl-C, or words that were not understood."""
 
 
 class AuditDamaged(Refused):

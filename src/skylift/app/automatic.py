@@ -1,4 +1,4 @@
-"""A run that costs users more than the policy allows is taken back by itself, if the policy says so.
+"""A run that costs users too much, or whose new code fails, is taken back by itself, if the policy says so.
 
 What is due follows from the journals alone, so that a process which dies between the pause and the way back
 loses nothing: whoever resumes the run finds it due, and whoever resumes the way back goes on with that.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skylift.app.approvals import Approval
+from skylift.app.as_planned import CloudDrifted
 from skylift.app.bench import Bench
-from skylift.app.conduct import CloudDrifted, apply, approved_plan
+from skylift.app.conduct import apply, approved_plan
 from skylift.app.plan_seal import seal_plan
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback
@@ -31,14 +32,15 @@ from skylift.planning.text import digest_of
 def is_due(site: Site, folder: RunFolder) -> bool:
     """Whether the policy wants this run taken back, and nobody has begun to.
 
-    It is an upgrade that rests because the loss budget was spent, or a validation failed; once at most.
+    It is an upgrade that rests because the loss budget was spent, or because new code does not live, work or
+    leave users' resources alone; once at most.
     """
     if site.record.policy.rollback != AUTOMATIC or folder.of_fleet:
         return False
     with open_journal(folder) as journal:
         plan, run = approved_plan(folder, journal), fold(journal.events())
     # It was closed for a way back whose own run is not here: the process died between the two.
-    wanted = is_spoilt(run, site.record.policy) or taken_back_by(run) is not None
+    wanted = is_spoilt(plan, run, site.record.policy) or taken_back_by(run) is not None
     return wanted and isinstance(plan.goal, Upgrade) and not any(ways_back(site.runs, run.id))
 
 
@@ -83,7 +85,8 @@ def take_back_by_itself(
     if site.signer is not None:
         valid_h = site.record.policy.plan_valid_h
         seal = seal_plan(digest_of(proposal.plan), site.signer, now=site.clock(), valid_h=valid_h)
-    approval = Approval.HOLD if site.record.policy.approvals else Approval.ALL
+    policy = site.record.policy
+    approval = Approval.HOLD if policy.approvals or policy.second_person else Approval.ALL
     text = proposal.text
     return apply(site, run, text, bench, approval=approval, seal=seal, detached=detached, check=still_due)
 

@@ -6,13 +6,11 @@ import calendar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from skylift.app.subject import touches_users
+from skylift.app.subject import Subject
 from skylift.app.windows import Windows
 from skylift.engine.fold import Run, Standing
-from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch
 from skylift.model.record import Policy
-from skylift.planning.plan import Plan
 
 MONTHS = {"month": 1, "quarter": 3, "half-year": 6}
 """What a policy may say, beside ``week``."""
@@ -30,11 +28,9 @@ class NextUpdate:
     """Both in words, with the command that begins then."""
 
 
-def next_update(policy: Policy, plan: Plan, run: Run) -> NextUpdate | None:
-    """What follows a run: none if the policy says never, the run is open, only prepared, or went back."""
-    if policy.every == Policy().every or run.standing is not Standing.COMPLETED or not touches_users(plan):
-        return None
-    if isinstance(plan.goal, Rollback):
+def next_update(policy: Policy, subject: Subject, run: Run) -> NextUpdate | None:
+    """What follows a run: none if the policy says never, it is open, or nothing follows one of its kind."""
+    if policy.every == Policy().every or run.standing is not Standing.COMPLETED or not subject.recurs:
         return None
     windows = Windows(policy)
     ended = datetime.fromtimestamp(run.last_ms // 1000, windows.zone)

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from skylift.app.approvals import Approval, gates_of, signer_name
+from skylift.app.approvals import Approval, approved_of, asked_by
+from skylift.app.as_planned import OtherRecord, as_planned, set_out, sets_out
+from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
 from skylift.app.holders import await_holder
-from skylift.app.inspect import observe_cloud
 from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
-from skylift.app.open_runs import none_open
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
@@ -23,54 +22,24 @@ from skylift.app.samples import witness_label
 from skylift.app.site import Site
 from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
-from skylift.app.taken_back import take_over, went_on
-from skylift.app.used_plans import used
-from skylift.app.windows import Windows
+from skylift.app.windows import Windows, steps_left
 from skylift.app.wiring import hold, holds, open_journal, worker_on
 from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Journal
+from skylift.engine.journal import Journal, milliseconds
+from skylift.engine.ledger import Ledger
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
-from skylift.model.goal import Restore, Rollback
-from skylift.model.ids import Digest, Epoch, RunId, StepId
-from skylift.model.problem import Fix, Refused, Remedy
-from skylift.planning.facts import Drift, drift, facts_of
+from skylift.engine.verbs import Kind, said_to
+from skylift.model.goal import Rollback
+from skylift.model.ids import Epoch, RunId, StepId
 from skylift.planning.plan import Plan, Stage
 from skylift.planning.text import PlanChanged, digest_of, read_plan
 
 _HOLDING = 2
 """Threads beside those of the steps in flight, so that silent hosts do not keep what is held from lasting."""
-
-
-class CloudDrifted(Refused):
-    """The cloud is not what the plan was made for."""
-
-    code = "plan.drifted"
-
-    def __init__(self, changes: tuple[Drift, ...], *, again: str, used: str = "") -> None:
-        before = f"this very plan was run before, {used}; " if used else ""
-        super().__init__(
-            f"{before}the cloud has changed since this plan was made:"
-            + "".join(f"\n  {change}" for change in changes),
-            Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
-            Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect"),
-        )
-
-
-class OtherRecord(Refused):
-    """A plan was made from another record, or from another state of this one."""
-
-    code = "plan.other-record"
-
-    def __init__(self, plan: Digest, here: Digest, again: str) -> None:
-        super().__init__(
-            f"this plan was made from another record: from {plan[:19]}, and this one is {here[:19]}",
-            Remedy(Fix.RETRY, f"plan again from this record: {again}"),
-            Remedy(Fix.REPAIR, "or name the record it was made from: skylift --cloud PATH apply FILE"),
-        )
 
 
 def apply(
@@ -80,6 +49,7 @@ def apply(
     bench: Bench,
     *,
     approval: Approval,
+    named: tuple[StepId, ...] = (),
     seal: bytes | None = None,
     at: Epoch | None = None,
     detached: bool = False,
@@ -87,9 +57,9 @@ def apply(
 ) -> Run:
     """Run the plan in ``text``, of which ``seal`` lies beside it, until it is complete, halted or paused.
 
-    Not before ``at``, and not while no window is open for its first steps: it waits for that, and for both
-    before it looks at the cloud. ``detached``, it is opened at once and left to workers, which wait for a
-    window. ``check`` may refuse it, too, once the cloud is held.
+    It is opened at once; its first step starts not before ``at``, and not while no window is open for it:
+    then the cloud is looked at again, and until then nothing is held. ``detached``, it is left to workers.
+    ``named`` are points of no return that it may pass. ``check`` may refuse it, too, once the cloud is held.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
@@ -97,6 +67,7 @@ def apply(
         OtherRecord, CloudDrifted: it is not for this cloud as it is now.
         RunUnknown, RunRefuses, StepRefuses: the run that it takes back is not here, or not at rest.
         NotApproved: something in it needs an approval, and nothing was said of it.
+        NoReturnUnnamed: a step was named that is no point of no return.
         WindowTooShort: a step of it can end in no window.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
         RunHeld: another process works on this cloud.
@@ -106,69 +77,27 @@ def apply(
     trusted(site.signer, site.record.signers)
     again = plan.goal.again
     made_by = author(digest_of(plan), seal, site.record.signers, holds, again=again)
-    in_time(seal, holds, site.clock(), again=again)
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest, again)
-    gates = gates_of(site, plan, made_by, approval)
+    said = approved_of(site, plan, made_by, approval, named=named)
+    if said.unnamed:
+        bench.remark(f"approved, and no step alone leads back from it: {', '.join(said.unnamed)}")
+
+    windows, gated = Windows(site.record.policy), frozenset(said.gates.stages)
+    to_come = Run(run, plan.cloud, digest_of(plan), frozenset(said.no_returns), "", 0, gated=gated)
+    to_come = replace(to_come, not_before_ms=milliseconds(at or Epoch(0)))
+    windows.require(steps_left(Order.of(plan), to_come), site.clock(), again=again)
+    begins = Upgrading(plan).begins(windows, to_come, site.clock())
+    in_time(seal, holds, begins or site.clock(), again=again)
 
     def still_true() -> None:
         check()
-        in_time(seal, holds, site.clock(), again=again)
-        _as_planned(site, run, plan)
+        as_planned(site, run, plan)
+        if begins is None:
+            set_out(site, run, plan)
 
-    if detached:
-        windows = Windows(site.record.policy)
-        windows.require(Order.of(plan), _nothing_yet(plan), site.clock(), again=again)
-    else:
-        _await_start(site, plan, run, bench=bench, at=at)
-    approved = plan.no_returns if approval is Approval.ALL else ()
-    start = Start(text, seal, gates, approved, detached)
+    start = Start(text, seal, said.gates, said.no_returns, detached, at, waits=begins is not None)
     return begin(site, run, plan, start, bench=bench, check=still_true)
-
-
-def _as_planned(site: Site, run: RunId, plan: Plan) -> None:
-    """See that nothing has changed since the plan was made, and take over the run that it takes back.
-
-    Raises:
-        RunOpen, RunUnknown, RunRefuses, StepRefuses, CloudDrifted: as ``apply``.
-    """
-    goal = plan.goal
-    back = goal if isinstance(goal, Rollback) else None
-    none_open(site, digest_of(plan), of_fleet=False, but=back.run if back else None)
-    further = went_on(site, back) if back else ()
-    now = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
-    if site.runs.store is not None:
-        # What could not be asked for that is no change of the cloud.
-        site.runs.store.lease.look()
-    if changes := (*further, *drift(plan, facts_of(now, site.record))):
-        raise CloudDrifted(changes, again=goal.again, used=used(site.runs, digest_of(plan)))
-    if back:
-        take_over(site, back, asked_by(site), run)
-
-
-def _nothing_yet(plan: Plan) -> Run:
-    """A run of a plan as it is before it is opened."""
-    return Run(RunId(""), plan.cloud, Digest(""), frozenset(), "", 0)
-
-
-def _await_start(site: Site, plan: Plan, run: RunId, *, bench: Bench, at: Epoch | None) -> None:
-    """Wait until ``at``, and until a window is open for the first step that there is."""
-    windows, order, now = Windows(site.record.policy), Order.of(plan), site.clock()
-    begun = _nothing_yet(plan)
-    windows.require(order, begun, now, again=plan.goal.again)
-    first = decide(order, begun, at_once=site.record.policy.at_once)
-    wanted = max(now, at or now)
-    until = max(wanted, windows.waits_until(order, begun, first, wanted) or wanted)
-    if until <= now:
-        return
-    bench.remark(f"waiting until {windows.told(until)}; nothing is looked at or held before")
-    site.runs.make_home()
-    teller = Teller(site, Upgrading(plan), bench)
-    teller.announce(run, until, window=until > wanted)
-    while site.clock() < until:
-        if bench.asked_to_stop():
-            raise KeyboardInterrupt
-        teller.bench.pause()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +113,10 @@ class Start:
     """The points of no return that may be passed."""
     detached: bool = False
     """Whether it is left to workers once it is opened."""
+    not_before: Epoch | None = None
+    """When its first step may start at the earliest."""
+    waits: bool = False
+    """Whether it begins later, for that or for a window."""
 
 
 def begin(
@@ -195,7 +128,11 @@ def begin(
     bench: Bench,
     check: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest."""
+    """Hold the cloud, ``check`` that the plan may run, open a run of it, and drive it to rest.
+
+    Raises:
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
+    """
     asked, digest, seal = asked_by(site), digest_of(plan), start.seal
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
@@ -211,13 +148,15 @@ def begin(
                 approved=start.approved,
                 asked=asked,
                 gates=start.gates,
+                not_before=start.not_before,
             )
-            forget_old_jobs(site, site.record.hosts)
+            rested = fold(journal.events())
             if start.detached:
-                return fold(journal.events())
-            work_on(site, plan, journal, folder=folder, bench=bench)
+                return rested
+            if not start.waits:
+                rested = _drive_on(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -235,19 +174,15 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         plan = approved_plan(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.of(plan)):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                rested = work_on(site, plan, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-        return to_rest(site, plan, journal, folder=folder, bench=bench)
-
-
-def asked_by(site: Site) -> Asked:
-    """Who works here, and that it is now."""
-    return Asked(site.actor, site.clock(), signer_name(site))
+        return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
 
 
 def free_for(site: Site, run: RunId) -> None:
@@ -257,21 +192,28 @@ def free_for(site: Site, run: RunId) -> None:
         raise RunHeld(holder)
 
 
-def to_rest(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    """Look once more, now that others may take the cloud, and drive what was asked for until just now.
+def to_rest(site: Site, plan: Plan, journal: Journal, rested: Run, *, folder: RunFolder, bench: Bench) -> Run:
+    """Look once more, now that others may take the cloud, and drive what was said since the run ``rested``.
 
     Whoever says a word while we hold the cloud leaves it to us; so a word that came after our last look
-    must not be left to nobody.
+    must not be left to nobody. What was waited for in vain is not waited for anew without a word.
     """
-    order, at_once = Order.of(plan), site.record.policy.at_once
+    order, at_once, windows = Order.of(plan), site.record.policy.at_once, Windows(site.record.policy)
+    subject, acted_on = Upgrading(plan), rested.length
     while not decide(order, run := fold(journal.events()), at_once=at_once).over:
+        if subject.begins(windows, run, site.clock()):
+            await_begin(site, subject, journal, folder=folder, bench=bench)
+            acted_on = 0  # its time has come, or somebody ended the waiting
+            continue
+        if run.length <= acted_on:
+            break
         try:
             with hold(site, folder.id):
                 take_up(journal, asked_by(site))
-                work_on(site, plan, journal, folder=folder, bench=bench)
+                acted_on = work_on(site, plan, journal, folder=folder, bench=bench).length
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
-    if not is_spoilt(run, site.record.policy):  # else there is something to do yet, by whoever is there
+    if not is_spoilt(plan, run, site.record.policy):  # else there is something to do yet, by whoever is there
         site.runs.rested(folder.id, run.length)
     return run
 
@@ -299,12 +241,24 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     return plan
 
 
-def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
+def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Drive the run to rest; one that begins later is left as it is, to be waited for with nothing held.
+
+    Before the first step of one that was opened earlier the cloud is looked at again. Returns the run as it
+    was then: a word may have come since.
+    """
+    if look_in(site, Upgrading(plan), journal, folder=folder, bench=bench) is not None:
+        return fold(journal.events())
+    sets_out(site, plan, journal)
+    return _drive_on(site, plan, journal, folder=folder, bench=bench)
+
+
+def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     """Drive the run to rest; while only a closed window holds it up, wait for the next one, unmeasured."""
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
-        windows.require(order, begun, site.clock(), again=plan.goal.again)
+        windows.require(steps_left(order, begun), site.clock(), again=plan.goal.again)
 
     def closed_until() -> Epoch | None:
         run = fold(journal.events())
@@ -312,6 +266,7 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
         return windows.waits_until(order, run, chosen, site.clock())
 
     while True:
+        rested = fold(journal.events())
         if until := closed_until():
             bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
             teller.window(folder.id, until)
@@ -319,18 +274,20 @@ def work_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, benc
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
             take_up(journal, asked_by(site))
-        _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
+        rested = _drive(site, plan, journal, folder=folder, bench=teller.bench, windows=windows)
         if closed_until() is None:
             break
     teller.finish()
+    return rested
 
 
 def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
     """Wait with nothing under way; false if the run was paused meanwhile."""
+    ledger = Ledger(journal)
     while site.clock() < until:
-        if bench.asked_to_stop() and fold(journal.events()).pause is None:
+        if bench.asked_to_stop() and ledger.catch_up().pause is None:
             pause(journal, asked_by(site))
-        run = fold(journal.events())
+        run = ledger.catch_up()
         if run.pause or run.abort:
             return run.abort is not None
         bench.pause()
@@ -363,7 +320,5 @@ def _drive(
             ThreadPoolExecutor(max(len(gates), 1)) as asking,
             measured(site, folder, journal, bench=bench, loss=loss, resumed=begun, outage=outage) as guard,
         ):
-            if isinstance(plan.goal, Restore):
-                # What is restored is down on purpose, and with it whatever asks it: a pause would keep it so.
-                return drive(execution, around)
-            return drive(execution, replace(around, guard=guard, gate=GateGuard(gates, site.ask, asking)))
+            gate = GateGuard(gates, site.ask, asking, waits=not isinstance(plan.goal, Rollback))
+            return drive(execution, replace(around, guard=guard, gate=gate))

@@ -17,6 +17,7 @@ from skylift.engine.decide import Order
 from skylift.engine.fold import Run
 from skylift.engine.guards import gives_back
 from skylift.engine.journal import Journal
+from skylift.engine.verbs import Kind, said_to
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.planning.plan import Stage
@@ -60,10 +61,12 @@ def tell(folder: RunFolder, say: Callable[[Journal, Order], Run], *, steps: Coll
     with open_journal(folder) as journal:
         if folder.of_fleet:
             known_steps(account_of(approved_mandate(folder, journal), journal.events(), None).steps, steps)
-            return say(journal, NO_ORDER)
+            with said_to(Kind.HOSTS):
+                return say(journal, NO_ORDER)
         plan = approved_plan(folder, journal)
         known_steps((known.id for known in plan.steps), steps)
-        return say(journal, Order.of(plan))
+        with said_to(Kind.of(plan)):
+            return say(journal, Order.of(plan))
 
 
 class FleetOrder(Order):

@@ -48,7 +48,7 @@ class FleetAccount:
     @property
     def left(self) -> dict[HostName, str]:
         """Every host that is neither through nor under way, with what keeps it; empty if it may yet begin."""
-        held = dict.fromkeys(self.mandate.left_out, "the plan leaves it out: see skylift plan")
+        held = dict.fromkeys(self.mandate.left_out, "the plan leaves it out, and said why as it was made")
         rest = [h for h in self.mandate.hosts if h not in {*self.done, *self.under_way}]
         return {host: self._trouble(host) for host in rest} | held
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from skylift.app.fleet_report import fleet_report
 from skylift.app.runs import RunFolder
+from skylift.app.schedule import begins_at
 from skylift.app.site import Site
 from skylift.app.subject import Got, minutes
+from skylift.app.windows import Windows
 from skylift.engine.fold import Run
-from skylift.fleet.mandate import Mandate
+from skylift.fleet.mandate import Mandate, Purpose
 from skylift.fleet.verdict import Way
-from skylift.model.ids import StepId
+from skylift.model.ids import Epoch, StepId
 from skylift.planning.plan import Stage
 
 STAGE = Stage.DATA_PLANE
@@ -49,6 +51,10 @@ class Maintaining:
     @property
     def touches_users(self) -> bool:
         return True
+
+    @property
+    def recurs(self) -> bool:
+        return self.mandate.purpose is not Purpose.DRAIN
 
     @property
     def lasts(self) -> str:
@@ -96,8 +102,14 @@ class Maintaining:
     def halted_by(self, _step: StepId) -> str:
         return ""
 
-    def awaiting(self, run: Run) -> tuple[Stage, ...]:
-        return tuple(sorted(run.gated, key=list(Stage).index))
+    def awaiting(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        return dict.fromkeys(sorted(run.gated, key=list(Stage).index), ())
+
+    def begins(self, windows: Windows, run: Run, now: Epoch) -> Epoch | None:
+        # Approved later, it begins with the resume that follows: until then nobody waits for a time.
+        if run.gated:
+            return None
+        return begins_at(run, now, lambda moment: windows.opens(self.mandate.policy.host_s, moment))
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
         seen = fleet_report(site, folder, remark)

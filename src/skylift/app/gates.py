@@ -1,4 +1,4 @@
-"""The engine's second guard: asks the record's gates beside the run, and pauses it for a human."""
+"""The engine's second guard: asks the record's gates beside the run; one that is not good needs a human."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class GateBad(Refused):
 
     def __init__(self, name: str, saw: str) -> None:
         super().__init__(
-            f"the run was paused by gate {name}: it says bad ({saw})",
+            f"gate {name} says bad ({saw})",
             Remedy(Fix.REPAIR, "see what it watches, and mend that; what ran last: skylift status"),
             Remedy(Fix.RETRY, "when it says good again: skylift resume"),
-            Remedy(Fix.ROLL_BACK, "or give the run up and let it give back what it took: skylift abort"),
+            Remedy(Fix.ROLL_BACK, "or give it up: skylift abort --reason WHY gives back what it took"),
         )
 
 
@@ -37,7 +37,7 @@ class GateInconclusive(Refused):
     def __init__(self, name: str, saw: str, seconds: int) -> None:
         lasting = f" for {seconds} s" if seconds else ""
         super().__init__(
-            f"the run was paused because gate {name} says neither good nor bad{lasting}: {saw}",
+            f"gate {name} says neither good nor bad{lasting}: {saw}",
             Remedy(Fix.REPAIR, "see why it cannot tell"),
             Remedy(Fix.ACCEPT, "judge yourself; if it must be, take the gate out of the record"),
             Remedy(Fix.RETRY, "then let the run go on: skylift resume"),
@@ -47,21 +47,24 @@ class GateInconclusive(Refused):
 class GateGuard:
     """Asked before each tick; questions are asked by ``pool``, so that a slow gate holds nothing up.
 
-    The first answers are waited for and must be good: where nothing has begun, there is no patience.
+    The first answers are waited for and must be good: where nothing has begun, there is no patience. But for
+    a way back, which does not wait: no answer holds it.
     """
 
-    def __init__(self, gates: Gates, ask: Ask, pool: Executor) -> None:
+    def __init__(self, gates: Gates, ask: Ask, pool: Executor, *, waits: bool = True) -> None:
         self._gates = gates
         self._ask = ask
         self._pool = pool
+        self._waits = waits
         self._asked: dict[str, tuple[Epoch, Future[Answer]]] = {}
         self._unsure_since: dict[str, Epoch] = {}
 
     def __call__(self, _run: Run, now: Epoch) -> Problem | None:
         if not self._asked:
             self._asked = {name: (now, self._question(name)) for name in self._gates}
-            wait([question for _, question in self._asked.values()], timeout=_FIRST_S)
-            return self._judged(now, patient=False)
+            if self._waits:
+                wait([question for _, question in self._asked.values()], timeout=_FIRST_S)
+            return self._judged(now, patient=not self._waits)
         problem = self._judged(now, patient=True)
         for name, (asked_at, question) in self._asked.items():
             if question.done() and now - asked_at >= self._gates[name].every:

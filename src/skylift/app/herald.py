@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from skylift.app.outbox import Outbox, Settled
 from skylift.engine.journal import milliseconds
 from skylift.model.ids import Epoch
-from skylift.model.notification import Notification, NotifyEntry, Send
+from skylift.model.notification import Notification, NotifyEntry, Occasion, Send, announcement
 
 TRIES = 3
 _AGAIN_S = (5, 15)
@@ -48,6 +48,27 @@ class _Letter:
     tries: int = 0
     trying: Future[str | None] | None = None
 
+    @property
+    def announces(self) -> bool:
+        """Whether it tells users beforehand, and nobody has tried yet."""
+        first = not self.tries and self.trying is None
+        return first and self.notification.occasion is Occasion.USERS_BEFORE
+
+
+def due_at(notification: Notification, entry: NotifyEntry) -> Epoch:
+    """When an addressee is to be told, at the earliest: users so long before the begin as the record says."""
+    before = notification.occasion is Occasion.USERS_BEFORE
+    return Epoch(notification.at_ms / 1000 - entry.lead_min * 60) if before else Epoch(0)
+
+
+def wanted(
+    notification: Notification, to: str, entry: NotifyEntry, announced: Callable[[str, str], bool]
+) -> bool:
+    """Whether somebody is to be told; that users need not wait, whoever was told that they would."""
+    if notification.occasion is Occasion.USERS_CALLED_OFF:
+        return announced(notification.run, to)
+    return notification.occasion in entry.events
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
@@ -72,19 +93,24 @@ class Herald:
     def __init__(self, post: Post, *, again: bool = False) -> None:
         self._post = post
         self._letters: list[_Letter] = []
-        self._known = {(s.key, s.to) for s in post.outbox.settled() if s.failed is None or not again}
+        self._again = again
+        settled = post.outbox.settled()
+        self._taken = {(s.key, s.to) for s in settled if s.failed is None}
+        self._known = set(self._taken) if again else {(s.key, s.to) for s in settled}
         self._completed: dict[str, Notification] = {}
 
-    def tell(self, notifications: Iterable[Notification], *, begins: Epoch | None = None) -> None:
-        """Have everybody told who wishes it; if it ``begins`` later, so long before as they wish."""
+    def tell(self, notifications: Iterable[Notification]) -> None:
+        """Have everybody told who wishes it; of what begins later, so long before as they wish."""
         for notification in notifications:
+            if notification.occasion is Occasion.USERS_CALLED_OFF:
+                self._letters = [letter for letter in self._letters if not letter.announces]
             for to, entry in self._post.entries.items():
                 key = (notification.key, to)
-                if notification.occasion not in entry.events or key in self._known:
+                if key in self._known or not wanted(notification, to, entry, self._announced):
                     continue
                 self._known.add(key)
                 now = self._post.clock()
-                due = now if begins is None else max(now, Epoch(begins - entry.lead_min * 60))
+                due = now if self._again else max(now, due_at(notification, entry))
                 self._letters.append(_Letter(to, notification, due))
 
     def go_round(self) -> None:
@@ -100,7 +126,12 @@ class Herald:
                 letter.trying = self._post.begin(self._attempt(letter))
 
     def finish(self, pause: Callable[[], None]) -> None:
-        """Wait until everything is settled; that is bounded, for so is each try and how many there are."""
+        """Wait until everything is settled; that is bounded, for so is each try and how many there are.
+
+        What users are to be told later is left to whoever works on the run then.
+        """
+        now = self._post.clock()
+        self._letters = [letter for letter in self._letters if not (letter.announces and letter.due > now)]
         self.go_round()
         while self._letters:
             trying = [letter.trying for letter in self._letters if letter.trying is not None]
@@ -111,6 +142,11 @@ class Herald:
             if not trying:
                 pause()
             self.go_round()
+
+    def _announced(self, run: str, to: str) -> bool:
+        key = announcement(run)
+        trying = any(le.to == to and le.notification.key == key for le in self._letters)
+        return trying or (key, to) in self._taken
 
     def _attempt(self, letter: _Letter) -> Try:
         # Looked up here, where the run is conducted; a thread has only to send.
@@ -126,6 +162,8 @@ class Herald:
         what = f"of {letter.notification.occasion.value}"
         if failed:
             self._post.remark(f"{letter.to} was not told {what}: {failed}; skylift notify tries again")
+        else:
+            self._taken.add((letter.notification.key, letter.to))
         now_ms = milliseconds(self._post.clock())
         try:
             self._post.outbox.settle(Settled(letter.notification.key, letter.to, failed, now_ms))

@@ -38,7 +38,7 @@ class LossBudgetSpent(Refused):
         back = Remedy(Fix.ROLL_BACK, "or take it back, as far as it can: skylift rollback -o back.plan")
         forward = "" if of_hosts else " --forward"
         super().__init__(
-            f"the run was paused to protect users: {what}{beside}",
+            f"{what}{beside}",
             *(
                 Remedy(Fix.REPAIR, f"see what it does: skylift ssh {h} systemctl status haproxy")
                 for h in silent
@@ -57,7 +57,7 @@ class ProbesSilent(Refused):
 
     def __init__(self, host: str, why: str) -> None:
         super().__init__(
-            f"the run was paused because users' requests are no longer measured: {why}",
+            f"users' requests are no longer measured: {why}",
             Remedy(
                 Fix.REPAIR, f"see why they ended: skylift ssh {host} journalctl -n 50 -u 'skylift-probes-*'"
             ),
@@ -125,6 +125,7 @@ class LossGuard:
 
     A vantage host that cannot be reached for a short while pauses nothing: it says nothing of users. Nor does
     a process of ours that stood still: silence is what is met with by those who look.
+    A run that goes on all the same is told of it once.
     In an ``outage`` that the plan announces nothing is judged, for a pause would only make it longer; what is
     lost counts from its end on.
     ``balancers`` tells which of them do not answer: users lose most by one that died, and it is named then.
@@ -176,7 +177,7 @@ class LossGuard:
             return None
         before = run.lost or self._kept(counted(tally, now))
         lost = over_budget(tally, before, self._loss, blackout=self._blackout)
-        if lost is None:
+        if lost is None or LossBudgetSpent.code in run.warned:
             return None
         return LossBudgetSpent(lost, of_hosts=self._blackout > 0, silent=self._balancers())
 

@@ -7,14 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from skylift.app.approvals import Approval, gates_for
+from skylift.app.approvals import Approval, approved_for, asked_by
+from skylift.app.as_planned import OtherRecord
+from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
-from skylift.app.conduct import (
-    OtherRecord,
-    asked_by,
-    carried_out,
-    free_for,
-)
+from skylift.app.conduct import carried_out, free_for
+from skylift.app.fleet_as_planned import fleet_as_planned, fleet_sets_out
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.fleet_witnesses import witnessed
 from skylift.app.gates import GateGuard
@@ -23,15 +21,10 @@ from skylift.app.host_turns import turns_of, whole_within
 from skylift.app.mandates import approved_mandate, read_approved
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
-from skylift.app.old_jobs import forget_old_jobs
-from skylift.app.open_runs import none_open
+from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
-from skylift.app.propose_fleet import accepted
-from skylift.app.read_fleet import closed_for_good, read_fleet
-from skylift.app.read_network import lost_network
-from skylift.app.read_storage import lost_storage
-from skylift.app.read_volume import changed_volumes
 from skylift.app.runs import RunFolder
+from skylift.app.schedule import has_begun
 from skylift.app.site import Site
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal
@@ -39,20 +32,21 @@ from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Event, Journal
+from skylift.engine.journal import Event, Journal, milliseconds
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.settled_places import moved_before, step_of
+from skylift.engine.verbs import Kind, said_to
 from skylift.engine.watched_moves import asked_before
 from skylift.fleet.conductor import Conductor, Pace
 from skylift.fleet.fleet import Fleet
-from skylift.fleet.mandate import Mandate, Purpose, digest_of_fleet, digest_of_mandate, read_mandate
+from skylift.fleet.mandate import Mandate, Purpose, digest_of_mandate, read_mandate
 from skylift.fleet.settling import Settling
 from skylift.model.codec import Malformed
-from skylift.model.ids import RunId, Seconds, StepId
+from skylift.model.ids import Epoch, RunId, Seconds, StepId
 from skylift.model.maintenance import Maintenance
-from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient, Uncertain
+from skylift.model.problem import Problem, Transient, Uncertain
 
 _BLACKOUT = 9
 """Pings and counts of our guest that may be lost beside the loss budget: it is moved, which is announced.
@@ -62,20 +56,6 @@ _AGAIN = 10
 _AGAIN_MIN_S = 60
 
 
-class FleetDrifted(Refused):
-    """Hosts that a plan was made for can no longer be done."""
-
-    code = "fleet.drifted"
-
-    def __init__(self, lost: Mapping[str, str], *, again: str) -> None:
-        told = "; ".join(f"{host}: {why}" for host, why in lost.items())
-        super().__init__(
-            f"the fleet has changed since this plan was made, and hosts of it cannot be done now: {told}",
-            Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
-            Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect --fleet"),
-        )
-
-
 def apply_mandate(
     site: Site,
     run: RunId,
@@ -83,52 +63,64 @@ def apply_mandate(
     bench: Bench,
     *,
     approval: Approval = Approval.NONE,
+    named: tuple[StepId, ...] = (),
     seal: bytes | None = None,
+    at: Epoch | None = None,
     detached: bool = False,
 ) -> Run:
     """Run the mandate in ``text``, of which ``seal`` lies beside it, until it is complete or rests.
 
-    ``detached``, it is opened and left to workers. Instances come and go: where they did since it was made,
-    the same hosts are planned anew.
+    It is opened at once, and begins no host before ``at``, or before a window is open for one: then the fleet
+    is looked at again. ``detached``, it is left to workers. Instances come and go: where they did since it
+    was made, the same hosts are planned anew.
 
     Raises:
         SignerUnknown, PlanUnsealed, PlanExpired: nobody whom the record trusts answers for it, or no longer.
         PlanChanged: it is not what was approved.
         OtherRecord, FleetDrifted: it is not for this cloud as it is now.
         NotApproved: its stage needs an approval, and nothing was said of it.
+        NoReturnUnnamed: a step was named, and such a run has no point of no return.
         SecondPersonNeeded: whoever applies it made it, and may not approve it.
+        WindowTooShort: a host of it can be through in no window.
         RunHeld: another process works on this cloud.
         RunOpen: another one over hosts is neither complete nor given up.
+        JobGoesOn: a command of an earlier run still runs on one of its hosts.
     """
     mandate = read_approved(text)
     digest = digest_of_mandate(mandate)
     trusted(site.signer, site.record.signers)
     made_by = author(digest, seal, site.record.signers, holds, again=mandate.again)
-    in_time(seal, holds, site.clock(), again=mandate.again)
     if mandate.record != site.digest:
         raise OtherRecord(mandate.record, site.digest, again=mandate.again)
-    gates = gates_for(site, (STAGE,), (), made_by=made_by, approval=approval)
-    asked = asked_by(site)
+    said = approved_for(site, (STAGE,), (), made_by=made_by, approval=approval, named=named)
+    asked, subject, windows = asked_by(site), Maintaining(mandate), Windows(site.record.policy)
+    to_come = Run(run, mandate.cloud, digest, frozenset(), "", 0, not_before_ms=milliseconds(at or Epoch(0)))
+    begins = subject.begins(windows, to_come, site.clock())
+    in_time(seal, holds, begins or site.clock(), again=mandate.again)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
+    Windows(site.record.policy).require(mandate.takes_s(), site.clock(), again=mandate.again)
     with hold(site, run):
-        none_open(site, digest, of_fleet=True)
-        turns_of(site, mandate, (str(run),))
-        stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
-        stuck |= lost_storage(site, mandate.storage)
-        if stuck := stuck | changed_volumes(site, mandate.volumes):
-            raise FleetDrifted({str(host): why for host, why in stuck.items()}, again=mandate.again)
-        _, changed = as_it_is(read_fleet(site), mandate)
-        if changed:
-            bench.remark(changed)
+        fleet_as_planned(site, run, mandate, bench)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
             cloud = mandate.cloud
-            begun = open_run(journal, run, cloud=cloud, plan=digest, approved=(), asked=asked, gates=gates)
-            forget_old_jobs(site, mandate.hosts)
+            begun = open_run(
+                journal,
+                run,
+                cloud=cloud,
+                plan=digest,
+                approved=(),
+                asked=asked,
+                gates=said.gates,
+                not_before=at,
+            )
             if detached:
                 return begun
-            rested = _work(site, mandate, journal, folder=folder, bench=bench)
+            rested = begun
+            if begins is None:
+                jobs_on(site, mandate.hosts).forget()
+                rested = _drive_on(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
 
@@ -145,7 +137,8 @@ def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, A
     free_for(site, folder.id)
     with open_journal(folder) as journal:
         mandate = approved_mandate(folder, journal)
-        say(journal, asked_by(site))
+        with said_to(Kind.HOSTS):
+            say(journal, asked_by(site))
         await_holder(site, folder.id, bench)
         try:
             with hold(site, folder.id):
@@ -179,53 +172,43 @@ def _to_rest(
     """Look once more, now that others may take the cloud, and drive what was said since the run ``rested``.
 
     Whoever says a word while we hold the cloud leaves it to us, and that we do until the probes have ended.
-    What such a run has to do is not told by its journal alone, as in ``conduct``; that it has grown is.
+    What such a run has to do is not told by its journal alone, as in ``conduct``; that it has grown is. One
+    that begins later is waited for, with nothing held.
     """
-    while (run := fold(journal.events())).length > rested.length and not (run.closed or run.pause):
+    subject, windows, waited = Maintaining(mandate), Windows(site.record.policy), False
+    while True:
+        run = fold(journal.events())
+        if subject.begins(windows, run, site.clock()):
+            await_begin(site, subject, journal, folder=folder, bench=bench)
+            waited = True
+            continue
+        if run.closed or run.pause or not (waited or run.length > rested.length):
+            break
         try:
             with hold(site, folder.id):
-                rested = _work(site, mandate, journal, folder=folder, bench=bench)
+                waited, rested = False, _work(site, mandate, journal, folder=folder, bench=bench)
         except RunHeld as held:
             return carried_out(journal, held, folder.id)
     site.runs.rested(folder.id, run.length)
     return run
 
 
-def as_it_is(fleet: Fleet, mandate: Mandate) -> tuple[Fleet, str]:
-    """The fleet that a run of the mandate begins with, and what to say of it if it is not what it was.
-
-    Raises:
-        FleetDrifted: hosts of the mandate can no longer be done.
-    """
-    fleet = _as_planned(fleet, mandate)
-    if digest_of_fleet(fleet, mandate.policy) == mandate.fleet:
-        return fleet, ""
-    plan = accepted(fleet, mandate.policy, again=mandate.again)
-    held = {h.host: "; ".join(f"{v.instance}: {v.reason}" for v in h.because) for h in plan.held}
-    refused = "; ".join(proof.sentence for proof in plan.refused) or "no way was found to empty it"
-    done = {turn.host for turn in plan.turns}
-    lost = {str(h): held.get(h, refused) for h in mandate.hosts if h in fleet.hosts and h not in done}
-    if lost:
-        raise FleetDrifted(lost, again=mandate.again)
-    return fleet, (
-        f"the fleet has changed since this plan was made: {len(plan.moves)} moves instead of "
-        f"{len(mandate.plan['moves'])}, for the same {len(mandate.hosts)} hosts"
-    )
-
-
-def _as_planned(fleet: Fleet, mandate: Mandate) -> Fleet:
-    there = tuple(host for host in mandate.policy.only if host in fleet.hosts)
-    return closed_for_good(fleet, there) if mandate.purpose is Purpose.DRAIN else fleet
-
-
 def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+    """Drive the run to rest; one that begins later is left as it is, as in ``conduct.work_on``."""
+    if look_in(site, Maintaining(mandate), journal, folder=folder, bench=bench):
+        return fold(journal.events())
+    fleet_sets_out(site, mandate, journal, bench)
+    return _drive_on(site, mandate, journal, folder=folder, bench=bench)
+
+
+def _drive_on(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
     """Drive the run to rest, and tell those whom the record names of it meanwhile."""
     teller = Teller(site, Maintaining(mandate), bench)
     teller.follow(journal, folder)
     run = fold(journal.events())
     if run.gated and not run.abort:
         bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
-    else:
+    elif not (run.pause and not has_begun(run)):  # else nothing is under way, and nothing may begin
         run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
     teller.finish()
     return run
@@ -359,8 +342,8 @@ def _view(bench: Bench, begun: Run) -> Callable[[Run, Mapping[StepId, str]], Non
 
     def show(run: Run, _left: Mapping[StepId, str]) -> None:
         nonlocal shown
-        for step, at in run.steps.items():
-            if shown.steps.get(step) != at:
+        for step in run.steps.differing(shown.steps):
+            if shown.steps.get(step) != (at := run.steps[step]):
                 word = {Phase.RUNNING: "started", Phase.WAITING: "again"}.get(at.phase, at.phase.value)
                 told = f": {at.problem.sentence}" if at.problem and at.phase is Phase.FAILED else ""
                 bench.remark(f"{_span(run.last_ms - run.opened_ms)} {word:<9} {step}{told}")

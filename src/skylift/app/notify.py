@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skylift.app.bench import Bench
-from skylift.app.herald import Herald, Post
+from skylift.app.herald import Herald, Post, due_at, wanted
 from skylift.app.outbox import Settled, outbox_of
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
-from skylift.app.story import Story, users_before, window_awaited
+from skylift.app.story import Story, window_awaited
 from skylift.app.subject import Subject
 from skylift.engine.fold import fold
 from skylift.engine.journal import Event, Journal, RunClosed
 from skylift.model.ids import Epoch, RunId
-from skylift.model.notification import Notification, NotifyEntry, Occasion
+from skylift.model.notification import Notification, Occasion, announcement
 from skylift.model.problem import Problem
+from skylift.model.record import Record
 
 
 class Teller:
@@ -28,7 +29,7 @@ class Teller:
         self._waits = bench
         self._journal: Journal | None = None
         self._folder: RunFolder | None = None
-        self._story = Story(subject)
+        self._story = Story(subject, site.record.policy)
         post = Post(
             entries=site.record.notify,
             send=site.send,
@@ -43,13 +44,6 @@ class Teller:
     def follow(self, journal: Journal, folder: RunFolder) -> None:
         """From here on, tell what this journal has."""
         self._journal, self._folder = journal, folder
-
-    def announce(self, run: RunId, begins: Epoch, *, window: bool) -> None:
-        """Tell users of a run that is to begin, and operators if it waits for a window."""
-        if window:
-            self.window(run, begins)
-        if self._subject.touches_users:
-            self._herald.tell((users_before(self._subject, run, begins),), begins=begins)
 
     def window(self, run: RunId, until: Epoch) -> None:
         """Tell that the run waits for a window."""
@@ -109,15 +103,26 @@ class Untold:
 
 
 def untold(
-    runs: Runs, entries: Mapping[str, NotifyEntry], subject: Subject, events: Sequence[Event]
+    runs: Runs, record: Record | None, subject: Subject, events: Sequence[Event], *, now: Epoch
 ) -> Untold:
-    """Compare what the journal has with what is settled; ``entries`` are the record's."""
+    """Compare what the journal has with what is settled; without a ``record``, what was tried in vain."""
     run = fold(events)
     newest = {(s.key, s.to): s for s in outbox_of(runs).settled() if s.run == run.id}
+    failed = tuple(s for s in newest.values() if s.failed is not None)
+    if record is None:
+        return Untold(failed, ())
+    told = tuple(Story(subject, record.policy).goes_on(events))
+    off = any(what.occasion is Occasion.USERS_CALLED_OFF for what in told)
+
+    def announced(run_id: str, to: str) -> bool:
+        before = newest.get((announcement(run_id), to))
+        return before is not None and before.failed is None
+
     left = tuple(
         (to, what)
-        for what in Story(subject).goes_on(events)
-        for to, entry in entries.items()
-        if what.occasion in entry.events and (what.key, to) not in newest
+        for what in told
+        if not (off and what.occasion is Occasion.USERS_BEFORE)
+        for to, entry in record.notify.items()
+        if wanted(what, to, entry, announced) and due_at(what, entry) <= now and (what.key, to) not in newest
     )
-    return Untold(tuple(s for s in newest.values() if s.failed is not None), left)
+    return Untold(failed, left)

@@ -6,10 +6,11 @@ somebody else's doing; and whoever resumed the open one later would drive a plan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from skylift.app.runs import RunFolder
+from skylift.app.schedule import is_scheduled
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
 from skylift.engine.fold import INTERRUPTED, Run, Standing, fold
@@ -33,21 +34,23 @@ class RunOpen(Refused):
         )
 
 
-def none_open(site: Site, plan: Digest, *, of_fleet: bool, but: RunId | None = None) -> None:
+def none_open(site: Site, plan: Digest, *, of_fleet: bool, but: Collection[RunId] = ()) -> None:
     """See that no run over hosts is open, or no upgrade, beside ``but``; ``plan`` is of the one to begin.
 
-    What only stages artifacts is in nobody's way. A run whose plan or journal cannot be read is passed over.
+    What only stages artifacts is in nobody's way, nor what is to begin later, unless it is of the same plan.
+    A run whose plan or journal cannot be read is passed over.
 
     Raises:
         RunOpen: one is.
     """
     for folder in site.runs.known():
-        if folder.id != but and folder.of_fleet is of_fleet and (of_fleet or _changes_services(folder)):
+        if folder.id not in but and folder.of_fleet is of_fleet and (of_fleet or _changes_services(folder)):
             for run in _read(folder):
-                if run.closed is None:
+                same = run.plan == plan
+                if run.closed is None and (same or not is_scheduled(run, site.clock())):
                     # Whoever asks holds the cloud: nobody drives it.
                     how = INTERRUPTED if run.standing is Standing.RUNNING else run.standing.value
-                    raise RunOpen(run.id, how, same=run.plan == plan)
+                    raise RunOpen(run.id, how, same=same)
 
 
 def _changes_services(folder: RunFolder) -> bool:

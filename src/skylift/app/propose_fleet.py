@@ -47,7 +47,7 @@ class FleetInvalid(Refused):
             f"{file} is no fleet: {why}",
             Remedy(
                 Fix.REPAIR,
-                "correct it, as docs/reference/fleet-file.md has it, then plan again: skylift plan",
+                "correct it, as docs/reference/fleet-file.md has it: skylift plan --reboot --fleet FILE",
             ),
         )
 

@@ -8,20 +8,21 @@ from dataclasses import replace
 from skylift.app.conduct import approved_plan
 from skylift.app.inspect import observe_cloud
 from skylift.app.propose import Proposal, verified
-from skylift.app.runs import RunFolder, Runs
+from skylift.app.runs import RunFolder
 from skylift.app.site import Site
 from skylift.app.taken_back import begun_by_others, saved_by, undone_by
 from skylift.app.wiring import open_journal, worker_on
 from skylift.checks.registry import BACK_CHECKS, check_all
 from skylift.engine.decide import Order
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, fold
+from skylift.engine.left_running import going_on
 from skylift.engine.problems import RunHeld, RunRefuses
 from skylift.engine.verbs import Verb, require, to_rest
 from skylift.model.goal import Rollback
 from skylift.model.ids import ComponentName, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.refusals import NothingToTakeBack
-from skylift.planning.rollback import Undone, plan_rollback, rollback_goal
+from skylift.planning.rollback import Undone, plan_rollback, rollback_goal, upgrade_of
 from skylift.planning.text import write_plan
 from skylift.planning.window import owner_of_step
 
@@ -39,7 +40,7 @@ def propose_rollback(
         Refused: it cannot be taken back (``planning.rollback``).
         PlanUnsafe: the verifier does not accept what the planner made: a bug, and nothing was written.
     """
-    undone, run = _at_rest(site.runs, folder)
+    undone, run = _at_rest(site, folder)
     goal = rollback_goal(site.record, undone, site.catalog, components)
     cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock(), goal=goal)
     findings = check_all(cloud, site.record, goal, site.catalog, checks=BACK_CHECKS)
@@ -64,19 +65,20 @@ def _given_back(plan: Plan, run: Run, goal: Rollback) -> Iterator[str]:
             yield f"{loan.taken_by}: {plan.step(loan.given_back_by).action.title}"
 
 
-def _at_rest(runs: Runs, folder: RunFolder) -> tuple[Undone, Run]:
+def _at_rest(site: Site, folder: RunFolder) -> tuple[Undone, Run]:
     if folder.of_fleet:
         raise NothingToTakeBack(folder.id, "it worked on compute hosts, and upgraded no component")
-    holder = worker_on(runs)
+    holder = worker_on(site.runs)
     if holder is not None and holder.run == folder.id:
         raise RunHeld(holder, ends=_ending(folder))
     with open_journal(folder) as journal:
         plan, run = approved_plan(folder, journal), fold(journal.events())
+    upgrade_of(run.id, plan)
     if run.standing is Standing.RUNNING:
         raise RunRefuses(run.id, Verb.ROLLBACK.value, INTERRUPTED, *to_rest(run))
-    require(run, Verb.ROLLBACK)
+    require(run, Verb.ROLLBACK, going_on=going_on(Order.of(plan), run, site.ports))
     undone = undone_by(plan, run)
-    return replace(undone, elsewhere=begun_by_others(runs, undone)), run
+    return replace(undone, elsewhere=begun_by_others(site.runs, undone)), run
 
 
 def _ending(folder: RunFolder) -> list[StepId]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from skylift.actions.parking import ParkPool
 from skylift.app.validate import Issue, Outcome, Validation, unfinished
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.journal import Event, Reported, RunPaused, StepDone, StepFailed, StepStarted
+from skylift.engine.journal import Event, Reported, RunPaused, RunWarned, StepDone, StepFailed, StepStarted
 from skylift.model.availability import ApiAvailability, Availability, Span, availability
 from skylift.model.goal import Goal
 from skylift.model.ids import StepId
@@ -199,6 +199,9 @@ def _troubles(events: Sequence[Event]) -> tuple[Trouble, ...]:
             case RunPaused(problem=Reported() as problem, at_ms=at_ms):
                 paused = run.pause is not None and run.pause.at_ms == at_ms
                 troubles.append(Trouble(at_ms, None, problem, over=not paused))
+            case RunWarned(problem=problem, at_ms=at_ms):
+                over = run.closed is not None or problem.code not in run.warned
+                troubles.append(Trouble(at_ms, None, problem, over=over))
             case _:
                 pass
     return tuple(troubles)

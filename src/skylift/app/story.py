@@ -7,9 +7,12 @@ process should have told, and what was told is a matter of comparing keys.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from skylift.app.cadence import next_update
 from skylift.app.subject import Subject
+from skylift.app.windows import Windows
 from skylift.engine.fold import Run, Standing, after
 from skylift.engine.journal import (
     Event,
@@ -18,13 +21,16 @@ from skylift.engine.journal import (
     RunClosed,
     RunOpened,
     RunPaused,
+    RunWarned,
     StepFailed,
     StepStarted,
     Why,
     milliseconds,
 )
+from skylift.engine.problems import naming
 from skylift.model.ids import Epoch, RunId
-from skylift.model.notification import Notification, Occasion
+from skylift.model.notification import Notification, Occasion, announcement
+from skylift.model.record import Policy
 from skylift.planning.plan import Stage
 
 _PAUSED = {
@@ -33,6 +39,7 @@ _PAUSED = {
     Why.LOSS_BUDGET: "because users lost too much",
     Why.GATE: "by a gate",
     Why.FAILURES: "because more hosts failed than may",
+    Why.DRIFT: "because it is not to begin as things are",
     Why.AUTOMATION: "because other automation could not be seen to be paused",
 }
 
@@ -40,8 +47,9 @@ _PAUSED = {
 class Story:
     """A run as it is told; it goes on from the event after the last that it heard of."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, policy: Policy | None = None) -> None:
         self._subject = subject
+        self._policy = policy or Policy()
         self._run: Run | None = None
         self._told: set[tuple[Occasion, Stage]] = set()
 
@@ -55,10 +63,13 @@ class Story:
         subject = self._subject
         match event:
             case RunOpened(actor=actor):
-                begins = f"a run of {subject.size} {subject.aim} was opened by {actor}"
-                yield self._notification(Occasion.OPENED, begins)
+                opened = Epoch(event.at_ms / 1000)
+                begins = subject.begins(Windows(self._policy), replace(run, gated=frozenset()), opened)
+                later = f"; it begins on {_moment(begins)}" if begins else ""
+                told = f"a run of {subject.size} {subject.aim} was opened by {actor}{later}"
+                yield self._notification(Occasion.OPENED, told)
                 if subject.touches_users:
-                    yield users_before(subject, run.id, Epoch(event.at_ms / 1000))
+                    yield users_before(subject, run.id, begins or opened)
             case StepStarted(step=step):
                 stage = subject.stage_of(step)
                 if self._first(Occasion.STAGE_BEGUN, stage):
@@ -73,9 +84,13 @@ class Story:
                 if halted and before is not None and before.standing is not run.standing is Standing.HALTED:
                     yield self._notification(Occasion.HALTED, halted, details=_ways_out(problem))
             case RunPaused(why=why, problem=found):
-                # A gate's own sentence says that it paused the run.
-                told = found.sentence if found else f"the run was paused {_PAUSED[why]}"
-                yield self._notification(Occasion.PAUSED, told, details=_ways_out(found))
+                told = f": {found.sentence}" if found else f" {_PAUSED[why]}"
+                yield self._notification(
+                    Occasion.PAUSED, f"the run was paused{told}", details=_ways_out(found)
+                )
+            case RunWarned(problem=met):
+                told = f"the way back goes on, though {met.sentence}"
+                yield self._notification(Occasion.WARNED, told, details=_ways_out(met))
             case RunClosed(outcome=outcome):
                 yield from self._closed(outcome, run)
             case _:
@@ -85,19 +100,32 @@ class Story:
     def _closed(self, outcome: Outcome, run: Run) -> Iterator[Notification]:
         if outcome is Outcome.COMPLETED:
             yield self._notification(Occasion.COMPLETED, f"the run {self._subject.aim} is completed")
+            if due := next_update(self._policy, self._subject, run):
+                yield self._notification(Occasion.UPDATE_DUE, due.line)
         else:
             why = run.abort.reason if run.abort else ""
             yield self._notification(Occasion.ABORTED, f"the run was given up and is closed: {why}")
-        if self._subject.touches_users:
+        if not self._subject.touches_users:
+            return
+        if outcome is Outcome.ABORTED and not self._noticed(run):
+            off = f"the maintenance of {run.cloud} does not take place; nothing was changed that users notice"
+            yield self._notification(Occasion.USERS_CALLED_OFF, off)
+        else:
             yield self._notification(
                 Occasion.USERS_AFTER, f"the maintenance of {run.cloud} has ended", details=(outcome.value,)
             )
 
+    def _noticed(self, run: Run) -> bool:
+        """Whether a step was ever started that users may have noticed."""
+        begun = (step for step, at in run.steps.items() if at.begun)
+        return any(self._subject.stage_of(step) is not Stage.PREPARE for step in begun)
+
     def _awaited(self, run: Run) -> Iterator[Notification]:
         """Each stage once that could begin, or go on, but for an approval."""
-        for stage in () if run.closed else self._subject.awaiting(run):
+        for stage, passes in () if run.closed else self._subject.awaiting(run).items():
             if self._first(Occasion.APPROVAL_AWAITED, stage):
-                says = f"the run waits for the approval of {stage.value}: skylift approve {stage.value}"
+                command = f"skylift approve {stage.value}{naming(passes)}"
+                says = f"the run waits for the approval of {stage.value}: {command}"
                 yield self._notification(Occasion.APPROVAL_AWAITED, says, stage)
 
     def _first(self, occasion: Occasion, stage: Stage) -> bool:
@@ -128,7 +156,7 @@ def _ways_out(problem: Reported | None) -> tuple[str, ...]:
 def users_before(subject: Subject, run: RunId, begins: Epoch) -> Notification:
     """What users will notice, by the plan, of a run that begins then: told once, before or at its opening."""
     return Notification(
-        f"{run}/1/{Occasion.USERS_BEFORE.value}",
+        announcement(run),
         Occasion.USERS_BEFORE,
         subject.cloud,
         run,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -10,10 +10,13 @@ from typing import Protocol
 from skylift.app.account import account
 from skylift.app.report import announced
 from skylift.app.runs import RunFolder
+from skylift.app.schedule import begins_at
 from skylift.app.site import Site
+from skylift.app.windows import Windows
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run
-from skylift.model.ids import StepId
+from skylift.model.goal import Rollback
+from skylift.model.ids import Epoch, StepId
 from skylift.planning.estimate import critical_path
 from skylift.planning.plan import Notice, Plan, Stage
 
@@ -50,6 +53,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def recurs(self) -> bool:
+        """Whether the next one is due when the policy says so: not of what only prepares, or goes back."""
+        ...
+
+    @property
     def lasts(self) -> str:
         """How long it takes, in words."""
         ...
@@ -67,8 +75,12 @@ class Subject(Protocol):
         """What a failure of this step keeps from starting, in words; empty if the rest goes on."""
         ...
 
-    def awaiting(self, run: Run) -> tuple[Stage, ...]:
-        """The stages that could begin, or go on, but for an approval."""
+    def awaiting(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        """The stages that could begin, or go on, but for an approval, each with its points of no return."""
+        ...
+
+    def begins(self, windows: Windows, run: Run, now: Epoch) -> Epoch | None:
+        """When a run begins that waits for its time, or for a window; none if it waits for neither."""
         ...
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
@@ -99,6 +111,10 @@ class Upgrading:
         return touches_users(self.plan)
 
     @property
+    def recurs(self) -> bool:
+        return self.touches_users and not isinstance(self.plan.goal, Rollback)
+
+    @property
     def lasts(self) -> str:
         _, whole = critical_path(self.plan)
         return f"likely {minutes(whole.likely)}, {minutes(whole.high)} at most"
@@ -114,10 +130,18 @@ class Upgrading:
     def halted_by(self, step: StepId) -> str:
         return f"the run is halted, for {step} failed: nothing new starts but what gives back"
 
-    def awaiting(self, run: Run) -> tuple[Stage, ...]:
-        if not self._order.unapproved(run):
-            return ()
-        return tuple(dict.fromkeys(step.stage for step in decide(self._order, run, at_once=1).awaits))
+    def awaiting(self, run: Run) -> Mapping[Stage, tuple[StepId, ...]]:
+        unapproved = self._order.unapproved(run)
+        if not unapproved:
+            return {}
+        return {step.stage: unapproved[step.stage] for step in decide(self._order, run, at_once=1).awaits}
+
+    def begins(self, windows: Windows, run: Run, now: Epoch) -> Epoch | None:
+        def opens(moment: Epoch) -> Epoch | None:
+            first = decide(self._order, run, at_once=len(self.plan.steps))
+            return windows.waits_until(self._order, run, first, moment)
+
+        return begins_at(run, now, opens)
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
         seen = account(site, folder, remark)

@@ -9,7 +9,9 @@ from skylift.actions.backups import RehearseRestore, RestoreDatabase
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
 from skylift.app.wiring import open_journal
+from skylift.engine.decide import Order
 from skylift.engine.fold import Phase, Run, Standing, fold
+from skylift.engine.left_running import going_on
 from skylift.engine.operate import Asked, hand_over
 from skylift.engine.verbs import Verb, require
 from skylift.model.backup import Backup
@@ -149,8 +151,8 @@ def went_on(site: Site, goal: Rollback) -> tuple[Drift, ...]:
     folder = site.runs.find(goal.run)
     with open_journal(folder) as journal:
         run = fold(journal.events())
-    require(run, Verb.ROLLBACK)
     plan = read_plan(folder.plan.read_bytes())
+    require(run, Verb.ROLLBACK, going_on=going_on(Order.of(plan), run, site.ports))
     undone = undone_by(plan, run)
     now = tuple(sorted({*begun_events(plan, undone.begun), *begun_by_others(site.runs, undone)}))
     relied_on = frozenset(goal.rehearsed) if isinstance(goal, Restore) else frozenset()
@@ -167,5 +169,8 @@ def take_over(site: Site, goal: Rollback, asked: Asked, by: RunId) -> None:
     Raises:
         RunRefuses, StepRefuses: it is not at rest.
     """
-    with open_journal(site.runs.find(goal.run)) as journal:
-        hand_over(journal, asked, by)
+    folder = site.runs.find(goal.run)
+    order = Order.of(read_plan(folder.plan.read_bytes()))
+    with open_journal(folder) as journal:
+        left = going_on(order, fold(journal.events()), site.ports)
+        hand_over(journal, asked, by, going_on=left)

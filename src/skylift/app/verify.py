@@ -11,13 +11,15 @@ from skylift.app.audit import last_heads, read_deed
 from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import author
 from skylift.app.runs import RunFolder, Runs
+from skylift.app.site import digest_of_record
 from skylift.app.wiring import audit_rows, holds, journal_rows
 from skylift.engine.chain import Row
-from skylift.engine.fold import fold
+from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event, RunOpened, StageApproved, decode_event
 from skylift.fleet.mandate import digest_of_mandate
 from skylift.model.codec import Malformed
 from skylift.model.problem import Problem
+from skylift.model.record import Record
 from skylift.model.seal import Signers, name_of
 from skylift.planning.text import digest_of, read_plan
 
@@ -35,15 +37,15 @@ class Proof:
     says: str
 
 
-def verify(runs: Runs, folder: RunFolder, signers: Signers) -> tuple[Proof, ...]:
+def verify(runs: Runs, folder: RunFolder, record: Record) -> tuple[Proof, ...]:
     """Look at one run's plan and journal and at the cloud's audit trail; each on its own.
 
-    Without ``signers`` only edits are found: whoever may write the files could have written all of them.
+    A record without signers finds edits alone: whoever may write the files could have written all of them.
     """
     return (
-        _proof("plan", lambda: _plan(folder, signers)),
-        _proof("journal", lambda: _journal(folder, signers)),
-        _proof("audit trail", lambda: _audit(runs, signers)),
+        _proof("plan", lambda: _plan(folder, record)),
+        _proof("journal", lambda: _journal(folder, record)),
+        _proof("audit trail", lambda: _audit(runs, record.signers)),
     )
 
 
@@ -56,19 +58,26 @@ def _proof(document: str, look: Callable[[], str]) -> Proof:
         return Proof(document, holds=False, says=f"it cannot be read: {(error.strerror or '').lower()}")
 
 
-def _plan(folder: RunFolder, signers: Signers) -> str:
-    text = folder.plan.read_bytes()
-    digest = digest_of_mandate(read_approved(text)) if folder.of_fleet else digest_of(read_plan(text))
+def _plan(folder: RunFolder, record: Record) -> str:
+    text, made_from = folder.plan.read_bytes(), ""
+    if folder.of_fleet:
+        mandate = read_approved(text)
+        digest, made_from = digest_of_mandate(mandate), mandate.record
+    else:
+        plan = read_plan(text)
+        digest, made_from = digest_of(plan), plan.record
     opened = _events(folder)[0]
     if not isinstance(opened, RunOpened) or opened.plan != digest:
         raise Broken("it is not the plan that the run was opened with")
     seal = folder.seal.read_bytes() if folder.seal.exists() else None
-    name = author(digest, seal, signers, holds)
-    return f"{digest[:19]}, " + (f"sealed by {name}" if name else "and this record names no signers")
+    name = author(digest, seal, record.signers, holds)
+    told = f"{digest[:19]}, " + (f"sealed by {name}" if name else "and this record names no signers")
+    # No edit of the plan: records change. But whose word counted was in that one, and not in this.
+    return told if made_from == digest_of_record(record) else f"{told}; made from another state of the record"
 
 
-def _journal(folder: RunFolder, signers: Signers) -> str:
-    events, rows = _events(folder), journal_rows(folder)
+def _journal(folder: RunFolder, record: Record) -> str:
+    events, rows, signers = _events(folder), journal_rows(folder), record.signers
     sealed = _sealed(rows, signers)
     try:
         run = fold(events)
@@ -77,12 +86,17 @@ def _journal(folder: RunFolder, signers: Signers) -> str:
     if run.id != folder.id:
         raise Broken(f"it is the journal of run {run.id}")
     for event, row in zip(events, rows, strict=True):
-        _approval(event, (name_of(row.seal.key, signers) if row.seal else None) or "", run.author)
-    return f"{len(events)} events, {sealed}"
+        _approval(event, row, run, signers)
+    alone = record.policy.second_person and not run.author
+    return f"{len(events)} events, {sealed}" + ("; opened without the second person of this record" * alone)
 
 
-def _approval(event: Event, sealed_by: str, author: str) -> None:
-    """See that an approval is of whom it says, and of another person than the author where that matters."""
+def _approval(event: Event, row: Row, run: Run, signers: Signers) -> None:
+    """See that an approval is of whom it says, and of another person than the author where that matters.
+
+    Who may approve is what the run was opened with, whatever the record says by now.
+    """
+    sealed_by = (name_of(row.seal.key, run.signers or signers) if row.seal else None) or ""
     match event:
         case StageApproved(stage, _, signer):
             if signer != sealed_by:
@@ -93,8 +107,9 @@ def _approval(event: Event, sealed_by: str, author: str) -> None:
             pass
         case _:
             return
-    if author and author == sealed_by:
-        raise Broken(f"{author} made the plan and approved it, and the policy wanted another person")
+    if run.author and sealed_by in {"", run.author}:
+        who = f"{run.author} made the plan and" if sealed_by else "a key that was no signer's then"
+        raise Broken(f"{who} approved it, and the policy wanted another person than {run.author}")
 
 
 def _events(folder: RunFolder) -> tuple[Event, ...]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from skylift.engine.decide import Decision, Order
 from skylift.engine.fold import Run
-from skylift.model.ids import Epoch, StepId
+from skylift.model.ids import Epoch
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.record import Policy
 from skylift.model.window import Calendar, Freeze, Span, Window
 
 
 class WindowTooShort(Refused):
-    """A step can end in no window that the record has."""
+    """A step, or a host, can be through in no window that the record has."""
 
     code = "window.too-short"
 
-    def __init__(self, step: StepId, needs_s: int, longest_s: float, *, again: str) -> None:
+    def __init__(self, what: str, needs_s: int, longest_s: float, *, again: str) -> None:
         longest = f"the longest window lasts {round(longest_s / 60)} min" if longest_s else "no window opens"
         needs = f"with what it leads to it may take {-(-needs_s // 60)} min"
         super().__init__(
-            f"{step} could never start: {needs}, and {longest}",
+            f"{what} could never start: {needs}, and {longest}",
             Remedy(Fix.REPAIR, "make policy.windows of the record longer, or its freezes shorter"),
             Remedy(Fix.RETRY, f"then plan again: {again}"),
         )
@@ -55,17 +56,18 @@ class Windows:
         )
         return next(starts, None)
 
-    def require(self, order: Order, run: Run, now: Epoch, *, again: str) -> None:
-        """See that every step that is left fits into some window; ``again`` is the command that plans anew.
+    def require(self, left: Iterable[tuple[str, int]], now: Epoch, *, again: str) -> None:
+        """See that all that is ``left`` fits into some window: what it is, and for how long, in seconds.
+
+        ``again`` is the command that plans anew.
 
         Raises:
             WindowTooShort: one does not.
         """
-        for step in order.steps:
-            needs_s = order.takes_s(step)
-            if step.id not in run.passed and self.opens(needs_s, now) is None:
+        for what, needs_s in left:
+            if self.opens(needs_s, now) is None:
                 longest_s = max((span.lasts_s for span in self._spans), default=0)
-                raise WindowTooShort(step.id, needs_s, longest_s, again=again)
+                raise WindowTooShort(what, needs_s, longest_s, again=again)
 
     def waits_until(self, order: Order, run: Run, decision: Decision, now: Epoch) -> Epoch | None:
         """When the next step may start, if all that could go on now is a step that must wait for that."""
@@ -79,6 +81,11 @@ class Windows:
     def told(self, moment: Epoch) -> str:
         """A moment as the clock on the wall there shows it."""
         return f"{datetime.fromtimestamp(moment, self.zone):%a %Y-%m-%d %H:%M %Z}"
+
+
+def steps_left(order: Order, run: Run) -> Iterator[tuple[str, int]]:
+    """What is left of a run of steps: each with all that leads to what it takes being given back."""
+    return ((step.id, order.takes_s(step)) for step in order.steps if step.id not in run.passed)
 
 
 def calendar_of(policy: Policy) -> Calendar | None:

@@ -63,8 +63,8 @@ class Worker:
 
     clouds: Mapping[str, Served]
     queue: RunQueue
-    take_up: Callable[[Site, RunId], object]
-    """Drives one run to rest, if it is not."""
+    take_up: Callable[[Site, RunId], int]
+    """Drives one run to rest, if it is not; says in how many seconds to look again, 0 if nobody need."""
     told: Callable[[str, Problem], None]
     """Told of which run could not be driven, and why."""
 
@@ -105,8 +105,7 @@ class Worker:
         again: int | None = AGAIN_S
         try:
             with self.clouds[cloud].site() as site:
-                self.take_up(site, run)
-            again = None
+                again = self.take_up(site, run) or None
         except RunHeld:
             again = None  # it is driven, or will be looked at again
         except Problem as problem:

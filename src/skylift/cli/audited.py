@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from skylift.app.audit import audited
-from skylift.cli.desk import Desk
+from skylift.app.bugs import told_as_problem
+from skylift.cli.desk import NO_BUGS, Desk
 
 
 class Audited(click.Command):
@@ -17,6 +18,8 @@ class Audited(click.Command):
         desk = ctx.ensure_object(Desk)
         said = {key: str(word) for key, word in ctx.params.items() if word not in {None, False}}
         with audited(desk.runs, self.name or "", said) as ended:
-            code = super().invoke(ctx)
+            # Within, so that the trail has it as what came of the verb.
+            with told_as_problem(desk.bugs, NO_BUGS):
+                code = super().invoke(ctx)
             ended(code)
         return code

@@ -20,6 +20,7 @@ from skylift.cli.desk import (
     answer,
     host_option,
     json_option,
+    no_return_option,
     pass_desk,
     reason_option,
     run_option,
@@ -50,18 +51,24 @@ def pause(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 @click.command("approve", cls=Audited)
 @click.argument("stage", type=click.Choice([stage.value for stage in Stage]))
+@no_return_option
 @run_option
 @json_option
 @pass_desk
-def approve(desk: Desk, stage: str, *, run: str | None, as_json: bool) -> Exit:
-    """Let STAGE begin, and pass every point of no return in it; they are named in the answer."""
+def approve(desk: Desk, stage: str, *, no_returns: tuple[str, ...], run: str | None, as_json: bool) -> Exit:
+    """Let STAGE begin, and pass those of its points of no return that you name.
+
+    If it has any and you name none, nothing is approved, and you are told which there are.
+    """
     signers, key = load_record(desk.record).signers, signer()
     trusted(key, signers)
     name = name_of(key.key, signers) if key and signers else None
 
     def say(journal: Journal, order: Order) -> Run:
         who = asked()
-        return operate.approve(journal, order, Asked(who.actor, who.at, name or ""), Stage(stage))
+        said_by = Asked(who.actor, who.at, name or "", key.key if key else None)
+        named = tuple(map(StepId, no_returns))
+        return operate.approve(journal, order, said_by, Stage(stage), no_returns=named)
 
     return _tell(desk, run, say, as_json=as_json)
 

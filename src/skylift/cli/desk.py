@@ -42,6 +42,11 @@ class Desk:
 
         return runs_of(self.record, self.store)
 
+    @property
+    def bugs(self) -> Path:
+        """Where what is known of a mistake of ours is kept."""
+        return Runs.beside(self.record).home
+
     def find(self, wanted: str | None) -> RunFolder:
         """The run with this id, or the newest.
 
@@ -77,6 +82,9 @@ class Desk:
             runs.store.close()
 
 
+NO_BUGS = (click.ClickException, click.Abort, click.exceptions.Exit)
+"""What a command may end with, beside a problem, that is no mistake of ours."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
 run_option = click.option("--run", "run", help="The run; without it, the newest.")
 host_option = click.option(
@@ -88,6 +96,13 @@ host_option = click.option(
 )
 zone_option = click.option(
     "--zone", "zones", multiple=True, metavar="ZONE", help="Likewise: every host of this zone."
+)
+no_return_option = click.option(
+    "--no-return",
+    "no_returns",
+    multiple=True,
+    metavar="STEP",
+    help="This point of no return may be passed; may be given again.",
 )
 reason_option = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 pass_desk = click.make_pass_decorator(Desk)

@@ -14,7 +14,7 @@ class Exit(IntEnum):
     OK = 0
     """Done, and it is as it should be."""
     FAILED = 1
-    """Tried and failed: a step, a verdict, or a cloud that could not be reached."""
+    """Tried and failed: a step, a verdict, a cloud that could not be reached, or Skylift itself."""
     USAGE = 2
     """The command line itself was not understood; nothing was looked at."""
     BLOCKED = 3

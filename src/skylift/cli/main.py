@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from skylift.cli.desk import Desk
+from skylift.app.bugs import told_as_problem
+from skylift.cli.desk import NO_BUGS, Desk
 from skylift.cli.exits import Exit, exit_for
 from skylift.cli.views import problem as problem_view
 from skylift.model.problem import Problem
@@ -52,7 +53,8 @@ class _Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with told_as_problem(Desk(ctx.params["record"]).bugs, NO_BUGS):
+                return super().invoke(ctx)
         except Problem as problem:
             ctx.ensure_object(Desk).told_of(problem)
             raise

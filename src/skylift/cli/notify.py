@@ -12,7 +12,7 @@ from skylift.app.mandates import approved_mandate
 from skylift.app.notify import Untold, tell_what_is_left, untold
 from skylift.app.record_file import load_record
 from skylift.app.subject import Subject, Upgrading
-from skylift.app.wiring import hold, open_journal, open_site
+from skylift.app.wiring import asked, hold, open_journal, open_site
 from skylift.cli.bench import bench_of
 from skylift.cli.desk import Desk, answer, json_option, pass_desk
 from skylift.cli.exits import Exit
@@ -43,7 +43,7 @@ def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 def untold_of(desk: Desk, subject: Subject, events: Sequence[Event], *, works: bool) -> Untold:
     """What of a run somebody was not told; while a process ``works`` on it, only what it gave up."""
     try:
-        entries = {} if works else load_record(desk.record).notify
+        record = None if works else load_record(desk.record)
     except Problem:
-        entries = {}
-    return untold(desk.runs, entries, subject, events)
+        record = None
+    return untold(desk.runs, record, subject, events, now=asked().at)

@@ -8,7 +8,7 @@ import click
 
 from skylift.app.account import Standing as Stood
 from skylift.app.account import account, judge, standing
-from skylift.app.cadence import next_update
+from skylift.app.cadence import NextUpdate, next_update
 from skylift.app.clean_up import clean_up as remove_witnesses
 from skylift.app.clean_up import in_its_place
 from skylift.app.fleet_account import fleet_account
@@ -17,7 +17,8 @@ from skylift.app.fleet_subject import Maintaining
 from skylift.app.notify import Untold
 from skylift.app.record_file import catalog_of, load_record
 from skylift.app.runs import RunFolder
-from skylift.app.subject import Upgrading
+from skylift.app.schedule import has_begun
+from skylift.app.subject import Subject, Upgrading
 from skylift.app.taken_back import undone_by
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
@@ -34,8 +35,10 @@ from skylift.cli.views import validation as validation_view
 from skylift.cli.views.columns import indented
 from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run
+from skylift.engine.journal import milliseconds
 from skylift.model.goal import Upgrade
 from skylift.model.problem import Problem
+from skylift.model.record import Policy
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.planning.window import Window, windows
@@ -51,16 +54,18 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     if folder.of_fleet:
         return _status_of_fleet(desk, folder, as_json=as_json)
     seen = standing(desk.runs, folder)
-    told, ways_back = _untold(desk, seen), _windows(desk, seen.plan, seen.run)
+    told, ways_back, policy = _untold(desk, seen), _windows(desk, seen.plan, seen.run), _policy(desk)
+    due = _due(policy, Upgrading(seen.plan), seen.run)
     lines = [
         *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
         *run_view.window_lines(ways_back, seen.back),
-        *_waits(desk, seen.plan, seen.run),
+        *_waits(policy, seen.plan, seen.run),
+        *([f"  {due.line}"] if due else []),
     ]
     answer(
         desk.told([*lines, *indented(told.lines, 2)]),
         run_view.document(seen.plan, seen.run, seen.holder, seen.back)
-        | {"untold": told, "ways_back": ways_back},
+        | {"untold": told, "ways_back": ways_back, "next_update": due},
         as_json=as_json,
     )
     return Exit.OK
@@ -68,9 +73,13 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 def _status_of_fleet(desk: Desk, folder: RunFolder, *, as_json: bool) -> Exit:
     found = fleet_account(desk.runs, folder)
-    told = untold_of(desk, Maintaining(found.mandate), found.events, works=found.holder is not None)
-    lines = desk.told([*fleet_run_view.lines(found), *indented(told.lines, 2)])
-    answer(lines, fleet_run_view.document(found) | {"untold": told}, as_json=as_json)
+    subject, policy = Maintaining(found.mandate), _policy(desk)
+    told = untold_of(desk, subject, found.events, works=found.holder is not None)
+    due = _due(policy, subject, found.run)
+    more = [*_begins(policy, subject, found.run), *([f"  {due.line}"] if due else [])]
+    lines = desk.told([*fleet_run_view.lines(found), *more, *indented(told.lines, 2)])
+    document = fleet_run_view.document(found) | {"untold": told, "next_update": due}
+    answer(lines, document, as_json=as_json)
     return Exit.OK
 
 
@@ -83,15 +92,35 @@ def _windows(desk: Desk, plan: Plan, run: Run) -> tuple[Window, ...]:
     return windows(plan, catalog_of(desk.record), undone_by(plan, run).begun)
 
 
-def _waits(desk: Desk, plan: Plan, run: Run) -> list[str]:
+def _waits(policy: Policy | None, plan: Plan, run: Run) -> list[str]:
     """Until when the run waits for a window, if the record can be read: only it has them."""
-    try:
-        policy = load_record(desk.record).policy
-    except Problem:
+    if policy is None:
         return []
+    if not has_begun(run):
+        return _begins(policy, Upgrading(plan), run)
     windows, order = Windows(policy), Order.of(plan)
     until = windows.waits_until(order, run, decide(order, run, at_once=policy.at_once), asked().at)
     return [f"  waits for a window: until {windows.told(until)}"] if until else []
+
+
+def _begins(policy: Policy | None, subject: Subject, run: Run) -> list[str]:
+    """When a window opens for a run that has not begun; its own time is told without the record."""
+    windows = Windows(policy or Policy())
+    until = subject.begins(windows, run, asked().at)
+    for_window = until is not None and milliseconds(until) != run.not_before_ms
+    return [f"  waits for a window: until {windows.told(until)}"] if until and for_window else []
+
+
+def _due(policy: Policy | None, subject: Subject, run: Run) -> NextUpdate | None:
+    """When the next update is due, if the record can be read and says so."""
+    return next_update(policy, subject, run) if policy else None
+
+
+def _policy(desk: Desk) -> Policy | None:
+    try:
+        return load_record(desk.record).policy
+    except Problem:
+        return None
 
 
 @click.command("validate")
@@ -145,7 +174,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
         return _report_of_fleet(desk, folder, html, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         told = account(site, folder, remark)
-        due = next_update(site.record.policy, told.plan, told.run)
+        due = next_update(site.record.policy, Upgrading(told.plan), told.run)
     left = _untold(desk, standing(desk.runs, folder))
     for line in left.lines:
         remark(line)
@@ -162,11 +191,12 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
 def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_json: bool) -> Exit:
     with open_site(desk.record, desk.runs) as site:
         found = fleet_report(site, folder, remark)
-    of = found.account
-    left = untold_of(desk, Maintaining(of.mandate), of.events, works=of.holder is not None)
-    for line in left.lines:
+        of, subject = found.account, Maintaining(found.account.mandate)
+        due = next_update(site.record.policy, subject, of.run)
+    left = untold_of(desk, subject, of.events, works=of.holder is not None)
+    for line in (*left.lines, *([due.line] if due else [])):
         remark(line)
-    document = fleet_report_view.document(found) | {"untold": left}
+    document = fleet_report_view.document(found) | {"untold": left, "next_update": due}
     answer(desk.told(fleet_report_view.lines(found)), document, as_json=as_json)
     if html is not None:
         html.write_text(fleet_page_view.html(found), encoding="utf-8")

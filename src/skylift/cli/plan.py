@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from skylift.app.account import standing
-from skylift.app.approvals import needs_approval
+from skylift.app.approvals import needs_approval, words_for
 from skylift.app.control import meant
 from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import seal_plan, trusted
@@ -139,6 +139,7 @@ def tell_proposal(
         proposal = make(site)
         sealed = _sealed(site, digest_of(proposal.plan))
         needed = needs_approval(site, proposal.plan)
+        words = words_for(site, proposal.plan.no_returns)
     goal = proposal.plan.goal
     complaints = any(f.level is not Level.PASSED for f in proposal.findings)
     told = [*findings_view.lines(proposal.findings, goal.to, passed=False), ""] if complaints else []
@@ -156,13 +157,13 @@ def tell_proposal(
         if sealed is not None:
             seal_of(output).write_bytes(sealed)
             remark(f"wrote {seal_of(output)}: your seal on it, for {site.record.policy.plan_valid_h} h")
-        remark(f"wrote {output}; {_how_to_run(output, needed)}")
+        remark(f"wrote {output}; {_how_to_run(output, needed, words)}")
     return Exit.OK
 
 
-def _how_to_run(output: Path, needed: tuple[str, ...]) -> str:
+def _how_to_run(output: Path, needed: tuple[str, ...], words: str) -> str:
     if needed:
-        return f"approve {', '.join(needed)} and run it with: skylift apply {output} --yes"
+        return f"approve {', '.join(needed)} and run it with: skylift apply {output} {words}"
     return f"to run it is to approve it, and it begins at once: skylift apply {output}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from skylift.app.site import Site
 from skylift.cli.desk import Desk, json_option, pass_desk
 from skylift.cli.exits import Exit
 from skylift.cli.plan import tell_proposal
+from skylift.cli.run import apply
 from skylift.model.ids import ComponentName
 
 
@@ -32,18 +34,26 @@ from skylift.model.ids import ComponentName
     is_flag=True,
     help="Where no step leads back any more, restore the backups of the run: what was written since is lost.",
 )
+@click.option("--apply", "begins", is_flag=True, help="Then run it, once you have said yes to it.")
+@click.option("--yes", is_flag=True, help="With --apply: ask nothing, and approve all that the plan names.")
 @json_option
 @pass_desk
+@click.pass_context
 def rollback(
+    context: click.Context,
     desk: Desk,
     run: str | None,
     *,
     components: tuple[str, ...],
     output: Path | None,
     restore: bool,
+    begins: bool,
+    yes: bool,
     as_json: bool,
 ) -> Exit:
     """Propose a plan that takes RUN (or the newest) back, or parts of it: run it with 'skylift apply'.
+
+    With --apply it is run at once, from the file that -o names, or back-of-RUN.plan.
 
     What the run upgraded goes back host by host to what it found there, the last first, while every API
     serves; databases stay as they are. The run must be at rest: completed, given up, paused or halted.
@@ -51,10 +61,24 @@ def rollback(
     with --restore it is stopped as a whole, and put back to the backup that the run made and rehearsed: the
     plan says what was written since and is lost, and 'skylift apply' asks for your consent to it.
     """
+    if begins and as_json:
+        raise click.UsageError("--json goes with -o, and then with 'skylift apply': say no --apply")
+    if yes and not begins:
+        raise click.UsageError("--yes goes with --apply")
+    if begins and not (yes or sys.stdin.isatty()):
+        raise click.UsageError("--apply asks before it begins; without a terminal say --yes, too")
     folder = desk.find(run)
     wanted = tuple(map(ComponentName, components))
+    file = output or (Path(f"back-of-{folder.id}.plan") if begins else None)
 
     def propose(site: Site) -> Proposal:
         return propose_rollback(site, folder, wanted, restore=restore)
 
-    return tell_proposal(desk, propose, output, as_json=as_json)
+    code = tell_proposal(desk, propose, file, as_json=as_json)
+    if not begins or file is None or code is not Exit.OK:
+        return code
+    if not yes and not click.confirm(f"take run {folder.id} back now", err=True):
+        return Exit.OK
+    # As typed: it is written into the audit trail, and asks for what has no way back.
+    with apply.make_context("apply", [str(file), *(["--yes"] if yes else [])], parent=context) as typed:
+        return Exit(apply.invoke(typed))

@@ -32,6 +32,7 @@ from skylift.cli.desk import (
     answer,
     host_option,
     json_option,
+    no_return_option,
     pass_desk,
     reason_option,
     remark,
@@ -72,7 +73,8 @@ _EXITS = {
     "--yes",
     "approval",
     flag_value=Approval.ALL.value,
-    help="Approve every point of no return that the plan names, and every stage that needs it.",
+    help="Approve every stage that needs it, and every point of no return, unless policy.second_person "
+    "wants each named.",
 )
 @click.option(
     "--hold",
@@ -80,40 +82,57 @@ _EXITS = {
     flag_value=Approval.HOLD.value,
     help="Begin, and wait before what is not approved yet: 'skylift approve'.",
 )
+@no_return_option
 @click.option("--detach", is_flag=True, help="Open the run and leave it to the workers of the store.")
-@click.option("--at", help="When to begin, such as 2026-12-05T01:00, by the clock of policy.time_zone.")
+@click.option(
+    "--at",
+    help="Let nothing start before this, such as 2026-12-05T01:00, by the clock of policy.time_zone.",
+)
 @json_option
 @pass_desk
 def apply(
-    desk: Desk, file: Path, *, approval: str | None, at: str | None, detach: bool, as_json: bool
+    desk: Desk,
+    file: Path,
+    *,
+    approval: str | None,
+    no_returns: tuple[str, ...],
+    at: str | None,
+    detach: bool,
+    as_json: bool,
 ) -> Exit:
     """Run the plan in FILE, as it was approved, on the cloud it was made for.
 
     To name a plan is to approve it: it begins at once, but for points of no return and the stages that
-    policy.approvals names. Of these you are asked; without a terminal they need --yes or --hold.
+    policy.approvals names. Of these you are asked; without a terminal they need --yes or --hold. Points of
+    no return may be named instead, and must be where policy.second_person wants another than the author.
 
-    Steps start only while a window of the policy is open, and if they can end before it closes.
+    Steps start only while a window of the policy is open, and if they can end before it closes. What begins
+    later is opened now and waits, with nothing held: here, in 'skylift resume', or in a worker.
 
     Ctrl-C lets running steps finish and pauses; after a crash or a kill, 'skylift resume' goes on.
     """
-    text, beside = file.read_bytes(), seal_of(file)
+    text, beside, named = file.read_bytes(), seal_of(file), tuple(map(StepId, no_returns))
     seal = beside.read_bytes() if beside.exists() else None
     if detach and desk.runs.store is None:
         raise click.UsageError("--detach leaves a run to workers, which share a store: name it with --store")
     if is_mandate(text):
-        if at is not None:
-            raise click.UsageError("--at is for upgrades; a run over a fleet keeps to policy.windows")
         said = Approval(approval) if approval else Approval.NONE
-        return _apply_mandate(desk, text, seal, said, detach=detach, as_json=as_json)
-    if detach and at is not None:
-        raise click.UsageError("--at waits in this process, and --detach leaves it: say one of them")
+        return _apply_mandate(desk, text, seal, said, named=named, at=at, detach=detach, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         plan = verified(text, site.record.catalog)
-        said = Approval(approval) if approval else _approves(plan, needs_approval(site, plan))
-        begins = _moment(at, Windows(site.record.policy)) if at else None
+        said = Approval(approval) if approval else _approves(site, plan, named)
+        begins = _moment(at, site)
         with bench_of() as bench:
             run = run_plan(
-                site, run_id(site, "run"), text, bench, approval=said, seal=seal, at=begins, detached=detach
+                site,
+                run_id(site, "run"),
+                text,
+                bench,
+                approval=said,
+                named=named,
+                seal=seal,
+                at=begins,
+                detached=detach,
             )
             taken_back = None if detach else _take_back_if_free(site, run, bench)
     if taken_back is not None:
@@ -151,11 +170,22 @@ def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
 
 
 def _apply_mandate(
-    desk: Desk, text: bytes, seal: bytes | None, approval: Approval, *, detach: bool, as_json: bool
+    desk: Desk,
+    text: bytes,
+    seal: bytes | None,
+    approval: Approval,
+    *,
+    named: tuple[StepId, ...],
+    at: str | None,
+    detach: bool,
+    as_json: bool,
 ) -> Exit:
     with open_site(desk.record, desk.runs) as site, bench_of() as bench:
         name = run_id(site, "run")
-        run = apply_mandate(site, name, text, bench, approval=approval, seal=seal, detached=detach)
+        begins = _moment(at, site)
+        run = apply_mandate(
+            site, name, text, bench, approval=approval, named=named, seal=seal, at=begins, detached=detach
+        )
     opened = {run.standing: Exit.OK} if detach else _EXITS
     return _tell_of_fleet(desk, run, as_json=as_json, exits=opened)
 
@@ -261,17 +291,25 @@ def _go_on(
     return Exit.OK if by else exits[ended.standing]
 
 
-def _moment(at: str, windows: Windows) -> Epoch:
+def _moment(at: str | None, site: Site) -> Epoch | None:
+    if at is None:
+        return None
     try:
         told = datetime.fromisoformat(at)
     except ValueError:
         raise click.UsageError(f"--at {at} is no time; write it as 2026-12-05T01:00") from None
-    return Epoch((told if told.tzinfo else told.replace(tzinfo=windows.zone)).timestamp())
+    zone = Windows(site.record.policy).zone
+    return Epoch((told if told.tzinfo else told.replace(tzinfo=zone)).timestamp())
 
 
-def _approves(plan: Plan, needed: tuple[str, ...]) -> Approval:
-    """Ask for the approval of what needs one; without a terminal nobody can say yes, and it is refused."""
-    if not needed or not sys.stdin.isatty():
+def _approves(site: Site, plan: Plan, named: tuple[StepId, ...]) -> Approval:
+    """Ask for the approval of what needs one; without a terminal nobody can say yes, and it is refused.
+
+    Nor is a yes enough where a second person has to type the name of what has no way back.
+    """
+    needed = tuple(what for what in needs_approval(site, plan) if what not in named)
+    untyped = site.record.policy.second_person and any(step in needed for step in plan.no_returns)
+    if not needed or untyped or not sys.stdin.isatty():
         return Approval.NONE
     for line in plan_view.lines(plan):
         click.echo(line, err=True)

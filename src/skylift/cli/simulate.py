@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from skylift.app.conduct import OtherRecord
-from skylift.app.maintain import as_it_is, pace_of
+from skylift.app.as_planned import OtherRecord
+from skylift.app.fleet_as_planned import as_it_is
+from skylift.app.maintain import pace_of
 from skylift.app.mandates import read_approved
 from skylift.app.propose_fleet import read_fleet_file
 from skylift.app.record_file import load_record

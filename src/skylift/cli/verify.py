@@ -20,7 +20,7 @@ def verify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
     Any edit of them is found. Whose seals are trusted is in the record, under signers. Asks no host.
     """
-    proofs = look(desk.runs, desk.find(run), load_record(desk.record).signers)
+    proofs = look(desk.runs, desk.find(run), load_record(desk.record))
     lines = columns(*((p.document, "holds" if p.holds else "DOES NOT HOLD", p.says) for p in proofs))
     answer(lines, {"proofs": proofs}, as_json=as_json)
     return Exit.OK if all(proof.holds for proof in proofs) else Exit.FAILED

@@ -13,10 +13,11 @@ from types import FrameType
 import click
 
 from skylift.app.bench import Bench
+from skylift.app.bugs import told_as_problem
 from skylift.app.record_file import load_record
 from skylift.app.runs import Runs, RunStore
 from skylift.app.site import Site
-from skylift.app.take_up import take_up
+from skylift.app.take_up import looks_in_again, take_up
 from skylift.app.wiring import open_site, queue_at, store_at
 from skylift.app.worker import Served, Worker
 from skylift.cli.desk import Desk, pass_desk, remark
@@ -61,9 +62,11 @@ def worker(desk: Desk, records: tuple[Path, ...]) -> Exit:
     return Exit.OK
 
 
-def _take_up(site: Site, run: RunId) -> None:
+def _take_up(site: Site, run: RunId) -> int:
     bench = _bench(site)
-    take_up(site, run, bench, show=plan_view.shown_by(bench.remark))
+    with told_as_problem(site.runs.home):
+        take_up(site, run, bench, show=plan_view.shown_by(bench.remark))
+    return looks_in_again(site, run)
 
 
 def _served(reference: str, record: Path, cloud: str, in_hand: InHand) -> Served:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from skylift.engine.chain import Kind, Row
 from skylift.engine.in_bulk import in_bulk
-from skylift.engine.journal import JournalDamaged, JournalFormat, JournalUnwritable, Overtaken
+from skylift.engine.journal import Overtaken
+from skylift.engine.journal_problems import JournalDamaged, JournalFormat, JournalUnwritable
 from skylift.model.seal import Signer
 
 _COLUMNS = (

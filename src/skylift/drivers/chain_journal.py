@@ -6,7 +6,8 @@ import json
 
 from skylift.engine.chain import Chain, Kind, Row
 from skylift.engine.in_bulk import in_bulk
-from skylift.engine.journal import FORMAT, Event, JournalDamaged, decode_event, encode_event
+from skylift.engine.journal import FORMAT, Event, decode_event, encode_event
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.codec import Malformed
 
 JOURNAL = Kind("journal", FORMAT)

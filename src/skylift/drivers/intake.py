@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from skylift.model.closing import mark_of, reason_of
+from skylift.model.goal import ANY_PLAN
 from skylift.model.ids import Epoch
 from skylift.model.problem import Fix, Refused, Remedy
 from skylift.model.roster import Roster, RosterKind, ServiceReport
@@ -25,7 +26,7 @@ class CannotClose(Refused):
             Remedy(
                 Fix.REPAIR, f"take 'close' from {row.service} in the catalog's file of {roster.component}"
             ),
-            Remedy(Fix.RETRY, "then plan again as before: skylift plan, or for a way back skylift rollback"),
+            Remedy(Fix.RETRY, f"then plan again as before: {ANY_PLAN}"),
         )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -69,19 +69,23 @@ fi
 """
 
 # A key is in its script, for the name of a folder may be another. A job without a code has not ended, or
-# was cut short.
-_KEPT = r"""
+# was cut short; its unit decides, as above.
+_KNOWN = r"""
 cd "$1" 2>/dev/null || exit 0
 for folder in */; do
     name=${folder%/}
     [ -e "$name/command" ] || continue
     key=$(sed -n '2s/^# Skylift job \(.*\): run by systemd, once\.$/\1/p' "$name/command")
     [ -n "$key" ] || continue
+    state=inactive
     if [ ! -e "$name/rc" ]; then
         unit=skylift-$(printf %s "$key" | sha256sum | cut -c1-16).service
-        [ "$(systemctl show -p ActiveState --value "$unit")" = inactive ] || continue
+        state=$(systemctl show -p ActiveState --value "$unit")
     fi
-    printf '%s\n' "$key"
+    case $state in
+        active|activating|deactivating|reloading) printf 'runs %s\n' "$key" ;;
+        *) printf 'over %s\n' "$key" ;;
+    esac
 done
 """
 
@@ -150,8 +154,9 @@ class SshJobs:
         folder = FOLDER / folder_name(self._bound)
         return parse_state(self.ssh.ask(host, _STATE, str(folder), unit_name(self.key), str(_TAIL_BYTES)))
 
-    def kept(self, host: HostName) -> tuple[str, ...]:
-        return tuple(self.ssh.ask(host, _KEPT, str(FOLDER)).splitlines())
+    def known(self, host: HostName) -> Mapping[str, bool]:
+        told = (line.split(" ", 1) for line in self.ssh.ask(host, _KNOWN, str(FOLDER)).splitlines())
+        return {key: word == "runs" for word, key in told}
 
     def forget(self, host: HostName, keys: Iterable[str]) -> None:
         names = "".join(f"{folder_name(key)}\n" for key in keys).encode()

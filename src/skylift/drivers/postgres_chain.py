@@ -10,7 +10,8 @@ from skylift.drivers.postgres import Database
 from skylift.drivers.postgres_lease import Token
 from skylift.engine.chain import Kind, Row
 from skylift.engine.in_bulk import in_bulk
-from skylift.engine.journal import JournalFormat, Overtaken
+from skylift.engine.journal import Overtaken
+from skylift.engine.journal_problems import JournalFormat
 from skylift.model.seal import Signer
 
 

@@ -6,16 +6,16 @@ anew when the run goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from skylift.actions.action import Action, Done
 from skylift.actions.automation import GiveAutomationBack, PauseAutomation, is_paused
 from skylift.actions.job import observe_job
-from skylift.engine.guards import Guards
+from skylift.engine.guards import Guards, pairs_of
 from skylift.engine.ledger import Ledger
 from skylift.model.automation import AutomationEntry
-from skylift.model.ids import Epoch, Seconds, StepId
+from skylift.model.ids import Epoch, HostName, Seconds, StepId
 from skylift.ports import Ports
 
 
@@ -51,8 +51,8 @@ class PausedAutomation:
     def __init__(
         self, ledger: Ledger, ports: Ports, entries: Iterable[tuple[str, AutomationEntry]], limit: Seconds
     ) -> None:
-        own = tuple(AutomationGuard(name, entry) for name, entry in entries)
-        self._names = tuple(guard.name for guard in own)
+        self._ledger, self._entries = ledger, dict(entries)
+        own = tuple(AutomationGuard(name, entry) for name, entry in self._entries.items())
         self._guards = Guards(ledger, ports, own, limit)
         self.pending = False
         """Whether something is on its way to be paused, so that the run only waits for that."""
@@ -73,13 +73,19 @@ class PausedAutomation:
             return True
         if self._guards.is_stuck():
             return False  # an operator chooses, and meanwhile none of the others is paused either
-        held = [self._guards.hold(name, now) for name in self._names]
+        held = [self._guards.hold(name, now) for name in self._entries]
         self.pending = not all(held)
         return all(held)
 
     def give_back(self, now: Epoch) -> None:
         """Push the giving back of each once that the run has paused."""
         self._guards.give_back(now)
+
+    def commands(self) -> Mapping[StepId, HostName]:
+        """The steps that were ever begun here, each with the host of its command."""
+        on = {name: entry.host for name, entry in self._entries.items()}
+        pairs = [pair for pair in pairs_of(self._ledger.run) if pair.name in on]
+        return {step: on[pair.name] for pair in pairs for step in (pair.pause, pair.back)}
 
     def owes(self) -> bool:
         """Whether anything is yet to be given back that needs no operator for it."""

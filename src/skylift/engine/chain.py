@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from skylift.engine.journal import JournalDamaged
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.engine.problems import SignerNeeded
 from skylift.model.seal import PublicKey, Seal, Signer
 

@@ -10,7 +10,8 @@ What is started depends on how the run stands:
   that later step gives it back. Going on with these never takes more from users, and not going on would
   leave a backend of a healthy host out for as long as the repair of another one lasts. A step an
   operator retries starts too. Of a run that was given up no point of no return is begun even so: what
-  waits for one stays as it is, and is named.
+  waits for one stays as it is, and is named. It is closed only when no command of it can still run: one
+  that outlived its step's deadline, or whose host fell silent, is looked at until it has ended.
 
 What was taken may not last by itself (a parked pool): then it is held while the process lives, and has
 lapsed when another one resumes. It is taken again before what waits for it goes on. What was seen while it
@@ -20,12 +21,13 @@ was held is seen again then, unless something that waits for that has begun.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Outcome, milliseconds
 from skylift.engine.loans import Loan, loans_of, relied_on
-from skylift.model.ids import Epoch, StepId
+from skylift.model.ids import Epoch, HostName, StepId
 from skylift.planning.plan import Plan, Stage, Step
 
 
@@ -169,15 +171,32 @@ class Decision:
     """How the run has ended, if that is yet to be written; a process may have died just before."""
     awaits: tuple[Step, ...] = ()
     """Steps that could start but for an approval."""
+    look: tuple[Step, ...] = ()
+    """Steps not under way whose command may still run: until it has ended, the run is not closed."""
 
     @property
     def over(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
-        return not self.watch and not self.start and self.close is None
+        return not self.watch and not self.start and not self.look and self.close is None
 
 
-def decide(order: Order, run: Run, *, at_once: int) -> Decision:
-    """Choose the steps to watch and to start, at most ``at_once`` in flight, in the plan's order."""
+def outlives(run: Run, step: StepId) -> bool:
+    """Whether a command that a step has started, if it starts any, may run while the step does not."""
+    at = run.steps.get(step)
+    return at is not None and at.unsettled and at.phase is not Phase.RUNNING
+
+
+def may_run(order: Order, run: Run) -> Mapping[StepId, HostName]:
+    """The steps not under way of which a command may still run, each with the host that knows."""
+    begun = (step for step in order.steps if outlives(run, step.id))
+    return {step.id: host for step in begun if (host := step.action.runs_on) is not None}
+
+
+def decide(order: Order, run: Run, *, at_once: int, ended: AbstractSet[StepId] = frozenset()) -> Decision:
+    """Choose the steps to watch and to start, at most ``at_once`` in flight, in the plan's order.
+
+    ``ended`` are those whose command was seen not to run, though the journal cannot know that.
+    """
     if run.closed is None and len(run.passed) == order.size:
         return Decision((), (), close=Outcome.COMPLETED)
     watch = order.watched(run)
@@ -185,8 +204,9 @@ def decide(order: Order, run: Run, *, at_once: int) -> Decision:
         return Decision(watch, ())
     free, owed = order.ready(run), order.owed(run)
     approved = {step.id for step in free if _approved(step, run, owed)}
-    awaits = tuple(step for step in free if step.id not in approved)
+    barred = tuple(step for step in free if step.id not in approved)
     ready = tuple(step for step in free if step.id in approved)
+    look: tuple[Step, ...] = ()
     if run.abort or run.within(Phase.FAILED):
         # Of what is done, only what has lapsed is ever ready: it is part of a way back.
         again = run.within(Phase.WAITING, Phase.DONE)
@@ -197,10 +217,15 @@ def decide(order: Order, run: Run, *, at_once: int) -> Decision:
         if run.abort.leave:
             # A step under way may wait for what has lapsed: that alone is taken again, so that it can end.
             ready = tuple(step for step in ready if step.id in run.within(Phase.DONE))
-        left = run.within(Phase.RUNNING) or order.kept(run)
-        if not watch and not ready and (run.abort.leave or not left):
+        else:
+            left = may_run(order, run).keys() - ended
+            look = tuple(step for step in order.steps if step.id in left)
+        holds = run.within(Phase.RUNNING) or order.kept(run)
+        if not watch and not ready and not look and (run.abort.leave or not holds):
             return Decision((), (), close=Outcome.ABORTED)
-    return Decision(watch, ready[: max(at_once - len(watch), 0)], awaits=awaits)
+    # Of a run that was given up nobody approves anything any more.
+    awaits = () if run.abort else barred
+    return Decision(watch, ready[: max(at_once - len(watch), 0)], awaits=awaits, look=look)
 
 
 def _unnamed(left: list[Step], stage: Stage, run: Run) -> tuple[StepId, ...]:

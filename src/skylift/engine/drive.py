@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from skylift.engine.execute import Execution
 from skylift.engine.fold import Run
-from skylift.engine.journal import Why
+from skylift.engine.journal import RunWarned, Why, milliseconds
+from skylift.engine.problems import on_the_way_back
 from skylift.model.ids import Epoch, StepId
 from skylift.model.problem import Problem
 
 Guard = Callable[[Run, Epoch], Problem | None]
-"""Asked before each tick; a problem pauses the run (the loss budget is one)."""
+"""Asked before each tick; a problem pauses the run (the loss budget is one), unless that goes back."""
 
 View = Callable[[Run, Mapping[StepId, str]], None]
 """Shown after each tick: the run, and what is left of each running step."""
@@ -59,10 +60,22 @@ def drive(execution: Execution, around: Surroundings) -> Run:
         for why, guard in ((Why.LOSS_BUDGET, around.guard), (Why.GATE, around.gate)):
             problem = guard(execution.run, now)
             if problem is not None:
-                execution.pause(why, now, problem)
+                _heed(execution, why, now, problem)
         before = execution.run
         after = execution.tick(now)
         around.view(after, execution.left)
         if after is before:
             around.pause()
     return execution.run
+
+
+def _heed(execution: Execution, why: Why, now: Epoch, problem: Problem) -> None:
+    """What a guard has against it pauses a run; but one that goes back goes on, and is told of it once.
+
+    What hurts users may be the very thing that is being taken back, and a pause would keep it.
+    """
+    if not execution.goes_back:
+        execution.pause(why, now, problem)
+        return
+    while problem.code not in execution.run.warned and execution.run.closed is None:
+        execution.ledger.write(RunWarned(why, on_the_way_back(problem), milliseconds(now)))

@@ -7,10 +7,11 @@ same calls as one that was not: fold, decide, observe.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
@@ -28,6 +29,7 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
+from skylift.engine.left_running import lent, look_at
 from skylift.engine.near import Near
 from skylift.engine.problems import StepOverdue, lasting
 from skylift.model.goal import Rollback
@@ -62,6 +64,8 @@ class Overdue:
 
 Push = Done | Pending | Overdue | Problem
 """What came of one push."""
+_Flight = tuple[str, StepId]
+"""Of a step, a push or a look: a look that comes late says nothing of what was started meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,48 @@ class Sight:
         return self.silent_ms + milliseconds(now) - milliseconds(since)
 
 
+def overdue(step: Step, run: Run, sight: Sight, unreachable: Seconds, *, now: Epoch) -> bool:
+    """Whether the time of a step is up."""
+    # A host that reboots must not use up the time of the step that waits for it; but one that comes
+    # and goes must not prolong it for ever either.
+    silence_ms = min(sight.silence_ms(now), unreachable * 1000)
+    return milliseconds(now) - run.steps[step.id].clock_ms - silence_ms > step.deadline * 1000
+
+
+class Outlived:
+    """What this process has seen of commands that outlived their step, and for how long it waits for them."""
+
+    def __init__(self, unreachable: Seconds) -> None:
+        self.ended: frozenset[StepId] = frozenset()
+        """Whose command does not run: nobody starts it again, but by a word."""
+        self.sights: dict[StepId, Sight] = {}
+        self._unreachable = unreachable
+
+    def waits(self, step: Step, run: Run, now: Epoch) -> bool:
+        """Whether its end is waited for yet: as long as a step under way would be."""
+        sight = self.sights.setdefault(step.id, Sight("its command may still run"))
+        since = now if sight.silent_since is None else sight.silent_since
+        return now - since <= self._unreachable and not overdue(step, run, sight, self._unreachable, now=now)
+
+    def see(self, step: StepId, came: Push, now: Epoch) -> None:
+        """Keep what came of a look."""
+        sight = self.sights[step]
+        match came:
+            case Pending(left):
+                self.sights[step] = Sight(left, silent_ms=sight.silence_ms(now))
+            case Problem():
+                since = now if sight.silent_since is None else sight.silent_since
+                self.sights[step] = Sight(f"no answer yet: {came}", since, sight.silent_ms)
+            case _:
+                self.ended |= {step}
+                del self.sights[step]
+
+    def begin(self, step: StepId) -> None:
+        """Forget what was seen of a step that is started."""
+        self.ended -= {step}
+        self.sights.pop(step, None)
+
+
 class Execution:
     """One process's work on one run. Its holder has the lease; nobody else writes the journal.
 
@@ -90,15 +136,17 @@ class Execution:
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
         self.ledger = Ledger(journal)
-        self._keep = without_ways_back if isinstance(plan.goal, Rollback) else as_it_is
+        self.goes_back = isinstance(plan.goal, Rollback)
+        self._keep = without_ways_back if self.goes_back else as_it_is
         with in_bulk():
             self._order = Order.of(plan)
         self._ports = ports
         self._limits = limits
         self._pool = pool
-        self._decided: tuple[Run, Decision] | None = None
+        self._decided: tuple[Run, AbstractSet[StepId], Decision] | None = None
         self._sights: dict[StepId, Sight] = {}
-        self._flying: dict[StepId, Future[Push]] = {}
+        self._outlived = Outlived(limits.unreachable)
+        self._flying: dict[_Flight, Future[Push]] = {}
         self._holds: dict[StepId, Future[None]] = {}
 
     @property
@@ -109,14 +157,16 @@ class Execution:
     @property
     def left(self) -> Mapping[StepId, str]:
         """What is left of each running step, as last seen: its only progress line."""
-        return {step: sight.left for step, sight in self._sights.items()}
+        return {step: sight.left for step, sight in (self._sights | self._outlived.sights).items()}
 
     @property
     def decision(self) -> Decision:
         """What the next tick would work on; worked out again only once the journal has grown."""
-        if self._decided is None or self._decided[0] is not self.run:
-            self._decided = self.run, decide(self.near, self.run, at_once=self._limits.at_once)
-        return self._decided[1]
+        run, ended = self.run, self._outlived.ended
+        if self._decided is None or self._decided[0] is not run or self._decided[1] is not ended:
+            chosen = decide(self.near, run, at_once=self._limits.at_once, ended=ended)
+            self._decided = run, ended, chosen
+        return self._decided[2]
 
     @property
     def near(self) -> Order:
@@ -132,7 +182,8 @@ class Execution:
         """Whether there is nothing to do until an operator acts, or until a window opens."""
         decision = self.decision
         may_start = _startable(self.near, self.run, decision, self._limits, now=now)
-        return not decision.watch and decision.close is None and not may_start
+        waits = any(self._outlived.waits(step, self.run, now) for step in decision.look)
+        return not decision.watch and decision.close is None and not may_start and not waits
 
     def tick(self, now: Epoch) -> Run:
         """Start what may start, push what is under way once, and write down what came of it.
@@ -154,13 +205,18 @@ class Execution:
             if not self.ledger.write(StepStarted(step.id, attempt, milliseconds(now))):
                 # An operator said something meanwhile, perhaps to stop: decide again.
                 return self.run
+            self._outlived.begin(step.id)
         under_way = (*decision.watch, *start)
         for step in under_way:
             self._sights.setdefault(step.id, Sight("just started"))
-        came = self._push_all(under_way, now)
+        looks = tuple(step for step in decision.look if self._outlived.waits(step, self.run, now))
+        came = self._push_all(under_way, looks, now)
         for step in under_way:
-            if step.id in came:
-                self._settle(step, came[step.id], now)
+            if (pushed := came.get(("push", step.id))) is not None:
+                self._settle(step, pushed, now)
+        for step in looks:
+            if (seen := came.get(("look", step.id))) is not None:
+                self._outlived.see(step.id, seen, now)
         if decision.close:
             self.ledger.write(RunClosed(decision.close, milliseconds(now)))
         return self.run
@@ -172,27 +228,26 @@ class Execution:
             self.ledger.write(RunPaused(why, reported, milliseconds(now)))
         return self.run
 
-    def _push_all(self, steps: tuple[Step, ...], now: Epoch) -> Mapping[StepId, Push]:
+    def _push_all(
+        self, steps: tuple[Step, ...], looks: tuple[Step, ...], now: Epoch
+    ) -> Mapping[_Flight, Push]:
         done = self.run.within(Phase.DONE)
 
-        def on(step: StepId) -> tuple[Step, ...]:
-            """What was seen; a wait that an operator skipped is not asked for again."""
-            return tuple(s for s in self._order.relied_on.get(step, ()) if s.id in done)
+        def pushed(step: Step) -> Callable[[], Push]:
+            # A wait that an operator skipped is not asked for again.
+            on = tuple(s for s in self._order.relied_on.get(step.id, ()) if s.id in done)
+            return partial(push, step, self._lent(step), overdue=self._overdue(step, now), on=on)
 
+        pushes = {("push", step.id): pushed(step) for step in steps}
+        pushes |= {("look", step.id): partial(look_at, step, self._lent(step)) for step in looks}
         if self._pool is None:
-            return {
-                step.id: push(step, self._lent(step), overdue=self._overdue(step, now), on=on(step.id))
-                for step in steps
-            }
-        for step in steps:
-            if step.id not in self._flying:
-                overdue = self._overdue(step, now)
-                self._flying[step.id] = self._pool.submit(
-                    push, step, self._lent(step), overdue=overdue, on=on(step.id)
-                )
+            return {flight: make() for flight, make in pushes.items()}
+        for flight, make in pushes.items():
+            if flight not in self._flying:
+                self._flying[flight] = self._pool.submit(make)
         landed = wait(self._flying.values(), timeout=self._limits.patience_s).done
-        ids = [step for step, flight in self._flying.items() if flight in landed]
-        return {step: self._flying.pop(step).result() for step in ids}
+        names = [name for name, flight in self._flying.items() if flight in landed]
+        return {name: self._flying.pop(name).result() for name in names}
 
     def _hold_all(self, now: Epoch) -> None:
         for landed in [name for name, flight in self._holds.items() if flight.done()]:
@@ -204,13 +259,10 @@ class Execution:
                 self._holds[step.id] = self._pool.submit(hold, step, self._lent(step))
 
     def _lent(self, step: Step) -> Ports:
-        return self._ports.under(f"{self.run.id}.{step.id}.{self.run.steps[step.id].attempt}")
+        return lent(self._ports, self.run, step.id)
 
     def _overdue(self, step: Step, now: Epoch) -> bool:
-        # A host that reboots must not use up the time of the step that waits for it; but one that comes
-        # and goes must not prolong it for ever either.
-        silence_ms = min(self._sights[step.id].silence_ms(now), self._limits.unreachable * 1000)
-        return milliseconds(now) - self.run.steps[step.id].clock_ms - silence_ms > step.deadline * 1000
+        return overdue(step, self.run, self._sights[step.id], self._limits.unreachable, now=now)
 
     def _settle(self, step: Step, came: Push, now: Epoch) -> None:
         attempt, at_ms = self.run.steps[step.id].attempt, milliseconds(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from skylift.engine.automation import PausedAutomation
 from skylift.engine.fleet_problems import HostGivenUp
 from skylift.engine.fold import Phase
 from skylift.engine.guards import pairs_of
@@ -11,6 +12,7 @@ from skylift.engine.host_turn import HostTurn
 from skylift.engine.in_the_way import InTheWay
 from skylift.engine.journal import Outcome, Reported, RunClosed, StepFailed, StepStarted, milliseconds
 from skylift.engine.ledger import Ledger
+from skylift.engine.left_running import may_go_on
 from skylift.engine.live_fleet import LiveFleet, Looked
 from skylift.engine.network_hosts import NetworkHosts
 from skylift.engine.volume_hosts import VolumeHosts
@@ -18,6 +20,7 @@ from skylift.engine.watched_moves import WatchedMoves
 from skylift.fleet.conductor import Conductor
 from skylift.fleet.sight import Action, Open, Stage
 from skylift.model.ids import Epoch, HostName, StepId
+from skylift.ports import Ports
 
 
 class FleetEnds:
@@ -32,9 +35,11 @@ class FleetEnds:
         *,
         network: NetworkHosts,
         volumes: VolumeHosts,
+        automation: PausedAutomation,
+        ports: Ports,
     ) -> None:
         self._ledger, self._turns, self._conductor, self._cloud = ledger, turns, conductor, cloud
-        self._network, self._volumes = network, volumes
+        self._network, self._volumes, self._automation, self._ports = network, volumes, automation, ports
 
     def give_up(self, actions: tuple[Action, ...], looked: Looked, obstacles: InTheWay, now: Epoch) -> None:
         """Write down which hosts were given up, before they are given back; at the end, all that are left.
@@ -69,7 +74,8 @@ class FleetEnds:
         if run.abort is not None:
             taken = owed or self._network.taken or any(seen.ours for seen in looked.sight.hosts.values())
             going = any(moves.asked_for(seen) for seen in looked.migrations)
-            if not run.within(Phase.RUNNING) and (run.abort.leave or not (taken or going)):
+            left = run.abort.leave or not (taken or going)
+            if not run.within(Phase.RUNNING) and left and (run.abort.leave or not self._outlived()):
                 self._ledger.write(RunClosed(Outcome.ABORTED, at_ms))
             return
         passed = all(
@@ -78,6 +84,12 @@ class FleetEnds:
         over = self._conductor.over and self._network.over
         if passed and settled and not owed and over and run.steps.keys() == run.passed:
             self._ledger.write(RunClosed(Outcome.COMPLETED, at_ms))
+
+    def _outlived(self) -> bool:
+        """Whether a command on a host still goes on, or may, though its step has ended."""
+        work = (step for turn in self._turns.values() for step in turn.work)
+        on = {step.id: host for step in work if (host := step.action.runs_on) is not None}
+        return may_go_on(self._ledger.run, {**on, **self._automation.commands()}, self._ports)
 
 
 def start(ledger: Ledger, step: StepId, at_ms: int) -> bool:

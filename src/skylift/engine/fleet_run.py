@@ -104,11 +104,18 @@ class FleetExecution:
             limit=limits.maintenance.move,
             before=(self._volumes, self._storage),
         )
-        self._ends = FleetEnds(
-            self.ledger, turns, conductor, cloud, network=self._network, volumes=self._volumes
-        )
         self._automation = PausedAutomation(
             self.ledger, ports, tuple(limits.maintenance.automation.items()), limits.command
+        )
+        self._ends = FleetEnds(
+            self.ledger,
+            turns,
+            conductor,
+            cloud,
+            network=self._network,
+            volumes=self._volumes,
+            automation=self._automation,
+            ports=ports,
         )
         self._left_over = LeftOver(ports, turns, str(self.ledger.run.id), earlier)
 
@@ -187,6 +194,7 @@ class FleetExecution:
         turns, due = self._turns.values(), self._places.is_due(run)
         lasts = self._limits.maintenance.move if due else self.conductor.policy.host_s
         begins = not (run.pause or run.abort or run.gated) and self._limits.may_take(lasts, now)
+        self.conductor.fits = lambda seconds: self._limits.may_take(seconds, now)
         left = any(turn.stage(run) is not Stage.DONE and not turn.trouble(run) for turn in turns)
         try:
             self.conductor.begins = self._automation.hold(now, wanted=begins and (left or due)) and begins

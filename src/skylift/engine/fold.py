@@ -21,6 +21,7 @@ from skylift.engine.journal import (
     RunPaused,
     RunResumed,
     RunTakenUp,
+    RunWarned,
     StageApproved,
     StepDone,
     StepFailed,
@@ -32,6 +33,7 @@ from skylift.engine.journal import (
     Why,
 )
 from skylift.model.ids import Digest, RunId, StepId
+from skylift.model.seal import Signers
 from skylift.planning.plan import Stage
 
 
@@ -50,6 +52,7 @@ class Phase(Enum):
 
 
 ASIDE = frozenset({Phase.SKIPPED, Phase.POSTPONED})
+_UNDONE = tuple(phase for phase in Phase if phase is not Phase.DONE)
 
 
 class Standing(Enum):
@@ -95,6 +98,8 @@ class StepRun:
     aside: Aside | None = None
     begun: bool = False
     """Whether any attempt was started: what an operator puts aside may never have been."""
+    unsettled: bool = False
+    """Whether an attempt was started of which nobody has written down that it, or its job, has ended."""
 
     def __post_init__(self) -> None:
         # Made at every event, of which a long run has a million: so phases are not hashed, nor words joined.
@@ -113,8 +118,9 @@ class StepRun:
         self, phase: Phase, at_ms: int, problem: Reported | None = None, *, job: bool = False
     ) -> StepRun:
         """A running step once its attempt has ended so, and perhaps its ``job``."""
+        open_yet, started, clock = phase is Phase.FAILED and not job, self.started_ms, self.clock_ms
         return StepRun(
-            phase, self.attempt, self.started_ms, self.clock_ms, at_ms, problem, job, begun=self.begun
+            phase, self.attempt, started, clock, at_ms, problem, job, begun=self.begun, unsettled=open_yet
         )
 
 
@@ -150,6 +156,10 @@ class Run:
     """The stages that still need an approval."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
+    signers: Signers = field(default_factory=dict)
+    """Who may approve it then, by name."""
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
     steps: Sorted[StepId, StepRun, Phase] = field(default_factory=lambda: steps_of({}))
     waits: Mapping[StepId, str] = field(default_factory=dict)
     """What others do that a running step waits for."""
@@ -162,6 +172,8 @@ class Run:
     """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
     lost: LossCounted | None = None
     """What users had lost when an operator last let it go on; none if nobody has counted since."""
+    warned: Mapping[str, Reported] = field(default_factory=dict)
+    """What would have paused it since then, but for its going back; by code."""
     last_ms: int = 0
     """When the last event was written."""
     length: int = 1
@@ -251,6 +263,8 @@ def _opened(event: Event) -> Run:
         event.at_ms,
         gated=frozenset(event.gated),
         author=event.author,
+        signers=event.signers,
+        not_before_ms=event.not_before_ms,
         last_ms=event.at_ms,
     )
 
@@ -266,17 +280,8 @@ def _followed(run: Run, event: Event) -> Run:
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
 _OF_STEP = (StepStarted, StepDone, StepFailed, StepRetried, StepSkipped, StepPostponed)
-_OfRun = (
-    MovesAsked
-    | StepWaits
-    | StageApproved
-    | RunPaused
-    | RunResumed
-    | RunTakenUp
-    | LossCounted
-    | RunAborting
-    | RunClosed
-)
+_OfWords = StageApproved | RunPaused | RunResumed | RunTakenUp | RunAborting
+_OfRun = _OfWords | MovesAsked | StepWaits | RunWarned | LossCounted | RunClosed
 
 
 def _changed(run: Run, event: _OfRun) -> Run:
@@ -291,11 +296,10 @@ def _changed(run: Run, event: _OfRun) -> Run:
             return replace(run, gated=run.gated - {stage}, approved=run.approved | set(steps))
         case RunPaused(why, problem, at_ms):
             return replace(run, pause=Pause(why, problem, at_ms))
-        case RunResumed(_, at_ms):
-            excused = frozenset(run.within(Phase.FAILED)) if run.pause else run.excused
-            return replace(_again(run, at_ms), pause=None, excused=excused, lost=None)
-        case RunTakenUp(_, at_ms):
-            return _again(run, at_ms)
+        case RunWarned(_, problem, _):
+            return replace(run, warned={**run.warned, problem.code: problem})
+        case RunResumed() | RunTakenUp():
+            return _again(run, event)
         case LossCounted():
             return replace(run, lost=event)
         case RunAborting(reason, leave, actor, _):
@@ -304,12 +308,17 @@ def _changed(run: Run, event: _OfRun) -> Run:
             return replace(run, closed=outcome)
 
 
-def _again(run: Run, at_ms: int) -> Run:
+def _again(run: Run, event: RunResumed | RunTakenUp) -> Run:
     """A run that another process goes on with, or the same one after a rest."""
     steps = run.steps
-    for step in run.within(Phase.RUNNING):
-        steps = steps.with_(step, replace(steps[step], clock_ms=at_ms))
-    return replace(run, steps=steps, since_resume=type(run.since_resume)())
+    for step in run.within(*_UNDONE):
+        if steps[step].unsettled:
+            steps = steps.with_(step, replace(steps[step], clock_ms=event.at_ms))
+    driven = replace(run, steps=steps, since_resume=type(run.since_resume)())
+    if isinstance(event, RunTakenUp):
+        return driven
+    excused = frozenset(run.within(Phase.FAILED)) if run.pause else run.excused
+    return replace(driven, pause=None, excused=excused, lost=None, warned={})
 
 
 def _moved(run: Run, event: _OfStep) -> Run:
@@ -321,7 +330,8 @@ def _moved(run: Run, event: _OfStep) -> Run:
                 lapsed = before.phase is Phase.DONE and step not in run.since_resume
                 _must(lapsed, step, "was started while it was open")
             _must(attempt == (before.attempt if before else 1), step, "was started out of turn")
-            return _with(run, step, StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True))
+            running = StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True, unsettled=True)
+            return _with(run, step, running)
         case StepDone(step, attempt, at_ms):
             done = _ended(run, event).ended(Phase.DONE, at_ms)
             since = run.since_resume.with_(step, at_ms)
@@ -332,8 +342,9 @@ def _moved(run: Run, event: _OfStep) -> Run:
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
             _must(attempt == next_attempt(before), step, "was retried out of turn")
-            begun = before.begun
-            waiting = StepRun(Phase.WAITING, attempt, before.started_ms, before.clock_ms, begun=begun)
+            began, begun, unsettled = before.started_ms, before.begun, before.unsettled
+            clock = before.clock_ms
+            waiting = StepRun(Phase.WAITING, attempt, began, clock, begun=begun, unsettled=unsettled)
             return replace(_with(run, step, waiting), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms):
             return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))

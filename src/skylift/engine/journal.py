@@ -8,14 +8,15 @@ integers, because equal events must have equal bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, get_args
 
 from skylift.model import codec
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
-from skylift.model.problem import Fix, Problem, Refused, Remedy
+from skylift.model.problem import Problem, Remedy
+from skylift.model.seal import PublicKey
 from skylift.planning.plan import Stage
 
 FORMAT = 2
@@ -45,6 +46,7 @@ class Why(Enum):
     GATE = "gate"
     FAILURES = "failed hosts"
     AUTOMATION = "automation"
+    DRIFT = "drift"
 
 
 class Outcome(Enum):
@@ -72,6 +74,13 @@ class RunOpened:
     """The stages that still need an approval of their own."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may approve."""
+    signers: Mapping[str, PublicKey] = field(default_factory=dict)
+    """If there is such an author: who may approve, by name, as the record said that the plan was made from.
+
+    What the record says later makes nobody another person.
+    """
+    not_before_ms: int = 0
+    """When its first step may start at the earliest; 0 if that is at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +195,7 @@ class StepWaits:
 
 @dataclass(frozen=True, slots=True)
 class StageApproved:
-    """Somebody lets a stage begin, and every point of no return in it, each named."""
+    """Somebody lets a stage begin, and those points of no return in it that were named."""
 
     kind: ClassVar[str] = "stage-approved"
 
@@ -210,6 +219,17 @@ class RunPaused:
     at_ms: int
     actor: str = ""
     """Who asked for it; empty if the run paused itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunWarned:
+    """A run that goes back met what would have paused any other, and goes on: half-way keeps what hurts."""
+
+    kind: ClassVar[str] = "run-warned"
+
+    why: Why
+    problem: Reported
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +304,7 @@ Event = (
     | StepWaits
     | StageApproved
     | RunPaused
+    | RunWarned
     | RunResumed
     | RunTakenUp
     | LossCounted
@@ -330,52 +351,6 @@ class Journal(Protocol):
         ...
 
 
-class JournalDamaged(Refused):
-    """What a journal holds is not what was written to it."""
-
-    code = "journal.damaged"
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"the journal {where} cannot be trusted: {why}",
-            Remedy(Fix.REPAIR, "bring back the file from a backup of this machine, if there is one"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
-        )
-
-
-class JournalFormat(Refused):
-    """A journal was written by another version of Skylift."""
-
-    code = "journal.format"
-
-    def __init__(self, where: str, version: int) -> None:
-        super().__init__(
-            f"the journal {where} cannot be read by this version of Skylift: "
-            f"its format is {version or 1}, and this one reads {FORMAT}",
-            Remedy(Fix.REPAIR, "end the run with the version of Skylift that began it"),
-            Remedy(
-                Fix.RETRY,
-                "plan from what the cloud is now, for finished steps drop out of the plan: skylift plan",
-            ),
-        )
-
-
-class JournalUnwritable(Refused):
-    """A fact could not be written down, so nothing more may be done."""
-
-    code = "journal.unwritable"
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"the journal {where} could not be written: {why}",
-            Remedy(Fix.REPAIR, f"see what fills its disk or bars it: df -h {where}; ls -l {where}"),
-            Remedy(Fix.RETRY, "then let the run go on: skylift resume"),
-        )
-
-
 def encode_event(event: Event) -> bytes:
     """The one byte form of ``event``: canonical JSON, with its kind."""
     return codec.canonical(codec.encode(event))
@@ -391,7 +366,8 @@ def decode_event(document: object) -> Event:
     if not isinstance(kind, str) or kind not in EVENTS:
         msg = f"$: {kind!r} is not a known kind of event"
         raise codec.Malformed(msg)
-    event: Event = codec.decode(EVENTS[kind], document)
+    # What a run is opened with has grown: of an older one, what it does not say is as it was then.
+    event: Event = codec.decode(EVENTS[kind], document, defaults=kind == RunOpened.kind)
     return event
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from skylift.engine.decide import Order
-from skylift.engine.fold import Phase, Run
+from skylift.engine.fold import ASIDE, Phase, Run
 from skylift.model.ids import StepId
 
 
@@ -52,7 +52,9 @@ class Near:
     def _part(self, run: Run) -> Order:
         loans = tuple(self._order.loans[number] for number in sorted(self._taken))
         near = self._next | self._looks | {loan.taken_by for loan in loans}
-        numbers = sorted(self._number[s] for s in near | run.within(Phase.RUNNING, Phase.WAITING))
+        near |= run.within(Phase.RUNNING, Phase.WAITING)
+        near |= {s for s in run.within(Phase.FAILED, *ASIDE) if run.steps[s].unsettled}
+        numbers = sorted(self._number[step] for step in near)
         return replace(
             self._order,
             steps=tuple(self._order.steps[number] for number in numbers),

@@ -6,8 +6,8 @@ nothing else was meanwhile; else it is judged again. So a word that was accepted
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from skylift.engine.decide import Order
 from skylift.engine.fold import Run, after, fold, next_attempt
@@ -30,10 +30,11 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
-from skylift.engine.problems import NothingToApprove, SecondPersonNeeded, StepRefuses
+from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded, StepRefuses
 from skylift.engine.verbs import Verb, open_to, require, rests
-from skylift.model.ids import Digest, Epoch, RunId, StepId
+from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
 from skylift.model.problem import Fix, Remedy
+from skylift.model.seal import PublicKey, Signers, name_of
 from skylift.planning.plan import Stage
 
 
@@ -45,6 +46,8 @@ class Asked:
     at: Epoch
     signer: str = ""
     """Whose key seals what is said, by the record's name; empty if the record names no signers."""
+    key: PublicKey | None = None
+    """That key; none if there is none here."""
 
     @property
     def at_ms(self) -> int:
@@ -60,6 +63,8 @@ class Gates:
     """The stages that need one of their own."""
     author: str = ""
     """Who made the plan and may not approve it; empty if anybody may."""
+    signers: Signers = field(default_factory=dict)
+    """Who may approve it then, by name."""
 
 
 def open_run(
@@ -71,14 +76,25 @@ def open_run(
     approved: tuple[StepId, ...],
     asked: Asked,
     gates: Gates = Gates(),
+    not_before: Epoch | None = None,
 ) -> Run:
     """Begin a run of the plan with this digest, in an empty journal.
 
     Of the plan's points of no return, only those ``approved`` will be passed, and of its stages only those
-    that ``gates`` does not name, until they are approved later.
+    that ``gates`` does not name, until they are approved later. Nothing starts ``not_before`` that time.
     """
     opened = RunOpened(
-        FORMAT, run, cloud, plan, approved, asked.actor, asked.at_ms, gates.stages, gates.author
+        FORMAT,
+        run,
+        cloud,
+        plan,
+        approved,
+        asked.actor,
+        asked.at_ms,
+        gated=gates.stages,
+        author=gates.author,
+        signers=gates.signers,
+        not_before_ms=milliseconds(not_before) if not_before else 0,
     )
     begun = after(fold(journal.events()) if journal.events() else None, opened)
     journal.append(opened, after=0)
@@ -120,12 +136,17 @@ def take_up(journal: Journal, asked: Asked) -> Run:
     return ledger.run
 
 
-def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:
-    """Let ``stage`` begin, and pass every point of no return that it has in the plan.
+def approve(
+    journal: Journal, order: Order, asked: Asked, stage: Stage, *, no_returns: Collection[StepId] = ()
+) -> Run:
+    """Let ``stage`` begin, and pass those of its points of no return that are named in ``no_returns``.
+
+    The others go on waiting, each until it is named.
 
     Raises:
         NothingToApprove: the stage waits for no approval.
-        SecondPersonNeeded: whoever asks made the plan, and may not approve it.
+        NoReturnUnnamed: it has points of no return, and none of them is named; or another step is.
+        SecondPersonNeeded: whoever asks made the plan, or is none of those who may approve it.
         RunRefuses: the run is closed or given up.
     """
 
@@ -133,11 +154,32 @@ def approve(journal: Journal, order: Order, asked: Asked, stage: Stage) -> Run:
         waiting = order.unapproved(run)
         if stage not in waiting:
             raise NothingToApprove(run.id, stage.value, tuple(s.value for s in waiting))
-        if run.author and run.author == asked.signer:
-            raise SecondPersonNeeded(run.author)
-        return StageApproved(stage, waiting[stage], asked.signer, asked.actor, asked.at_ms)
+        named = tuple(step for step in waiting[stage] if step in no_returns)
+        if len(named) < len(no_returns) or (waiting[stage] and not named):
+            others = ", ".join(step for step in no_returns if step not in named)
+            what = f"{others} waits for no approval" if others else "none of them is named"
+            command = f"skylift approve {stage.value}"
+            raise NoReturnUnnamed(f"{what} in stage {stage.value}", waiting[stage], command=command)
+        return StageApproved(stage, named, _approver(run, asked), asked.actor, asked.at_ms)
 
     return _say(journal, Verb.APPROVE, approval)
+
+
+def _approver(run: Run, asked: Asked) -> str:
+    """Whoever approves, by name: another person than the author, where that matters.
+
+    Who that is was settled when the run was opened; a run of an older Skylift kept no keys, only names.
+
+    Raises:
+        SecondPersonNeeded: it is not.
+    """
+    if not run.author:
+        return asked.signer
+    known = name_of(asked.key, run.signers) if run.signers and asked.key else None
+    name = known or ("" if run.signers else asked.signer)
+    if name in {"", run.author}:
+        raise SecondPersonNeeded(run.author, asked.signer)
+    return name
 
 
 def retry(journal: Journal, asked: Asked, step: StepId | None = None) -> Run:
@@ -198,7 +240,8 @@ def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reas
 def abort(journal: Journal, asked: Asked, *, reason: str, leave: bool) -> Run:
     """Give the run up: running steps end, what was taken is given back, and then it is closed.
 
-    With ``leave`` it is closed once no step runs, whatever is still taken.
+    So does a command that has outlived its step. With ``leave`` it is closed once no step runs, whatever is
+    still taken, and whatever still runs on hosts.
 
     Raises:
         RunRefuses: it is closed.
@@ -207,17 +250,18 @@ def abort(journal: Journal, asked: Asked, *, reason: str, leave: bool) -> Run:
     return resume(journal, asked)
 
 
-def hand_over(journal: Journal, asked: Asked, to: RunId) -> Run:
+def hand_over(journal: Journal, asked: Asked, to: RunId, *, going_on: Mapping[StepId, HostName]) -> Run:
     """Close a run that another one takes back, which takes over what this one has taken.
 
+    ``going_on`` are the steps that have ended and whose command was seen to run all the same.
     No effect on one that is closed. Whoever calls this holds the cloud, so that nobody works on the run.
 
     Raises:
         RunRefuses: it is not at rest, or is being given up.
-        StepRefuses: a step of it is under way, and may still do something.
+        StepRefuses: a step of it is under way, or its command is, and may still do something.
     """
     ledger = Ledger(journal)
-    require(ledger.run, Verb.ROLLBACK)
+    require(ledger.run, Verb.ROLLBACK, going_on=going_on)
     if ledger.run.closed is None:
         reason = f"{_TAKEN_BACK}{to}"
         _say(journal, Verb.ROLLBACK, lambda _: RunAborting(reason, True, asked.actor, asked.at_ms))

@@ -117,16 +117,40 @@ class NothingToApprove(Refused):
         )
 
 
+class NoReturnUnnamed(Refused):
+    """An approval names none of the points of no return that it is about, or another step."""
+
+    code = "approval.unnamed"
+
+    def __init__(self, what: str, no_returns: Collection[StepId], *, command: str) -> None:
+        super().__init__(
+            f"{what}: no step alone leads back from {', '.join(no_returns) or 'any, for it has none'}",
+            Remedy(Fix.REPAIR, "read what each of them does: skylift why STEP"),
+            Remedy(Fix.ACCEPT, f"then name those that may go ahead: {command}{naming(no_returns)}"),
+        )
+
+
+def naming(no_returns: Collection[StepId]) -> str:
+    """The words that name these points of no return to ``skylift approve`` and ``apply``."""
+    return "".join(f" --no-return {step}" for step in no_returns)
+
+
 class SecondPersonNeeded(Refused):
-    """The author of a plan was to approve it, and the policy wants another person to."""
+    """The author of a plan, or a stranger to it, was to approve it: the policy wants a second person."""
 
     code = "approval.second-person"
 
-    def __init__(self, author: str) -> None:
+    def __init__(self, author: str, who: str) -> None:
+        what = f"{author} made this plan and cannot approve it"
+        if who != author:
+            what = (
+                f"{who or 'whoever has no key'} cannot approve what {author} planned, for that key was no "
+                "other signer's when the plan was made"
+            )
         super().__init__(
-            f"{author} made this plan and cannot approve it: the policy wants a second person",
+            f"{what}: the policy wants a second person",
             Remedy(Fix.RETRY, "begin it without an approval: skylift apply FILE --hold"),
-            Remedy(Fix.RETRY, "and let another signer of the record say: skylift approve STAGE"),
+            Remedy(Fix.RETRY, "and let another signer of that record say: skylift approve STAGE"),
         )
 
 
@@ -148,3 +172,16 @@ def lasting(problem: Problem, title: str, seconds: int) -> Reported:
     if not any(remedy.fix is Fix.RETRY for remedy in remedies):
         remedies += (Remedy(Fix.RETRY, "when it answers again: skylift retry"),)
     return Reported(problem.code, f"could not {title}: for {seconds} s, {problem}", remedies)
+
+
+def on_the_way_back(problem: Problem) -> Reported:
+    """What to report of a ``problem`` that does not hold a run which goes back: what is so stays so."""
+    return Reported(
+        problem.code,
+        str(problem),
+        (
+            Remedy(Fix.ACCEPT, "let it go on, for half-way keeps what hurts; how far it is: skylift status"),
+            Remedy(Fix.REPAIR, "see what users lose, and of which API: skylift report"),
+            Remedy(Fix.REPAIR, "if going back is what hurts, let nothing new start: skylift pause"),
+        ),
+    )

@@ -1,23 +1,46 @@
 """What an operator may ask of a run, and when: one table, from which the reference is generated.
 
-A verb is allowed by how the run stands and, if it is about a step, by how that step stands. Whether a
-process works on the run right now does not matter: its word is a fact in the journal either way.
+A verb is allowed by what kind of run it is said to, by how that stands and, if it is about a step, by how
+that step stands. Whether a process works on the run right now does not matter: its word is a fact in the
+journal either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
 from skylift.engine.fold import Phase, Run, Standing
 from skylift.engine.problems import RunRefuses, StepRefuses
-from skylift.model.ids import StepId
+from skylift.model.goal import Rollback
+from skylift.model.ids import HostName, StepId
 from skylift.model.problem import Fix, Remedy
+from skylift.planning.plan import Plan
+
+_NOTHING: Mapping[StepId, HostName] = MappingProxyType({})
 
 NOT_BEGUN = "not begun"
 """How a step stands that has no phase."""
+
+
+class Kind(Enum):
+    """What a run is for, as its plan says."""
+
+    UPGRADE = "an upgrade"
+    STAGING = "a fetch of artifacts"
+    BACK = "a way back"
+    HOSTS = "work on hosts"
+
+    @classmethod
+    def of(cls, plan: Plan) -> Kind:
+        """What a run of ``plan`` is for; one over hosts has no such plan."""
+        if isinstance(plan.goal, Rollback):
+            return cls.BACK
+        return cls.STAGING if plan.stages_only else cls.UPGRADE
 
 
 class Verb(Enum):
@@ -28,7 +51,7 @@ class Verb(Enum):
     RESUME = "resume"
     """Go on: after a pause, or when the process that ran it is gone."""
     APPROVE = "approve"
-    """Let a stage begin, and pass the points of no return in it."""
+    """Let a stage begin, and pass those points of no return in it that are named."""
     RETRY = "retry"
     """Start a failed step again, or take a postponed one back."""
     SKIP = "skip"
@@ -50,6 +73,8 @@ class Rule:
     """How its step may stand; ``None`` in it is a step that has not begun. None if it is about no step."""
     at_rest: bool = False
     """Whether no step may be under way, unless the run was closed as it was."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """What it may be said to."""
 
 
 _OPEN = frozenset({Standing.RUNNING, Standing.PAUSED, Standing.HALTED})
@@ -66,6 +91,7 @@ TABLE: Mapping[Verb, Rule] = MappingProxyType(
         Verb.ROLLBACK: Rule(
             frozenset({Standing.PAUSED, Standing.HALTED, Standing.COMPLETED, Standing.ABORTED}),
             at_rest=True,
+            kinds=frozenset({Kind.UPGRADE}),
         ),
     }
 )
@@ -87,8 +113,44 @@ _COMMANDS: Mapping[Verb, Remedy] = MappingProxyType(
 
 
 def commands(run: Run) -> tuple[Remedy, ...]:
-    """What the run's standing allows, each as a command to paste."""
-    return tuple(_COMMANDS[verb] for verb in allowed(run))
+    """What the standing of a run allows, if it is an upgrade, each as a command to paste."""
+    return tuple(_COMMANDS[verb] for verb in allowed(run, Kind.UPGRADE))
+
+
+@contextmanager
+def said_to(kind: Kind) -> Iterator[None]:
+    """Let a refusal, which is made by a journal alone, offer nothing that a run of this kind never takes."""
+    try:
+        yield
+    except (RunRefuses, StepRefuses) as refused:
+        taken = {verb for verb, rule in TABLE.items() if kind in rule.kinds}
+        refused.remedies = tuple(remedy for remedy in refused.remedies if _told(remedy) <= taken)
+        raise
+
+
+def can_follow(run: Run, kind: Kind, remedy: Remedy) -> bool:
+    """Whether the run takes, as it stands now, what a remedy tells to say to it."""
+    return _told(remedy) <= set(allowed(run, kind))
+
+
+def _told(remedy: Remedy) -> set[Verb]:
+    """The verbs that a remedy tells; none if it tells to plan, for then they are for another run."""
+    words = set(re.findall(r"\bskylift ([a-z]+)\b", remedy.how))
+    return set() if "plan" in words else {verb for verb in Verb if verb.value in words}
+
+
+def what_runs(host: HostName) -> Remedy:
+    """How to see the commands that run on ``host``: each is a unit of its own."""
+    return Remedy(Fix.REPAIR, f"see what it does: skylift ssh {host} 'systemctl status \"skylift-*\"'")
+
+
+def to_end(host: HostName) -> tuple[Remedy, ...]:
+    """What to do about a command that has outlived its step on ``host``."""
+    return (
+        what_runs(host),
+        Remedy(Fix.RETRY, "wait until it has ended, or let the run go on watching it: skylift retry"),
+        Remedy(Fix.ACCEPT, "or close it as it is, and answer for that: skylift abort --leave --reason WHY"),
+    )
 
 
 def to_rest(run: Run) -> tuple[Remedy, ...]:
@@ -104,9 +166,9 @@ def to_rest(run: Run) -> tuple[Remedy, ...]:
     return (Remedy(Fix.ROLL_BACK, f"{go_on}; {then}"), give_up)
 
 
-def allowed(run: Run) -> tuple[Verb, ...]:
-    """The verbs that the run's standing allows; which steps they may be about is another question."""
-    return tuple(verb for verb, rule in TABLE.items() if run.standing in rule.standings)
+def allowed(run: Run, kind: Kind) -> tuple[Verb, ...]:
+    """The verbs that a run of this kind takes as it stands; about which steps is another question."""
+    return tuple(v for v, rule in TABLE.items() if run.standing in rule.standings and kind in rule.kinds)
 
 
 def open_to(run: Run, verb: Verb) -> frozenset[StepId]:
@@ -115,8 +177,12 @@ def open_to(run: Run, verb: Verb) -> frozenset[StepId]:
     return frozenset(step for step, at in run.steps.items() if at.phase in phases)
 
 
-def require(run: Run, verb: Verb, step: StepId | None = None) -> None:
+def require(
+    run: Run, verb: Verb, step: StepId | None = None, *, going_on: Mapping[StepId, HostName] = _NOTHING
+) -> None:
     """See that ``verb`` may be said now, about ``step`` if one is named.
+
+    ``going_on`` are the steps not under way whose command was seen to run: they are not at rest either.
 
     Raises:
         RunRefuses: not as the run stands.
@@ -125,9 +191,13 @@ def require(run: Run, verb: Verb, step: StepId | None = None) -> None:
     rule = TABLE[verb]
     if run.standing not in rule.standings:
         raise RunRefuses(run.id, verb.value, run.standing.value, *commands(run))
-    under_way = sorted(run.within(Phase.RUNNING)) if rule.at_rest and run.closed is None else []
-    if under_way:
-        raise StepRefuses(verb.value, under_way[0], f"it is {Phase.RUNNING.value}", *to_rest(run), rests=True)
+    if rule.at_rest and run.closed is None:
+        for under_way in sorted(run.within(Phase.RUNNING)):
+            why = f"it is {Phase.RUNNING.value}"
+            raise StepRefuses(verb.value, under_way, why, *to_rest(run), rests=True)
+        for left, host in sorted(going_on.items()):
+            why = f"its command still runs on {host}"
+            raise StepRefuses(verb.value, left, why, *to_end(host), rests=True)
     if step is None or rule.phases is None:
         return
     at = run.steps.get(step)

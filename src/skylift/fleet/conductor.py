@@ -8,7 +8,7 @@ next one, which is made from what is seen then. A host that the run closed is wo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -72,6 +72,10 @@ class Conductor:
         self._elsewhere = Elsewhere(fleet)
         self.begins = True
         """Whether any more hosts are begun; those that were are gone on with in any case."""
+        self.fits: Callable[[Seconds], bool] = _always
+        """Whether a host that takes so long, from its closing until it is back, may be begun now."""
+        self._held_back = False
+        """Whether one was not begun for that reason at the last look."""
         self.settling: Settling | None = None
         """Where instances shall be when every host is through; none if they stay where they were moved."""
         self.settles = True
@@ -108,12 +112,13 @@ class Conductor:
         left = [
             h for h in self.course.turns if sight.hosts[h].work is not Stage.DONE and h not in self.given_up
         ]
-        later = not self.begins or any(w.opens * 1000 > sight.moment for w in self.policy.windows)
+        waits = not self.begins or self._held_back
+        later = waits or any(w.opens * 1000 > sight.moment for w in self.policy.windows)
         if rests and left and not later:
             self._deviates = True
             for host in left if self._stuck else ():
                 self.give_up(host, "it could neither be emptied nor planned in another way")
-        self.over = rests and not self._deviates and (not left or not self.begins)
+        self.over = rests and not self._deviates and (not left or waits)
         through = not (
             left or actions or working or settling or self._deviates or _holds(sight, self.given_up)
         )
@@ -206,6 +211,7 @@ class Conductor:
         for host in self._since:
             if host not in self._asked:
                 yield from self._go_on(host, sight, plan, standing)
+        self._held_back = False
         for turn in plan.plan.turns if self.begins else ():
             host = turn.host
             seen = sight.hosts[host]
@@ -213,8 +219,12 @@ class Conductor:
                 continue
             if not seen.up:
                 self.give_up(host, "it is down")
-            elif self._may_begin(turn, sight, plan, standing):
+            elif not self._may_begin(turn, sight, plan, standing):
+                continue
+            elif self.fits(turn.lasts_s):
                 yield Close(host)
+            else:
+                self._held_back = True
 
     def _go_on(self, host: HostName, sight: Sight, plan: Course, standing: Standing) -> Iterator[Action]:
         """With a host that the run has closed: empty it, work on it, give it back."""
@@ -282,6 +292,10 @@ class Conductor:
             self._deviates = True
             return False
         return _is_in_time((self._fleet, self.policy), self.given_up, turn, sight=sight, plan=plan)
+
+
+def _always(_takes: Seconds) -> bool:
+    return True
 
 
 def _host_now(host: Host, seen: HostSeen, *, fit: bool, back: Seconds) -> Host:

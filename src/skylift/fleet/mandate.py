@@ -10,7 +10,7 @@ import hashlib
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from skylift.fleet.afterwards import Wanted, wanted_in
 from skylift.fleet.document import document_of
 from skylift.fleet.fleet import Fleet
 from skylift.fleet.network import NetworkTurn
-from skylift.fleet.plan import FORMAT, Kind
+from skylift.fleet.plan import FORMAT, Kind, Turn
 from skylift.fleet.storage import StorageTurn
 from skylift.fleet.volume import VolumeTurn
 from skylift.model.codec import Malformed, canonical, decode, encode
@@ -109,6 +109,14 @@ class Mandate:
         apart = max(sum(turn.host in self._compute for turn in of) for of in (self.storage, self.volumes))
         compute = max(self.plan["makespan_s"], self.policy.host_s * apart)
         return Seconds(compute + self.policy.host_s * len(self.others))
+
+    def takes_s(self) -> Iterator[tuple[str, int]]:
+        """Each host, and how long it takes from its closing until it is back."""
+        yield from (
+            (f"host {host}", Turn(host, wave, closed, empty, back).lasts_s)
+            for host, wave, closed, empty, back in self.plan["turns"]
+        )
+        yield from ((f"host {host}", self.policy.host_s) for host in self.others)
 
     @property
     def _compute(self) -> tuple[HostName, ...]:

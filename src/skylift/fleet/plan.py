@@ -43,6 +43,11 @@ class Turn:
     empty: int
     back: int
 
+    @property
+    def lasts_s(self) -> Seconds:
+        """From its closing until it is back."""
+        return Seconds(-(-(self.back - self.closed) // 1000))
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

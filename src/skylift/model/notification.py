@@ -21,6 +21,8 @@ class Occasion(Enum):
     """Nothing can start before a window opens."""
     PAUSED = "paused"
     """Nothing new starts: an operator, a signal, the loss budget or a gate said so."""
+    WARNED = "warned"
+    """A way back goes on, though the loss budget is spent or a gate says bad; each is told once."""
     STEP_FAILED = "step-failed"
     """A step failed; its details are what may be done about it."""
     HALTED = "halted"
@@ -29,13 +31,19 @@ class Occasion(Enum):
     """The run was given up and is closed."""
     COMPLETED = "completed"
     """Every step is done, or was skipped."""
+    UPDATE_DUE = "update-due"
+    """When the next update is due, by `policy.every`; told once the run is completed."""
     USERS_BEFORE = "users-before"
     """What users will notice, as the plan says: `lead_min` before it begins, else at the opening."""
+    USERS_CALLED_OFF = "users-called-off"
+    """The run was given up before it began: told to whoever was told `users-before`, named here or not."""
     USERS_AFTER = "users-after"
     """What users got, as the report's summary says, once the run is completed or given up."""
 
 
-FOR_OPERATORS = tuple(o for o in Occasion if o not in {Occasion.USERS_BEFORE, Occasion.USERS_AFTER})
+FOR_OPERATORS = tuple(
+    o for o in Occasion if o not in {Occasion.USERS_BEFORE, Occasion.USERS_CALLED_OFF, Occasion.USERS_AFTER}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class NotifyEntry:
     kind: Way
     """`webhook` posts JSON to a URL, `email` sends a mail, `command` runs a program that reads that JSON."""
     events: tuple[Occasion, ...] = FOR_OPERATORS
-    """What is told; without it everything but `users-before` and `users-after`."""
+    """What is told; without it everything that concerns operators, and nothing that concerns users."""
     lead_min: int = 24 * 60
     """How long before the begin of a run that waits for it `users-before` is told, in minutes."""
     url: str = ""
@@ -94,6 +102,11 @@ class NotifyEntry:
     """The address a mail comes from."""
     to: tuple[str, ...] = ()
     """The addresses it goes to."""
+
+
+def announcement(run: str) -> str:
+    """The key of what users are told before this run."""
+    return f"{run}/1/{Occasion.USERS_BEFORE.value}"
 
 
 Send = Callable[[NotifyEntry, Notification], str | None]

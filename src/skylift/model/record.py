@@ -285,7 +285,7 @@ class Policy:
     second_person: bool = False
     """Whether whoever made a plan may not approve it; needs `signers`."""
     rollback: str = "ask"
-    """What becomes of an upgrade that has spent the loss budget, or fails a validation, while all of it can
+    """What becomes of an upgrade that has spent the loss budget, or whose new code fails, while all of it can
     go back: `ask` lets it rest until its operator decides, `automatic` takes it back by a plan of its own."""
     loss: LossBudget = field(default_factory=LossBudget)
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -108,6 +108,22 @@ def plan_rollback(
     return replace(plan, notes=(*lost, *told))
 
 
+def upgrade_of(run: RunId, plan: Plan) -> Upgrade:
+    """What a run of ``plan`` was to reach, if there is anything of it that could be taken back.
+
+    Raises:
+        NothingToTakeBack: it went back itself, or only fetched artifacts.
+    """
+    if plan.stages_only:
+        raise NothingToTakeBack(run, "it only fetched artifacts")
+    if not isinstance(plan.goal, Upgrade):
+        rest = f"what is left of the run that it took back: {take_back(plan.goal.run)}"
+        raise NothingToTakeBack(
+            run, f"it went back itself; to go forward again, plan an upgrade; to take back {rest}"
+        )
+    return plan.goal
+
+
 def rollback_goal(
     record: Record, undone: Undone, catalog: Catalog, components: Collection[ComponentName]
 ) -> Rollback:
@@ -117,12 +133,7 @@ def rollback_goal(
         NothingToTakeBack: the run changed nothing of ``components``, or was no upgrade.
         MovedOn: it found them at different releases.
     """
-    goal = undone.plan.goal
-    if not isinstance(goal, Upgrade):
-        rest = f"what is left of the run that it took back: {take_back(goal.run)}"
-        raise NothingToTakeBack(
-            undone.run, f"it went back itself; to go forward again, plan an upgrade; to take back {rest}"
-        )
+    goal = upgrade_of(undone.run, undone.plan)
     turned = changed(undone.plan, undone.begun)
     wanted = frozenset(components) or turned
     if missing := sorted(wanted - turned):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,8 +62,8 @@ class Jobs(Protocol):
         """What became of this key's job on ``host``."""
         ...
 
-    def kept(self, host: HostName) -> tuple[str, ...]:
-        """The keys of all jobs on ``host`` that do not run, whoever started them."""
+    def known(self, host: HostName) -> Mapping[str, bool]:
+        """The keys of all jobs on ``host``, whoever started them, each with whether it still runs."""
         ...
 
     def forget(self, host: HostName, keys: Iterable[str]) -> None:

@@ -39,6 +39,8 @@ def server_cycle(session: Session, due: float) -> None:
     create = session.request("POST", NOVA, "/servers", declared)
     made = session.attempt(Call(BOOT_ASKED, NOVA, create, (202,), SERVER.made), due if known else None)
     if made is None:
+        # What it was to be made of may be gone (a restore loses a flavor): as users do, it is looked up anew.
+        session.found.pop("server", None)
         return
     server = str(part(made, "server", "id"))
     boot = SERVER.work(session, BOOT, server, becomes("ACTIVE"))
@@ -63,11 +65,11 @@ def looked_up(session: Session, stream: str) -> Look:
 
 def _chosen(session: Session) -> Choice | None:
     """What servers are made of; none if the cloud has nothing for that, or that is not known yet."""
-    if "server" not in session.found:
+    found: list[Choice] | None = session.found.get("server")
+    if found is None:
         look = looked_up(session, "server-choice")
         found = choose(look, session.urls, session.held.project_id, session.wanted)
         if found is None:
             return None
         session.found["server"] = found
-    found = session.found["server"]
     return found[0] if found else None

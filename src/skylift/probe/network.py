@@ -17,19 +17,22 @@ def network_list(session: Session, due: float) -> None:
 
 def port_cycle(session: Session, due: float) -> None:
     """Make a port on the network that servers are put on, show it, delete it; nothing if there is none."""
-    known = "network" in session.found
-    if not known:
+    known = session.found.get("network")
+    network = known
+    if network is None:
         look = looked_up(session, "port-choice")
         network = network_for(look, session.held.project_id, session.wanted.network)
         if network is None:
             return
         session.found["network"] = network
-    if not session.found["network"]:
+    if not network:
         return
-    declared = {"port": {"network_id": session.found["network"], "name": session.fresh_name()}}
+    declared = {"port": {"network_id": network, "name": session.fresh_name()}}
     create = session.request("POST", NEUTRON, "/ports", declared)
-    made = session.attempt(Call("port-create", NEUTRON, create, (201,), _no_id), due if known else None)
+    when = None if known is None else due
+    made = session.attempt(Call("port-create", NEUTRON, create, (201,), _no_id), when)
     if made is None:
+        session.found.pop("network", None)  # it may be gone, as what servers are made of may be
         return
     port = str(part(made, "port", "id"))
     show = session.request("GET", NEUTRON, f"/ports/{port}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -108,9 +108,9 @@ class FakeJobs:
         job = self.cloud.reach(host).jobs.get(self.key)
         return job.state if job else NoJob()
 
-    def kept(self, host: HostName) -> tuple[str, ...]:
+    def known(self, host: HostName) -> Mapping[str, bool]:
         jobs = self.cloud.reach(host).jobs
-        return tuple(key for key, job in jobs.items() if not isinstance(job.state, Running))
+        return {key: isinstance(job.state, Running) for key, job in jobs.items()}
 
     def forget(self, host: HostName, keys: Iterable[str]) -> None:
         found = self.cloud.reach(host)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from skylift.actions.action import Action, Done, NothingToUndo, NoWayBack, Pending, Progress, Reversal, Undo
-from skylift.model.ids import Seconds
+from skylift.model.ids import HostName, Seconds
 from skylift.ports import Ports
 
 
@@ -34,10 +34,16 @@ class Scripted(Action):
     hold_s: Seconds | None = field(default=None, compare=False)
     looks_again: bool = False
     no_way_back: bool = False
+    host: HostName | None = None
+    """Where it starts a long command, if it starts one."""
 
     @property
     def title(self) -> str:
         return f"do {self.name}"
+
+    @property
+    def runs_on(self) -> HostName | None:
+        return self.host
 
     def observe(self, ports: Ports) -> Progress:  # noqa: ARG002 - a script needs no cloud
         if self.name in self.script.raises:

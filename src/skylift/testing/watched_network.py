@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,8 +101,8 @@ class _Jobs:
     def state(self, host: HostName) -> JobState:
         return self.port.state(host)
 
-    def kept(self, host: HostName) -> tuple[str, ...]:
-        return self.port.kept(host)
+    def known(self, host: HostName) -> Mapping[str, bool]:
+        return self.port.known(host)
 
     def forget(self, host: HostName, keys: Iterable[str]) -> None:
         self.port.forget(host, keys)

@@ -7,10 +7,12 @@ from typing import Any
 
 from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
+from skylift.cli.views.run import begin_lines, waits_for_time
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing
 from skylift.engine.guards import pairs_of
+from skylift.engine.journal import Reported
 from skylift.engine.settled_places import step_of
-from skylift.engine.verbs import allowed
+from skylift.engine.verbs import Kind, allowed, can_follow
 from skylift.model.codec import encode
 from skylift.model.ids import StepId
 
@@ -26,6 +28,7 @@ def lines(of: FleetAccount) -> list[str]:
         f"run {run.id} of {mandate.cloud}, {mandate.purpose.value}: {_standing(of)}",
         f"  {done} in {_span(run.last_ms - run.opened_ms)}, {of.asked.total()} moves asked for",
         *(f"  {number} {what}s were given to other agents" for what, number in sorted(of.carried.items())),
+        *begin_lines(run),
         *_some(f"  under way: {step}{_waits(run, step)}" for step in sorted(run.within(Phase.RUNNING))),
         *(f"  paused by this run: {name}" for name in _paused(run)),
         *_afterwards(of),
@@ -54,9 +57,10 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "moves": dict(of.asked),
         "afterwards": {"kind": of.wanted.kind.value, "moves": dict(of.afterwards)} if of.wanted else None,
         "carried": dict(of.carried),
+        "not_before_ms": run.not_before_ms,
         "pause": encode(run.pause),
         "abort": encode(run.abort),
-        "allowed": [verb.value for verb in allowed(run)],
+        "allowed": [verb.value for verb in allowed(run, Kind.HOSTS)],
     }
 
 
@@ -70,6 +74,8 @@ def _waits(run: Run, step: StepId) -> str:
 
 def _standing(of: FleetAccount) -> str:
     run = of.run
+    if of.holder is None and waits_for_time(run):
+        return "scheduled"
     if run.closed is None and of.holder is None:
         # What comes after the hosts rests when the run is paused, and is still begun.
         rests = {step_of(of.wanted.kind)} if of.wanted and run.pause else set()
@@ -89,16 +95,21 @@ def _afterwards(of: FleetAccount) -> Iterator[str]:
     yield f"  afterwards: {step}, {stands}: {of.afterwards.total()} moves asked for, {planned} planned"
     if at is not None and at.problem is not None:
         yield f"    {at.problem.code}: {at.problem.sentence}"
-        yield from indented([str(remedy) for remedy in at.problem.remedies], 6)
+        yield from indented(_remedies(of.run, at.problem), 6)
 
 
 def _pause(of: FleetAccount) -> Iterator[str]:
     if of.run.pause is not None and of.run.pause.problem is not None:
         problem = of.run.pause.problem
         yield f"  {problem.code}: {problem.sentence}"
-        yield from indented([str(remedy) for remedy in problem.remedies], 4)
+        yield from indented(_remedies(of.run, problem), 4)
     if of.run.abort is not None:
         yield f"  given up by {of.run.abort.actor}: {of.run.abort.reason}"
+
+
+def _remedies(run: Run, problem: Reported) -> list[str]:
+    """What it takes of them as it stands now."""
+    return [str(remedy) for remedy in problem.remedies if can_follow(run, Kind.HOSTS, remedy)]
 
 
 def _left(of: FleetAccount) -> Iterator[str]:
@@ -111,11 +122,13 @@ def _next(of: FleetAccount) -> Iterator[str]:
     match of.run.standing:
         case Standing.COMPLETED | Standing.ABORTED:
             yield "  next: skylift report"
-        case _ if of.run.gated:
+        case _ if of.run.gated and not of.run.abort:
             for stage in of.run.gated:
                 yield f"  next: skylift approve {stage.value}, and then skylift resume"
         case _ if of.holder is not None:
             yield "  next: wait for it, or let no other host begin: skylift pause"
+        case _ if waits_for_time(of.run):
+            yield "  next: wait for it, or call it off: skylift abort --reason WHY"
         case Standing.HALTED:
             yield "  next: mend what failed, then: skylift retry"
         case Standing.ABORTING:

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from skylift.app.schedule import has_begun
 from skylift.app.taken_back import TakenBack
-from skylift.engine.decide import Order, decide
+from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
-from skylift.engine.journal import Reported
-from skylift.engine.problems import Holder
-from skylift.engine.verbs import allowed
+from skylift.engine.journal import Outcome, Reported
+from skylift.engine.operate import taken_back_by
+from skylift.engine.problems import Holder, naming
+from skylift.engine.verbs import Kind, Verb, allowed, can_follow, what_runs
 from skylift.model.codec import encode
-from skylift.model.goal import Rollback
-from skylift.model.ids import ComponentName, StepId
+from skylift.model.ids import ComponentName, HostName, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.window import Window, owner_of_step
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
-    """One line for each step that started or ended between two looks, in the plan's order."""
+    """One line for each step that started or ended between two looks, and for what did not hold the run."""
+    differ = set(after.steps.differing(before.steps))
     done = len(after.within(Phase.DONE))
     lines: list[str] = []
-    for step in plan.steps:
+    for step in (step for step in plan.steps if step.id in differ) if differ else ():
         was, now = before.steps.get(step.id), after.steps.get(step.id)
         if now is None or was == now:
             continue
         clock = _span(after.last_ms - after.opened_ms)
         lines.append(f"{clock} [{done:>3}/{len(plan.steps)}] {_phase(now):<9} {step.id}{_took(now)}")
-    return lines
+    new = (problem for code, problem in after.warned.items() if code not in before.warned)
+    clock = _span(after.last_ms - after.opened_ms)
+    return [*lines, *(f"{clock} goes on, though {problem.sentence}" for problem in new)]
 
 
 def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> list[str]:
     """One line for each running step: for how long, and what is left."""
+    running = run.within(Phase.RUNNING)
     return [
         f"{_span(now_ms - run.steps[step.id].started_ms)} {step.id}: {left.get(step.id, step.action.title)}"
         for step in plan.steps
-        if step.id in run.within(Phase.RUNNING)
+        if step.id in running
     ]
 
 
@@ -58,8 +64,11 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         f"run {run.id} of {plan.headline}: {_standing(plan, run, holder)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
+        *begin_lines(run),
         *_running(plan, run),
+        *_left_running(plan, run),
         *_problems(plan, run),
+        *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
         *_given_up(plan, run),
         *_taken(plan, run, holder, gone),
@@ -111,19 +120,38 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
         "done": sorted(run.within(Phase.DONE)),
         "left": _left(plan, run),
         "steps": {step: encode(at) for step, at in run.steps.items()},
+        "not_before_ms": run.not_before_ms,
         "pause": encode(run.pause),
+        "warned": [encode(problem) for problem in run.warned.values()],
         "abort": encode(run.abort),
         "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
         "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
-        "allowed": [verb.value for verb in allowed(run)],
+        "may_run": dict(left_running(plan, run)),
+        "allowed": [verb.value for verb in allowed(run, Kind.of(plan))],
     }
 
 
 def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
+    if holder is None and waits_for_time(run):
+        return "scheduled"
     if run.standing is Standing.RUNNING and holder is None:
         over = decide(Order.of(plan), run, at_once=1).over
         return "at rest" if over else INTERRUPTED
     return f"{run.standing.value}, by {holder.who}" if holder and run.closed is None else run.standing.value
+
+
+def waits_for_time(run: Run) -> bool:
+    """Whether a run was told to begin later, has begun nothing, and nobody stopped it."""
+    return bool(run.not_before_ms) and run.standing is Standing.RUNNING and not has_begun(run)
+
+
+def begin_lines(run: Run) -> list[str]:
+    """When a run begins that was told to; where no worker serves, a process has to be there then."""
+    if not run.not_before_ms or has_begun(run) or run.closed is not None:
+        return []
+    moment = datetime.fromtimestamp(run.not_before_ms / 1000, UTC)
+    at = f"{moment:%a %Y-%m-%d %H:%M} UTC"
+    return [f"  begins at {at}, by a worker or whoever waits for it; if nobody does: skylift resume"]
 
 
 def _running(plan: Plan, run: Run) -> Iterator[str]:
@@ -132,20 +160,46 @@ def _running(plan: Plan, run: Run) -> Iterator[str]:
             yield f"  under way: {step.id}: {step.action.title}"
 
 
+def left_running(plan: Plan, run: Run) -> Mapping[StepId, HostName]:
+    """The steps not under way whose command may still run, each with its host.
+
+    Of a run that was given up, and not left as it was, each was seen to end before it was closed.
+    """
+    seen_to_end = run.closed is Outcome.ABORTED and run.abort and not run.abort.leave
+    return {} if seen_to_end or taken_back_by(run) else may_run(Order.of(plan), run)
+
+
+def _left_running(plan: Plan, run: Run) -> Iterator[str]:
+    until = "; until it has ended, nothing new begins there" if run.closed else ""
+    for step, host in left_running(plan, run).items():
+        yield f"  MAY STILL RUN on {host}: the command of {step}{until}"
+        yield f"    {what_runs(host)}"
+
+
 def _problems(plan: Plan, run: Run) -> Iterator[str]:
+    kind = Kind.of(plan)
     for step in plan.steps:
         at = run.steps.get(step.id)
         if at is not None and at.problem is not None and at.aside is None:
             yield f"  {step.id} failed"
-            yield from _reported(at.problem)
+            yield from _reported(run, kind, at.problem)
     if run.pause and run.pause.problem:
-        yield from _reported(run.pause.problem)
+        yield from _reported(run, kind, run.pause.problem)
 
 
-def _reported(problem: Reported) -> Iterator[str]:
+def _warnings(run: Run, kind: Kind) -> Iterator[str]:
+    """What does not hold a way back, as long as it goes on."""
+    for problem in run.warned.values() if run.closed is None else ():
+        yield f"  not held by {problem.code}: {problem.sentence}"
+        yield from (f"      {remedy}" for remedy in problem.remedies if can_follow(run, kind, remedy))
+
+
+def _reported(run: Run, kind: Kind, problem: Reported) -> Iterator[str]:
+    """With those of its remedies that the run takes as it stands by now."""
     yield f"    {problem.code}: {problem.sentence}"
     for remedy in problem.remedies:
-        yield f"      {remedy}"
+        if can_follow(run, kind, remedy):
+            yield f"      {remedy}"
 
 
 def _asides(plan: Plan, run: Run) -> Iterator[str]:
@@ -180,10 +234,11 @@ def _awaited(plan: Plan, run: Run) -> Iterator[str]:
     """Only what the run has come to: what needs an approval later is in the plan."""
     stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
     for stage in stages:
-        named = ", ".join(Order.of(plan).unapproved(run).get(stage, ()))
-        more = f", which passes {named}: no step alone leads back" if named else ""
+        named = Order.of(plan).unapproved(run).get(stage, ())
+        more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
         other = f", by another than {run.author}" if run.author else ""
-        yield f"  waits for the approval of {stage.value}{more}{other}: skylift approve {stage.value}"
+        yield f"  waits for the approval of {stage.value}{more}{other}:"
+        yield f"    skylift approve {stage.value}{naming(named)}"
 
 
 def _left(plan: Plan, run: Run) -> list[StepId]:
@@ -191,13 +246,15 @@ def _left(plan: Plan, run: Run) -> list[StepId]:
 
 
 def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
-    back = "" if isinstance(plan.goal, Rollback) else "take it back: skylift rollback -o FILE"
+    rests = run.closed is not None or not (run.within(Phase.RUNNING) or left_running(plan, run))
+    can_go_back = rests and Verb.ROLLBACK in allowed(run, Kind.of(plan))
+    back = "take it back: skylift rollback -o FILE" if can_go_back else ""
     match run.standing:
         case Standing.COMPLETED:
             onward = f"check --to {plan.goal.to}" if plan.stages_only else "validate; skylift report"
             yield f"  next: skylift {onward}"
         case Standing.ABORTED:
-            yield "  next: skylift report; and for what is not done, a new plan: skylift plan"
+            yield f"  next: skylift report; and for what is not done, a new plan: {plan.goal.again}"
             yield from [f"  or {back}"] if back else []
         case Standing.HALTED:
             yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
@@ -205,8 +262,10 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             yield f"  next: {_after_pause(run, holder)}"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:
             yield "  next: wait for it, or let nothing new start: skylift pause"
+        case Standing.RUNNING if waits_for_time(run):
+            yield "  next: wait for it, or call it off: skylift abort --reason WHY"
         case Standing.ABORTING:
-            yield "  next: skylift retry, or close it as it is: skylift abort --leave --reason WHY"
+            yield f"  next: {_after_giving_up(plan, run)}"
         case Standing.RUNNING:
             yield f"  next: {_after_interruption(plan, run)}"
 
@@ -217,6 +276,21 @@ def _after_pause(run: Run, holder: Holder | None) -> str:
     if ending:
         return f"wait until it rests: {', '.join(ending)} ends first"
     return "follow a remedy" if run.pause and run.pause.problem else "skylift resume"
+
+
+def _after_giving_up(plan: Plan, run: Run) -> str:
+    """What lets a run end that nobody drives; what it cannot give back may be left to somebody."""
+    if run.abort and run.abort.leave:
+        return "skylift resume"
+    close = "close it as it is: skylift abort --leave --reason WHY"
+    decided = decide(Order.of(plan), run, at_once=1)
+    if run.pause or not decided.over:
+        names = ", ".join(step.id for step in decided.look)
+        waits = f", which waits until no command of {names} runs any more" if names else ""
+        return f"skylift resume{waits}; or {close}"
+    if run.within(Phase.FAILED):
+        return f"skylift retry; or {close}"
+    return f"skylift retry {_postponed(run)}; or {close}" if run.within(Phase.POSTPONED) else close
 
 
 def _after_interruption(plan: Plan, run: Run) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from skylift.app.bench import Bench
 from skylift.app.runs import Runs, RunStore
 from skylift.app.site import Site
-from skylift.app.take_up import take_up
+from skylift.app.take_up import looks_in_again, take_up
 from skylift.app.worker import Served, Worker
 from skylift.catalog.catalog import load
 from skylift.cli.exits import exit_for
@@ -22,7 +22,7 @@ from skylift.cli.views import problem as problem_view
 from skylift.cli.worker import InHand
 from skylift.drivers.postgres_store import PostgresStore
 from skylift.drivers.procrastinate_queue import ProcrastinateQueue
-from skylift.model.ids import Seconds
+from skylift.model.ids import RunId, Seconds
 from skylift.model.problem import Problem
 from skylift.model.record import Policy, Record, Timeouts
 from skylift.ports.watched import watched
@@ -95,6 +95,12 @@ def served(
     return Served(store, site)
 
 
+def take(site: Site, run: RunId) -> int:
+    """As ``skylift worker`` does."""
+    take_up(site, run, bench(), show=plan_view.shown_by(told))
+    return looks_in_again(site, run)
+
+
 def main() -> None:
     """Serve: REFERENCE HOME LEASE-SECONDS CLOUD=SOCKET …."""
     reference, home, lasts_s, *named = sys.argv[1:]
@@ -109,7 +115,7 @@ def main() -> None:
         Worker(
             clouds,
             ProcrastinateQueue(reference),
-            lambda site, run: take_up(site, run, bench(), show=plan_view.shown_by(told)),
+            take,
             could_not,
         ).serve()
 

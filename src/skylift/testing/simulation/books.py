@@ -19,6 +19,7 @@ from skylift.engine.journal import (
     RunPaused,
     RunResumed,
     RunTakenUp,
+    RunWarned,
     StageApproved,
     StepDone,
     StepFailed,
@@ -29,7 +30,7 @@ from skylift.engine.journal import (
     StepWaits,
     Why,
 )
-from skylift.model.goal import Restore
+from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan, Stage
 from skylift.verifier.fleet.seen import Violation
@@ -49,7 +50,7 @@ _PHASES = {
     StepSkipped.kind: "skipped",
     StepPostponed.kind: "postponed",
 }
-_WORKS = StepStarted | StepDone | StepFailed | RunClosed
+_WORKS = StepStarted | StepDone | StepFailed | RunWarned | RunClosed
 
 
 @dataclass(slots=True)
@@ -137,6 +138,10 @@ class Books:
                 self.checks["order"] += 1
                 if not (self.steps[step].phase == "running" and self.steps[step].attempt == attempt):
                     yield Violation("order", f"{step} ended and did not run")
+            case RunPaused(why) | RunWarned(why) if isinstance(self.plan.goal, Rollback):
+                self.checks["goes back"] += 1
+                if isinstance(event, RunPaused) and why not in {Why.OPERATOR, Why.SIGNAL}:
+                    yield Violation("goes back", f"a way back was paused by {why.value}")
             case _:
                 return
 
@@ -181,7 +186,7 @@ class Books:
             case RunPaused() | RunResumed() | RunAborting():
                 self._paused = isinstance(event, RunPaused)
                 self._given_up |= isinstance(event, RunAborting)
-            case RunClosed() | MovesAsked() | StepWaits() | RunTakenUp() | LossCounted():
+            case RunClosed() | MovesAsked() | StepWaits() | RunTakenUp() | LossCounted() | RunWarned():
                 pass
             case _:
                 at = self.steps[event.step]

@@ -39,6 +39,13 @@ class Guards:
         """What the run stopped, and has not started."""
         self.stops: dict[Place, float] = {}
         """When the stop of a backend's service was last asked for."""
+        self._left = {
+            place
+            for servers in world.cloud.traffic.servers.values()
+            for place, server in servers.items()
+            if server.told == "drain"
+        }
+        """What an earlier run had out when this one began, which has not touched it: that run names it."""
         self._others = dict(world.cloud.roster.closed)
         """Services that others closed before the run."""
         down = {s.impact.api for s in plan.steps if s.impact.notice is Notice.DOWN}
@@ -66,11 +73,13 @@ class Guards:
             case "balancer.set_state", (pool, server, "drain"):
                 yield from self._may_drain((pool, server))
                 self._asked[pool, server] = step
+                self._left.discard((pool, server))
             case "balancer.set_state", (pool, server, "ready"):
                 self.checks["back"] += 1
                 if (pool, server) in self._asked and self._runs_nothing((pool, server)):
                     yield Violation("back", f"{server} is let back into {pool}, and its service does not run")
                 self._asked.pop((pool, server), None)
+                self._left.discard((pool, server))
             case "services.stop", (host, unit):
                 yield from self._may_stop(host, unit)
                 self._stopped.add((host, unit))
@@ -131,6 +140,7 @@ class Guards:
         told = {loan.taken_by for loan in kept}
         listed = [self._plan.step(step).action for step in sorted(told)]
         drained = {(a.pool, a.server) for a in listed if isinstance(a, DrainBackend)}
+        drained |= self._left if run.abort else set()
         closed = {f"{a.service}-{a.host}" for a in listed if isinstance(a, CloseService)}
         for servers in self._world.cloud.traffic.servers.values():
             for (pool, server), seen_there in servers.items():

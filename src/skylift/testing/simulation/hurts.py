@@ -216,7 +216,8 @@ def _jump(of: Befalling, sign: int) -> None:
 def _change(of: Befalling) -> None:
     """Somebody drains a backend, or brings an artifact's link elsewhere."""
     cloud = of.world.cloud
-    pool, host = of.world.places[-1]
+    told = next(iter(cloud.traffic.servers.values()))
+    pool, host = [place for place in of.world.places if told[place].told == "ready"][-1]
     if of.number % 2:
         for servers in cloud.traffic.servers.values():
             servers[pool, host].told = "drain"

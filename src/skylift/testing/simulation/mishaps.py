@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from skylift.engine.journal import JournalUnwritable
+from skylift.engine.journal_problems import JournalUnwritable
 from skylift.model.ids import HostName
 from skylift.model.problem import Problem, Uncertain
 from skylift.ports import Ended

@@ -50,7 +50,10 @@ class Operator:
             return lambda j: abort(j, self._terminal.asked, reason="it is planned again", leave=True)
         waiting = decide(order, run, at_once=1).awaits
         for stage in dict.fromkeys(step.stage for step in waiting):
-            self._terminal.say(lambda j, s=stage: approve(j, order, self._terminal.asked, s))  # type: ignore[misc]
+            named = order.unapproved(run)[stage]
+            self._terminal.say(
+                lambda j, s=stage, n=named: approve(j, order, self._terminal.asked, s, no_returns=n)  # type: ignore[misc]
+            )
         postponed = sorted(run.within(Phase.POSTPONED))
         nothing_else = decide(order, run, at_once=1).over and not run.pause
         if postponed and nothing_else and (run.abort or not waiting):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from skylift.app.gates import GateGuard
 from skylift.app.loss_budget import LossGuard, outage_of, with_announced
 from skylift.drainbench.clouds import Chance
 from skylift.engine.drive import Surroundings, drive
@@ -16,7 +17,7 @@ from skylift.engine.execute import Execution, Limits
 from skylift.engine.journal import Journal, Reported
 from skylift.engine.operate import Gates, open_run
 from skylift.engine.problems import Holder
-from skylift.model.goal import Restore
+from skylift.model.goal import Rollback
 from skylift.model.problem import Problem
 from skylift.planning.facts import Drift, drift, facts_of
 from skylift.planning.plan import Plan, Stage
@@ -28,6 +29,7 @@ from skylift.testing.fuse import Killed
 from skylift.testing.plans import RUN
 from skylift.testing.samples import NOW
 from skylift.testing.simulation import hurts, mishaps
+from skylift.testing.simulation.half_way import GATES, AtOnce, asked_of, lose, loses_requests
 from skylift.testing.simulation.injector import Befell, Injector
 from skylift.testing.simulation.kinds import FaultKind
 from skylift.testing.simulation.operator_model import Operator, Word
@@ -163,8 +165,13 @@ class _Play:
         self._terminal = Terminal(self._wires, self._watch.breaks)
         self._injector.rules |= {**mishaps.RULES, **hurts.RULES, **self._terminal.rules()}
         self._operator = Operator(self._world, self._terminal, self._watch.breaks)
-        self._world.each_second = self._watch.look
+        self._world.each_second = self._second
         self._idle, self._length, self._began = 0, 0, 0.0
+
+    def _second(self) -> None:
+        if loses_requests(self._world):
+            self._watch.around(lambda: lose(self._world))
+        self._watch.look()
 
     def whole(self, kinds: tuple[FaultKind, ...]) -> Ran:
         """From the plan to the end."""
@@ -295,9 +302,12 @@ class _Play:
         host = world.cloud.record.vantage.host
         loss = with_announced(policy.loss, plan)
         guard = LossGuard(ports.vantage, journal, str(RUN), loss=loss, host=host, outage=outage_of(plan))
-        around = Surroundings(clock=lambda: world.now, pause=self._pause)
-        # As the product does: what is restored is down on purpose, and no loss pauses it.
-        drive(execution, around if isinstance(plan.goal, Restore) else replace(around, guard=guard))
+        waits = not isinstance(plan.goal, Rollback)
+        gate = GateGuard(GATES, asked_of(world), AtOnce(), waits=waits)
+        drive(
+            execution,
+            Surroundings(clock=lambda: world.now, pause=self._pause, guard=guard, gate=gate),
+        )
 
     def _pause(self) -> None:
         """Half a second to one in life; here a second, and four once nothing has changed for long."""

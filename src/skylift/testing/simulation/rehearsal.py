@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from skylift.app.conduct import OtherRecord
+from skylift.app.as_planned import OtherRecord
 from skylift.app.propose import verified
 from skylift.app.site import digest_of_record
 from skylift.catalog.catalog import load

@@ -22,6 +22,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "fold": "No event contradicts those before it.",
         "given back": "In the end nothing that the run took is out, closed or held, but for what is named.",
         "given up": "A run that was given up begins nothing anew.",
+        "goes back": "A run that goes back is paused by its operator alone.",
         "goal": "A run that is said to be complete is at its goal, as validate sees it.",
         "in use": "No service is stopped with requests in flight.",
         "last": "The last backend in use of a pool is not drained.",

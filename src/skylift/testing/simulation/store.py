@@ -10,7 +10,8 @@ from typing import Protocol
 
 from skylift.drivers.lease_file import lease
 from skylift.drivers.sqlite_journal import SqliteJournal
-from skylift.engine.journal import Event, Journal, JournalDamaged
+from skylift.engine.journal import Event, Journal
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.engine.problems import Holder, RunHeld
 from skylift.testing.memory_journal import MemoryJournal
 

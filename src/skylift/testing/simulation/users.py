@@ -8,7 +8,8 @@ A request of users may fail only where a fault itself makes it fail:
 * no backend of its pool served, the plan announces that, and the run had taken every one of them, or a
   fault kept it from serving, within ``RECOVERS_S``;
 * no backend of its pool served, and at least one that the run had not taken had been kept from serving by a
-  fault within ``RECOVERS_S``.
+  fault within ``RECOVERS_S``;
+* the run takes back code that loses requests as long as it runs, and it was lost by that.
 
 A stack may be lost only if it was under way when a fault ended an engine, or while an engine lives that a
 fault brought to life: one that started with its host, or that was started by whoever repaired it. A server

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from skylift.engine.journal import Event, JournalDamaged
+from skylift.engine.journal import Event
+from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.ids import StepId
 from skylift.testing.plans import RUN
 from skylift.testing.simulation.books import Books

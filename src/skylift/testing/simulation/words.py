@@ -140,7 +140,9 @@ class Terminal:
 
     def _approve(self, of: Befalling) -> None:
         stage = STAGES[of.number // 7 % len(STAGES)]
-        self.say(lambda j: approve(j, Order.of(planned(of.world)), self.asked, stage))
+        order, run = Order.of(planned(of.world)), of.world.run
+        named = order.unapproved(run).get(stage, ()) if run else ()
+        self.say(lambda j: approve(j, order, self.asked, stage, no_returns=named))
 
 
 def _runs(world: World, key: str) -> bool:

@@ -1,0 +1,36 @@
+"""When a run that has begun nothing begins: not before its time, and not while no window is open for it.
+
+Until then nobody holds the cloud for it, so others may work on that; what has changed meanwhile is looked at
+when it begins. Its journal has the time, so whoever is there waits: the process that opened it, one that
+resumes it, or a worker, which looks in again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skylift.engine.fold import Run
+from skylift.engine.journal import milliseconds
+from skylift.model.ids import Epoch
+
+Opens = Callable[[Epoch], Epoch | None]
+"""When its first step may start, from a moment on: that moment, or when a window opens; none if never."""
+
+
+def has_begun(run: Run) -> bool:
+    """Whether any step of it was ever started."""
+    return any(at.begun for at in run.steps.values())
+
+
+def is_scheduled(run: Run, now: Epoch) -> bool:
+    """Whether it is open, and to begin at a later time: until then it is in nobody's way."""
+    return run.closed is None and not has_begun(run) and run.not_before_ms > milliseconds(now)
+
+
+def begins_at(run: Run, now: Epoch, opens: Opens) -> Epoch | None:
+    """When a run begins that waits for that alone; none if it may begin now, has begun, or was stopped."""
+    if has_begun(run) or run.pause or run.abort or run.closed:
+        return None
+    wanted = max(now, Epoch(run.not_before_ms / 1000))
+    begins = opens(wanted) or wanted
+    return begins if begins > now else None

@@ -1,0 +1,82 @@
+"""A run over hosts closes no host that could not be emptied and back before its window closes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.app.maintained import CMP, SiteOf, boots, is_whole, planned, ran, site_of
+
+from skylift.app.mandates import read_approved
+from skylift.app.windows import WindowTooShort
+from skylift.engine.fold import Run
+from skylift.fleet.mandate import Purpose
+
+FIRST = CMP[0]
+BEFORE_S = 8
+"""More than is measured before the first host, and less than it takes to empty it."""
+
+
+def windowed(at: SiteOf, *windows: str) -> None:
+    policy = replace(at.site.record.policy, windows=windows)
+    at.site = replace(at.site, record=replace(at.site.record, policy=policy))
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> SiteOf:
+    """A compute host with instances, beside others; it is 16:00, and the one is to be rebooted."""
+    made = site_of(tmp_path, computes=4)
+    for n in range(20):
+        made.cloud.nova.boot(f"vm{n}", FIRST)
+    return made
+
+
+def lasts_s(at: SiteOf) -> tuple[int, int]:
+    """Of the one host: with its emptying, and without."""
+    mandate = read_approved(planned(at, Purpose.REBOOT, FIRST))
+    ((host, seconds),) = mandate.takes_s()
+    assert host == f"host {FIRST}"
+    return seconds, mandate.policy.host_s
+
+
+def applied_before_the_close(at: SiteOf, seconds: int) -> Run:
+    """So many seconds before a window closes, and another opens in the evening."""
+    windowed(at, "daily 15:00-16:21", "daily 20:00-23:00")
+    at.cloud.pass_time(int(21 * 60 - at.cloud.now % 3600 - seconds))
+    return ran(at, Purpose.REBOOT, FIRST)
+
+
+def test_a_host_that_could_be_worked_on_but_not_emptied_first_is_not_closed(at: SiteOf) -> None:
+    """Issue 5, section 1: a step that cannot end before the window closes is not started."""
+    whole, alone = lasts_s(at)
+    assert whole > alone + 2 * BEFORE_S
+
+    run = applied_before_the_close(at, alone + BEFORE_S)
+
+    assert run.closed is None
+    assert run.steps == {}
+    assert boots(at)[FIRST] == 1
+    assert is_whole(at)
+
+
+def test_a_host_that_can_be_through_before_the_close_is_begun(at: SiteOf) -> None:
+    """So the test before this one can fail."""
+    whole, _ = lasts_s(at)
+
+    run = applied_before_the_close(at, whole + BEFORE_S)
+
+    assert run.closed is not None
+    assert boots(at)[FIRST] == 2
+
+
+def test_a_host_that_fits_into_no_window_is_refused_before_anything_begins(at: SiteOf) -> None:
+    whole, alone = lasts_s(at)
+    windowed(at, "daily 16:00-16:20")
+    assert alone <= 20 * 60 < whole
+
+    with pytest.raises(WindowTooShort) as refused:
+        ran(at, Purpose.REBOOT, FIRST)
+
+    assert f"host {FIRST} could never start" in str(refused.value)
+    assert at.site.runs.known() == ()
