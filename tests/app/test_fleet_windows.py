@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.maintained import CMP, SiteOf, boots, is_whole, planned, ran, site_of
+from tests.app.maintained import CMP, SiteOf, at_desk, boots, folder, is_whole, planned, ran, site_of
 
 from skylift.app.mandates import read_approved
 from skylift.app.windows import WindowTooShort
+from skylift.app.wiring import open_journal
 from skylift.engine.fold import Run
+from skylift.engine.journal import StepStarted
+from skylift.engine.operate import pause
 from skylift.fleet.mandate import Purpose
 
 FIRST = CMP[0]
@@ -40,24 +43,32 @@ def lasts_s(at: SiteOf) -> tuple[int, int]:
     return seconds, mandate.policy.host_s
 
 
+def began_s(at: SiteOf) -> list[int]:
+    """When hosts were closed."""
+    with open_journal(folder(at)) as journal:
+        started = (event for event in journal.events() if isinstance(event, StepStarted))
+        return [event.at_ms // 1000 for event in started if event.step == f"empty@{FIRST}"]
+
+
 def applied_before_the_close(at: SiteOf, seconds: int) -> Run:
-    """So many seconds before a window closes, and another opens in the evening."""
-    windowed(at, "daily 15:00-16:21", "daily 20:00-23:00")
+    """So many seconds before a window closes, and another opens a while later."""
+    windowed(at, "daily 15:00-16:21", "daily 16:40-18:00")
     at.cloud.pass_time(int(21 * 60 - at.cloud.now % 3600 - seconds))
     return ran(at, Purpose.REBOOT, FIRST)
 
 
-def test_a_host_that_could_be_worked_on_but_not_emptied_first_is_not_closed(at: SiteOf) -> None:
-    """Issue 5, section 1: a step that cannot end before the window closes is not started."""
+def test_a_host_that_could_be_worked_on_but_not_emptied_first_waits_for_the_next_window(at: SiteOf) -> None:
+    """Issue 5, section 1: a step that cannot end is not started; the run waits and says until when."""
     whole, alone = lasts_s(at)
     assert whole > alone + 2 * BEFORE_S
 
     run = applied_before_the_close(at, alone + BEFORE_S)
 
-    assert run.closed is None
-    assert run.steps == {}
-    assert boots(at)[FIRST] == 1
+    assert run.closed is not None
+    assert boots(at)[FIRST] == 2
     assert is_whole(at)
+    assert [at_s % 3600 // 60 for at_s in began_s(at)] == [40]
+    assert any("could be back before the window closes: waiting until" in told for told in at.remarks)
 
 
 def test_a_host_that_can_be_through_before_the_close_is_begun(at: SiteOf) -> None:
@@ -68,6 +79,26 @@ def test_a_host_that_can_be_through_before_the_close_is_begun(at: SiteOf) -> Non
 
     assert run.closed is not None
     assert boots(at)[FIRST] == 2
+    assert {at_s % 3600 // 60 < 21 for at_s in began_s(at)} == {True}
+
+
+def test_a_run_that_waits_for_its_next_window_is_paused_by_a_word(at: SiteOf) -> None:
+    _, alone = lasts_s(at)
+
+    def say() -> None:
+        if any("waiting until" in told for told in at.remarks) and not at.said:
+            at.said = True
+            with open_journal(folder(at)) as journal:
+                pause(journal, at_desk(at))
+
+    at.meanwhile = say
+
+    run = applied_before_the_close(at, alone + BEFORE_S)
+
+    assert at.said
+    assert run.pause is not None
+    assert boots(at)[FIRST] == 1
+    assert is_whole(at)
 
 
 def test_a_host_that_fits_into_no_window_is_refused_before_anything_begins(at: SiteOf) -> None:

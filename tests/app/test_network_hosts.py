@@ -141,10 +141,10 @@ def test_the_plan_tells_what_goes_where_and_what_users_notice(at: SiteOf) -> Non
     assert (again.hosts, again.network_hosts, again.left_out) == ((NET[0],), (NET[0],), ())
     assert again.again == "skylift plan --reboot --host net1 -o reboot.plan"
     subject = Maintaining(again)
-    assert subject.size == "1 network hosts"
+    assert subject.what == "1 network hosts for reboot"
     assert subject.noticed[0] == "1 routers are given to other agents, each away for seconds"
-    assert Maintaining(read_mandate(planned(at, Purpose.REBOOT, NET[0], CMP[0]))).size == (
-        "1 compute hosts and 1 network hosts"
+    assert Maintaining(read_mandate(planned(at, Purpose.REBOOT, NET[0], CMP[0]))).what == (
+        "1 compute hosts and 1 network hosts for reboot"
     )
 
 

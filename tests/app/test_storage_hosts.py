@@ -181,7 +181,7 @@ def test_the_plan_tells_the_daemons_the_cost_and_what_it_would_wait_for(at: Site
     assert (again.hosts, again.storage_hosts, again.left_out) == ((STO[0],), (STO[0],), ())
     assert again.again == "skylift plan --reboot --host sto1 -o reboot.plan"
     subject = Maintaining(again)
-    assert subject.size == "1 storage hosts"
+    assert subject.what == "1 storage hosts for reboot"
     assert subject.noticed == (
         "storage has a copy less of some of its groups while each of its hosts is down",
     )

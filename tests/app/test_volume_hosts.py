@@ -122,7 +122,7 @@ def test_the_plan_tells_the_hosts_and_what_is_done_there(at: SiteOf) -> None:
     assert fleet_view.document(proposal)["volumes"]["turns"][0]["host"] == "vol1"
     again = read_mandate(planned(at, Purpose.REBOOT, *VOL))
     assert (again.hosts, again.volume_hosts, again.left_out) == (tuple(VOL), tuple(VOL), ())
-    assert Maintaining(again).size == "2 volume hosts"
+    assert Maintaining(again).what == "2 volume hosts for reboot"
     assert turning(again, StepId("empty@vol1")).title.startswith("close what gets new work on vol1")
     assert turning(again, StepId("open-cinder-volume@vol1")).title == "open cinder-volume on vol1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from skylift.app.open_runs import RunOpen
 from skylift.app.propose import propose
 from skylift.app.take_up import looks_in_again, take_up
 from skylift.app.windows import Windows, WindowTooShort
-from skylift.app.wiring import open_journal, worker_on
+from skylift.app.wiring import hold, open_journal, worker_on
 from skylift.cli.views import run as run_view
 from skylift.engine.decide import Order
 from skylift.engine.fold import Run, Standing, fold
@@ -227,6 +228,25 @@ def test_a_run_that_begins_later_is_in_nobodys_way_and_looks_for_others_when_it_
     assert then.pause is not None
     assert then.pause.why is Why.DRIFT
     assert then.steps == {}
+
+
+def test_a_run_whose_time_has_come_waits_for_another_that_is_worked_on(desk: Desk) -> None:
+    text = desk.plan()
+    pass_until(desk, 2)
+    at, others = Epoch(desk.cloud.now + 300), ExitStack()
+
+    def waits() -> None:
+        desk.cloud.pass_time(1)
+        if desk.cloud.now == at - 10:
+            others.enter_context(hold(desk.site, OTHER))
+        if desk.cloud.now == at + 60:
+            others.close()
+
+    ended = apply(desk.site, RUN, text, replace(desk.bench, pause=waits), approval=Approval.ALL, at=at)
+
+    assert any(remark.startswith("waiting for rey with process") for remark in desk.remarks)
+    assert first_began(desk) >= at + 60
+    assert ended.standing is Standing.COMPLETED
 
 
 def test_what_is_called_off_before_it_begins_is_closed_at_once(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.journal import Reported, StepFailed, StepStarted
+from skylift.engine.journal import Reported, StepFailed, StepSkipped, StepStarted
 from skylift.engine.operate import Asked, open_run, retry
 from skylift.engine.problems import StepRefuses
 from skylift.model.ids import Digest, Epoch, RunId
@@ -90,6 +90,35 @@ def test_a_skipped_step_is_shown_with_who_answers_for_it_and_why(
     assert "its owner deleted it" in told
     assert "next: skylift resume" in told
     assert terminal.run.standing is Standing.RUNNING
+
+
+@pytest.mark.parametrize("step", ["backup:keystone", "rehearse:keystone"])
+def test_who_skips_the_last_way_back_is_told_so_from_then_on(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    told = (
+        "keystone cannot be restored any more, once keystone:contract has begun: no backup of database "
+        "keystone was made and tried"
+    )
+
+    terminal.types("skip", step, "--reason", "the night is short")
+    answer = capsys.readouterr().out
+    terminal.types("status")
+    later = capsys.readouterr().out
+
+    assert told in answer
+    assert told in later
+    with open_journal(terminal.folder) as journal:
+        (skipped,) = (event for event in journal.events() if isinstance(event, StepSkipped))
+    assert (skipped.reason, skipped.costs) == ("the night is short", told)
+
+
+def test_a_skip_that_costs_no_way_back_says_nothing_of_one(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.types("skip", FIRST, "--reason", "its owner deleted it")
+
+    assert "restored" not in capsys.readouterr().out
 
 
 def test_a_skip_without_a_reason_is_not_understood(terminal: Terminal) -> None:

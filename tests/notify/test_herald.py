@@ -68,7 +68,7 @@ def test_a_try_that_failed_is_made_again_after_5_and_15_s_and_then_no_more(stree
     assert [moment - 1000 for moment, *_ in street.tries] == [0, 5, 20]
     assert len(street.tries) == TRIES
     assert [(s.to, s.failed) for s in street.outbox.settled()] == [("ops", "status 503")]
-    assert street.remarks == ["ops was not told of paused: status 503; skylift notify tries again"]
+    assert street.remarks == ["ops was not told of paused: status 503; it is tried again by: skylift notify"]
 
 
 def test_who_does_not_answer_is_told_nothing_else_meanwhile_and_holds_up_nobody(street: Street) -> None:

@@ -231,7 +231,10 @@ def test_who_cannot_be_reached_is_tried_three_times_and_the_run_goes_on_as_if_no
     tries = {what.key: sum(other.key == what.key for other, _ in office.got) for what, _ in office.got}
     assert tries.pop(f"{RUN}/1/opened") == 1
     assert set(tries.values()) == {3}
-    assert "ops was not told of completed: status 503; skylift notify tries again" in office.desk.remarks
+    assert (
+        "ops was not told of completed: status 503; it is tried again by: skylift notify"
+        in office.desk.remarks
+    )
 
 
 def test_what_was_given_up_is_shown_and_told_when_an_operator_asks_for_it(office: Office) -> None:

@@ -106,7 +106,7 @@ class RehearseRestore(Action):
         return self.backup.host
 
     def observe(self, ports: Ports) -> Progress:
-        accept = "or go on with a backup that nobody has tried: skylift skip STEP --reason WHY"
+        accept = "or go on without a backup to restore, the last way back: skylift skip STEP --reason WHY"
         return observe_job(ports, self.backup.host, self.title, Remedy(Fix.ACCEPT, accept))
 
     def advance(self, ports: Ports) -> None:

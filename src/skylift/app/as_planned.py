@@ -71,11 +71,10 @@ def as_planned(site: Site, run: RunId, plan: Plan, *, opened: bool = False) -> N
         raise CloudDrifted(changes, again=goal.again, used=before)
 
 
-def set_out(site: Site, run: RunId, plan: Plan) -> None:
-    """Before the first step the run that is taken back is taken over, and old jobs are removed."""
+def take_over_for(site: Site, run: RunId, plan: Plan) -> None:
+    """Before the first step of a way back the run that is taken back is taken over."""
     if isinstance(plan.goal, Rollback):
         take_over(site, plan.goal, asked_by(site), run)
-    jobs_on(site, site.record.hosts).forget()
 
 
 def sets_out(site: Site, plan: Plan, journal: Journal) -> None:
@@ -92,7 +91,8 @@ def sets_out(site: Site, plan: Plan, journal: Journal) -> None:
     except (CloudDrifted, JobGoesOn, RunOpen, RunUnknown, RunRefuses, StepRefuses) as problem:
         pause_for(ledger, problem, site)
     else:
-        set_out(site, run.id, plan)
+        take_over_for(site, run.id, plan)
+        jobs_on(site, site.record.hosts).forget()
 
 
 def pause_for(ledger: Ledger, problem: Refused, site: Site) -> None:

@@ -6,9 +6,11 @@ from skylift.app.approvals import asked_by
 from skylift.app.bench import Bench
 from skylift.app.notify import Teller
 from skylift.app.runs import RunFolder
+from skylift.app.schedule import has_begun
 from skylift.app.site import Site
 from skylift.app.subject import Subject
 from skylift.app.windows import Windows
+from skylift.app.wiring import worker_on
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal, milliseconds
 from skylift.engine.operate import pause
@@ -16,14 +18,23 @@ from skylift.model.ids import Epoch
 
 
 def await_begin(site: Site, subject: Subject, journal: Journal, *, folder: RunFolder, bench: Bench) -> None:
-    """Until the run may begin, or somebody stops it; whoever is asked to stop meanwhile pauses it."""
-    windows, teller, told = Windows(site.record.policy), Teller(site, subject, bench), Epoch(0)
+    """Until the run may begin and no other is worked on, or until somebody stops it.
+
+    Whoever is asked to stop meanwhile pauses it.
+    """
+    windows, teller, told = Windows(site.record.policy), Teller(site, subject, bench), ""
     teller.follow(journal, folder)
-    while until := subject.begins(windows, run := fold(journal.events()), site.clock()):
-        if until != told:
-            told = until
-            bench.remark(f"waiting until {windows.told(until)}; nothing is held or changed before")
-            if _for_window(run, until):
+    while True:
+        run = fold(journal.events())
+        until = subject.begins(windows, run, site.clock())
+        other = None if until or run.pause or run.abort or has_begun(run) else worker_on(site.runs)
+        if until is None and (other is None or other.run == run.id or run.closed):
+            break
+        waits = f"until {windows.told(until)}; nothing is held or changed before" if until else f"for {other}"
+        if waits != told:
+            told = waits
+            bench.remark(f"waiting {waits}")
+            if until and _for_window(run, until):
                 teller.window(folder.id, until)
         if bench.asked_to_stop():
             pause(journal, asked_by(site))

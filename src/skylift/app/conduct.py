@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from skylift.app.approvals import Approval, approved_of, asked_by
-from skylift.app.as_planned import OtherRecord, as_planned, set_out, sets_out
+from skylift.app.as_planned import OtherRecord, as_planned, sets_out, take_over_for
 from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
 from skylift.app.gates import GateGuard
@@ -15,10 +15,12 @@ from skylift.app.holders import await_holder
 from skylift.app.loss_budget import outage_of, with_announced
 from skylift.app.measuring import measured
 from skylift.app.notify import Teller
+from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.propose import verified
 from skylift.app.runs import RunFolder
 from skylift.app.samples import witness_label
+from skylift.app.schedule import to_be_opened
 from skylift.app.site import Site
 from skylift.app.spoilt import is_spoilt
 from skylift.app.subject import Upgrading
@@ -28,7 +30,7 @@ from skylift.engine.decide import Order, decide
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Journal, milliseconds
+from skylift.engine.journal import Journal
 from skylift.engine.ledger import Ledger
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
@@ -82,10 +84,9 @@ def apply(
     said = approved_of(site, plan, made_by, approval, named=named)
     if said.unnamed:
         bench.remark(f"approved, and no step alone leads back from it: {', '.join(said.unnamed)}")
-
-    windows, gated = Windows(site.record.policy), frozenset(said.gates.stages)
-    to_come = Run(run, plan.cloud, digest_of(plan), frozenset(said.no_returns), "", 0, gated=gated)
-    to_come = replace(to_come, not_before_ms=milliseconds(at or Epoch(0)))
+    windows, digest = Windows(site.record.policy), digest_of(plan)
+    approved, gates = said.no_returns, said.gates
+    to_come = to_be_opened(run, plan.cloud, digest, gates=gates, approved=approved, at=at)
     windows.require(steps_left(Order.of(plan), to_come), site.clock(), again=again)
     begins = Upgrading(plan).begins(windows, to_come, site.clock())
     in_time(seal, holds, begins or site.clock(), again=again)
@@ -94,9 +95,9 @@ def apply(
         check()
         as_planned(site, run, plan)
         if begins is None:
-            set_out(site, run, plan)
+            take_over_for(site, run, plan)
 
-    start = Start(text, seal, said.gates, said.no_returns, detached, at, waits=begins is not None)
+    start = Start(text, seal, gates, approved, detached, at, waits=begins is not None)
     return begin(site, run, plan, start, bench=bench, check=still_true)
 
 
@@ -154,6 +155,7 @@ def begin(
             if start.detached:
                 return rested
             if not start.waits:
+                jobs_on(site, site.record.hosts).forget()
                 rested = _drive_on(site, plan, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
         return to_rest(site, plan, journal, rested, folder=folder, bench=bench)
@@ -270,7 +272,7 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
         if until := closed_until():
             bench.remark(f"no step could end before the window closes: waiting until {windows.told(until)}")
             teller.window(folder.id, until)
-            if not _await(site, journal, teller.bench, until):
+            if not await_window(site, journal, teller.bench, until):
                 break
             # What was held has lapsed meanwhile, and is taken again where it is needed.
             take_up(journal, asked_by(site))
@@ -281,7 +283,7 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
     return rested
 
 
-def _await(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
+def await_window(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
     """Wait with nothing under way; false if the run was paused meanwhile."""
     ledger = Ledger(journal)
     while site.clock() < until:

@@ -33,7 +33,7 @@ class Maintaining:
         return self.mandate.cloud
 
     @property
-    def size(self) -> str:
+    def what(self) -> str:
         of = self.mandate
         counts = {
             "compute": len(of.hosts) - len(of.others),
@@ -42,11 +42,7 @@ class Maintaining:
             "volume": len(of.volume_hosts),
         }
         told = [f"{number} {kind} hosts" for kind, number in counts.items() if number]
-        return " and ".join(told) or "0 compute hosts"
-
-    @property
-    def aim(self) -> str:
-        return f"for {self.mandate.purpose.value}"
+        return f"{' and '.join(told) or '0 compute hosts'} for {of.purpose.value}"
 
     @property
     def touches_users(self) -> bool:
@@ -109,7 +105,8 @@ class Maintaining:
         # Approved later, it begins with the resume that follows: until then nobody waits for a time.
         if run.gated:
             return None
-        return begins_at(run, now, lambda moment: windows.opens(self.mandate.policy.host_s, moment))
+        quickest_s = min((takes_s for _, takes_s in self.mandate.takes_s()), default=0)
+        return begins_at(run, now, lambda moment: windows.opens(quickest_s, moment))
 
     def got(self, site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Got:
         seen = fleet_report(site, folder, remark)

@@ -25,7 +25,7 @@ class GateBad(Refused):
             f"gate {name} says bad ({saw})",
             Remedy(Fix.REPAIR, "see what it watches, and mend that; what ran last: skylift status"),
             Remedy(Fix.RETRY, "when it says good again: skylift resume"),
-            Remedy(Fix.ROLL_BACK, "or give it up: skylift abort --reason WHY gives back what it took"),
+            Remedy(Fix.ROLL_BACK, "or give the run up: skylift abort --reason WHY"),
         )
 
 

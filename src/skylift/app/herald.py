@@ -161,7 +161,9 @@ class Herald:
             return
         what = f"of {letter.notification.occasion.value}"
         if failed:
-            self._post.remark(f"{letter.to} was not told {what}: {failed}; skylift notify tries again")
+            self._post.remark(
+                f"{letter.to} was not told {what}: {failed}; it is tried again by: skylift notify"
+            )
         else:
             self._taken.add((letter.notification.key, letter.to))
         now_ms = milliseconds(self._post.clock())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +11,7 @@ from skylift.app.approvals import Approval, approved_for, asked_by
 from skylift.app.as_planned import OtherRecord
 from skylift.app.await_begin import await_begin, look_in
 from skylift.app.bench import Bench
-from skylift.app.conduct import carried_out, free_for
+from skylift.app.conduct import await_window, carried_out, free_for
 from skylift.app.fleet_as_planned import fleet_as_planned, fleet_sets_out
 from skylift.app.fleet_subject import STAGE, Maintaining
 from skylift.app.fleet_witnesses import witnessed
@@ -24,7 +24,7 @@ from skylift.app.notify import Teller
 from skylift.app.old_jobs import jobs_on
 from skylift.app.plan_seal import author, in_time, seal_plan, trusted
 from skylift.app.runs import RunFolder
-from skylift.app.schedule import has_begun
+from skylift.app.schedule import has_begun, to_be_opened
 from skylift.app.site import Site
 from skylift.app.windows import Windows
 from skylift.app.wiring import hold, holds, open_journal
@@ -32,7 +32,7 @@ from skylift.engine.drive import Surroundings
 from skylift.engine.fleet_drive import drive_fleet
 from skylift.engine.fleet_run import FleetExecution, FleetLimits
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import Event, Journal, milliseconds
+from skylift.engine.journal import Event, Journal
 from skylift.engine.live_fleet import LiveFleet
 from skylift.engine.operate import Asked, open_run, resume, take_up
 from skylift.engine.problems import RunHeld
@@ -94,35 +94,26 @@ def apply_mandate(
         raise OtherRecord(mandate.record, site.digest, again=mandate.again)
     said = approved_for(site, (STAGE,), (), made_by=made_by, approval=approval, named=named)
     asked, subject, windows = asked_by(site), Maintaining(mandate), Windows(site.record.policy)
-    to_come = Run(run, mandate.cloud, digest, frozenset(), "", 0, not_before_ms=milliseconds(at or Epoch(0)))
+    to_come = to_be_opened(run, mandate.cloud, digest, gates=said.gates, approved=(), at=at)
     begins = subject.begins(windows, to_come, site.clock())
     in_time(seal, holds, begins or site.clock(), again=mandate.again)
     if seal is None and site.signer is not None:
         seal = seal_plan(digest, site.signer, now=asked.at, valid_h=site.record.policy.plan_valid_h)
-    Windows(site.record.policy).require(mandate.takes_s(), site.clock(), again=mandate.again)
+    windows.require(mandate.takes_s(), site.clock(), again=mandate.again)
     with hold(site, run):
         fleet_as_planned(site, run, mandate, bench)
         folder = site.runs.create(run, text, seal)
         with open_journal(folder) as journal:
-            cloud = mandate.cloud
             begun = open_run(
-                journal,
-                run,
-                cloud=cloud,
-                plan=digest,
-                approved=(),
-                asked=asked,
-                gates=said.gates,
-                not_before=at,
+                journal, run, cloud=mandate.cloud, plan=digest, asked=asked, gates=said.gates, not_before=at
             )
             if detached:
                 return begun
-            rested = begun
             if begins is None:
                 jobs_on(site, mandate.hosts).forget()
-                rested = _drive_on(site, mandate, journal, folder=folder, bench=bench)
+                begun = _drive_on(site, mandate, journal, folder=folder, bench=bench)
     with open_journal(folder) as journal:
-        return _to_rest(site, mandate, journal, rested, folder=folder, bench=bench)
+        return _to_rest(site, mandate, journal, begun, folder=folder, bench=bench)
 
 
 def go_on(site: Site, folder: RunFolder, bench: Bench, say: Callable[[Journal, Asked], Run] = resume) -> Run:
@@ -202,19 +193,45 @@ def _work(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, 
 
 
 def _drive_on(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
-    """Drive the run to rest, and tell those whom the record names of it meanwhile."""
+    """Drive the run to rest, and tell those whom the record names of it meanwhile.
+
+    While only a closed window holds it up, it waits for the next one, as ``conduct`` does.
+    """
+    windows = Windows(site.record.policy)
     teller = Teller(site, Maintaining(mandate), bench)
     teller.follow(journal, folder)
     run = fold(journal.events())
     if run.gated and not run.abort:
-        bench.remark(f"nothing begins before 'skylift approve {STAGE.value}', and then 'skylift resume'")
+        bench.remark(f"nothing begins yet: skylift approve {STAGE.value}; and then: skylift resume")
     elif not (run.pause and not has_begun(run)):  # else nothing is under way, and nothing may begin
-        run = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+        while True:
+            run, left = _drive(site, mandate, journal, folder=folder, bench=teller.bench)
+            until = _opens(windows, run, left, site.clock())
+            if until is None:
+                break
+            told = f"no host could be back before the window closes: waiting until {windows.told(until)}"
+            bench.remark(told)
+            teller.window(folder.id, until)
+            if not await_window(site, journal, teller.bench, until):
+                break
+            take_up(journal, asked_by(site))
     teller.finish()
     return run
 
 
-def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench) -> Run:
+def _opens(windows: Windows, run: Run, takes_s: Iterable[int], now: Epoch) -> Epoch | None:
+    """When the first of what is left may be begun, if only a closed window keeps it from that."""
+    if run.closed or run.pause or run.abort:
+        return None
+    opens = (windows.opens(seconds, now) for seconds in takes_s)
+    first = min((moment for moment in opens if moment is not None), default=now)
+    return first if first > now else None
+
+
+def _drive(
+    site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder, bench: Bench
+) -> tuple[Run, tuple[Seconds, ...]]:
+    """Returns how long each host takes that is left, too."""
     record, label, loss = site.record, str(folder.id), site.record.policy.loss
     witnesses = witnessed(site, label, bench) if not fold(journal.events()).steps else label
     site.ports.vantage.start_probes(label, witnesses=witnesses)
@@ -236,7 +253,7 @@ def _drive(site: Site, mandate: Mandate, journal: Journal, *, folder: RunFolder,
         run = drive_fleet(execution, around, every=record.maintenance.look)
     if run.closed is not None:
         swept(site, folder)
-    return run
+    return run, execution.takes_s
 
 
 def swept(site: Site, folder: RunFolder) -> None:

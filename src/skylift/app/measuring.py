@@ -75,7 +75,7 @@ def end_probes(site: Site, folder: RunFolder, bench: Bench) -> None:
         fetch_samples(site, folder)
     except Transient as unreached:
         # Samples stay there: report fetches what is missing.
-        bench.remark(f"the probes' samples were not fetched: {unreached}; skylift report will try again")
+        bench.remark(f"the probes' samples were not fetched: {unreached}; to try again: skylift report")
 
 
 def _stop(site: Site, label: str, bench: Bench) -> None:

@@ -276,9 +276,10 @@ def _witness_issues(witnesses: Iterable[WitnessSeen]) -> Iterator[Issue]:
 def _skipped_issues(run: Run) -> Iterator[Issue]:
     for step, at in sorted(run.steps.items()):
         if at.phase is Phase.SKIPPED and at.aside is not None:
+            costs = f"; {at.aside.costs}" if at.aside.costs else ""
             yield Issue(
                 Outcome.WITH_ISSUES,
-                f"{step} was skipped by {at.aside.actor}: {at.aside.reason}",
+                f"{step} was skipped by {at.aside.actor}: {at.aside.reason}{costs}",
                 (Remedy(Fix.REPAIR, f"see that what it was for is done: skylift why {step}"),),
             )
 

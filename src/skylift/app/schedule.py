@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from skylift.engine.fold import Run
 from skylift.engine.journal import milliseconds
-from skylift.model.ids import Epoch
+from skylift.engine.operate import Gates
+from skylift.model.ids import Digest, Epoch, RunId, StepId
 
 Opens = Callable[[Epoch], Epoch | None]
 """When its first step may start, from a moment on: that moment, or when a window opens; none if never."""
@@ -25,6 +26,15 @@ def has_begun(run: Run) -> bool:
 def is_scheduled(run: Run, now: Epoch) -> bool:
     """Whether it is open, and to begin at a later time: until then it is in nobody's way."""
     return run.closed is None and not has_begun(run) and run.not_before_ms > milliseconds(now)
+
+
+def to_be_opened(
+    run: RunId, cloud: str, plan: Digest, *, gates: Gates, approved: tuple[StepId, ...], at: Epoch | None
+) -> Run:
+    """A run as it is once it is opened, to ask when it begins."""
+    later = milliseconds(at) if at else 0
+    gated = frozenset(gates.stages)
+    return Run(run, cloud, plan, frozenset(approved), "", 0, gated=gated, not_before_ms=later)
 
 
 def begins_at(run: Run, now: Epoch, opens: Opens) -> Epoch | None:

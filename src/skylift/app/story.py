@@ -66,7 +66,7 @@ class Story:
                 opened = Epoch(event.at_ms / 1000)
                 begins = subject.begins(Windows(self._policy), replace(run, gated=frozenset()), opened)
                 later = f"; it begins on {_moment(begins)}" if begins else ""
-                told = f"a run of {subject.size} {subject.aim} was opened by {actor}{later}"
+                told = f"a run of {subject.what} was opened by {actor}{later}"
                 yield self._notification(Occasion.OPENED, told)
                 if subject.touches_users:
                     yield users_before(subject, run.id, begins or opened)
@@ -99,7 +99,7 @@ class Story:
 
     def _closed(self, outcome: Outcome, run: Run) -> Iterator[Notification]:
         if outcome is Outcome.COMPLETED:
-            yield self._notification(Occasion.COMPLETED, f"the run {self._subject.aim} is completed")
+            yield self._notification(Occasion.COMPLETED, f"the run of {self._subject.what} is completed")
             if due := next_update(self._policy, self._subject, run):
                 yield self._notification(Occasion.UPDATE_DUE, due.line)
         else:

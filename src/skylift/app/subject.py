@@ -38,13 +38,8 @@ class Subject(Protocol):
         ...
 
     @property
-    def size(self) -> str:
-        """Of what it consists, such as ``12 steps``."""
-        ...
-
-    @property
-    def aim(self) -> str:
-        """What it is for, such as ``to 2025.1``."""
+    def what(self) -> str:
+        """Of what it consists and what for, such as ``12 steps to 2025.1``."""
         ...
 
     @property
@@ -99,12 +94,8 @@ class Upgrading:
         return self.plan.cloud
 
     @property
-    def size(self) -> str:
-        return f"{len(self.plan.steps)} steps"
-
-    @property
-    def aim(self) -> str:
-        return f"to {self.plan.goal.to}"
+    def what(self) -> str:
+        return f"{len(self.plan.steps)} steps to {self.plan.goal.to}"
 
     @property
     def touches_users(self) -> bool:

@@ -57,7 +57,9 @@ def take_up(site: Site, run: RunId, bench: Bench, *, show: Callable[[Proposal], 
     trusted(site.signer, site.record.signers)
     with open_journal(folder) as journal:
         seen = fold(journal.events())
-        if look_in(site, _subject(folder, journal), journal, folder=folder, bench=bench):
+        if seen.closed is None and look_in(
+            site, _subject(folder, journal), journal, folder=folder, bench=bench
+        ):
             return seen
         rests = seen.closed is not None or (not folder.of_fleet and _rests(site, folder, journal))
     if rests:
@@ -89,8 +91,10 @@ def looks_in_again(site: Site, run: RunId) -> int:
     """After how many seconds somebody is to look at a run again that begins later; 0 if nobody need."""
     folder = site.runs.find(run)
     with open_journal(folder) as journal:
-        windows, subject = Windows(site.record.policy), _subject(folder, journal)
-        begins = subject.begins(windows, fold(journal.events()), now := site.clock())
+        seen, now = fold(journal.events()), site.clock()
+        if seen.closed is not None:
+            return 0
+        begins = _subject(folder, journal).begins(Windows(site.record.policy), seen, now)
     return max(1, min(LOOK_IN_S, ceil(begins - now))) if begins else 0
 
 

@@ -134,6 +134,15 @@ class FleetExecution:
                     found[turn.emptying] = _emptying(host, self.looked, self.cloud)
         return found | self._network.left | self._volumes.waits.left | self._storage.left
 
+    @property
+    def takes_s(self) -> tuple[Seconds, ...]:
+        """How long each host takes that is yet to be begun, and what is done when all are through."""
+        run, course, each = self.run, self.conductor.course, self.conductor.policy.host_s
+        planned = {turn.host: turn.lasts_s for turn in course.plan.turns} if course else {}
+        due = (t for t in self._turns.values() if t.stage(run) is Stage.DUE and not t.trouble(run))
+        last = (self._limits.maintenance.move,) if self._places.is_due(run) else ()
+        return (*(planned.get(turn.host, each) for turn in due), *last)
+
     def rests(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
         owes = self._automation.owes() or self._storage.owes() or self._volumes.owes()

@@ -30,8 +30,8 @@ from skylift.engine.journal import (
     StepSkipped,
     StepStarted,
     StepWaits,
-    Why,
 )
+from skylift.engine.said import Abort, Aside, Pause
 from skylift.model.ids import Digest, RunId, StepId
 from skylift.model.seal import Signers
 from skylift.planning.plan import Stage
@@ -70,14 +70,6 @@ class Standing(Enum):
 
 INTERRUPTED = "interrupted (its process is gone)"
 """How a run stands that runs by its journal, and that nobody works on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """Why an operator skipped or postponed a step."""
-
-    reason: str
-    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +114,6 @@ class StepRun:
         return StepRun(
             phase, self.attempt, started, clock, at_ms, problem, job, begun=self.begun, unsettled=open_yet
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why nothing new is started."""
-
-    why: Why
-    problem: Reported | None
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Why a run was given up, and whether even what it took stays as it is."""
-
-    reason: str
-    leave: bool
-    actor: str
 
 
 @dataclass(frozen=True)
@@ -346,10 +320,10 @@ def _moved(run: Run, event: _OfStep) -> Run:
             clock = before.clock_ms
             waiting = StepRun(Phase.WAITING, attempt, began, clock, begun=begun, unsettled=unsettled)
             return replace(_with(run, step, waiting), excused=run.excused - {step})
-        case StepSkipped(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.SKIPPED, reason, actor=actor, at_ms=at_ms))
+        case StepSkipped(step, reason, actor, at_ms, costs):
+            return _with(run, step, _aside(run, step, Phase.SKIPPED, Aside(reason, actor, costs), at_ms))
         case StepPostponed(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.POSTPONED, reason, actor=actor, at_ms=at_ms))
+            return _with(run, step, _aside(run, step, Phase.POSTPONED, Aside(reason, actor), at_ms))
 
 
 def _ended(run: Run, event: StepDone | StepFailed) -> StepRun:
@@ -364,12 +338,12 @@ def next_attempt(before: StepRun) -> int:
     return before.attempt + 1 if before.job_ended else before.attempt
 
 
-def _aside(run: Run, step: StepId, phase: Phase, reason: str, *, actor: str, at_ms: int) -> StepRun:
+def _aside(run: Run, step: StepId, phase: Phase, why: Aside, at_ms: int) -> StepRun:
     """What it was before is kept, its problem too: that is why it is aside, or what a retry goes on with."""
     before = run.steps.get(step) or StepRun(Phase.WAITING, 1, at_ms, at_ms)
     ended = before.phase is not Phase.RUNNING and before.phase is not Phase.DONE
     _must(ended, step, "was put aside while it was", before.phase.value)
-    return replace(before, phase=phase, ended_ms=at_ms, aside=Aside(reason, actor))
+    return replace(before, phase=phase, ended_ms=at_ms, aside=why)
 
 
 def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:

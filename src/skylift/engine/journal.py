@@ -67,7 +67,7 @@ class RunOpened:
     cloud: str
     plan: Digest
     approved: tuple[StepId, ...]
-    """The points of no return that ``actor`` approved by name; any other needs a later approval."""
+    """The points of no return that ``actor`` approved; any other needs a later approval that names it."""
     actor: str
     at_ms: int
     gated: tuple[Stage, ...] = ()
@@ -145,6 +145,8 @@ class StepSkipped:
     reason: str
     actor: str
     at_ms: int
+    costs: str = ""
+    """What that operator was told that it costs beside the step itself; empty if nothing."""
 
 
 @dataclass(frozen=True, slots=True)

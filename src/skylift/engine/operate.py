@@ -31,6 +31,7 @@ from skylift.engine.journal import (
 )
 from skylift.engine.ledger import Ledger
 from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded, StepRefuses
+from skylift.engine.skipping import costs
 from skylift.engine.verbs import Verb, open_to, require, rests
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
 from skylift.model.problem import Fix, Remedy
@@ -73,8 +74,8 @@ def open_run(
     *,
     cloud: str,
     plan: Digest,
-    approved: tuple[StepId, ...],
     asked: Asked,
+    approved: tuple[StepId, ...] = (),
     gates: Gates = Gates(),
     not_before: Epoch | None = None,
 ) -> Run:
@@ -209,6 +210,8 @@ def retry(journal: Journal, asked: Asked, step: StepId | None = None) -> Run:
 def skip(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: str) -> Run:
     """Leave ``step`` undone, and let what depends on it go on: ``asked.actor`` answers for it.
 
+    What it costs beside the step, such as the last way back, is written down with it, and told from there.
+
     Raises:
         StepRefuses: it runs, is done, or takes or gives back something: users would pay for that.
         RunRefuses: the run is closed or given up.
@@ -216,7 +219,8 @@ def skip(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: 
     if order.guards(step):
         why = "it takes something from users or gives it back"
         raise StepRefuses(Verb.SKIP.value, step, why, *_ASIDE, rests=rests(fold(journal.events())))
-    return _say(journal, Verb.SKIP, lambda _: StepSkipped(step, reason, asked.actor, asked.at_ms), step)
+    skipped = StepSkipped(step, reason, asked.actor, asked.at_ms, costs(order, step))
+    return _say(journal, Verb.SKIP, lambda _: skipped, step)
 
 
 def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: str) -> Run:

@@ -207,6 +207,8 @@ def _asides(plan: Plan, run: Run) -> Iterator[str]:
         at = run.steps.get(step.id)
         if at is not None and at.aside is not None:
             yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
+            if at.aside.costs:
+                yield f"    {at.aside.costs}"
 
 
 def _given_up(plan: Plan, run: Run) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -165,13 +166,8 @@ class _Play:
         self._terminal = Terminal(self._wires, self._watch.breaks)
         self._injector.rules |= {**mishaps.RULES, **hurts.RULES, **self._terminal.rules()}
         self._operator = Operator(self._world, self._terminal, self._watch.breaks)
-        self._world.each_second = self._second
+        self._world.each_second = partial(_a_second, self._world, self._watch)
         self._idle, self._length, self._began = 0, 0, 0.0
-
-    def _second(self) -> None:
-        if loses_requests(self._world):
-            self._watch.around(lambda: lose(self._world))
-        self._watch.look()
 
     def whole(self, kinds: tuple[FaultKind, ...]) -> Ran:
         """From the plan to the end."""
@@ -357,6 +353,13 @@ class _Play:
             digest=world.digest,
             story=tuple(world.story),
         )
+
+
+def _a_second(world: World, watch: Watch) -> None:
+    """What users lose in it by code that is to be taken back, and what is seen of it."""
+    if loses_requests(world):
+        watch.around(lambda: lose(world))
+    watch.look()
 
 
 def _drifted(world: World, product: Product) -> tuple[Drift, ...]:
