@@ -26,6 +26,7 @@ from skylift.engine.journal import (
     StepSkipped,
     StepStarted,
 )
+from skylift.engine.near import Near
 from skylift.engine.operate import (
     Asked,
     Gates,
@@ -102,12 +103,25 @@ def phases_of(events: tuple[Event, ...]) -> dict[StepId, list[Phase]]:
     return found
 
 
+def is_what_all_its_events_say(run: Run, events: tuple[Event, ...]) -> None:
+    told = {step: phases[-1] for step, phases in phases_of(events).items()}
+    assert {step: at.phase for step, at in run.steps.items()} == told
+    for phase in Phase:
+        assert run.within(phase) == {step for step, last in told.items() if last is phase}
+
+
+def decides_as_all_of_the_plan_would(near: Order, order: Order, run: Run, now: Epoch) -> None:
+    assert decide(near, run, at_once=AT_ONCE) == decide(order, run, at_once=AT_ONCE)
+    assert near.held(run, now) == order.held(run, now)
+
+
 class Words(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.script, self.journal, self.now = Script(), MemoryJournal(), 1000.0
         self.plan = plan_with(self.script)
         self.order = Order.of(self.plan)
+        self.near = Near(self.order)
         open_run(
             self.journal,
             RUN,
@@ -181,20 +195,9 @@ class Words(RuleBasedStateMachine):
     def the_runner_knows_what_the_journal_says(self) -> None:
         if self.runner is not None:
             assert self.runner.ledger.catch_up() == self.run
-
-    @invariant()
-    def what_is_near_decides_as_all_of_the_plan_would(self) -> None:
-        if self.runner is not None:
-            near, run = self.runner.near, self.runner.run
-            assert decide(near, run, at_once=AT_ONCE) == decide(self.order, run, at_once=AT_ONCE)
-            assert near.held(self.run, Epoch(self.now)) == self.order.held(self.run, Epoch(self.now))
-
-    @invariant()
-    def what_is_kept_of_the_run_is_what_all_its_events_say(self) -> None:
-        told = {step: phases[-1] for step, phases in phases_of(self.journal.events()).items()}
-        assert {step: at.phase for step, at in self.run.steps.items()} == told
-        for phase in Phase:
-            assert self.run.within(phase) == {step for step, last in told.items() if last is phase}
+            near = self.near.order(self.runner.run)
+            decides_as_all_of_the_plan_would(near, self.order, self.run, Epoch(self.now))
+        is_what_all_its_events_say(self.run, self.journal.events())
 
     @invariant()
     def no_more_is_under_way_than_allowed(self) -> None:

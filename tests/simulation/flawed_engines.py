@@ -20,6 +20,7 @@ from skylift.engine.journal import (
     StepStarted,
     milliseconds,
 )
+from skylift.engine.near import Near
 from skylift.model.ids import Epoch, StepId
 from skylift.model.problem import Refused, Uncertain
 from skylift.planning.plan import Plan, Step
@@ -104,6 +105,7 @@ class NeverGivesBack(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, loans=())
+        self._near = Near(self._order)
 
 
 class HeldOnItsWayBack(Execution):
@@ -138,6 +140,7 @@ class LooksOnce(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, relied_on={})
+        self._near = Near(self._order)
 
 
 class ForgetsItsKey(Execution):
@@ -170,6 +173,7 @@ class StartsAnything(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, before={step.id: frozenset() for step in plan.steps})
+        self._near = Near(self._order)
 
 
 class Stumbles(Execution):

@@ -91,11 +91,7 @@ class Order:
         """The looks of a process that is dead by now, which nothing that waits for them has begun upon."""
         done = run.within(Phase.DONE)
         old = (look for look in self.looks if look in done and look not in run.since_resume)
-        return frozenset(look for look in old if self.is_ahead(look, run))
-
-    def is_ahead(self, look: StepId, run: Run) -> bool:
-        """Whether nothing has begun that waits for this look."""
-        return not any(step in run.steps and run.steps[step].begun for step in self.looks[look])
+        return frozenset(look for look in old if is_ahead(self, look, run))
 
     def watched(self, run: Run) -> tuple[Step, ...]:
         """The steps under way, but for those that wait until what has lapsed is taken again."""
@@ -178,6 +174,11 @@ class Decision:
     def over(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
         return not self.watch and not self.start and not self.look and self.close is None
+
+
+def is_ahead(order: Order, look: StepId, run: Run) -> bool:
+    """Whether nothing has begun that waits for this look."""
+    return not any(step in run.steps and run.steps[step].begun for step in order.looks[look])
 
 
 def outlives(run: Run, step: StepId) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
@@ -140,6 +140,7 @@ class Execution:
         self._keep = without_ways_back if self.goes_back else as_it_is
         with in_bulk():
             self._order = Order.of(plan)
+            self._near = Near(self._order)
         self._ports = ports
         self._limits = limits
         self._pool = pool
@@ -164,24 +165,14 @@ class Execution:
         """What the next tick would work on; worked out again only once the journal has grown."""
         run, ended = self.run, self._outlived.ended
         if self._decided is None or self._decided[0] is not run or self._decided[1] is not ended:
-            chosen = decide(self.near, run, at_once=self._limits.at_once, ended=ended)
+            chosen = decide(self._near.order(run), run, at_once=self._limits.at_once, ended=ended)
             self._decided = run, ended, chosen
         return self._decided[2]
-
-    @property
-    def near(self) -> Order:
-        """So much of the plan's order as matters now."""
-        return self._followed.order(self.run)
-
-    @cached_property
-    def _followed(self) -> Near:
-        with in_bulk():
-            return Near(self._order)
 
     def rests(self, now: Epoch) -> bool:
         """Whether there is nothing to do until an operator acts, or until a window opens."""
         decision = self.decision
-        may_start = _startable(self.near, self.run, decision, self._limits, now=now)
+        may_start = _startable(self._near.order(self.run), self.run, decision, self._limits, now=now)
         waits = any(self._outlived.waits(step, self.run, now) for step in decision.look)
         return not decision.watch and decision.close is None and not may_start and not waits
 
@@ -197,8 +188,8 @@ class Execution:
         self._hold_all(now)
         decision = self.decision
         # A push that is still on its way would take again what a giving back has just given back.
-        still_held = {n.given_back_by for n in self.near.loans if n.taken_by in self._holds}
-        may_start = _startable(self.near, self.run, decision, self._limits, now=now)
+        still_held = {n.given_back_by for n in self._near.order(self.run).loans if n.taken_by in self._holds}
+        may_start = _startable(self._near.order(self.run), self.run, decision, self._limits, now=now)
         start = tuple(step for step in may_start if step.id not in still_held)
         for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
@@ -252,7 +243,7 @@ class Execution:
     def _hold_all(self, now: Epoch) -> None:
         for landed in [name for name, flight in self._holds.items() if flight.done()]:
             self._holds.pop(landed).result()
-        for step in self.near.held(self.run, now):
+        for step in self._near.order(self.run).held(self.run, now):
             if self._pool is None:
                 hold(step, self._lent(step))
             elif step.id not in self._holds:

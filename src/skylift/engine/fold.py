@@ -321,9 +321,11 @@ def _moved(run: Run, event: _OfStep) -> Run:
             waiting = StepRun(Phase.WAITING, attempt, began, clock, begun=begun, unsettled=unsettled)
             return replace(_with(run, step, waiting), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms, costs):
-            return _with(run, step, _aside(run, step, Phase.SKIPPED, Aside(reason, actor, costs), at_ms))
+            return _with(
+                run, step, _aside(run, step, Phase.SKIPPED, Aside(reason, actor, costs), at_ms=at_ms)
+            )
         case StepPostponed(step, reason, actor, at_ms):
-            return _with(run, step, _aside(run, step, Phase.POSTPONED, Aside(reason, actor), at_ms))
+            return _with(run, step, _aside(run, step, Phase.POSTPONED, Aside(reason, actor), at_ms=at_ms))
 
 
 def _ended(run: Run, event: StepDone | StepFailed) -> StepRun:
@@ -338,7 +340,7 @@ def next_attempt(before: StepRun) -> int:
     return before.attempt + 1 if before.job_ended else before.attempt
 
 
-def _aside(run: Run, step: StepId, phase: Phase, why: Aside, at_ms: int) -> StepRun:
+def _aside(run: Run, step: StepId, phase: Phase, why: Aside, *, at_ms: int) -> StepRun:
     """What it was before is kept, its problem too: that is why it is aside, or what a retry goes on with."""
     before = run.steps.get(step) or StepRun(Phase.WAITING, 1, at_ms, at_ms)
     ended = before.phase is not Phase.RUNNING and before.phase is not Phase.DONE

@@ -132,13 +132,9 @@ class Sorted(Mapping[K, V], Generic[K, V, G]):
 
     def with_(self, key: K, value: V) -> Sorted[K, V, G]:
         """The same with this one, which may be here already with another value."""
-        grown = self._beginning(self._values)
-        grown._take(key, value)  # noqa: SLF001 - of its own kind
-        return grown
-
-    def _beginning(self, values: Grown[K, V]) -> Sorted[K, V, G]:
         grown: Sorted[K, V, G] = Sorted(self._group, self._usual)
-        grown._values, grown._apart = values, self._apart.copy()
+        grown._values, grown._apart = self._values, self._apart.copy()
+        grown._take(key, value)
         return grown
 
     def _take(self, key: K, value: V) -> None:
@@ -199,7 +195,9 @@ class Sorting(Sorted[K, V, G]):
         return self
 
     def grown(self) -> Sorted[K, V, G]:
-        return self._beginning(self._values.grown())
+        grown: Sorted[K, V, G] = Sorted(self._group, self._usual)
+        grown._values, grown._apart = self._values.grown(), self._apart  # noqa: SLF001 - of its own kind
+        return grown
 
 
 class _Within(AbstractSet[K], Generic[K, V]):

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from skylift.engine.decide import Order
+from skylift.engine.decide import Order, is_ahead
 from skylift.engine.fold import ASIDE, Phase, Run
 from skylift.model.ids import StepId
 
@@ -80,5 +80,5 @@ class Near:
             is_taken = order.loans[number].is_taken(run)
             (self._taken.add if is_taken else self._taken.discard)(number)
         for look in looks:
-            counts = look in done and order.is_ahead(look, run)
+            counts = look in done and is_ahead(order, look, run)
             (self._looks.add if counts else self._looks.discard)(look)

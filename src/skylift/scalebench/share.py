@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal
-from skylift.drivers.clock import LOOK_EVERY_S
+from skylift.drivers.clock import Interrupts
 from skylift.drivers.ssh import Ssh
 from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
@@ -103,7 +103,7 @@ def measured_share(kept_in: str, journal: Journal, farm: Farm, *, hosts: int, st
         limits = Limits(at_once=_AT_ONCE, unreachable=Seconds(_LIMIT_S))
         cpu = time.process_time()
         execution = Execution(plan, timed, ports, limits=limits, pool=pool)
-        around = Surroundings(clock=lambda: Epoch(time.time()), pause=lambda: time.sleep(LOOK_EVERY_S))
+        around = Surroundings(clock=lambda: Epoch(time.time()), pause=Interrupts().pause)
         run = drive(execution, around)
         spent = time.process_time() - cpu
     if run.standing is not Standing.COMPLETED:
