@@ -50,10 +50,8 @@ bench-drain: $(READY) ## plan whole fleets of 100 to 10,000 hosts, beside three 
 bench-ssh: $(READY) ## reach 100 hosts and hold 1,000 connections, beside ansible-core, and write the page (root; minutes)
 	$(BIN)/python -m skylift.sshbench.run --page docs/reference/bench-ssh.md $(BENCH)
 
-HOSTS ?= 10000
-
-bench-scale: $(READY) ## what sharing runs costs: take-over, steps and CPU of 1, 2 and 4 workers, resume; writes the page
-	$(BIN)/python -m skylift.testing.crew.measure --hosts $(HOSTS) --page docs/reference/scale.md
+bench-scale: $(READY) ## what shared runs, the journal and a resume cost, and write the page (root, PostgreSQL; minutes)
+	$(BIN)/python -m skylift.scalebench.run --page docs/reference/scale.md $(BENCH)
 
 SEEDS ?= 10000
 FIRST ?= 0

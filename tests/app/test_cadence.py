@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from skylift.app.cadence import MONTHS, next_update
 from skylift.app.subject import Upgrading
-from skylift.engine.fold import Phase, Run, StepRun
+from skylift.engine.fold import Phase, Run, StepRun, steps_of
 from skylift.engine.journal import Outcome
 from skylift.model.goal import Rollback
 from skylift.model.ids import Digest, RunId
@@ -25,7 +25,7 @@ PLAN = planned(sample_record())
 
 def completed(ended: datetime) -> Run:
     ms = round(ended.timestamp() * 1000)
-    steps = {step.id: StepRun(Phase.DONE, 1, ms, ms, ended_ms=ms) for step in PLAN.steps}
+    steps = steps_of({step.id: StepRun(Phase.DONE, 1, ms, ms, ended_ms=ms) for step in PLAN.steps})
     run = RunId("run-1")
     digest = Digest("sha256:0")
     return Run(run, "c", digest, frozenset(), "rey", 0, steps=steps, closed=Outcome.COMPLETED, last_ms=ms)

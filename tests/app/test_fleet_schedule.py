@@ -105,7 +105,7 @@ def test_hosts_that_can_no_longer_be_done_when_it_begins_pause_it_before_anythin
     at.cloud.nova.servers["vm1"].tags = ()
     ended = go_on(at.site, folder(at), bench_of(at))
 
-    assert (paused.standing, paused.steps, touched) == (Standing.PAUSED, {}, deeds)
+    assert (paused.standing, dict(paused.steps), touched) == (Standing.PAUSED, {}, deeds)
     assert paused.pause is not None
     assert paused.pause.why is Why.DRIFT
     assert paused.pause.problem is not None

@@ -80,7 +80,7 @@ def test_a_held_run_touches_nothing_until_its_stage_is_approved(gated: SiteOf) -
         approved(gated)
     ended = go_on(gated.site, folder(gated), bench_of(gated))
 
-    assert (at_rest.steps, touched) == ({}, [])
+    assert (dict(at_rest.steps), touched) == ({}, [])
     assert "next: skylift approve data-plane, and then skylift resume" in told
     assert ended.standing is Standing.COMPLETED
     assert set(boots(gated).values()) == {2}

@@ -129,7 +129,7 @@ class TestTakingBack:
         ended = taken_up(desk, run=back.id)
 
         assert mixed == {"2023.1", "2024.1"}
-        assert (back.standing, back.steps) == (Standing.RUNNING, {})
+        assert (back.standing, dict(back.steps)) == (Standing.RUNNING, {})
         assert again.standing is Standing.ABORTED
         assert self.runs(desk) == {RUN, back.id}
         assert ended.standing is Standing.COMPLETED

@@ -156,7 +156,7 @@ def test_whoever_presses_ctrl_c_before_it_begins_has_paused_it_and_begun_nothing
     desk.asked = False
     ended = go_on(desk.site, desk.site.runs.find(None), desk.bench)
 
-    assert (paused.standing, paused.steps) == (Standing.PAUSED, {})
+    assert (paused.standing, dict(paused.steps)) == (Standing.PAUSED, {})
     assert ended.standing is Standing.COMPLETED
 
 
@@ -206,7 +206,7 @@ def test_a_worker_looks_in_on_a_run_that_begins_later_and_drives_it_then(desk: D
     desk.cloud.pass_time(last)
     ended = taken_up()
 
-    assert (before.length, before.steps) == (1, {})
+    assert (before.length, dict(before.steps)) == (1, {})
     assert (first, last) == (60, 20)
     assert 0 <= first_began(desk) - at < 15
     assert ended.standing is Standing.COMPLETED
@@ -259,7 +259,7 @@ def test_what_is_called_off_before_it_begins_is_closed_at_once(desk: Desk) -> No
         lambda journal, asked: abort(journal, asked, reason="not tonight", leave=False),
     )
 
-    assert (ended.standing, ended.steps) == (Standing.ABORTED, {})
+    assert (ended.standing, dict(ended.steps)) == (Standing.ABORTED, {})
     assert desk.cloud.now < at
 
 

@@ -12,10 +12,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from skylift.engine.decide import Order
+from skylift.engine.decide import Order, decide
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Phase, Run, fold
-from skylift.engine.journal import RunPaused, RunResumed, StepStarted
+from skylift.engine.journal import (
+    Event,
+    RunPaused,
+    RunResumed,
+    StepDone,
+    StepFailed,
+    StepPostponed,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+)
+from skylift.engine.near import Near
 from skylift.engine.operate import (
     Asked,
     Gates,
@@ -42,8 +53,17 @@ from skylift.testing.scripted import Script, Scripted
 
 PORTS = ports_of(FakeCloud(sample_record()))
 NAMES = ("take-1", "work-1", "give-1", "take-2", "work-2", "give-2", "far", "last")
+LOOKS = {"work-1", "work-2", "far"}
 AT_ONCE = 3
 names = st.sampled_from(NAMES)
+PHASES: dict[type[Event], Phase] = {
+    StepStarted: Phase.RUNNING,
+    StepDone: Phase.DONE,
+    StepFailed: Phase.FAILED,
+    StepRetried: Phase.WAITING,
+    StepSkipped: Phase.SKIPPED,
+    StepPostponed: Phase.POSTPONED,
+}
 
 
 class Ended(Refused):
@@ -54,11 +74,16 @@ class Ended(Refused):
 
 
 def plan_with(script: Script) -> Plan:
-    """Two hosts in turn, each taken and given back, the second one held; and two steps beside them."""
+    """Two hosts in turn, each taken and given back, the second one held; and two steps beside them.
+
+    What is done while a host is gone is a look, and so is one of those two.
+    """
     take_1 = step_of(Scripted("take-1", script, "give-1"), name="take-1")
     take_2 = step_of(Scripted("take-2", script, "give-2", Seconds(600)), name="take-2")
     work_1, give_1, work_2, give_2, far = (
-        step_of(Scripted(name, script), name=name, deadline=50) for name in NAMES[:-1] if "take" not in name
+        step_of(Scripted(name, script, looks_again=name in LOOKS), name=name, deadline=50)
+        for name in NAMES[:-1]
+        if "take" not in name
     )
     last = step_of(Scripted("last", script, no_way_back=True), name="last", stage=Stage.CONVERGE)
     chain = (take_1, work_1, give_1, take_2, work_2, give_2, last)
@@ -69,12 +94,34 @@ def runner_of(plan: Plan, journal: MemoryJournal) -> Execution:
     return Execution(plan, journal, PORTS, limits=Limits(at_once=AT_ONCE, unreachable=Seconds(30)))
 
 
+def phases_of(events: tuple[Event, ...]) -> dict[StepId, list[Phase]]:
+    """Where each step was, one after the other."""
+    found: dict[StepId, list[Phase]] = {}
+    for event in events:
+        if (phase := PHASES.get(type(event))) and hasattr(event, "step"):
+            found.setdefault(event.step, []).append(phase)
+    return found
+
+
+def is_what_all_its_events_say(run: Run, events: tuple[Event, ...]) -> None:
+    told = {step: phases[-1] for step, phases in phases_of(events).items()}
+    assert {step: at.phase for step, at in run.steps.items()} == told
+    for phase in Phase:
+        assert run.within(phase) == {step for step, last in told.items() if last is phase}
+
+
+def decides_as_all_of_the_plan_would(near: Order, order: Order, run: Run, now: Epoch) -> None:
+    assert decide(near, run, at_once=AT_ONCE) == decide(order, run, at_once=AT_ONCE)
+    assert near.held(run, now) == order.held(run, now)
+
+
 class Words(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.script, self.journal, self.now = Script(), MemoryJournal(), 1000.0
         self.plan = plan_with(self.script)
         self.order = Order.of(self.plan)
+        self.near = Near(self.order)
         open_run(
             self.journal,
             RUN,
@@ -148,6 +195,9 @@ class Words(RuleBasedStateMachine):
     def the_runner_knows_what_the_journal_says(self) -> None:
         if self.runner is not None:
             assert self.runner.ledger.catch_up() == self.run
+            near = self.near.order(self.runner.run)
+            decides_as_all_of_the_plan_would(near, self.order, self.run, Epoch(self.now))
+        is_what_all_its_events_say(self.run, self.journal.events())
 
     @invariant()
     def no_more_is_under_way_than_allowed(self) -> None:

@@ -88,8 +88,8 @@ class Tape:
         assert after == len(self.kept)
         self.kept = (*self.kept, event)
 
-    def events(self) -> tuple[Event, ...]:
-        return self.kept
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self.kept[after:]
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -125,7 +125,7 @@ def key(run: Run, order: Order, live: frozenset[StepId]) -> Key:
         run.closed,
         run.gated,
         run.approved,
-        run.since_resume if held else None,
+        frozenset(run.since_resume) if held else None,
     )
 
 

@@ -57,7 +57,7 @@ def test_the_view_sees_the_run_after_each_tick_with_what_is_left_of_running_step
     watch, seen = Watch(), list[tuple[frozenset[StepId], dict[StepId, str]]]()
 
     def view(run: Run, left: Mapping[StepId, str]) -> None:
-        seen.append((run.within(Phase.DONE), dict(left)))
+        seen.append((frozenset(run.within(Phase.DONE)), dict(left)))
 
     drive(
         begun(two_steps(Script(left={"a": 1}))),

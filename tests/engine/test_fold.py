@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from skylift.engine.fold import Phase, Run, Standing, StepRun, after, fold
+from skylift.engine.grown import Grown, Sorted
 from skylift.engine.journal import (
     FORMAT,
     Event,
@@ -195,4 +196,4 @@ def test_a_run_that_is_folded_at_once_is_the_one_that_grew_event_by_event(last: 
     at_once = fold(events)
 
     assert at_once == grew
-    assert (type(at_once.steps), type(at_once.since_resume)) == (dict, frozenset)
+    assert (type(at_once.steps), type(at_once.since_resume)) == (Sorted, Grown)

@@ -14,6 +14,7 @@ from tests.lab.operating import Ended
 from tests.lab.pinged import Away
 from tests.lab.turned import schemas, things, turned
 
+from skylift.actions.backend_traffic import DrainBackend, UndrainBackend
 from skylift.cli.exits import Exit
 from skylift.gate.lab.openstack import IDENTITY_URL
 from skylift.planning.plan import Notice, Plan
@@ -54,9 +55,16 @@ class Restored:
 
     @property
     def outage(self) -> tuple[float, float]:
-        """From when until when something did not answer, as the plan had announced."""
-        down = {step.id for step in self.plan.steps if step.impact.notice is Notice.DOWN}
-        return told_at(self.back, lambda step: step in down)
+        """From when until when something did not answer, as the plan had announced: till it is given back."""
+        down = [step for step in self.plan.steps if step.impact.notice is Notice.DOWN]
+        pools = {step.action.pool for step in down if isinstance(step.action, DrainBackend)}
+        back = [
+            step
+            for step in self.plan.steps
+            if isinstance(step.action, UndrainBackend) and step.action.pool in pools
+        ]
+        named = {step.id for step in (*down, *back)}
+        return told_at(self.back, lambda step: step in named)
 
     @property
     def out_of_it(self) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from skylift.gate.lab.commands import poll
 from skylift.gate.lab.faults import boot_id
 from skylift.gate.lab.host import Lab
 from skylift.gate.lab.supervisor import power_off, power_on
+from skylift.model.ids import StepId
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix, pytest.mark.timeout(5400)]
 
@@ -271,7 +272,7 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
     before = boot_id(core_lab.host(host))
     plan = planned(operator, tmp_path, f"--host={host}")
     verb, run = applied(operator, plan)
-    empties = f"empty@{host}"
+    empties = StepId(f"empty@{host}")
 
     await_event(run, verb, lambda e: isinstance(e, StepStarted) and e.step == empties)
     _reset(cloud, server, "error")
@@ -279,7 +280,7 @@ def test_a_guest_that_cannot_be_moved_keeps_its_host_and_is_named(
     try:
         assert now_on == host, "it was moved before it came to be in error: the test came too late"
         ended = verb.end(RUN_S)
-        failed = standing(run).steps.get(empties)  # type: ignore[call-overload] # a step's name
+        failed = standing(run).steps.get(empties)
         told = f"{ended.remarks[-3000:]}\n{ended.answer}"
         here = services(cloud)[host]
     finally:

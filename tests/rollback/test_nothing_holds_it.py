@@ -124,7 +124,7 @@ class TestLossesThatLastAsLongAsNewCodeRuns:
         opened = take_up(desk.site, RUN, desk.bench, show=lambda _proposal: None)
         ended = take_up(desk.site, opened.id, desk.bench, show=lambda _proposal: None)
 
-        assert (opened.standing, opened.steps) == (Standing.RUNNING, {})
+        assert (opened.standing, dict(opened.steps)) == (Standing.RUNNING, {})
         assert (ended.standing, ended.pause) == (Standing.COMPLETED, None)
         assert is_back(desk)
 

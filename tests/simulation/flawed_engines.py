@@ -20,6 +20,7 @@ from skylift.engine.journal import (
     StepStarted,
     milliseconds,
 )
+from skylift.engine.near import Near
 from skylift.model.ids import Epoch, StepId
 from skylift.model.problem import Refused, Uncertain
 from skylift.planning.plan import Plan, Step
@@ -44,8 +45,8 @@ class WritesLater:
         self._owed = []
         self._journal.append(event, after=after)
 
-    def events(self) -> tuple[Event, ...]:
-        return (*self._journal.events(), *self._owed)
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return (*self._journal.events(), *self._owed)[after:]
 
     def close(self) -> None:
         self._journal.close()
@@ -63,8 +64,8 @@ class AppendsBlindly:
         except Overtaken:
             self.append(event, after=len(self._journal.events()))
 
-    def events(self) -> tuple[Event, ...]:
-        return self._journal.events()
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self._journal.events(after)
 
     def close(self) -> None:
         self._journal.close()
@@ -104,6 +105,7 @@ class NeverGivesBack(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, loans=())
+        self._near = Near(self._order)
 
 
 class HeldOnItsWayBack(Execution):
@@ -138,6 +140,7 @@ class LooksOnce(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, relied_on={})
+        self._near = Near(self._order)
 
 
 class ForgetsItsKey(Execution):
@@ -170,6 +173,7 @@ class StartsAnything(Execution):
     def __init__(self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits) -> None:
         super().__init__(plan, journal, ports, limits=limits)
         self._order = replace(self._order, before={step.id: frozenset() for step in plan.steps})
+        self._near = Near(self._order)
 
 
 class Stumbles(Execution):
@@ -204,8 +208,8 @@ class AppendsTwice:
         if isinstance(event, StepDone):
             self._journal.append(event, after=after + 1)
 
-    def events(self) -> tuple[Event, ...]:
-        return self._journal.events()
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self._journal.events(after)
 
     def close(self) -> None:
         self._journal.close()
@@ -221,8 +225,8 @@ class ClosesAsComplete:
         told = replace(event, outcome=Outcome.COMPLETED) if isinstance(event, RunClosed) else event
         self._journal.append(told, after=after)
 
-    def events(self) -> tuple[Event, ...]:
-        return self._journal.events()
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self._journal.events(after)
 
     def close(self) -> None:
         self._journal.close()
@@ -235,17 +239,22 @@ class WakesUpLater:
 
     def __init__(self, journal: Journal) -> None:
         earlier, type(self).last = self.last, journal
-        of_this_run = earlier is not None and earlier.events() is journal.events()
+        # The same events, and not such as are equal: another seed's run begins alike.
+        of_this_run = earlier is not None and _first_of(earlier) is _first_of(journal)
         self._journal = earlier if earlier is not None and of_this_run else journal
 
     def append(self, event: Event, *, after: int) -> None:
         self._journal.append(event, after=after)
 
-    def events(self) -> tuple[Event, ...]:
-        return self._journal.events()
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self._journal.events(after)
 
     def close(self) -> None:
         self._journal.close()
+
+
+def _first_of(journal: Journal) -> Event | None:
+    return next(iter(journal.events()), None)
 
 
 class _Forgets(InMemory):

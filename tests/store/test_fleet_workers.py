@@ -63,7 +63,7 @@ def opens(crew: Crew) -> None:
     mandate = propose_maintenance(crew.site, Purpose.REBOOT, (), frontier=False).mandate
     assert mandate is not None
     run = apply_mandate(crew.site, crew.id, write_mandate(mandate), bench(), detached=True)
-    assert (run.standing, run.steps) == (Standing.RUNNING, {})
+    assert (run.standing, dict(run.steps)) == (Standing.RUNNING, {})
     Shift.begin(crew, 2)
 
 

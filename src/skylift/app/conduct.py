@@ -31,6 +31,7 @@ from skylift.engine.drive import Surroundings, drive
 from skylift.engine.execute import Execution, Limits
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Journal
+from skylift.engine.ledger import Ledger
 from skylift.engine.operate import Asked, Gates, open_run, pause, resume, take_up
 from skylift.engine.problems import RunHeld
 from skylift.engine.verbs import Kind, said_to
@@ -284,10 +285,11 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
 
 def await_window(site: Site, journal: Journal, bench: Bench, until: Epoch) -> bool:
     """Wait with nothing under way; false if the run was paused meanwhile."""
+    ledger = Ledger(journal)
     while site.clock() < until:
-        if bench.asked_to_stop() and fold(journal.events()).pause is None:
+        if bench.asked_to_stop() and ledger.catch_up().pause is None:
             pause(journal, asked_by(site))
-        run = fold(journal.events())
+        run = ledger.catch_up()
         if run.pause or run.abort:
             return run.abort is not None
         bench.pause()

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from skylift.actions.backend_traffic import DrainBackend
 from skylift.actions.parking import ParkPool
-from skylift.engine.decide import Loan, Order
-from skylift.engine.fold import Phase, Run
+from skylift.engine.decide import Order
+from skylift.engine.fold import Run
 from skylift.engine.journal import Journal, LossCounted, milliseconds
 from skylift.engine.ledger import Ledger
+from skylift.engine.loans import Loan
 from skylift.engine.store_problems import LeaseUnsure
 from skylift.model.ids import Epoch, HostName, PoolName, Seconds
 from skylift.model.problem import Fix, Problem, Refused, Remedy, Transient
@@ -83,9 +84,8 @@ def outage_of(plan: Plan) -> Callable[[Run], bool]:
             pools[step.action.pool][loan] = step.action.server
 
     def is_out(run: Run) -> bool:
-        begun = run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED, Phase.WAITING)
         return any(
-            {s for n, s in of.items() if n.taken_by in begun and n.given_back_by not in run.passed}
+            {s for n, s in of.items() if n.is_taken(run) and n.given_back_by not in run.passed}
             == set(of.values())
             for of in pools.values()
         )

@@ -359,8 +359,8 @@ def _view(bench: Bench, begun: Run) -> Callable[[Run, Mapping[StepId, str]], Non
 
     def show(run: Run, _left: Mapping[StepId, str]) -> None:
         nonlocal shown
-        for step, at in run.steps.items():
-            if shown.steps.get(step) != at:
+        for step in run.steps.differing(shown.steps):
+            if shown.steps.get(step) != (at := run.steps[step]):
                 word = {Phase.RUNNING: "started", Phase.WAITING: "again"}.get(at.phase, at.phase.value)
                 told = f": {at.problem.sentence}" if at.problem and at.phase is Phase.FAILED else ""
                 bench.remark(f"{_span(run.last_ms - run.opened_ms)} {word:<9} {step}{told}")

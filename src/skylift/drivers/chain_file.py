@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from skylift.engine.chain import Kind, Row
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import Overtaken
 from skylift.engine.journal_problems import JournalDamaged, JournalFormat, JournalUnwritable
 from skylift.model.seal import Signer
@@ -43,7 +45,7 @@ class ChainFile:
         self._open = True
         try:
             self._prepare()
-            self._rows = _read(self._db, str(path), kind)
+            self._rows = _read(self._db, str(path), kind, ())
             self._version = self._others()
         except (JournalDamaged, JournalFormat):
             self.close()
@@ -67,13 +69,13 @@ class ChainFile:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise JournalUnwritable(str(self._path), str(error)) from error
-        self._rows = (*self._rows, row)
+        self._rows.append(row)
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self, after: int = 0) -> tuple[Row, ...]:
         if self._version != (version := self._others()):
-            self._rows = _read(self._db, str(self._path), self._kind, self._rows)
+            self._rows += _read(self._db, str(self._path), self._kind, self._rows)
             self._version = version
-        return self._rows
+        return tuple(self._rows[after:])
 
     def close(self) -> None:
         if self._open:
@@ -133,7 +135,7 @@ def read_rows(path: Path, kind: Kind) -> tuple[Row, ...]:
         db = sqlite3.connect(path, isolation_level=None)
         try:
             db.execute("PRAGMA query_only = ON")
-            return _read(db, str(path), kind)
+            return tuple(_read(db, str(path), kind, ()))
         finally:
             db.close()
     except sqlite3.Error as error:
@@ -155,8 +157,8 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
-def _read(db: sqlite3.Connection, where: str, kind: Kind, known: tuple[Row, ...] = ()) -> tuple[Row, ...]:
-    """All rows; ``known`` are those that were read before."""
+def _read(db: sqlite3.Connection, where: str, kind: Kind, known: Sequence[Row]) -> list[Row]:
+    """The rows after those that are ``known``."""
     # A file of format 1 does not say so: its number is SQLite's own beginning, 0.
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version != kind.version:
@@ -168,4 +170,5 @@ def _read(db: sqlite3.Connection, where: str, kind: Kind, known: tuple[Row, ...]
     ).fetchall()
     heads = db.execute("SELECT rows, chain FROM head").fetchall()
     db.execute("COMMIT")
-    return kind.checked(known, stored, heads, where)
+    with in_bulk():
+        return kind.checked(known, stored, heads, where)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 from skylift.engine.chain import Chain, Kind, Row
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import FORMAT, Event, decode_event, encode_event
 from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.codec import Malformed
 
 JOURNAL = Kind("journal", FORMAT)
+
+_read = json.JSONDecoder().raw_decode
 
 
 class ChainJournal:
@@ -25,19 +28,19 @@ class ChainJournal:
         self._where = where
         self._chain = chain
         try:
-            self._events = decoded(chain.rows(), where)
+            self._events = list(decoded(chain.rows(), where))
         except JournalDamaged:
             chain.close()
             raise
 
     def append(self, event: Event, *, after: int) -> None:
         self._chain.append(encode_event(event), after=after)
-        self._events = (*self._events, event)
+        self._events.append(event)
 
-    def events(self) -> tuple[Event, ...]:
-        rows = self._chain.rows()
-        self._events += decoded(rows[len(self._events) :], self._where, len(self._events))
-        return self._events
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        known = len(self._events)
+        self._events += decoded(self._chain.rows(after=known), self._where, known)
+        return tuple(self._events[after:])
 
     def close(self) -> None:
         self._chain.close()
@@ -49,11 +52,17 @@ def decoded(rows: tuple[Row, ...], where: str, known: int = 0) -> tuple[Event, .
     Raises:
         JournalDamaged: one is none; it is named.
     """
-    return tuple(_decode(row.body, number, where) for number, row in enumerate(rows, start=known + 1))
+    with in_bulk():
+        return tuple(_decode(row.body, number, where) for number, row in enumerate(rows, start=known + 1))
 
 
 def _decode(body: bytes, row: int, where: str) -> Event:
     try:
-        return decode_event(json.loads(str(body, "utf-8")))
+        text = str(body, "utf-8")
+        document, end = _read(text)
+        event = decode_event(document)
     except (Malformed, ValueError) as error:
         raise JournalDamaged(where, f"row {row} is no event of format {FORMAT}: {error}") from error
+    if text[end:] != "\n":
+        raise JournalDamaged(where, f"row {row} is more than an event of format {FORMAT}")
+    return event

@@ -91,6 +91,16 @@ class Database:
         self._ready = False
 
     @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """For one statement, which is a transaction by itself: one way to the server and back, and not three.
+
+        Raises:
+            StoreUnreachable, StoreRefuses: as in a transaction.
+        """
+        with self._telling():
+            yield self._connected()
+
+    @contextmanager
     def transaction(self, *, snapshot: bool = False) -> Iterator[Connection]:
         """One transaction, over when the block is; with ``snapshot`` all of it sees the same moment.
 

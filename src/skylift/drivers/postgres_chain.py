@@ -9,6 +9,7 @@ from __future__ import annotations
 from skylift.drivers.postgres import Database
 from skylift.drivers.postgres_lease import Token
 from skylift.engine.chain import Kind, Row
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import Overtaken
 from skylift.engine.journal_problems import JournalFormat
 from skylift.model.seal import Signer
@@ -33,8 +34,8 @@ class PostgresChain:
         self._name = name
         self._kind = kind
         self._signer = signer
-        self._rows: tuple[Row, ...] = ()
-        self._rows = self._read()
+        self._rows: list[Row] = []
+        self._rows += self._read()
 
     @property
     def where(self) -> str:
@@ -68,24 +69,25 @@ class PostgresChain:
                 "INSERT INTO skylift.entry VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 (*key, after + 1, *row.stored),
             )
-        self._rows = (*self._rows, row)
+        self._rows.append(row)
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self, after: int = 0) -> tuple[Row, ...]:
         if self._head() != (len(self._rows), self._kind.end_of(self._rows)):
-            self._rows = self._read()
-        return self._rows
+            self._rows += self._read()
+        return tuple(self._rows[after:])
 
     def close(self) -> None:
         """Nothing to let go of: the connection is the store's."""
 
     def _head(self) -> object:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return connection.execute(
                 "SELECT rows, chain FROM skylift.head WHERE cloud = %s AND name = %s",
                 (self._token.cloud, self._name),
             ).fetchone()
 
-    def _read(self) -> tuple[Row, ...]:
+    def _read(self) -> list[Row]:
+        """The rows after those that are known."""
         key = (self._token.cloud, self._name)
         with self._database.transaction(snapshot=True) as connection:
             told = connection.execute(
@@ -105,6 +107,7 @@ class PostgresChain:
             if version != self._kind.version:
                 raise JournalFormat(self.where, version)
         if not heads and not stored and not self._rows:
-            return ()
+            return []
         found = [(rows, chain) for rows, chain, _ in heads]
-        return self._kind.checked(self._rows, stored, found, self.where)
+        with in_bulk():
+            return self._kind.checked(self._rows, stored, found, self.where)

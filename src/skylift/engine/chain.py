@@ -7,7 +7,7 @@ write the rows can forge all of them, but not the seals: those need the key of s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,25 +68,25 @@ class Kind:
         return Row(body, row.chain, signer.seal(row.said)) if signer else row
 
     def checked(
-        self, known: tuple[Row, ...], stored: Sequence[Stored], heads: Sequence[object], where: str
-    ) -> tuple[Row, ...]:
-        """``known`` and what is stored after it, each row as it was written; ``heads`` is to be one.
+        self, known: Sequence[Row], stored: Iterable[Stored], heads: Sequence[object], where: str
+    ) -> list[Row]:
+        """What is stored after ``known``, each row as it was written; ``heads`` is to be one.
 
         Raises:
             JournalDamaged: it is not; the problem names the row.
         """
-        rows, before = list(known), self.end_of(known)
+        rows: list[Row] = []
+        before = self.end_of(known)
         for expected, (row, body, chain, key, mark) in enumerate(stored, start=len(known) + 1):
             if row != expected:
                 raise JournalDamaged(where, f"row {expected} is missing")
-            link = _link(before, body) if isinstance(body, bytes) else None
-            if not isinstance(body, bytes) or link is None or link != chain:
+            if not isinstance(body, bytes) or (link := _link(before, body)) != chain:
                 raise JournalDamaged(where, f"row {row} is not what was written")
             rows.append(Row(body, link, Seal(PublicKey(str(key)), str(mark)) if key or mark else None))
             before = link
-        if list(heads) != [(len(rows), before)]:
-            raise JournalDamaged(where, f"it should not end with row {len(rows)}")
-        return tuple(rows)
+        if list(heads) != [(len(known) + len(rows), before)]:
+            raise JournalDamaged(where, f"it should not end with row {len(known) + len(rows)}")
+        return rows
 
 
 class Chain(Protocol):
@@ -102,8 +102,8 @@ class Chain(Protocol):
         """
         ...
 
-    def rows(self) -> tuple[Row, ...]:
-        """All rows there are by now.
+    def rows(self, after: int = 0) -> tuple[Row, ...]:
+        """All rows there are by now, but for the first ``after``.
 
         Raises:
             JournalDamaged: they are not what was appended.

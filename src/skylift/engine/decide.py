@@ -22,37 +22,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from functools import reduce
-from graphlib import TopologicalSorter
-from operator import or_
+from dataclasses import dataclass, field
 
-from skylift.actions.action import Action, Undo
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Outcome, milliseconds
-from skylift.model.ids import Epoch, HostName, Seconds, StepId
+from skylift.engine.loans import Loan, loans_of, relied_on
+from skylift.model.ids import Epoch, HostName, StepId
 from skylift.planning.plan import Plan, Stage, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Loan:
-    """Something taken for the run, and the steps that lead to its giving back, that one included."""
-
-    taken_by: StepId
-    given_back_by: StepId
-    way: frozenset[StepId]
-    hold_s: Seconds | None
-    """For how long it is to be held; none if it lasts by itself."""
-
-    def on(self, run: Run) -> bool:
-        """Whether it was taken, and its giving back has not begun."""
-        taken = run.steps.get(self.taken_by)
-        return taken is not None and taken.phase is Phase.DONE and self.given_back_by not in run.steps
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
-    """A plan's steps with what each waits for; worked out once per run, since decisions are many."""
+    """A plan's steps with what each waits for; worked out once per run, since decisions are many.
+
+    A part of it will do to decide by: the steps and loans that matter as a run stands (``Near``).
+    """
 
     steps: tuple[Step, ...]
     before: Mapping[StepId, frozenset[StepId]]
@@ -61,19 +45,26 @@ class Order:
     """What is to be seen again after a resume, with the steps that wait for it."""
     relied_on: Mapping[StepId, tuple[Step, ...]]
     """What must still be as it was seen when a step is pushed that cuts what users have in hand."""
+    lasts_s: Mapping[StepId, int] = field(default_factory=dict)
+    """How long what a step takes is gone at most, by the estimates; of those that take."""
+    size: int = 0
+    """Of how many steps the plan is."""
 
     @classmethod
     def of(cls, plan: Plan) -> Order:
         """The order of ``plan``."""
-        before: dict[StepId, set[StepId]] = {step.id: set() for step in plan.steps}
-        following: dict[StepId, set[StepId]] = {step.id: set() for step in plan.steps}
-        for edge in plan.edges:
-            before[edge.after].add(edge.before)
-            following[edge.before].add(edge.after)
-        frozen = {step: frozenset(found) for step, found in before.items()}
+        first: dict[StepId, list[StepId]] = {step.id: [] for step in plan.steps}
+        following: dict[StepId, list[StepId]] = {step.id: [] for step in plan.steps}
+        for earlier, later in dict.fromkeys((edge.before, edge.after) for edge in plan.edges):
+            first[later].append(earlier)
+            following[earlier].append(later)
+        before = {step: frozenset(found) for step, found in first.items()}
         looks = {s.id: frozenset(following[s.id]) for s in plan.steps if s.action.looks_again}
-        loans = _loans(plan.steps, before, following)
-        return cls(plan.steps, frozen, loans, looks, _relied_on(plan.steps, before, loans))
+        loans = loans_of(plan.steps, before, following)
+        on = relied_on(plan.steps, before, loans)
+        high = {step.id: step.estimate.high for step in plan.steps} if loans else {}
+        lasts = {loan.taken_by: high[loan.taken_by] + sum(high[s] for s in loan.way) for loan in loans}
+        return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps))
 
     def ready(self, run: Run) -> tuple[Step, ...]:
         """The steps that may start by their predecessors, in the plan's order.
@@ -81,12 +72,12 @@ class Order:
         What has lapsed is among them, if more than its giving back comes after it; and while it is taken
         again it is not given back, for whatever takes it would go on taking.
         """
-        waiting, again = run.within(Phase.WAITING), self.seen_before(run)
-        sound = run.passed - again
+        waiting, again, passed = run.within(Phase.WAITING), self.seen_before(run), run.passed
         free = {
             s.id
             for s in self.steps
-            if (s.id not in run.steps or s.id in waiting or s.id in again) and self.before[s.id] <= sound
+            if (s.id not in run.steps or s.id in waiting or s.id in again)
+            and all(first in passed and first not in again for first in self.before[s.id])
         }
         for loan in self.lapsed(run):
             goes_on = (loan.way - {loan.given_back_by}) & (free | run.within(Phase.RUNNING))
@@ -98,15 +89,15 @@ class Order:
 
     def seen_before(self, run: Run) -> frozenset[StepId]:
         """The looks of a process that is dead by now, which nothing that waits for them has begun upon."""
-        old = run.within(Phase.DONE) - run.since_resume
-        begun = {step for step, at in run.steps.items() if at.begun}
-        return frozenset(look for look, then in self.looks.items() if look in old and not then & begun)
+        done = run.within(Phase.DONE)
+        old = (look for look in self.looks if look in done and look not in run.since_resume)
+        return frozenset(look for look in old if is_ahead(self, look, run))
 
     def watched(self, run: Run) -> tuple[Step, ...]:
         """The steps under way, but for those that wait until what has lapsed is taken again."""
-        sound = run.passed - {loan.taken_by for loan in self.lapsed(run)}
-        running = run.within(Phase.RUNNING)
-        return tuple(s for s in self.steps if s.id in running and self.before[s.id] <= sound)
+        lapsed, running = {loan.taken_by for loan in self.lapsed(run)}, run.within(Phase.RUNNING)
+        found = (s for s in self.steps if s.id in running and self.before[s.id] <= run.passed)
+        return tuple(s for s in found if lapsed.isdisjoint(self.before[s.id]))
 
     def lapsed(self, run: Run) -> tuple[Loan, ...]:
         """What must be held to last, and was taken by a process that is dead by now."""
@@ -138,9 +129,7 @@ class Order:
 
     def taken(self, run: Run) -> tuple[Loan, ...]:
         """What was taken, or perhaps in part, and is not given back yet."""
-        begun = run.within(Phase.RUNNING, Phase.DONE, Phase.FAILED, Phase.WAITING)
-        done = run.within(Phase.DONE)
-        return tuple(n for n in self.loans if n.taken_by in begun and n.given_back_by not in done)
+        return tuple(loan for loan in self.loans if loan.is_taken(run))
 
     def kept(self, run: Run) -> tuple[Loan, ...]:
         """What is taken and does not end by itself."""
@@ -160,8 +149,7 @@ class Order:
 
     def takes_s(self, step: Step) -> int:
         """How long a step may take at most, by its estimate; of one that takes, until it is given back."""
-        way = frozenset[StepId]().union(*(loan.way for loan in self.loans if loan.taken_by == step.id))
-        return step.estimate.high + sum(s.estimate.high for s in self.steps if s.id in way)
+        return self.lasts_s.get(step.id, step.estimate.high)
 
     def guards(self, step: StepId) -> bool:
         """Whether a step takes something for the run, or gives it back."""
@@ -188,6 +176,11 @@ class Decision:
         return not self.watch and not self.start and not self.look and self.close is None
 
 
+def is_ahead(order: Order, look: StepId, run: Run) -> bool:
+    """Whether nothing has begun that waits for this look."""
+    return not any(step in run.steps and run.steps[step].begun for step in order.looks[look])
+
+
 def outlives(run: Run, step: StepId) -> bool:
     """Whether a command that a step has started, if it starts any, may run while the step does not."""
     at = run.steps.get(step)
@@ -205,19 +198,20 @@ def decide(order: Order, run: Run, *, at_once: int, ended: AbstractSet[StepId] =
 
     ``ended`` are those whose command was seen not to run, though the journal cannot know that.
     """
-    if run.closed is None and len(run.passed) == len(order.steps):
+    if run.closed is None and len(run.passed) == order.size:
         return Decision((), (), close=Outcome.COMPLETED)
     watch = order.watched(run)
     if run.pause or run.closed:
         return Decision(watch, ())
     free, owed = order.ready(run), order.owed(run)
-    barred = tuple(step for step in free if not _approved(step, run, owed))
-    ready = tuple(step for step in free if step not in barred)
+    approved = {step.id for step in free if _approved(step, run, owed)}
+    barred = tuple(step for step in free if step.id not in approved)
+    ready = tuple(step for step in free if step.id in approved)
     look: tuple[Step, ...] = ()
     if run.abort or run.within(Phase.FAILED):
         # Of what is done, only what has lapsed is ever ready: it is part of a way back.
-        allowed = owed | run.within(Phase.WAITING, Phase.DONE)
-        ready = tuple(step for step in ready if step.id in allowed)
+        again = run.within(Phase.WAITING, Phase.DONE)
+        ready = tuple(step for step in ready if step.id in owed or step.id in again)
     if run.abort:
         # Whoever gives a run up has taken back her consent to what has no way back.
         ready = tuple(step for step in ready if not step.no_return or step.id in run.steps)
@@ -244,59 +238,3 @@ def _approved(step: Step, run: Run, owed: frozenset[StepId]) -> bool:
     if step.no_return and step.id not in run.approved:
         return False
     return step.stage not in run.gated or step.id in owed
-
-
-def _loans(
-    steps: tuple[Step, ...], before: Mapping[StepId, set[StepId]], following: Mapping[StepId, set[StepId]]
-) -> tuple[Loan, ...]:
-    depths = _depths(before)
-    inward = sorted(steps, key=lambda step: depths[step.id])
-    doers: dict[Action, list[StepId]] = {}
-    for step in inward:
-        doers.setdefault(step.action, []).append(step.id)
-    loans: list[Loan] = []
-    for step in inward:
-        reversal = step.action.reversal()
-        # A backend put back may be taken again by a later hop: giving back is not itself a taking.
-        if not isinstance(reversal, Undo) or any(loan.given_back_by == step.id for loan in loans):
-            continue
-        later = _reached(step.id, following)
-        given_back = next((s for s in doers.get(reversal.action, ()) if s in later), None)
-        if given_back is not None:
-            way = (later & _reached(given_back, before)) | {given_back}
-            loans.append(Loan(step.id, given_back, frozenset(way), step.action.hold_s))
-    return tuple(loans)
-
-
-def _relied_on(
-    steps: tuple[Step, ...], before: Mapping[StepId, set[StepId]], loans: tuple[Loan, ...]
-) -> Mapping[StepId, tuple[Step, ...]]:
-    """By step that cuts: what keeps users away from it, of all that was taken and is given back after it."""
-    lasting = [step for step in steps if step.action.must_last]
-    found: dict[StepId, tuple[Step, ...]] = {}
-    for step in (step for step in steps if step.action.cuts):
-        ways = [loan.way | {loan.taken_by} for loan in loans if step.id in loan.way]
-        earlier = _reached(step.id, before) if ways else set()
-        own = tuple(s for s in lasting if s.id in earlier and any(s.id in way for way in ways))
-        if own:
-            found[step.id] = own
-    return found
-
-
-def _depths(before: Mapping[StepId, set[StepId]]) -> Mapping[StepId, int]:
-    """How many steps each waits for, near and far; as bits by number, for a plan may have ten thousand."""
-    numbers = {step: 1 << number for number, step in enumerate(before)}
-    behind: dict[StepId, int] = {}
-    for step in TopologicalSorter(before).static_order():
-        behind[step] = reduce(or_, (behind[first] | numbers[first] for first in before[step]), 0)
-    return {step: bits.bit_count() for step, bits in behind.items()}
-
-
-def _reached(start: StepId, along: Mapping[StepId, set[StepId]]) -> set[StepId]:
-    found: set[StepId] = set()
-    todo = [start]
-    while todo:
-        new = along[todo.pop()] - found
-        found |= new
-        todo += new
-    return found

@@ -16,6 +16,7 @@ from functools import partial
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Decision, Order, decide
 from skylift.engine.fold import Phase, Run
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import (
     Journal,
     Reported,
@@ -29,6 +30,7 @@ from skylift.engine.journal import (
 )
 from skylift.engine.ledger import Ledger
 from skylift.engine.left_running import lent, look_at
+from skylift.engine.near import Near
 from skylift.engine.problems import StepOverdue, lasting
 from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch, Seconds, StepId
@@ -136,7 +138,9 @@ class Execution:
         self.ledger = Ledger(journal)
         self.goes_back = isinstance(plan.goal, Rollback)
         self._keep = without_ways_back if self.goes_back else as_it_is
-        self._order = Order.of(plan)
+        with in_bulk():
+            self._order = Order.of(plan)
+            self._near = Near(self._order)
         self._ports = ports
         self._limits = limits
         self._pool = pool
@@ -161,14 +165,14 @@ class Execution:
         """What the next tick would work on; worked out again only once the journal has grown."""
         run, ended = self.run, self._outlived.ended
         if self._decided is None or self._decided[0] is not run or self._decided[1] is not ended:
-            chosen = decide(self._order, run, at_once=self._limits.at_once, ended=ended)
+            chosen = decide(self._near.order(run), run, at_once=self._limits.at_once, ended=ended)
             self._decided = run, ended, chosen
         return self._decided[2]
 
     def rests(self, now: Epoch) -> bool:
         """Whether there is nothing to do until an operator acts, or until a window opens."""
         decision = self.decision
-        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        may_start = _startable(self._near.order(self.run), self.run, decision, self._limits, now=now)
         waits = any(self._outlived.waits(step, self.run, now) for step in decision.look)
         return not decision.watch and decision.close is None and not may_start and not waits
 
@@ -184,8 +188,8 @@ class Execution:
         self._hold_all(now)
         decision = self.decision
         # A push that is still on its way would take again what a giving back has just given back.
-        still_held = {n.given_back_by for n in self._order.loans if n.taken_by in self._holds}
-        may_start = _startable(self._order, self.run, decision, self._limits, now=now)
+        still_held = {n.given_back_by for n in self._near.order(self.run).loans if n.taken_by in self._holds}
+        may_start = _startable(self._near.order(self.run), self.run, decision, self._limits, now=now)
         start = tuple(step for step in may_start if step.id not in still_held)
         for step in start:
             attempt = self.run.steps[step.id].attempt if step.id in self.run.steps else 1
@@ -239,7 +243,7 @@ class Execution:
     def _hold_all(self, now: Epoch) -> None:
         for landed in [name for name, flight in self._holds.items() if flight.done()]:
             self._holds.pop(landed).result()
-        for step in self._order.held(self.run, now):
+        for step in self._near.order(self.run).held(self.run, now):
             if self._pool is None:
                 hold(step, self._lent(step))
             elif step.id not in self._holds:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
+from operator import attrgetter
 
+from skylift.engine.grown import Growing, Grown, Sorted, Sorting
 from skylift.engine.journal import (
     Event,
     LossCounted,
@@ -51,6 +52,7 @@ class Phase(Enum):
 
 
 ASIDE = frozenset({Phase.SKIPPED, Phase.POSTPONED})
+_UNDONE = tuple(phase for phase in Phase if phase is not Phase.DONE)
 
 
 class Standing(Enum):
@@ -132,14 +134,14 @@ class Run:
     """Who may approve it then, by name."""
     not_before_ms: int = 0
     """When its first step may start at the earliest; 0 if that is at once."""
-    steps: Mapping[StepId, StepRun] = field(default_factory=dict)
+    steps: Sorted[StepId, StepRun, Phase] = field(default_factory=lambda: steps_of({}))
     waits: Mapping[StepId, str] = field(default_factory=dict)
     """What others do that a running step waits for."""
     pause: Pause | None = None
     abort: Abort | None = None
     closed: Outcome | None = None
-    since_resume: AbstractSet[StepId] = frozenset()
-    """The steps that were done since the run was last resumed, taken up or opened: by who runs it."""
+    since_resume: Grown[StepId, int] = field(default_factory=Grown)
+    """Of the steps that were done since the run was last resumed, taken up or opened, when that was."""
     excused: frozenset[StepId] = frozenset()
     """The steps that had failed when the run was last let go on after a pause: who did that knows of them."""
     lost: LossCounted | None = None
@@ -153,7 +155,7 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.closed is Outcome.COMPLETED:
-            _must(self.steps.keys() == self.passed, "it was completed with steps open")
+            _must(len(self.steps) == len(self.passed), "it was completed with steps open")
         elif self.closed is Outcome.ABORTED:
             _must(self.abort is not None, "it was aborted, and nobody asked for that")
             # As it is, a step may be left that waited for something taken anew, which failed.
@@ -172,26 +174,21 @@ class Run:
         return Standing.PAUSED if self.pause else Standing.RUNNING
 
     @property
-    def passed(self) -> frozenset[StepId]:
+    def passed(self) -> AbstractSet[StepId]:
         """The steps that those after them need not wait for any more."""
         return self.within(Phase.DONE, Phase.SKIPPED)
 
-    def within(self, *phases: Phase) -> frozenset[StepId]:
-        """The steps that are in one of ``phases``."""
-        if len(phases) == 1:
-            return self._by_phase[phases[0]]
-        return frozenset[StepId]().union(*(self._by_phase[phase] for phase in phases))
+    def within(self, *phases: Phase) -> AbstractSet[StepId]:
+        """The steps that are in one of ``phases``; if done ones are, it is to be asked and not copied."""
+        return self.steps.within(phases)
 
-    @cached_property
-    def _by_phase(self) -> Mapping[Phase, frozenset[StepId]]:
-        """Sorted once, for a decision asks a dozen times.
 
-        A run that grows in place is asked only just before another takes its place.
-        """
-        found: dict[Phase, list[StepId]] = {phase: [] for phase in Phase}
-        for step, at in self.steps.items():
-            found[at.phase].append(step)
-        return {phase: frozenset(steps) for phase, steps in found.items()}
+def steps_of(at: dict[StepId, StepRun]) -> Sorted[StepId, StepRun, Phase]:
+    """These steps as a run has them; most are done, once it has gone on for a while."""
+    return Sorted(_phase, Phase.DONE, at)
+
+
+_phase: Callable[[StepRun], Phase] = attrgetter("phase")
 
 
 def fold(events: Iterable[Event]) -> Run:
@@ -201,20 +198,19 @@ def fold(events: Iterable[Event]) -> Run:
         ValueError: there is no event, so there is no run yet.
         AssertionError: they contradict each other, which is a bug in whatever wrote them.
     """
-    run, last, length = None, None, 0
-    for last in events:
-        # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
-        run = _followed(run, last) if run else replace(_opened(last), steps=_Growing(), since_resume=set())
-        length += 1
-    if run is None or last is None:
+    told = iter(events)
+    opened = next(told, None)
+    if opened is None:
         msg = "an empty journal tells of no run"
         raise ValueError(msg)
-    steps, since_resume = dict(run.steps), frozenset(run.since_resume)
+    # Nobody has seen the run yet: it grows in place, for a copy at each event would take minutes of many.
+    run = replace(_opened(opened), steps=Sorting(_phase, Phase.DONE), since_resume=Growing())
+    last, length = opened, 1
+    for last in told:
+        run = _followed(run, last)
+        length += 1
+    steps, since_resume = run.steps.grown(), run.since_resume.grown()
     return replace(run, steps=steps, since_resume=since_resume, last_ms=last.at_ms, length=length)
-
-
-class _Growing(dict[StepId, StepRun]):
-    """The steps of a run that is being folded; ``since_resume`` is a ``set`` then."""
 
 
 def after(run: Run | None, event: Event) -> Run:
@@ -253,25 +249,16 @@ def _followed(run: Run, event: Event) -> Run:
         raise _contradiction("it was opened twice")
     if run.closed is not None:
         raise _contradiction(f"{event.kind} came after the run was closed")
-    return _changed(run, event)
+    return _moved(run, event) if isinstance(event, _OF_STEP) else _changed(run, event)
 
 
 _OfStep = StepStarted | StepDone | StepFailed | StepRetried | StepSkipped | StepPostponed
-_OfRun = (
-    MovesAsked
-    | StepWaits
-    | StageApproved
-    | RunPaused
-    | RunWarned
-    | RunResumed
-    | RunTakenUp
-    | LossCounted
-    | RunAborting
-    | RunClosed
-)
+_OF_STEP = (StepStarted, StepDone, StepFailed, StepRetried, StepSkipped, StepPostponed)
+_OfWords = StageApproved | RunPaused | RunResumed | RunTakenUp | RunAborting
+_OfRun = _OfWords | MovesAsked | StepWaits | RunWarned | LossCounted | RunClosed
 
 
-def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
+def _changed(run: Run, event: _OfRun) -> Run:
     match event:
         case MovesAsked():
             return run  # whoever works on a fleet looks at them by itself
@@ -293,18 +280,18 @@ def _changed(run: Run, event: _OfStep | _OfRun) -> Run:
             return replace(run, pause=None, abort=Abort(reason, leave, actor))
         case RunClosed(outcome, _):
             return replace(run, closed=outcome)
-        case _:
-            return _moved(run, event)
 
 
 def _again(run: Run, event: RunResumed | RunTakenUp) -> Run:
     """A run that another process goes on with, or the same one after a rest."""
-    again = {s: replace(at, clock_ms=event.at_ms) for s, at in run.steps.items() if at.unsettled}
-    nothing: AbstractSet[StepId] = set() if isinstance(run.steps, _Growing) else frozenset()
-    driven = replace(_with(run, again), waits=run.waits, since_resume=nothing)
+    steps = run.steps
+    for step in run.within(*_UNDONE):
+        if steps[step].unsettled:
+            steps = steps.with_(step, replace(steps[step], clock_ms=event.at_ms))
+    driven = replace(run, steps=steps, since_resume=type(run.since_resume)())
     if isinstance(event, RunTakenUp):
         return driven
-    excused = run.within(Phase.FAILED) if run.pause else run.excused
+    excused = frozenset(run.within(Phase.FAILED)) if run.pause else run.excused
     return replace(driven, pause=None, excused=excused, lost=None, warned={})
 
 
@@ -312,39 +299,40 @@ def _moved(run: Run, event: _OfStep) -> Run:
     match event:
         case StepStarted(step, attempt, at_ms):
             before = run.steps.get(step)
-            # What was done before a resume may have lapsed since, and is then done again.
-            lapsed = before is not None and before.phase is Phase.DONE and step not in run.since_resume
-            free = before is None or before.phase is Phase.WAITING or lapsed
-            _must(free, f"{step} was started while it was open")
-            _must(attempt == (before.attempt if before else 1), f"{step} was started out of turn")
-            return _with(
-                run, {step: StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True, unsettled=True)}
-            )
+            if before is not None and before.phase is not Phase.WAITING:
+                # What was done before a resume may have lapsed since, and is then done again.
+                lapsed = before.phase is Phase.DONE and step not in run.since_resume
+                _must(lapsed, step, "was started while it was open")
+            _must(attempt == (before.attempt if before else 1), step, "was started out of turn")
+            running = StepRun(Phase.RUNNING, attempt, at_ms, at_ms, begun=True, unsettled=True)
+            return _with(run, step, running)
         case StepDone(step, attempt, at_ms):
-            running = _in(run, step, Phase.RUNNING)
-            _must(attempt == running.attempt, f"{step} was done as attempt {attempt}, which did not run")
-            done = _with(run, {step: running.ended(Phase.DONE, at_ms)})
-            if isinstance(done.since_resume, set):
-                done.since_resume.add(step)
-                return done
-            return replace(done, since_resume=done.since_resume | {step})
+            done = _ended(run, event).ended(Phase.DONE, at_ms)
+            since = run.since_resume.with_(step, at_ms)
+            run = _with(run, step, done)
+            return run if since is run.since_resume else replace(run, since_resume=since)
         case StepFailed(step, attempt, problem, ended, at_ms):
-            running = _in(run, step, Phase.RUNNING)
-            _must(attempt == running.attempt, f"{step} failed as attempt {attempt}, which did not run")
-            return _with(run, {step: running.ended(Phase.FAILED, at_ms, problem, job=ended)})
+            return _with(run, step, _ended(run, event).ended(Phase.FAILED, at_ms, problem, job=ended))
         case StepRetried(step, attempt, _, _):
             before = _in(run, step, Phase.FAILED, Phase.POSTPONED)
-            _must(attempt == next_attempt(before), f"{step} was retried out of turn")
+            _must(attempt == next_attempt(before), step, "was retried out of turn")
             began, begun, unsettled = before.started_ms, before.begun, before.unsettled
             clock = before.clock_ms
             waiting = StepRun(Phase.WAITING, attempt, began, clock, begun=begun, unsettled=unsettled)
-            return replace(_with(run, {step: waiting}), excused=run.excused - {step})
+            return replace(_with(run, step, waiting), excused=run.excused - {step})
         case StepSkipped(step, reason, actor, at_ms, costs):
             return _with(
-                run, {step: _aside(run, step, Phase.SKIPPED, Aside(reason, actor, costs), at_ms=at_ms)}
+                run, step, _aside(run, step, Phase.SKIPPED, Aside(reason, actor, costs), at_ms=at_ms)
             )
         case StepPostponed(step, reason, actor, at_ms):
-            return _with(run, {step: _aside(run, step, Phase.POSTPONED, Aside(reason, actor), at_ms=at_ms)})
+            return _with(run, step, _aside(run, step, Phase.POSTPONED, Aside(reason, actor), at_ms=at_ms))
+
+
+def _ended(run: Run, event: StepDone | StepFailed) -> StepRun:
+    """The attempt that has ended so."""
+    running = _in(run, event.step, Phase.RUNNING)
+    _must(event.attempt == running.attempt, event.step, "ended as an attempt that did not run")
+    return running
 
 
 def next_attempt(before: StepRun) -> int:
@@ -355,9 +343,8 @@ def next_attempt(before: StepRun) -> int:
 def _aside(run: Run, step: StepId, phase: Phase, why: Aside, *, at_ms: int) -> StepRun:
     """What it was before is kept, its problem too: that is why it is aside, or what a retry goes on with."""
     before = run.steps.get(step) or StepRun(Phase.WAITING, 1, at_ms, at_ms)
-    _must(
-        before.phase not in {Phase.RUNNING, Phase.DONE}, f"{step} was put aside while it was {before.phase}"
-    )
+    ended = before.phase is not Phase.RUNNING and before.phase is not Phase.DONE
+    _must(ended, step, "was put aside while it was", before.phase.value)
     return replace(before, phase=phase, ended_ms=at_ms, aside=why)
 
 
@@ -368,20 +355,17 @@ def _in(run: Run, step: StepId, *phases: Phase) -> StepRun:
     return found
 
 
-def _with(run: Run, changed: Mapping[StepId, StepRun]) -> Run:
+def _with(run: Run, step: StepId, at: StepRun) -> Run:
     """A step that is somewhere else by now waits for nobody any more."""
-    waits = run.waits
-    if waits and not waits.keys().isdisjoint(changed):
-        waits = {step: told for step, told in waits.items() if step not in changed}
-    if isinstance(run.steps, _Growing):
-        run.steps.update(changed)
-        return run if waits is run.waits else replace(run, waits=waits)
-    return replace(run, steps={**run.steps, **changed}, waits=waits)
+    waits, steps = run.waits, run.steps.with_(step, at)
+    if step in waits:
+        waits = {s: told for s, told in waits.items() if s != step}
+    return run if steps is run.steps and waits is run.waits else replace(run, steps=steps, waits=waits)
 
 
-def _must(holds: bool, what: str) -> None:  # noqa: FBT001 - a private assertion
+def _must(holds: bool, *what: str) -> None:  # noqa: FBT001 - a private assertion
     if not holds:
-        raise _contradiction(what)
+        raise _contradiction(" ".join(what))
 
 
 def _contradiction(what: str) -> AssertionError:

@@ -128,7 +128,7 @@ class HostTurn:
 def failed(turns: Mapping[HostName, HostTurn], run: Run) -> tuple[HostName, ...]:
     """The hosts whose turn has failed since the run was last let go on."""
     lost = run.within(Phase.FAILED) - run.excused
-    return tuple(host for host, turn in turns.items() if lost.intersection(turn.steps))
+    return tuple(host for host, turn in turns.items() if not lost.isdisjoint(turn.steps))
 
 
 def _opening(closing: CloseService) -> OpenService:

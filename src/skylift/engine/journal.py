@@ -338,8 +338,10 @@ class Journal(Protocol):
         """
         ...
 
-    def events(self) -> tuple[Event, ...]:
-        """All events there are by now, in the order they were appended.
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        """All events there are by now, but for the first ``after``, in the order they were appended.
+
+        What it costs goes by how many these are, and not by how many there are in all.
 
         Raises:
             JournalDamaged: what is stored is not what was appended.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skylift.engine.fold import Run, after, fold
+from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import Event, Journal, Overtaken, StepDone, StepFailed
 
 
@@ -15,11 +16,12 @@ class Ledger:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.run: Run = fold(journal.events())
+        with in_bulk():
+            self.run: Run = fold(journal.events())
 
     def catch_up(self) -> Run:
         """Fold what others have appended meanwhile: an operator's word comes from another process."""
-        for event in self._journal.events()[self.run.length :]:
+        for event in self._journal.events(after=self.run.length):
             self.run = after(self.run, event)
         return self.run
 

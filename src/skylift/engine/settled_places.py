@@ -114,7 +114,9 @@ class SettledPlaces:
         """Write down what came of it, once nobody is left who could be moved."""
         settling, run = self._conductor.settling, self._ledger.run
         going = self._conductor.settles and self._conductor.begins and self._conductor.over
-        if settling is None or self.step not in run.within(Phase.RUNNING) or not (going and settling.over):
+        if settling is None or self.step is None or not (going and settling.over):
+            return
+        if self.step not in run.within(Phase.RUNNING):
             return
         if missed := settling.missed():
             self._fail(PlacesMissed(self.step, {str(name): why for name, why in missed.items()}), at_ms)

@@ -14,6 +14,7 @@ import typing
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
+from operator import is_
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar, Union
 
@@ -89,6 +90,12 @@ def decode(
     Raises:
         Malformed: the document has another form; the message names the place as a path.
     """
+    plain = _plain(wanted)  # type: ignore[arg-type]
+    if plain is not None and isinstance(document, dict) and len(document) == plain.size:
+        # As most of what is read in bulk: nothing has to be said of where something is.
+        found = [document.get(name) for name in plain.names]
+        if all(map(is_, map(type, found), plain.types)) and document.get("kind") == plain.kind:
+            return wanted(*found)
     value: T = _decode(wanted, document, "$", _Form(kinds, defaults))
     return value
 
@@ -138,29 +145,31 @@ def _decode_plain(wanted: Any, document: Any, at: str, form: _Form) -> Any:
 
 
 def _decode_dataclass(wanted: Any, document: Any, at: str, form: _Form) -> Any:
-    _expect(isinstance(document, dict), document, at, "an object")
+    if not isinstance(document, dict):
+        _expect(False, document, at, "an object")
     chosen: Any = wanted
     if (
-        "kind" in document
+        form.kinds
+        and "kind" in document
         and document["kind"] in form.kinds
         and issubclass(form.kinds[document["kind"]], wanted)
     ):
         chosen = form.kinds[document["kind"]]
     if not hasattr(chosen, "__dataclass_fields__"):
         raise Malformed(f"{at}: {document.get('kind')!r} is not a known kind of {wanted.__name__}")
-    given = dict(document)
-    kind = getattr(chosen, "kind", None)
-    if isinstance(kind, str) and given.pop("kind", None) != kind:
+    kind, hints = getattr(chosen, "kind", None), _hints(chosen)
+    of_a_kind = isinstance(kind, str)
+    if of_a_kind and document.get("kind") != kind:
         _expect(False, document, at, f"kind {kind}")
-    hints = _hints(chosen)
-    if given.keys() != hints.keys():
+    if len(document) != len(hints) + of_a_kind or not hints.keys() <= document.keys():
+        given = document.keys() - {"kind"} if of_a_kind else document.keys()
         may_lack = {f.name for f in dataclasses.fields(chosen) if form.defaults and _has_default(f)}
-        wrong = sorted((given.keys() ^ hints.keys()) - (may_lack - given.keys()))
+        wrong = sorted((given ^ hints.keys()) - (may_lack - given))
         _expect(not wrong, document, at, f"exactly the keys {', '.join(hints)}; look at {', '.join(wrong)}")
     fields: dict[str, Any] = {}
     for name, hint in hints.items():
-        if name in given:
-            found = given[name]
+        if name in document:
+            found = document[name]
             # Most fields are plain, and fit: then nothing has to be said of where they are.
             plain = type(found) is hint and (hint is str or hint is int)
             fields[name] = found if plain else _decode(hint, found, f"{at}.{name}", form)
@@ -202,6 +211,29 @@ def _refuse_floats(document: object) -> None:
         document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
     ):
         _refuse_floats(item)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plain:
+    """A dataclass whose fields are all words and whole numbers."""
+
+    names: tuple[str, ...]
+    types: tuple[type[Any], ...]
+    kind: str | None
+    size: int
+    """Of its document, the kind included."""
+
+
+@cache
+def _plain(wanted: type[Any]) -> _Plain | None:
+    """How ``wanted`` is, if it is of that sort."""
+    if not dataclasses.is_dataclass(wanted) or any(f.kw_only for f in dataclasses.fields(wanted)):
+        return None
+    hints, kind = _hints(wanted), getattr(wanted, "kind", None)
+    if "kind" in hints or not all(hint is str or hint is int for hint in hints.values()):
+        return None
+    told = kind if isinstance(kind, str) else None
+    return _Plain(tuple(hints), tuple(hints.values()), told, len(hints) + (told is not None))
 
 
 @cache

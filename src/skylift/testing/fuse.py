@@ -42,8 +42,8 @@ class FusedJournal:
         self._fuse.touch(f"journal {event.kind}")
         self._journal.append(event, after=after)
 
-    def events(self) -> tuple[Event, ...]:
-        return self._journal.events()
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self._journal.events(after)
 
     def close(self) -> None:
         self._journal.close()

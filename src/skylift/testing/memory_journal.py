@@ -12,7 +12,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
-        self._read: tuple[Event, ...] = ()
+        self._read: list[Event] = []
         """The rows that were read so far, so that none is read twice; never what was to be written."""
 
     def append(self, event: Event, *, after: int) -> None:
@@ -20,11 +20,11 @@ class MemoryJournal:
             raise Overtaken
         self.rows.append(encode_event(event))
 
-    def events(self) -> tuple[Event, ...]:
+    def events(self, after: int = 0) -> tuple[Event, ...]:
         if len(self._read) != len(self.rows):
             new = self.rows[len(self._read) :]
-            self._read += tuple(decode_event(json.loads(row)) for row in new)
-        return self._read
+            self._read += [decode_event(json.loads(row)) for row in new]
+        return tuple(self._read[after:])
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -33,4 +33,4 @@ class MemoryJournal:
         return {"rows": self.rows}
 
     def __setstate__(self, state: dict[str, list[bytes]]) -> None:
-        self.rows, self._read = state["rows"], ()
+        self.rows, self._read = state["rows"], []

@@ -22,9 +22,10 @@ from skylift.planning.window import Window, owner_of_step
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
     """One line for each step that started or ended between two looks, and for what did not hold the run."""
+    differ = set(after.steps.differing(before.steps))
     done = len(after.within(Phase.DONE))
     lines: list[str] = []
-    for step in plan.steps:
+    for step in (step for step in plan.steps if step.id in differ) if differ else ():
         was, now = before.steps.get(step.id), after.steps.get(step.id)
         if now is None or was == now:
             continue
@@ -37,10 +38,11 @@ def changes(plan: Plan, before: Run, after: Run) -> list[str]:
 
 def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> list[str]:
     """One line for each running step: for how long, and what is left."""
+    running = run.within(Phase.RUNNING)
     return [
         f"{_span(now_ms - run.steps[step.id].started_ms)} {step.id}: {left.get(step.id, step.action.title)}"
         for step in plan.steps
-        if step.id in run.within(Phase.RUNNING)
+        if step.id in running
     ]
 
 

@@ -203,8 +203,8 @@ class WiredJournal:
         if self._by:
             self._wires.hands.meet(Moment.AFTER_APPEND, event)
 
-    def events(self) -> tuple[Event, ...]:
-        return self._journal.events()
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        return self._journal.events(after)
 
     def close(self) -> None:
         self._journal.close()
