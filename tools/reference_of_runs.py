@@ -123,14 +123,14 @@ def page_of_run_control() -> list[str]:
             ((f"`{v.value}`", *(_mark(k in r.kinds) for k in kinds)) for v, r in TABLE.items()),
         ),
         "",
-        "A step that has failed may have a command that still runs on its host, because it was late or the host",
-        "fell silent: `skylift status` names it. Until it has ended, a run that is given up is not closed, and a",
-        "run is not taken back.",
+        "A step that has failed may have a command that still runs on its host, because it was late or the",
+        "host fell silent: `skylift status` names it. Until it has ended, a run that is given up is not",
+        "closed, and a run is not taken back.",
         "",
         "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
         "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
-        "`abort --leave` closes a run whatever it holds, and whatever runs on its hosts; so there is no state",
-        "without a way out.",
+        "`abort --leave` closes a run whatever it holds, and whatever runs on its hosts; so there is no",
+        "state without a way out.",
     ]
 
 

@@ -15,8 +15,9 @@ from skylift.engine.fold import Run
 from skylift.engine.journal import StepStarted
 from skylift.engine.operate import pause
 from skylift.fleet.mandate import Purpose
+from skylift.model.ids import HostName
 
-FIRST = CMP[0]
+FIRST, LAST = CMP[0], CMP[3]
 BEFORE_S = 8
 """More than is measured before the first host, and less than it takes to empty it."""
 
@@ -43,18 +44,18 @@ def lasts_s(at: SiteOf) -> tuple[int, int]:
     return seconds, mandate.policy.host_s
 
 
-def began_s(at: SiteOf) -> list[int]:
-    """When hosts were closed."""
+def began_s(at: SiteOf, host: HostName = FIRST) -> list[int]:
+    """When a host was closed."""
     with open_journal(folder(at)) as journal:
         started = (event for event in journal.events() if isinstance(event, StepStarted))
-        return [event.at_ms // 1000 for event in started if event.step == f"empty@{FIRST}"]
+        return [event.at_ms // 1000 for event in started if event.step == f"empty@{host}"]
 
 
-def applied_before_the_close(at: SiteOf, seconds: int) -> Run:
+def applied_before_the_close(at: SiteOf, seconds: int, *hosts: HostName) -> Run:
     """So many seconds before a window closes, and another opens a while later."""
     windowed(at, "daily 15:00-16:21", "daily 16:40-18:00")
     at.cloud.pass_time(int(21 * 60 - at.cloud.now % 3600 - seconds))
-    return ran(at, Purpose.REBOOT, FIRST)
+    return ran(at, Purpose.REBOOT, *(hosts or (FIRST,)))
 
 
 def test_a_host_that_could_be_worked_on_but_not_emptied_first_waits_for_the_next_window(at: SiteOf) -> None:
@@ -68,7 +69,19 @@ def test_a_host_that_could_be_worked_on_but_not_emptied_first_waits_for_the_next
     assert boots(at)[FIRST] == 2
     assert is_whole(at)
     assert [at_s % 3600 // 60 for at_s in began_s(at)] == [40]
-    assert any("could be back before the window closes: waiting until" in told for told in at.remarks)
+    assert any("waiting until Mon 2025-11-24 16:40" in told for told in at.remarks)
+
+
+def test_a_run_that_has_begun_waits_for_the_next_window_with_what_is_left(at: SiteOf) -> None:
+    """A host that has nothing on it is through before the close; the one that is to be emptied is not."""
+    _, alone = lasts_s(at)
+
+    run = applied_before_the_close(at, alone + BEFORE_S, FIRST, LAST)
+
+    assert run.closed is not None
+    assert [at_s % 3600 // 60 < 21 for at_s in began_s(at, LAST)] == [True]
+    assert [at_s % 3600 // 60 for at_s in began_s(at, FIRST)] == [40]
+    assert any("no host could be back before the window closes: waiting until" in told for told in at.remarks)
 
 
 def test_a_host_that_can_be_through_before_the_close_is_begun(at: SiteOf) -> None:
