@@ -12,6 +12,7 @@ from tests.app.desk import GOAL, RUN, Desk, desk_at
 
 from skylift.app.account import standing
 from skylift.app.approvals import Approval
+from skylift.app.as_planned import CloudDrifted
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.open_runs import RunOpen
@@ -211,6 +212,24 @@ def test_a_worker_looks_in_on_a_run_that_begins_later_and_drives_it_then(desk: D
     assert 0 <= first_began(desk) - at < 15
     assert ended.standing is Standing.COMPLETED
     assert looks_in_again(desk.site, RUN) == 0
+
+
+def test_what_cannot_be_looked_at_when_a_run_begins_does_not_pause_it(desk: Desk) -> None:
+    """Nothing is known to have changed: a worker tells it and tries again, and so may anybody."""
+    at = scheduled(desk)
+    desk.cloud.pass_time(at - desk.cloud.now)
+    host = desk.cloud.hosts[desk.cloud.controllers[1].name]
+    host.reachable = False
+
+    with pytest.raises(CloudDrifted, match="unread"):
+        take_up(desk.site, RUN, desk.bench, show=lambda _proposal: None)
+    silent = standing(desk.site.runs, desk.site.runs.find(RUN)).run
+    host.reachable = True
+    ended = take_up(desk.site, RUN, desk.bench, show=lambda _proposal: None)
+
+    assert silent.pause is None
+    assert silent.steps == {}
+    assert ended.standing is Standing.COMPLETED
 
 
 def test_a_run_that_begins_later_is_in_nobodys_way_and_looks_for_others_when_it_begins(desk: Desk) -> None:

@@ -303,6 +303,7 @@ class TestWorker:
         store.shelf.add(OTHER, write_plan(PLAN), None)
         journal, asked = store.journal(OTHER, None), Asked("rey@console", Epoch(0))
         open_run(journal, OTHER, cloud="sample", plan=digest_of(PLAN), approved=(), asked=asked)
+        journal.append(StepStarted(PLAN.steps[0].id, 1, 1), after=1)
         with self.start(machines[0]) as worker:
             try:
                 assert poll(lambda: OTHER not in store.shelf.due(), limit_s=LIMIT_S)
@@ -317,7 +318,11 @@ class TestWorker:
             said = worker.stderr.read()
 
         assert said.count("could not be used: there is no 'auth_url'") == 1
-        assert [type(event).__name__ for event in journal.events()] == ["RunOpened", "RunTakenUp"]
+        assert [type(event).__name__ for event in journal.events()] == [
+            "RunOpened",
+            "StepStarted",
+            "RunTakenUp",
+        ]
         assert OTHER in store.shelf.restless()
 
     def test_one_that_others_took_for_dead_serves_on(

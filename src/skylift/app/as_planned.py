@@ -29,6 +29,8 @@ class CloudDrifted(Refused):
     code = "plan.drifted"
 
     def __init__(self, changes: tuple[Drift, ...], *, again: str, used: str = "") -> None:
+        self.unread = any(change.unread for change in changes)
+        """Whether some could not be looked at: then what else is not there may not have changed either."""
         before = f"this very plan was run before, {used}; " if used else ""
         super().__init__(
             f"{before}the cloud has changed since this plan was made:"
@@ -80,7 +82,11 @@ def take_over_for(site: Site, run: RunId, plan: Plan) -> None:
 def sets_out(site: Site, plan: Plan, journal: Journal) -> None:
     """Look again before the first step of a run that was opened earlier; if it may not begin, it is paused.
 
-    Whoever finds it paused reads why, as of any pause, and a resume looks once more.
+    Whoever finds it paused reads why, as of any pause, and a resume looks once more. What cannot be looked at
+    pauses nothing: whoever comes next looks again.
+
+    Raises:
+        CloudDrifted: the cloud could not be looked at.
     """
     ledger = Ledger(journal)
     run = ledger.run
@@ -88,7 +94,11 @@ def sets_out(site: Site, plan: Plan, journal: Journal) -> None:
         return
     try:
         as_planned(site, run.id, plan, opened=True)
-    except (CloudDrifted, JobGoesOn, RunOpen, RunUnknown, RunRefuses, StepRefuses) as problem:
+    except CloudDrifted as drifted:
+        if drifted.unread:
+            raise
+        pause_for(ledger, drifted, site)
+    except (JobGoesOn, RunOpen, RunUnknown, RunRefuses, StepRefuses) as problem:
         pause_for(ledger, problem, site)
     else:
         take_over_for(site, run.id, plan)

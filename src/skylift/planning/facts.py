@@ -15,6 +15,7 @@ from skylift.model.schema import beyond, branch_of, heads, pending
 from skylift.planning.plan import Plan
 
 _GIB = 2**30
+_UNREAD = "unread: "
 _RELIED_ON = (
     "artifact",
     "backend",
@@ -49,6 +50,11 @@ class Drift:
     def __str__(self) -> str:
         return f"{self.name} was {self.was}, and is {self.now} now"
 
+    @property
+    def unread(self) -> bool:
+        """Whether it could not be read, so that nothing is known to have changed."""
+        return self.now.startswith(_UNREAD)
+
 
 def facts_of(cloud: Cloud, record: Record) -> Mapping[str, str]:
     """Every named fact of a cloud under its record, as text; the first word of a name is its kind.
@@ -61,7 +67,7 @@ def facts_of(cloud: Cloud, record: Record) -> Mapping[str, str]:
         for pair in kind(cloud, record)
     )
     for subject, why in cloud.unread.items():
-        found.setdefault(subject, f"unread: {why}")
+        found.setdefault(subject, f"{_UNREAD}{why}")
     return {name: found[name] for name in sorted(found)}
 
 
