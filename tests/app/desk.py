@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from skylift.app.approvals import Approval
@@ -79,3 +79,11 @@ def desk_at(tmp_path: Path) -> Desk:
         actor="rey@console",
     )
     return Desk(cloud, site)
+
+
+def automatic_desk_at(tmp_path: Path) -> Desk:
+    """The same, where the policy takes a run back by itself."""
+    desk = desk_at(tmp_path)
+    policy = replace(desk.site.record.policy, rollback="automatic")
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    return desk

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.desk import GOAL, RUN, Desk, desk_at
+from tests.app.desk import GOAL, RUN, Desk, automatic_desk_at
 
 from skylift.app.account import standing
 from skylift.app.automatic import is_due, take_back_by_itself
@@ -22,6 +22,7 @@ from skylift.planning.plan import Plan
 from skylift.testing.fake_ports import FakeServices
 from skylift.testing.fake_services import FakeVantage
 from skylift.testing.fake_state import FailedRequest
+from skylift.testing.fuse import Killed
 
 BACK, AGAIN = RunId("20260102-000000-run-0002"), RunId("20260103-000000-run-0003")
 HALF = StepId("glance-api:undrain@ctl2")
@@ -29,16 +30,9 @@ HALF = StepId("glance-api:undrain@ctl2")
 CONTRACTED = StepId("keystone:contract")
 
 
-class Killed(BaseException):
-    """As by kill -9."""
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    desk = desk_at(tmp_path)
-    policy = replace(desk.site.record.policy, rollback="automatic")
-    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
-    return desk
+    return automatic_desk_at(tmp_path)
 
 
 def spend(desk: Desk) -> None:

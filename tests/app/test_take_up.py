@@ -21,10 +21,7 @@ from skylift.engine.operate import pause, resume
 from skylift.model.ids import PoolName, RunId
 from skylift.ports.watched import watched
 from skylift.testing.fake_state import FailedRequest
-
-
-class Killed(BaseException):
-    """The process is gone."""
+from skylift.testing.fuse import Killed
 
 
 def mortal(desk: Desk) -> Site:

@@ -29,6 +29,7 @@ from skylift.engine.problems import Holder
 from skylift.model.ids import Epoch, RunId
 from skylift.model.record import Policy
 from skylift.planning.text import read_plan
+from skylift.testing.fuse import Killed
 
 OTHER = RunId("20260102-000000-run-0002")
 HOURLY = tuple(f"daily {hour:02}:00-{hour:02}:50" for hour in range(24))
@@ -159,10 +160,6 @@ def test_whoever_presses_ctrl_c_before_it_begins_has_paused_it_and_begun_nothing
 
     assert (paused.standing, dict(paused.steps)) == (Standing.PAUSED, {})
     assert ended.standing is Standing.COMPLETED
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 def scheduled(desk: Desk, *, in_s: int = 600) -> Epoch:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.app.desk import RUN, Desk, desk_at
+from tests.app.desk import RUN, Desk, automatic_desk_at
 from tests.rollback.operated import BACK, GLANCE_OUT, apply_back, paused_at, run_of, way_back
 
 from skylift.app.account import account
@@ -27,6 +27,7 @@ from skylift.model.ids import PoolName, Seconds
 from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
 from skylift.planning.text import read_plan
 from skylift.testing.fake_state import FailedRequest
+from skylift.testing.fuse import Killed
 
 NEW = "2024.1"
 EVERY_S = 2
@@ -34,16 +35,9 @@ EVERY_S = 2
 ERRORS = GateEntry(GateKind.HTTP, "http://unused", every=Seconds(10), patience=Seconds(30))
 
 
-class Killed(BaseException):
-    """As by kill -9."""
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    desk = desk_at(tmp_path)
-    policy = replace(desk.site.record.policy, rollback="automatic")
-    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
-    return desk
+    return automatic_desk_at(tmp_path)
 
 
 def runs_new(desk: Desk) -> bool:

@@ -32,9 +32,11 @@ class CloudDrifted(Refused):
         self.unread = any(change.unread for change in changes)
         """Whether some could not be looked at: then what else is not there may not have changed either."""
         before = f"this very plan was run before, {used}; " if used else ""
+        what = "it cannot be told whether the cloud" if self.unread else "the cloud"
         super().__init__(
-            f"{before}the cloud has changed since this plan was made:"
+            f"{before}{what} has changed since this plan was made:"
             + "".join(f"\n  {change}" for change in changes),
+            *([Remedy(Fix.REPAIR, "see what does not answer: skylift inspect")] if self.unread else ()),
             Remedy(Fix.RETRY, f"plan from what it is now: {again}"),
             Remedy(Fix.REPAIR, "or bring back what changed: skylift inspect"),
         )

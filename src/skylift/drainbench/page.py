@@ -47,6 +47,15 @@ def goals_told(bench: str, verdicts: Sequence[Judged]) -> Iterator[str]:
     yield from ("", f"`{last_line(bench, verdicts)}`")
 
 
+def told_of(bench: str, told: Sequence[str], file: Path | None, verdicts: Sequence[Judged]) -> int:
+    """Print what a bench has measured, write it into its page if there is one; 1 if a goal was missed."""
+    print("\n".join(told))  # noqa: T201 - the bench's answer
+    if file:
+        write_between(file, bench, told)
+    print(last_line(bench, verdicts))  # noqa: T201 - the line that a script looks for
+    return 0 if all(verdict.held for verdict in verdicts) else 1
+
+
 def last_line(bench: str, verdicts: Sequence[Judged]) -> str:
     """What a script looks for."""
     return f"{bench}: {sum(v.held for v in verdicts)} of {len(verdicts)} goals held"

@@ -12,7 +12,7 @@ from pathlib import Path
 from skylift.drainbench.clouds import Cloud
 from skylift.drainbench.goals import judged
 from skylift.drainbench.measure import Results, Task, measure
-from skylift.drainbench.page import last_line, page, write_between
+from skylift.drainbench.page import page, told_of
 
 SIZES = {100: 10, 1000: 10, 10_000: 1}
 """Hosts, and how many seeds."""
@@ -31,13 +31,7 @@ def main(argv: Sequence[str]) -> int:
     asked = words.parse_args(argv)
     tasks = list(_tasks(asked.hosts or list(SIZES), asked.seeds))
     results = list(_measured(tasks))
-    told = page(results)
-    print("\n".join(told))  # noqa: T201 - the bench's answer
-    if asked.page:
-        write_between(asked.page, "bench-drain", told)
-    verdicts = list(judged(results))
-    print(last_line("bench-drain", verdicts))  # noqa: T201 - the line that a script looks for
-    return 0 if all(verdict.held for verdict in verdicts) else 1
+    return told_of("bench-drain", page(results), asked.page, list(judged(results)))
 
 
 def _tasks(sizes: Sequence[int], seeds: int | None) -> Iterator[Task]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from skylift.drainbench.page import last_line, write_between
+from skylift.drainbench.page import told_of
 from skylift.drivers.postgres_store import PostgresStore
 from skylift.drivers.sqlite_journal import SqliteJournal
 from skylift.engine.problems import Holder
@@ -44,13 +44,7 @@ def main(argv: Sequence[str]) -> int:
     except LabProblem as problem:
         print(problem, *problem.remedies, sep="\n", file=sys.stderr)  # noqa: T201 - a command's complaint
         return 2
-    told = page(results)
-    print("\n".join(told))  # noqa: T201 - the bench's answer
-    if asked.page:
-        write_between(asked.page, "bench-scale", told)
-    verdicts = list(judged(results))
-    print(last_line("bench-scale", verdicts))  # noqa: T201 - the line that a script looks for
-    return 0 if all(verdict.held for verdict in verdicts) else 1
+    return told_of("bench-scale", page(results), asked.page, list(judged(results)))
 
 
 def measured(asked: argparse.Namespace) -> Results:
