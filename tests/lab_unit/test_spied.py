@@ -25,8 +25,16 @@ SECRETS = {"passwords.database.nova": "5c2b8d0e", "passwords.bus.glance": "a91f7
 def test_a_spy_sees_what_a_process_was_begun_with(
     argv: tuple[str, ...], environment: dict[str, str], seen: set[str]
 ) -> None:
-    waits = ("sh", "-c", "read _", *argv)
-    with subprocess.Popen(waits, env=environment | {"PATH": os.environ["PATH"]}, stdin=subprocess.PIPE):
+    waits = ("sh", "-c", "echo; read _", *argv)
+    with subprocess.Popen(
+        waits,
+        env=environment | {"PATH": os.environ["PATH"]},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as begun:
+        assert begun.stdout
+        # What a process was begun with can be read a moment after it has begun, and not before it speaks.
+        assert begun.stdout.readline()
         spy = Spy(SECRETS)
         spy.look()
 
