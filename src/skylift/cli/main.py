@@ -25,6 +25,7 @@ VERBS = {
     "check": "cli.look",
     "plan": "cli.plan",
     "why": "cli.plan",
+    "recovery": "cli.recovery",
     "simulate": "cli.simulate",
     "audit-order": "cli.audit",
     "apply": "cli.run",
