@@ -36,6 +36,7 @@ VERBS = {
     "skip": "cli.control",
     "postpone": "cli.control",
     "abort": "cli.run",
+    "checkpoint": "cli.checkpoint",
     "rollback": "cli.rollback",
     "status": "cli.outcome",
     "validate": "cli.outcome",
