@@ -27,6 +27,7 @@ from tests.recovery.documents import (
 )
 from tests.rollback.operated import GLANCE_OUT, paused_at, run_of
 
+from skylift.actions.closing import OpenService
 from skylift.app.conduct import go_on
 from skylift.app.propose import Proposal
 from skylift.app.runs import Runs
@@ -95,7 +96,8 @@ def test_whatever_a_plan_takes_is_given_back_by_hand_or_ends_by_itself(kind: str
     for loan in loans:
         by_hand = plan.step(loan.given_back_by).action.by_hand(record)
         assert by_hand if loan.hold_s is None else plan.step(loan.taken_by).action.title in recovery.lapses
-        assert told.issuperset(by_hand)
+        opens = isinstance(plan.step(loan.given_back_by).action, OpenService)
+        assert opens or told.issuperset(by_hand)
 
 
 def test_nothing_of_what_is_restored_or_migrated_cold_is_started_by_hand_beside_that(tmp_path: Path) -> None:
@@ -116,6 +118,19 @@ def test_a_backend_that_the_run_before_has_left_out_is_among_what_is_given_back(
     recovery = EVERY_KIND["back_by_steps"](tmp_path).recovery
 
     assert "glance-api on ctl2" in {held.what for held in recovery.taken}
+
+
+def test_what_is_closed_is_opened_by_the_names_of_its_rows(tmp_path: Path) -> None:
+    """Cinder knows a volume service by its backend; a host alone it would not find."""
+    commands = {command for held in every_service(tmp_path).recovery.taken for command in held.commands}
+
+    opened = sorted(command for command in commands if command.startswith("openstack volume"))
+    assert opened == [
+        f"openstack volume service set --enable {row}"
+        for row in sorted(f"ctl{n}{of}" for n in (1, 2, 3) for of in (" cinder-backup", "@lvm cinder-volume"))
+    ]
+    told = text_of(EVERY_KIND["volume_hosts"](tmp_path))
+    assert "is named as `openstack volume service list --long` has it" in told
 
 
 def test_every_step_that_ends_a_way_back_is_named_with_whose(tmp_path: Path) -> None:
@@ -255,3 +270,6 @@ def test_it_is_printed_of_the_newest_run_where_no_plan_is_named(
 
     told = json.loads(capsys.readouterr().out)
     assert [kept["component"] for kept in told["backups"]] == ["glance"]
+    assert call(["--cloud", str(record), "recovery", RUN]) == Exit.OK
+    assert call(["--cloud", str(record), "recovery", "no-such-run"]) == Exit.BLOCKED
+    assert call(["--cloud", str(record), "recovery", RUN, "--plan", str(record)]) == Exit.USAGE

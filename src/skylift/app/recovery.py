@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import PurePosixPath
 
 from skylift.actions.action import NoWayBack
 from skylift.actions.backups import BackUpDatabase, RehearseRestore, RestoreDatabase
+from skylift.actions.closing import OpenService
 from skylift.actions.migrate_schema import MigrateSchema
 from skylift.actions.parking import LEASE_S
 from skylift.actions.service_run import StartService, StopService
@@ -28,6 +29,7 @@ from skylift.model.goal import Rollback, Upgrade, take_back
 from skylift.model.ids import ComponentName, Digest, HostName, StepId
 from skylift.model.problem import Remedy
 from skylift.model.record import Record
+from skylift.model.roster import is_name_of
 from skylift.planning.plan import Notice, Plan, Stage, Step
 from skylift.planning.text import digest_of
 from skylift.planning.window import Window, changed, ended_with, owner_of_step, windows
@@ -290,10 +292,10 @@ def _taken(plan: Plan, record: Record, loans: tuple[Loan, ...]) -> Iterator[ByHa
     together = frozenset(_together(plan))
     places: dict[tuple[str, str], list[Step]] = {}
     for step in plan.steps:
-        if _place(step) not in begins and step.action.by_hand(record):
+        if _place(step) not in begins and _commands(step, plan, record):
             places.setdefault(_place(step), []).append(step)
     for (subject, host), gives in places.items():
-        commands = dict.fromkeys(command for step in gives for command in step.action.by_hand(record))
+        commands = dict.fromkeys(command for step in gives for command in _commands(step, plan, record))
         way = frozenset[StepId]().union(*(ways.get(step.id, ()) for step in gives))
         during = [step for step in plan.steps if step.id in way]
         whole = (subject, host) in together
@@ -305,6 +307,18 @@ def _taken(plan: Plan, record: Record, loans: tuple[Loan, ...]) -> Iterator[ByHa
             not_beside=tuple(step.id for step in during if isinstance(step.action, _NOT_BESIDE)),
             link=next((f"skylift ssh {host} readlink {link}" for link in links), ""),
         )
+
+
+def _commands(step: Step, plan: Plan, record: Record) -> tuple[str, ...]:
+    """A service is opened by the names of its rows, as they were seen: such as one for each backend."""
+    action = step.action
+    if not isinstance(action, OpenService):
+        return action.by_hand(record)
+    seen = (
+        HostName(fact.split(" ")[2]) for fact in plan.facts if fact.startswith(f"report {action.service} ")
+    )
+    rows = [row for row in seen if is_name_of(row, action.host)]
+    return tuple(command for row in rows for command in replace(action, host=row).by_hand(record))
 
 
 def _together(plan: Plan) -> Iterator[tuple[str, str]]:

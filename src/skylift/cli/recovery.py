@@ -20,22 +20,25 @@ from skylift.planning.text import read_plan
 
 
 @click.command("recovery")
+@click.argument("run", required=False)
 @click.option(
     "--plan",
     "plan_file",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="The plan file; without it, the plan of the newest run.",
+    help="A plan file, instead of the plan of a run.",
 )
 @json_option
 @pass_desk
-def recovery(desk: Desk, *, plan_file: Path | None, as_json: bool) -> Exit:
-    """Print the recovery procedure of a plan, as Markdown. Asks no host.
+def recovery(desk: Desk, run: str | None, *, plan_file: Path | None, as_json: bool) -> Exit:
+    """Print the recovery procedure of the plan of RUN (or the newest), as Markdown. Asks no host.
 
     It says stage by stage what is changed and until when that can go back by steps; how to go on from another
     machine; which backups exist, and what a restore loses; and by which commands what the run has taken is
     given back by hand. 'skylift plan -o FILE' writes the same into FILE.recovery.md.
     """
-    text = (plan_file or desk.find(None).plan).read_bytes()
+    if run and plan_file:
+        raise click.UsageError("name a run or a plan file, and not both")
+    text = (plan_file or desk.find(run).plan).read_bytes()
     record = load_record(desk.record)
     catalog = load(record.catalog)
     if is_mandate(text):
