@@ -129,8 +129,9 @@ def test_what_is_closed_is_opened_by_the_names_of_its_rows(tmp_path: Path) -> No
         f"openstack volume service set --enable {row}"
         for row in sorted(f"ctl{n}{of}" for n in (1, 2, 3) for of in (" cinder-backup", "@lvm cinder-volume"))
     ]
-    told = text_of(EVERY_KIND["volume_hosts"](tmp_path))
-    assert "is named as `openstack volume service list --long` has it" in told
+    advice = "is named as `openstack volume service list` has it"
+    assert advice in text_of(EVERY_KIND["volume_hosts"](tmp_path))
+    assert advice not in text_of(every_service(tmp_path))
 
 
 def test_every_step_that_ends_a_way_back_is_named_with_whose(tmp_path: Path) -> None:

@@ -174,10 +174,9 @@ def _by_hand(of: Recovery) -> Iterator[str]:
         "What the run has closed says so: the reason shown beside it begins with `closed by Skylift for`.",
         "What somebody else had closed before stays closed.",
     )
-    if any(
-        "volume service" in command and "@" not in command for held in of.taken for command in held.commands
-    ):
-        yield "A volume service is named as `openstack volume service list --long` has it, such as `vol1@lvm`."
+    volume = [c for held in of.taken for c in held.commands if c.endswith(" cinder-volume")]
+    if any("@" not in command for command in volume):
+        yield "A volume service is named as `openstack volume service list` has it, such as `vol1@lvm`."
     for whose, group in groupby(of.taken, key=lambda held: held.of):
         every = tuple(group)
         beside = dict.fromkeys(step for held in every for step in held.not_beside)
