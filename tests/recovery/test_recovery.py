@@ -30,6 +30,7 @@ from tests.rollback.operated import GLANCE_OUT, paused_at, run_of
 from skylift.actions.closing import OpenService
 from skylift.app.conduct import go_on
 from skylift.app.propose import Proposal
+from skylift.app.propose_rollback import propose_rollback
 from skylift.app.runs import Runs
 from skylift.app.wiring import open_journal
 from skylift.catalog.catalog import load
@@ -45,6 +46,7 @@ from skylift.engine.fold import Standing
 from skylift.engine.operate import Asked, open_run
 from skylift.model.cloud import BackendState
 from skylift.model.ids import Epoch, HostName, PoolName, StepId
+from skylift.planning.refusals import OthersFirst
 from skylift.planning.text import digest_of, read_plan, write_plan
 from skylift.planning.window import windows
 from skylift.testing.samples import GLANCE, KEYSTONE, sample_record
@@ -183,6 +185,22 @@ def test_the_backups_that_it_names_are_those_that_a_run_has_made(desk: Desk) -> 
     assert {str(kept.component) for kept in recovery.backups} == {"keystone", "glance", "placement"}
     assert all(desk.cloud.stores.dumps.get((k.backup.host, k.backup.file)) for k in recovery.backups)
     assert all(desk.site.ports.backups.rehearsed(kept.backup) for kept in recovery.backups)
+
+
+def test_each_component_goes_back_by_its_backup_with_those_that_it_goes_back_after(desk: Desk) -> None:
+    """As the procedure has it, once a run is complete and no step leads back."""
+    text = desk.plan()
+    recovery = of_plan(read_plan(text), desk.site.record).recovery
+    desk.apply(text)
+    folder, after = desk.site.runs.find(RUN), {way.component: way.after for way in recovery.back}
+
+    for kept in recovery.backups:
+        assert kept.restore == f"skylift rollback --component {kept.component} --restore -o back.plan"
+        together = (kept.component, *after[kept.component])
+        assert not propose_rollback(desk.site, folder, together, restore=True).blocked
+        if after[kept.component]:
+            with pytest.raises(OthersFirst):
+                propose_rollback(desk.site, folder, (kept.component,), restore=True)
 
 
 def test_what_is_given_back_by_hand_is_seen_so_by_a_run_that_goes_on(desk: Desk) -> None:

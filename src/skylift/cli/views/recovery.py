@@ -149,6 +149,7 @@ def _backups(every: tuple[Kept, ...]) -> Iterator[str]:
             yield "To restore it, where no step leads back any more:"
             yield from _block([kept.restore, "skylift apply back.plan"])
     if any(kept.restore for kept in every):
+        yield "As by steps, those after which a component goes back are named with it, where they are new."
         yield "To restore all that no step leads back any more, and take back the rest by steps:"
         yield from _block(["skylift rollback --restore -o back.plan", "skylift apply back.plan"])
         yield from _LOST
