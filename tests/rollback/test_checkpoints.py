@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.app.desk import RUN, Desk, desk_at
 from tests.house.test_told_commands import understood
+from tests.record.conftest import PINNED, WHOLE
 from tests.rollback.operated import BACK, GLANCE_OUT, apply_back, paused_at, way_back
 
 from skylift.app.approvals import Approval
@@ -275,3 +276,16 @@ def test_the_names_are_listed_and_what_does_not_go_together_is_refused(
     assert call(["--cloud", record, "checkpoint", "--to", "2024.1"]) == Exit.USAGE
     assert call(["--cloud", record, "rollback", "--to", "nobody"]) == Exit.BLOCKED
     assert call(["--cloud", record, "rollback", RUN, "--to", "before"]) == Exit.USAGE
+
+
+def test_where_no_run_says_at_which_release_the_cloud_should_be_it_has_to_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"id_ed25519": "key", "known_hosts": PINNED, "clouds.yaml": "clouds: {lab: {auth: {}}}\n"}
+    for name, text in {**files, "cloud.yaml": WHOLE}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+
+    assert call(["--cloud", str(tmp_path / "cloud.yaml"), "checkpoint", "before"]) == Exit.USAGE
+
+    assert "name it by --to RELEASE" in capsys.readouterr().err
