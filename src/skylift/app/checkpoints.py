@@ -1,6 +1,6 @@
 """Names for states of the cloud that were seen to be free of errors, and the ways back to them (row 156).
 
-A name is kept as an entry of the audit trail, and nowhere else (ADR 51): that is sealed, it is where the runs
+A name is kept as an entry of the audit trail, and nowhere else (ADR 50): that is sealed, it is where the runs
 are, and it knows which of them there were by then. So what has to be taken back to come to a named state is
 told by the journals of those that were opened since.
 """
