@@ -6,7 +6,9 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
 
 import pytest
 from tests.app.desk import RUN, Desk, desk_at
@@ -31,6 +33,8 @@ from skylift.actions.closing import OpenService
 from skylift.app.conduct import go_on
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback
+from skylift.app.record_file import load_record
+from skylift.app.recovery import reach_of
 from skylift.app.runs import Runs
 from skylift.app.wiring import open_journal
 from skylift.catalog.catalog import load
@@ -45,12 +49,25 @@ from skylift.engine.decide import Order
 from skylift.engine.fold import Standing
 from skylift.engine.operate import Asked, open_run
 from skylift.model.cloud import BackendState
+from skylift.model.gate import GateEntry, GateKind
 from skylift.model.ids import Epoch, HostName, PoolName, StepId
 from skylift.planning.refusals import OthersFirst
 from skylift.planning.text import digest_of, read_plan, write_plan
 from skylift.planning.window import windows
 from skylift.testing.samples import GLANCE, KEYSTONE, sample_record
 
+_CATALOG = files("skylift.catalog") / "components" / "placement.toml"
+TALLY = _CATALOG.read_text().replace("placement", "tally")
+NAMES_FILES = """
+catalog: [of-catalog.toml]
+gates:
+  p: {kind: http, url: "https://health.example.org/ready", token: of-gate}
+  c: {kind: command, argv: [/usr/bin/ask, twice]}
+notify:
+  chat: {kind: webhook, url_file: of-url, token: of-token}
+  mail: {kind: email, server: m.example.org, user: u, password: of-password, sender: a@b.org, to: [c@d.org]}
+  pager: {kind: command, argv: [/usr/bin/tell]}
+"""
 Golden = Callable[[str, bytes], None]
 _READY = re.compile(r"set server (\S+)/(\S+) state ready")
 
@@ -162,6 +179,35 @@ def test_a_shared_store_and_a_policy_that_goes_back_by_itself_are_told(tmp_path:
     assert "skylift resume --forward" in told
     assert "`SKYLIFT_KEY`" in told
     assert "copy the folder" not in told
+
+
+def test_all_that_the_record_names_on_its_own_machine_is_named_for_another(
+    record: Path, tmp_path: Path
+) -> None:
+    """Its reader resolves such a path against the record's folder, and leaves those of hosts as they are."""
+    (tmp_path / "of-catalog.toml").write_text(TALLY)
+    for name in ("of-gate", "of-url", "of-token", "of-password"):
+        (tmp_path / name).touch(mode=0o600)
+    with record.open("a") as file:
+        file.write(NAMES_FILES)
+
+    named = reach_of(load_record(record), ())
+
+    assert {file.name for file in named.files} == {
+        *("id_ed25519", "known_hosts", "clouds.yaml"),
+        *("of-catalog.toml", "of-gate", "of-url", "of-token", "of-password"),
+    }
+    assert {file.parent for file in named.files} == {PurePosixPath(tmp_path)}
+    assert named.programs == ("/usr/bin/ask", "/usr/bin/tell")
+
+
+def test_a_restored_machine_is_told_which_credentials_and_programs_it_needs(tmp_path: Path) -> None:
+    gates = {"ask": GateEntry(GateKind.COMMAND, argv=("/usr/bin/ask", "twice"))}
+
+    told = text_of(of_plan(sample_plan(), replace(sample_record(), gates=gates)))
+
+    assert "- `/etc/skylift/clouds.yaml`" in told
+    assert "- the program `/usr/bin/ask`" in told
 
 
 def test_what_hosts_are_closed_by_is_given_back_by_the_commands_of_its_own_service(tmp_path: Path) -> None:

@@ -66,12 +66,14 @@ def _elsewhere(reach: Reach) -> Iterator[str]:
     )
     if reach.store:
         yield f"they are in `{reach.store}`, which must be within reach."
+        yield "Its password is in the `~/.pgpass` of whoever runs Skylift, or where `PGPASSFILE` says."
     else:
         yield "copy the folder `.skylift` that lies beside the record."
         yield "Make sure that the first machine does not work on them any more."
-    yield "What the record names must be there, too:"
+    yield "What the record names must be there, too, and what its files name in turn, such as certificates:"
     yield ""
     yield from (f"- `{file}`" for file in reach.files)
+    yield from (f"- the program `{program}`, with all that it needs" for program in reach.programs)
     if reach.sealed:
         yield "- the key of a signer, as `SKYLIFT_KEY`"
     yield from ("", "Then `skylift status` and `skylift resume`, as above.")
