@@ -201,7 +201,47 @@ def test_all_that_the_record_names_on_its_own_machine_is_named_for_another(
     assert named.programs == ("/usr/bin/ask", "/usr/bin/tell")
 
 
-def test_a_restored_machine_is_told_which_credentials_and_programs_it_needs(tmp_path: Path) -> None:
+def without_runs(made: Made) -> str:
+    """What is told for the case that the runs are lost."""
+    _, _, rest = text_of(made).partition("## If the runs are lost\n")
+    return rest.partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("kind", ["upgrade", "every_service", "restore", "shared_and_sealed"])
+def test_where_the_runs_are_lost_no_command_is_told_to_lead_back(kind: str, tmp_path: Path) -> None:
+    told = without_runs(EVERY_KIND[kind](tmp_path))
+
+    assert "**No command of Skylift leads back then**" in told
+    assert not re.search(r"skylift (rollback|apply)", told)
+    assert "skylift plan --to " in told
+
+
+def test_where_the_runs_are_lost_the_rehearsed_backups_are_what_is_left(tmp_path: Path) -> None:
+    """And nothing starts while one of them is read in."""
+    of_upgrade, of_restore = without_runs(upgrade(tmp_path)), restore(tmp_path)
+
+    for kept in upgrade(tmp_path).recovery.backups:
+        assert f"`{kept.backup}`" in of_upgrade
+    assert re.search(r"1\. Stop every service of it on every host first", of_upgrade)
+    saved, restored = (kept.backup for kept in of_restore.recovery.backups)
+    assert f"`{restored}`" in without_runs(of_restore)
+    assert f"`{saved}`" not in without_runs(of_restore), "nobody has tried to restore it"
+
+
+@pytest.mark.parametrize("kind", ["staging", "compute_hosts"])
+def test_what_has_no_way_back_by_a_run_loses_none_with_it(kind: str, tmp_path: Path) -> None:
+    told = without_runs(EVERY_KIND[kind](tmp_path))
+
+    assert told
+    assert "leads back" not in told
+
+
+def test_what_must_be_copied_is_to_be_copied_before_the_night(tmp_path: Path) -> None:
+    assert "**now, before the night**" in text_of(upgrade(tmp_path))
+    assert "Have that database backed up" in without_runs(shared_and_sealed(tmp_path))
+
+
+def test_a_restored_machine_is_told_which_credentials_and_programs_it_needs() -> None:
     gates = {"ask": GateEntry(GateKind.COMMAND, argv=("/usr/bin/ask", "twice"))}
 
     told = text_of(of_plan(sample_plan(), replace(sample_record(), gates=gates)))
