@@ -26,5 +26,8 @@ def named_files(record: Record) -> tuple[PurePosixPath, ...]:
 
 def programs(record: Record) -> tuple[str, ...]:
     """What gates and those who are told run on that machine: the first word of each command."""
-    every = (*record.gates.values(), *record.notify.values())
-    return tuple(dict.fromkeys(entry.argv[0] for entry in every if entry.argv))
+    every = (
+        *(gate.argv for gate in record.gates.values()),
+        *(told.argv for told in record.notify.values()),
+    )
+    return tuple(dict.fromkeys(argv[0] for argv in every if argv))
