@@ -15,7 +15,7 @@ from skylift.actions.storage_host import AwaitStorage, RebootStorageHost
 from skylift.actions.volume_host import AwaitExports, Exporting, RebootVolumeHost
 from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.app.site import Site
-from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep, reboot_of
+from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep, hypervisor_of, reboot_of
 from skylift.fleet.mandate import Mandate, Purpose
 from skylift.fleet.volume import VolumeTurn
 from skylift.model.ids import HostName, Seconds, StepId
@@ -91,7 +91,7 @@ def _work(site: Site, mandate: Mandate, turn: HostTurn) -> Iterator[WorkStep]:
         command = RunCommand(
             entry.name, component, "the new hypervisor", Command(of.hypervisor), "maintenance.hypervisor"
         )
-        yield WorkStep(StepId(f"hypervisor@{host}"), command, timeouts.command)
+        yield WorkStep(hypervisor_of(host), command, timeouts.command)
     yield WorkStep(reboot_of(host), *_reboot(site, entry, turn))
     own = {of.service for of in turn.services}
     for service in sorted(_reporting(site, entry), key=lambda service: service.name in own):

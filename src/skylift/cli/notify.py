@@ -10,14 +10,12 @@ from skylift.app.conduct import approved_plan
 from skylift.app.fleet_subject import Maintaining
 from skylift.app.mandates import approved_mandate
 from skylift.app.notify import Untold, tell_what_is_left, untold
-from skylift.app.record_file import load_record
 from skylift.app.subject import Subject, Upgrading
 from skylift.app.wiring import asked, hold, open_journal, open_site
 from skylift.cli.bench import bench_of
 from skylift.cli.desk import Desk, answer, json_option, pass_desk
 from skylift.cli.exits import Exit
 from skylift.engine.journal import Event
-from skylift.model.problem import Problem
 
 
 @click.command("notify")
@@ -42,8 +40,5 @@ def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 def untold_of(desk: Desk, subject: Subject, events: Sequence[Event], *, works: bool) -> Untold:
     """What of a run somebody was not told; while a process ``works`` on it, only what it gave up."""
-    try:
-        record = None if works else load_record(desk.record)
-    except Problem:
-        record = None
+    record = None if works else desk.as_recorded
     return untold(desk.runs, record, subject, events, now=asked().at)

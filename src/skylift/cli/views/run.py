@@ -10,7 +10,8 @@ from skylift.app.schedule import has_begun
 from skylift.app.taken_back import TakenBack
 from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
-from skylift.engine.journal import Outcome, Reported
+from skylift.engine.journal import Reported
+from skylift.engine.left_running import outlasting
 from skylift.engine.operate import taken_back_by
 from skylift.engine.problems import Holder, naming
 from skylift.engine.verbs import Kind, Verb, allowed, can_follow, what_runs
@@ -66,7 +67,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *begin_lines(run),
         *_running(plan, run),
-        *_left_running(plan, run),
+        *left_running_lines(run, left_running(plan, run)),
         *_problems(plan, run),
         *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
@@ -161,17 +162,14 @@ def _running(plan: Plan, run: Run) -> Iterator[str]:
 
 
 def left_running(plan: Plan, run: Run) -> Mapping[StepId, HostName]:
-    """The steps not under way whose command may still run, each with its host.
-
-    Of a run that was given up, and not left as it was, each was seen to end before it was closed.
-    """
-    seen_to_end = run.closed is Outcome.ABORTED and run.abort and not run.abort.leave
-    return {} if seen_to_end or taken_back_by(run) else may_run(Order.of(plan), run)
+    """The steps not under way whose command may still run, each with its host."""
+    return {} if taken_back_by(run) else outlasting(run, may_run(Order.of(plan), run))
 
 
-def _left_running(plan: Plan, run: Run) -> Iterator[str]:
+def left_running_lines(run: Run, commands: Mapping[StepId, HostName]) -> Iterator[str]:
+    """These ``commands``, which may still run though their step does not, and how to see what they do."""
     until = "; until it has ended, nothing new begins there" if run.closed else ""
-    for step, host in left_running(plan, run).items():
+    for step, host in commands.items():
         yield f"  MAY STILL RUN on {host}: the command of {step}{until}"
         yield f"    {what_runs(host)}"
 
@@ -288,11 +286,15 @@ def _after_giving_up(plan: Plan, run: Run) -> str:
     decided = decide(Order.of(plan), run, at_once=1)
     if run.pause or not decided.over:
         names = ", ".join(step.id for step in decided.look)
-        waits = f", which waits until no command of {names} runs any more" if names else ""
-        return f"skylift resume{waits}; or {close}"
+        return f"{resume_after(names)}; or {close}"
     if run.within(Phase.FAILED):
         return f"skylift retry; or {close}"
     return f"skylift retry {_postponed(run)}; or {close}" if run.within(Phase.POSTPONED) else close
+
+
+def resume_after(names: str) -> str:
+    """What lets a run end that was given up, if these steps' commands may run yet."""
+    return f"skylift resume{f', which waits until no command of {names} runs any more' if names else ''}"
 
 
 def _after_interruption(plan: Plan, run: Run) -> str:
