@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.left_running import outlasting
+from skylift.engine.loans import Loan
 from skylift.engine.operate import taken_back_by
 from skylift.engine.problems import Holder, naming
 from skylift.engine.verbs import Kind, Verb, allowed, can_follow, what_runs
@@ -53,7 +54,6 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
     Of one that was taken ``back`` as a whole nothing is left to do, and nothing is its any more.
     """
     done = len(run.within(Phase.DONE))
-    gone = taken_components(back)
     if back is not None and back.holds and back.is_of_all(plan, run):
         return [
             f"run {run.id} of {plan.headline}: {_way_back(back)}",
@@ -72,7 +72,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
         *_given_up(plan, run),
-        *_taken(plan, run, holder, gone),
+        *([] if holder else _taken(plan, run, back)),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
@@ -125,7 +125,7 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
         "pause": encode(run.pause),
         "warned": [encode(problem) for problem in run.warned.values()],
         "abort": encode(run.abort),
-        "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
+        "taken": [loan.taken_by for loan in _kept(plan, run, back)],
         "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
         "may_run": dict(left_running(plan, run)),
         "allowed": [verb.value for verb in allowed(run, Kind.of(plan))],
@@ -218,16 +218,21 @@ def _given_up(plan: Plan, run: Run) -> Iterator[str]:
         yield f"  not done: {len(left)} steps, {left[0]} first"
 
 
-def _taken(plan: Plan, run: Run, holder: Holder | None, gone: Collection[ComponentName]) -> Iterator[str]:
+def _kept(plan: Plan, run: Run, back: TakenBack | None) -> list[Loan]:
+    """What the run has taken, but for what its ways back have given back."""
+    already = back.given_back if back else frozenset[StepId]()
+    return [loan for loan in Order.of(plan).kept(run) if loan.taken_by not in already]
+
+
+def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
     """What users are short of while nobody works on the run, and what gives it back."""
-    if holder is not None:
-        return
-    for loan in (loan for loan in Order.of(plan).kept(run) if owner_of_step(plan, loan.taken_by) not in gone):
-        back = plan.step(loan.given_back_by).action.title
+    gone = taken_components(back)
+    for loan in (loan for loan in _kept(plan, run, back) if owner_of_step(plan, loan.taken_by) not in gone):
+        giving = plan.step(loan.given_back_by).action.title
         if run.abort is not None:
-            yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+            yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {giving}"
         else:
-            yield f"  taken by {loan.taken_by}, and given back by {loan.given_back_by}: {back}"
+            yield f"  taken by {loan.taken_by}, and given back by {loan.given_back_by}: {giving}"
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
