@@ -259,7 +259,8 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             onward = f"check --to {plan.goal.to}" if plan.stages_only else "validate; skylift report"
             yield f"  next: skylift {onward}"
         case Standing.ABORTED:
-            yield f"  next: skylift report; and for what is not done, a new plan: {plan.goal.again}"
+            anew = "" if plan.stages_only else ", a new plan"
+            yield f"  next: skylift report; and for what is not done{anew}: {plan.again}"
             yield from [f"  or {back}"] if back else []
         case Standing.HALTED:
             yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
