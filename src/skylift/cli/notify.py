@@ -23,7 +23,10 @@ from skylift.engine.journal import Event
 @json_option
 @pass_desk
 def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
-    """Tell what of RUN (or the newest) was not told, since its process died or nobody took it."""
+    """Tell what of RUN (or the newest) was not told: its process died, or nobody took it.
+
+    Also that the next update is due by now, each week once, if RUN is the newest.
+    """
     folder = desk.find(run)
     with open_site(desk.record, desk.runs) as site, hold(site, folder.id), open_journal(folder) as journal:
         if folder.of_fleet:

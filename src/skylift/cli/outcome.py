@@ -113,7 +113,7 @@ def _begins(policy: Policy | None, subject: Subject, run: Run) -> list[str]:
 
 def _due(policy: Policy | None, subject: Subject, run: Run) -> NextUpdate | None:
     """When the next update is due, if the record can be read and says so."""
-    return next_update(policy, subject, run) if policy else None
+    return next_update(policy, subject, run, asked().at) if policy else None
 
 
 @click.command("validate")
@@ -167,7 +167,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
         return _report_of_fleet(desk, folder, html, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         told = account(site, folder, remark)
-        due = next_update(site.record.policy, Upgrading(told.plan), told.run)
+        due = next_update(site.record.policy, Upgrading(told.plan), told.run, site.clock())
     left = _untold(desk, standing(desk.runs, folder))
     for line in left.lines:
         remark(line)
@@ -185,7 +185,7 @@ def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_jso
     with open_site(desk.record, desk.runs) as site:
         found = fleet_report(site, folder, remark)
         of, subject = found.account, Maintaining(found.account.mandate)
-        due = next_update(site.record.policy, subject, of.run)
+        due = next_update(site.record.policy, subject, of.run, site.clock())
     left = untold_of(desk, subject, of.events, works=of.holder is not None)
     for line in (*left.lines, *([due.line] if due else [])):
         remark(line)
