@@ -88,12 +88,12 @@ def tell_what_is_left(
     teller = Teller(site, subject, bench, again=True)
     teller.follow(journal, folder)
     run = fold(journal.events())
-    teller.remind(_reminders(site.runs, site.record, subject, run, site.clock()))
+    teller.remind(_reminders(site.runs, site.record, subject, run, now=site.clock()))
     teller.finish()
 
 
 def _reminders(
-    runs: Runs, record: Record, subject: Subject, run: Run, now: Epoch
+    runs: Runs, record: Record, subject: Subject, run: Run, *, now: Epoch
 ) -> tuple[Notification, ...]:
     """That an update is due, until another run was opened: whatever it is for, somebody is at it."""
     if runs.known()[-1].id != run.id:
@@ -130,7 +130,7 @@ def untold(
         return Untold(failed, ())
     told = (
         *Story(subject, record.policy).goes_on(events),
-        *_reminders(runs, record, subject, run, now),
+        *_reminders(runs, record, subject, run, now=now),
     )
     keys, due = {what.key for what in told}, Occasion.UPDATE_DUE.value
     failed = tuple(s for s in failed if s.key in keys or s.occasion != due)  # an older reminder is over
