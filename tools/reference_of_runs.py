@@ -39,6 +39,7 @@ def page_of_the_audit_trail() -> list[str]:
         "With a store that machines share it is there.",
         "It is append-only; each row is chained to the one before by SHA-256, and sealed if there is a key.",
         "A verb has two entries: one before it does anything, and one when it has ended.",
+        "The name of a state (`skylift checkpoint`) is an entry, too, and is kept nowhere else.",
         "`skylift verify` judges it.",
         "",
         "## An entry",

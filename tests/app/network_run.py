@@ -67,7 +67,7 @@ def run_of(
         resume(journal, asked)
     else:
         open_run(journal, RUN, cloud="whole", plan=digest_of_mandate(mandate), approved=(), asked=asked)
-    own = turns(turns_of(at.site, mandate, (RUN,)))
+    own = turns(turns_of(at.site.record, at.site.catalog, mandate, (RUN,)))
     live = LiveFleet(ports, own, labels=(RUN,), of=QUICK)
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)
@@ -75,7 +75,7 @@ def run_of(
     limits = FleetLimits(
         maintenance=replace(QUICK, failures=0),
         command=Seconds(60),
-        whole=whole_within(at.site),
+        whole=whole_within(at.site.record),
         idle=Seconds(60),
     )
     of = execution(journal, ports, own, conductor=conductor, cloud=live, limits=limits)

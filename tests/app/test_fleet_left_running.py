@@ -134,7 +134,7 @@ def test_what_pauses_automation_is_named_with_the_host_that_the_record_has_for_i
 def test_the_steps_that_may_be_named_are_those_that_run_a_command_on_their_host(
     at: SiteOf, purpose: Purpose
 ) -> None:
-    turns = turns_of(at.site, read_mandate(planned(at, purpose)), (RUN,))
+    turns = turns_of(at.site.record, at.site.catalog, read_mandate(planned(at, purpose)), (RUN,))
 
     for host, turn in turns.items():
         running = {step.id for step in turn.work if step.action.runs_on is not None}

@@ -109,7 +109,7 @@ def test_a_record_without_nova_closes_no_host(at: SiteOf) -> None:
 
     assert mandate is not None
     with pytest.raises(NoComputeService):
-        turns_of(site, mandate, (RUN,))
+        turns_of(site.record, site.catalog, mandate, (RUN,))
 
 
 def test_the_report_tells_moves_as_nova_has_them(at: SiteOf) -> None:

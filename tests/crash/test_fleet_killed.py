@@ -83,7 +83,7 @@ def run_of(at: SiteOf, mandate: Mandate, cloud: FakeCloud, journal: Journal, *, 
         resume(journal, asked)
     else:
         open_run(journal, RUN, cloud="whole", plan=digest_of_mandate(mandate), approved=(), asked=asked)
-    turns = turns_of(at.site, mandate, (RUN,))
+    turns = turns_of(at.site.record, at.site.catalog, mandate, (RUN,))
     live = LiveFleet(ports, turns, labels=(RUN,), of=BESIDE)
     events = journal.events()
     asked_for = asked_before(events, fold(events).opened_ms)

@@ -209,11 +209,11 @@ def test_a_dump_lies_whole_in_its_folder_with_its_checksum(
 
     assert ended.returncode == 0, ended.stdout
     folder, file = Path(backup.folder), Path(backup.file)
-    kept = [file, Path(f"{file}.sha256"), Path(f"{file}.tables")]
+    kept = [file, Path(backup.checksum), Path(f"{file}.tables")]
     assert seen_in(folder) == kept
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {f.stat().st_mode & 0o077 for f in folder.iterdir()} == {0}
-    check = ["sha256sum", "-c", f"{file.name}.sha256"]
+    check = ["sha256sum", "-c", backup.checksum.name]
     assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 0
     assert backups.newest(HOST, backup.folder, backup.database) == finish(backup)
 

@@ -39,6 +39,8 @@ FILES = re.compile(r"(?:X|FILE|PLAN|PATH|RECORD|.*\.(?:plan|yaml|json|toml|svg))
 LOOKED_AT = {"plan", "apply", "pause", "resume", "approve", "retry", "skip", "postpone", "abort"}
 """Verbs that ask for more than their options say; without a record they do nothing."""
 VERB = r"(?:--(?:cloud|store) \S+ )?[a-z][a-z-]+"
+TO_ITS_PIPE = r"(?:'[^']*'|\"[^\"]*\"|[^#|>&\n'\"])*"
+"""A command in a block ends where the shell goes on by itself."""
 TO_ITS_END = r"(?: (?:'[^']*'|\"[^\"]*\"|[^;,()`\n'\"])*)?"
 """A command in a sentence ends where that goes on."""
 
@@ -72,14 +74,21 @@ def written(node: ast.Constant | ast.JoinedStr) -> str:
 
 def of_page(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
+    yield from of_markdown(text)
+    if path.parent.name == "problems":
+        to_do = without_blocks(text).partition("## What to do")[2].partition("\n## ")[0]
+        yield from re.findall(rf"`skylift ({VERB})`", to_do)
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def of_markdown(text: str) -> Iterator[str]:
     blocks = re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL)
     for line in (line for block in blocks for line in block.splitlines()):
-        yield from re.findall(rf"^(?:\$ )?skylift ({VERB}[^#|>&\n]*)", line)
-    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    yield from re.findall(rf"`skylift ({VERB} [^`]+)`", prose)
-    if path.parent.name == "problems":
-        to_do = prose.partition("## What to do")[2].partition("\n## ")[0]
-        yield from re.findall(rf"`skylift ({VERB})`", to_do)
+        yield from re.findall(rf"^(?:\$ )?skylift ({VERB}{TO_ITS_PIPE})", line)
+    yield from re.findall(rf"`skylift ({VERB} [^`]+)`", without_blocks(text))
 
 
 def understood(told: str, folder: Path) -> str:

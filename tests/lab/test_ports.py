@@ -13,7 +13,7 @@ from skylift.drivers.mariadb import MariadbDatabase
 from skylift.drivers.ssh import Ssh
 from skylift.gate.lab.commands import poll
 from skylift.model.cloud import BackendState, UnitState
-from skylift.model.ids import HostName, ServiceName
+from skylift.model.ids import HostName, ServiceName, UnitName
 from skylift.model.record import Record, ServiceEntry
 from skylift.ports import Command, Ended, Ports
 
@@ -93,6 +93,42 @@ def test_a_backend_is_drained_stopped_started_and_used_again(ports: Ports, place
 
     ports.balancer.set_state(placement.pool, HOST, "ready")
     assert poll(lambda: states(ports, placement) == {BackendState.UP}, limit_s=LIMIT_S)
+
+
+DYING = UnitName("test-dying.service")
+_UNIT = f"""
+printf '%s\\n' '[Unit]' StartLimitIntervalSec=0 '[Service]' "ExecStart=/bin/sh -c '$1'" \\
+    Restart=on-failure RestartSec=0.3 >/run/systemd/system/{DYING}
+exec systemctl daemon-reload
+"""
+_NO_UNIT = f"systemctl stop {DYING}; rm -f /run/systemd/system/{DYING}; exec systemctl daemon-reload"
+
+
+@pytest.fixture
+def dying(ports: Ports) -> Iterator[Callable[[str], None]]:
+    """Starts a unit that runs some words of the shell, and again by itself when they have failed."""
+
+    def starts(words: str) -> None:
+        ports.hosts.ask(HOST, ["sh", "-c", f"systemctl stop {DYING}; {_UNIT}", "sh", words])
+        run(ports, ports.services.start_command(DYING))
+
+    yield starts
+    ports.hosts.ask(HOST, ["sh", "-c", _NO_UNIT])
+
+
+def test_the_last_words_of_a_unit_that_starts_again_are_there_at_any_moment(
+    ports: Ports, dying: Callable[[str], None]
+) -> None:
+    dying("echo of an earlier start; exit 1")
+    assert poll(lambda: ports.services.last_words(HOST, DYING) != "", limit_s=LIMIT_S)
+
+    dying("echo broken; exit 1")
+    assert poll(lambda: ports.services.last_words(HOST, DYING) == "broken", limit_s=LIMIT_S)
+    heard = {ports.services.last_words(HOST, DYING) for _ in range(20)}
+
+    dying("exit 1")
+    assert heard == {"broken"}
+    assert ports.services.last_words(HOST, DYING) == ""
 
 
 def test_a_balancer_that_is_out_of_reach_is_named_and_the_others_are_set(

@@ -151,7 +151,7 @@ def test_a_plan_for_both_network_hosts_has_a_turn_for_each(
 
     assert mandate is not None
     assert mandate.network_hosts == hosts
-    assert [step.id for step in turns_of(site, mandate, ("run",))[hosts[1]].work] == [
+    assert [step.id for step in turns_of(site.record, site.catalog, mandate, ("run",))[hosts[1]].work] == [
         "reboot@net2",
         "neutron-openvswitch-agent@net2",
         "neutron-l3-agent@net2",

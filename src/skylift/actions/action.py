@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from skylift.model.ids import HostName, Seconds
 from skylift.model.problem import Remedy
+from skylift.model.record import Record
 from skylift.ports import Ports
 
 
@@ -106,6 +107,15 @@ class Action(ABC):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """What an operator may do, beside a retry, if this is not done in time."""
+        return ()
+
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """The commands that do this by hand on the cloud of ``record``, as far as there are any to paste.
+
+        Whatever gives back what an earlier step took has some, unless that ends by itself: a recovery
+        procedure is made of them (row 157).
+        """
+        del record
         return ()
 
     @abstractmethod

@@ -11,6 +11,7 @@ from skylift.actions.job import observe_job
 from skylift.model.automation import AutomationEntry
 from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Remedy, Transient
+from skylift.model.record import Record
 from skylift.ports import Command, Ended, Ports
 
 _PAUSED, _GOES_ON = 0, 1
@@ -97,8 +98,17 @@ class GiveAutomationBack(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Do it by hand: a retry then sees it."""
-        by_hand = f"do it by hand: skylift ssh {self.entry.host} {shlex.join(self.entry.give_back)}"
+        by_hand = f"do it by hand: {self._command}"
         return (Remedy(Fix.REPAIR, by_hand), Remedy(Fix.RETRY, "after that: skylift retry"))
+
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """The operator's own command, as the record has it."""
+        del record
+        return (self._command,)
+
+    @property
+    def _command(self) -> str:
+        return f"skylift ssh {self.entry.host} {shlex.join(self.entry.give_back)}"
 
     def observe(self, ports: Ports) -> Progress:
         """Done if it goes on.

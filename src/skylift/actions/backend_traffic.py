@@ -8,6 +8,7 @@ from typing import ClassVar
 from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progress, Reversal, Undo
 from skylift.model.cloud import Backend, BackendState
 from skylift.model.ids import HostName, PoolName
+from skylift.model.record import Record
 from skylift.ports import Ports
 
 _OUT = {BackendState.DRAIN, BackendState.MAINT}
@@ -100,8 +101,19 @@ class UndrainBackend(Action):
     def advance(self, ports: Ports) -> None:
         ports.balancer.set_state(self.pool, self.server, "ready")
 
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """Every balancer is told: any of them may hold the VIP."""
+        balancers = record.hosts_in(record.balancer.role)
+        return tuple(use_again(record, host.name, self.pool, self.server) for host in balancers)
+
     def reversal(self) -> Reversal:
         return Undo(DrainBackend(self.pool, self.server))
+
+
+def use_again(record: Record, balancer: HostName, pool: PoolName, server: HostName) -> str:
+    """The command that lets one balancer use a backend again; harmless if it does."""
+    command = f"echo 'set server {pool}/{server} state ready' | socat - {record.balancer.socket}"
+    return f'skylift ssh {balancer} "{command}"'
 
 
 def _of(views: tuple[Backend, ...], pool: PoolName, server: HostName) -> tuple[Backend, ...]:

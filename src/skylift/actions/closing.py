@@ -12,6 +12,7 @@ from skylift.model.closing import closed_at, closed_for
 from skylift.model.cloud import UnitState
 from skylift.model.ids import Epoch, HostName, ServiceName, UnitName
 from skylift.model.problem import Fix, Remedy
+from skylift.model.record import Record
 from skylift.model.roster import Roster, RosterKind, ServiceReport
 from skylift.model.work import InHand
 from skylift.ports import Ports
@@ -93,6 +94,11 @@ class OpenService(Action):
         for roster, row in self._ours(ports):
             ports.intake.open(roster, row, labels=self.labels)
 
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """By the schedulers' own client."""
+        del record
+        return _opening(self.host, self.service, self.rosters)
+
     def reversal(self) -> Reversal:
         return NothingToUndo("a service that gets work is the usual state")
 
@@ -131,11 +137,8 @@ class AwaitIdle(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Wait on, or let it take work again."""
-        names = {(r.kind, n.row) for r in self.rosters for n in r.names if n.service == self.service}
         look = Remedy(Fix.REPAIR, "see what users have in hand, and end what is stuck: skylift inspect")
-        opened = (
-            _OPEN[kind].format(host=self.host, binary=binary) for kind, binary in sorted(names, key=str)
-        )
+        opened = _opening(self.host, self.service, self.rosters)
         told = (Remedy(Fix.ROLL_BACK, f"or let it get new work again meanwhile: {how}") for how in opened)
         return (look, *(told if self.labels else ()))
 
@@ -169,6 +172,12 @@ class AwaitIdle(Action):
         at = closed_at(row)
         before = None if row.enabled else Epoch(at + SETTLE_S) if at is not None else _NOBODY
         return ports.database.work_of(roster, row, promised_before=before)
+
+
+def _opening(host: HostName, service: ServiceName, rosters: tuple[Roster, ...]) -> tuple[str, ...]:
+    """The operator's own commands that open a service on a host."""
+    names = {(r.kind, n.row) for r in rosters for n in r.names if n.service == service}
+    return tuple(_OPEN[kind].format(host=host, binary=binary) for kind, binary in sorted(names, key=str))
 
 
 def _placed(

@@ -9,7 +9,10 @@ from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progres
 from skylift.model.ids import HostName
 from skylift.model.network_agent import AgentKind, NetworkAgent, agent_closed_at, agent_is_ours
 from skylift.model.problem import Fix, Remedy
+from skylift.model.record import Record
 from skylift.ports import Ports
+
+_OPEN = "openstack network agent set --enable AGENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,14 @@ class OpenAgents(Action):
         for agent in agents_of(ports, self.host):
             if agent_is_ours(agent, self.labels):
                 ports.network.open(agent, labels=self.labels)
+
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """Those whose description names Skylift, by their ids.
+
+        Source: python-openstackclient, network agent list and network agent set.
+        """
+        del record
+        return (f"openstack network agent list --host {self.host}", _OPEN)
 
     def reversal(self) -> Reversal:
         return NothingToUndo("an agent that carries what is assigned to it is the usual state")

@@ -10,6 +10,7 @@ from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progres
 from skylift.model.cloud import UnitState
 from skylift.model.ids import ComponentName, HostName, UnitName
 from skylift.model.problem import Fix, Refused, Remedy
+from skylift.model.record import Record
 from skylift.ports import Ended, Ports
 
 _DEAD = {UnitState.INACTIVE, UnitState.FAILED}
@@ -107,6 +108,11 @@ class StartService(Action):
     def advance(self, ports: Ports) -> None:
         """A job, so that an artifact that cannot run is started once and not in a loop."""
         ports.jobs.start(self.host, ports.services.start_command(self.unit))
+
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """It runs what its link points to then."""
+        del record
+        return (f"skylift ssh {self.host} systemctl start {self.unit}",)
 
     def reversal(self) -> Reversal:
         return Undo(StopService(self.host, self.unit, self.link))

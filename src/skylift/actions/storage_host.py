@@ -9,6 +9,7 @@ from skylift.actions.action import Action, Done, NothingToUndo, Pending, Progres
 from skylift.actions.host_turn import RebootHost
 from skylift.model.ids import HostName
 from skylift.model.problem import Fix, Remedy
+from skylift.model.record import Record
 from skylift.model.storage import StorageHost, against_stop, missing, not_anew, told_lacking
 from skylift.ports import Ended, NoJob, Ports
 
@@ -65,8 +66,17 @@ class LetOut(Action):
     @property
     def if_late(self) -> tuple[Remedy, ...]:
         """Do it by hand: a retry then sees it."""
-        by_hand = f"do it by hand: ceph osd unset-group noout {self.bucket}"
+        by_hand = f"do it by hand: {self._command}"
         return (Remedy(Fix.REPAIR, by_hand), Remedy(Fix.RETRY, "after that: skylift retry"))
+
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """By the cluster's own tool."""
+        del record
+        return (self._command,)
+
+    @property
+    def _command(self) -> str:
+        return f"ceph osd unset-group noout {self.bucket}"
 
     def observe(self, ports: Ports) -> Progress:
         kept = self.bucket in ports.storage.look().kept_in

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from skylift.actions.action import Action, Done, Pending, Progress, Reversal, Undo
 from skylift.model.ids import HostName, UnitName
+from skylift.model.record import Record
 from skylift.ports import Ports
 
 
@@ -30,6 +31,11 @@ class EnableUnit(Action):
 
     def advance(self, ports: Ports) -> None:
         ports.services.let_start_with_host(self.host, self.unit, wanted=True)
+
+    def by_hand(self, record: Record) -> tuple[str, ...]:
+        """It starts with its host from then on, and not before."""
+        del record
+        return (f"skylift ssh {self.host} systemctl enable {self.unit}",)
 
     def reversal(self) -> Reversal:
         return Undo(DisableUnit(self.host, self.unit))

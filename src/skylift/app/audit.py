@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from skylift.app.runs import Runs
-from skylift.app.wiring import asked, heads_of, open_audit
+from skylift.app.wiring import asked, audit_rows, heads_of, open_audit
 from skylift.engine.journal import Overtaken
 from skylift.engine.journal_problems import JournalDamaged
 from skylift.model.codec import Malformed, canonical, decode, encode
@@ -96,6 +96,20 @@ def read_deed(body: bytes) -> Deed:
         return decode(Deed, json.loads(body))
     except ValueError as error:
         raise Malformed(str(error)) from None
+
+
+def deeds_of(runs: Runs) -> tuple[Deed, ...]:
+    """All that the trail has, oldest first; whose seals it bears is for ``skylift verify``.
+
+    Raises:
+        AuditDamaged: it is not what was written.
+    """
+    if runs.store is None and not runs.audit.exists():
+        return ()
+    try:
+        return tuple(read_deed(row.body) for row in audit_rows(runs))
+    except (JournalDamaged, Malformed) as damaged:
+        raise AuditDamaged(_begin_anew(runs), str(damaged)) from None
 
 
 def last_heads(deeds: tuple[Deed, ...]) -> dict[RunId, Head]:

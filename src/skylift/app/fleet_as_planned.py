@@ -46,7 +46,7 @@ def fleet_as_planned(site: Site, run: RunId, mandate: Mandate, bench: Bench) -> 
     """
     none_open(site, digest_of_mandate(mandate), of_fleet=True, but=(run,))
     jobs_on(site, mandate.hosts).require_ended()
-    turns_of(site, mandate, (str(run),))
+    turns_of(site.record, site.catalog, mandate, (str(run),))
     stuck = dict(lost_network(site, [turn.host for turn in mandate.network], again=mandate.again))
     stuck |= lost_storage(site, mandate.storage)
     if stuck := stuck | changed_volumes(site, mandate.volumes):

@@ -274,7 +274,7 @@ def _execution(
     of = site.record.maintenance
     earlier = [f for f in site.runs.known() if f.id != folder.id]
     labels = (str(folder.id), *(f.id for f in earlier if _gives_back(f)))
-    turns = turns_of(site, mandate, labels)
+    turns = turns_of(site.record, site.catalog, mandate, labels)
     cloud = LiveFleet(site.ports, turns, labels=labels, of=of)
     fleet = _opened(site, cloud, bench)
     events = journal.events()
@@ -282,14 +282,14 @@ def _execution(
     pace = pace_of(of)
     # A host of the storage cluster waits twice for that: before its reboot, and after it.
     idle = site.record.policy.timeouts.idle if mandate.volumes else Seconds(0)
-    waits = 2 * whole_within(site) + idle
+    waits = 2 * whole_within(site.record) + idle
     pace = replace(pace, late=pace.late + -(-waits // mandate.policy.host_s))
     conductor = Conductor(fleet, mandate.policy, pace, asked)
     conductor.settling = settling_of(mandate, fleet, pace, events)
     limits = FleetLimits(
         maintenance=of,
         command=site.record.policy.timeouts.command,
-        whole=whole_within(site),
+        whole=whole_within(site.record),
         idle=idle,
         may_take=Windows(site.record.policy).may_take,
     )

@@ -6,7 +6,7 @@ somebody else's doing; and whoever resumed the open one later would drive a plan
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 from skylift.app.runs import RunFolder
@@ -43,14 +43,31 @@ def none_open(site: Site, plan: Digest, *, of_fleet: bool, but: Collection[RunId
     Raises:
         RunOpen: one is.
     """
-    for folder in site.runs.known():
-        if folder.id not in but and folder.of_fleet is of_fleet and (of_fleet or _changes_services(folder)):
-            for run in _read(folder):
-                same = run.plan == plan
-                if run.closed is None and (same or not is_scheduled(run, site.clock())):
-                    # Whoever asks holds the cloud: nobody drives it.
-                    how = INTERRUPTED if run.standing is Standing.RUNNING else run.standing.value
-                    raise RunOpen(run.id, how, same=same)
+    others = (f for f in site.runs.known() if f.id not in but and f.of_fleet is of_fleet)
+    for run in _open(others):
+        same = run.plan == plan
+        if same or not is_scheduled(run, site.clock()):
+            # Whoever asks holds the cloud: nobody drives it.
+            how = INTERRUPTED if run.standing is Standing.RUNNING else run.standing.value
+            raise RunOpen(run.id, how, same=same)
+
+
+def nothing_left_open(site: Site) -> None:
+    """See that no run at all is open but for what only stages artifacts, be it to begin later.
+
+    Raises:
+        RunOpen: one is.
+    """
+    for run in _open(site.runs.known()):
+        how = "scheduled" if is_scheduled(run, site.clock()) else run.standing.value
+        raise RunOpen(run.id, how, same=False)
+
+
+def _open(folders: Iterable[RunFolder]) -> Iterator[Run]:
+    """The runs among these that are neither closed nor for staging alone."""
+    for folder in folders:
+        if folder.of_fleet or _changes_services(folder):
+            yield from (run for run in _read(folder) if run.closed is None)
 
 
 def _changes_services(folder: RunFolder) -> bool:

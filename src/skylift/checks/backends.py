@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from skylift.actions.backend_traffic import use_again
 from skylift.checks.check import Check, Complaint, Question, blocks, listed, warns
 from skylift.model.cloud import Backend, BackendState
 from skylift.model.ids import HostName
@@ -53,8 +54,7 @@ def _one(question: Question, service: ServiceEntry, balancer: HostName) -> Itera
 def _ready(question: Question, view: Backend) -> str:
     if view.state is BackendState.DOWN:
         return f"find out why its health check fails: curl -si {_asked(question, view)}"
-    command = f"echo 'set server {view.pool}/{view.server} state ready' | socat - {_socket(question)}"
-    return f'use it again: skylift ssh {view.balancer} "{command}"'
+    return f"use it again: {use_again(question.record, view.balancer, view.pool, view.server)}"
 
 
 def _asked(question: Question, view: Backend) -> str:

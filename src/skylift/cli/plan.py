@@ -10,16 +10,19 @@ import click
 from skylift.app.account import standing
 from skylift.app.approvals import names_for, needs_approval
 from skylift.app.control import meant
+from skylift.app.fleet_recovery import recovery_of_hosts
 from skylift.app.mandates import read_approved
 from skylift.app.plan_seal import seal_plan, trusted
 from skylift.app.propose import Proposal, propose
 from skylift.app.propose_fleet import FleetProposal, propose_fleet, propose_maintenance
 from skylift.app.record_file import catalog_of
+from skylift.app.recovery import Recovery, recovery_of
 from skylift.app.site import Site
 from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
+from skylift.cli.recovery import write_beside
 from skylift.cli.views import findings as findings_view
 from skylift.cli.views import fleet as fleet_view
 from skylift.cli.views import plan as plan_view
@@ -111,16 +114,17 @@ def plan(
     then = Kind(afterwards) if afterwards else None
     if fleet_file is not None:
         asked = propose_fleet(fleet_file, named, frontier=frontier, afterwards=then)
-        text, sealed = canonical(asked.document), None
+        text, sealed, told = canonical(asked.document), None, None
     else:
         (purpose,) = [purpose for purpose, wanted in purposes.items() if wanted]
-        asked, text, sealed = _maintenance(desk, purpose, named, frontier=frontier, afterwards=then)
+        asked, text, sealed, told = _maintenance(desk, purpose, named, frontier=frontier, afterwards=then)
     return _fleet(
         asked,
         svg,
         output if partial or not asked.blocked else None,
         text=text,
         sealed=sealed,
+        recovery=told,
         as_json=as_json,
     )
 
@@ -132,7 +136,7 @@ def _upgrade(desk: Desk, goal: Upgrade, output: Path | None, *, as_json: bool) -
 def tell_proposal(
     desk: Desk, make: Callable[[Site], Proposal], output: Path | None, *, as_json: bool
 ) -> Exit:
-    """Show a plan below what speaks against it, and write it with a seal if nothing blocks it."""
+    """Show a plan below what speaks against it; if nothing blocks it, write it, its recovery and a seal."""
     with open_site(desk.record, desk.runs) as site:
         if output is not None:
             trusted(site.signer, site.record.signers)
@@ -157,6 +161,7 @@ def tell_proposal(
         if sealed is not None:
             seal_of(output).write_bytes(sealed)
             remark(f"wrote {seal_of(output)}: your seal on it, for {site.record.policy.plan_valid_h} h")
+        write_beside(output, recovery_of(proposal.plan, site.record, site.catalog))
         remark(f"wrote {output}; {_how_to_run(output, needed, names)}")
     return Exit.OK
 
@@ -180,8 +185,8 @@ def _sealed(site: Site, digest: Digest) -> bytes | None:
 
 def _maintenance(
     desk: Desk, purpose: Purpose, hosts: tuple[HostName, ...], *, frontier: bool, afterwards: Kind | None
-) -> tuple[FleetProposal, bytes, bytes | None]:
-    """The plan for the cloud as it is, its file, and the seal on that."""
+) -> tuple[FleetProposal, bytes, bytes | None, Callable[[], Recovery]]:
+    """The plan for the cloud as it is, its file, the seal on that, and what makes its recovery procedure."""
     with open_site(desk.record, desk.runs) as site:
         trusted(site.signer, site.record.signers)
         proposal = propose_maintenance(site, purpose, hosts, frontier=frontier, afterwards=afterwards)
@@ -189,7 +194,8 @@ def _maintenance(
         if mandate is None:
             raise AssertionError("what was planned for a cloud has a mandate")
         sealed = _sealed(site, digest_of_mandate(mandate))
-    return proposal, write_mandate(mandate), sealed
+    made = (mandate, site.record, site.catalog)
+    return proposal, write_mandate(mandate), sealed, lambda: recovery_of_hosts(*made)
 
 
 def _fleet(
@@ -199,6 +205,7 @@ def _fleet(
     *,
     text: bytes,
     sealed: bytes | None,
+    recovery: Callable[[], Recovery] | None,
     as_json: bool,
 ) -> Exit:
     answer(fleet_view.lines(proposal), fleet_view.document(proposal), as_json=as_json)
@@ -209,6 +216,8 @@ def _fleet(
         output.write_bytes(text)
         if sealed is not None:
             seal_of(output).write_bytes(sealed)
+        if recovery is not None:
+            write_beside(output, recovery())
         then = f"; run it with: skylift apply {output}" if proposal.mandate else ""
         remark(f"wrote {output}{then}")
     if proposal.blocked:

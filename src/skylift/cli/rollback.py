@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from skylift.app.checkpoints import checkpoint, propose_way_to, run_since
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback
+from skylift.app.record_file import catalog_of
 from skylift.app.site import Site
 from skylift.cli.desk import Desk, json_option, pass_desk
 from skylift.cli.exits import Exit
@@ -26,6 +28,7 @@ from skylift.model.ids import ComponentName
     metavar="NAME",
     help="Take back only this component; may be given again.",
 )
+@click.option("--to", "name", metavar="NAME", help="Instead of RUN: to the state that bears this name.")
 @click.option(
     "-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan file here."
 )
@@ -45,6 +48,7 @@ def rollback(
     run: str | None,
     *,
     components: tuple[str, ...],
+    name: str | None,
     output: Path | None,
     restore: bool,
     begins: bool,
@@ -60,6 +64,9 @@ def rollback(
     'skylift status' says how far each component can go back. What no step leads back any more is refused;
     with --restore it is stopped as a whole, and put back to the backup that the run made and rehearsed: the
     plan says what was written since and is lost, and 'skylift apply' asks for your consent to it.
+
+    With --to it is the run that lies between the cloud as it is and the state that 'skylift checkpoint' gave
+    NAME to. If that is more than one, you are told which to take back, in which order.
     """
     if begins and as_json:
         raise click.UsageError("--json goes with -o, and then with 'skylift apply': say no --apply")
@@ -67,12 +74,16 @@ def rollback(
         raise click.UsageError("--yes goes with --apply")
     if begins and not (yes or sys.stdin.isatty()):
         raise click.UsageError("--apply asks before it begins; without a terminal say --yes, too")
-    folder = desk.find(run)
-    wanted = tuple(map(ComponentName, components))
+    if name and (run or components):
+        raise click.UsageError("--to NAME takes back a run as a whole: say neither RUN nor --component")
+    wanted = checkpoint(desk.runs, name) if name else None
+    folder = run_since(desk.runs, catalog_of(desk.record), wanted) if wanted else desk.find(run)
     file = output or (Path(f"back-of-{folder.id}.plan") if begins else None)
 
     def propose(site: Site) -> Proposal:
-        return propose_rollback(site, folder, wanted, restore=restore)
+        if wanted is not None:
+            return propose_way_to(site, wanted, folder, restore=restore)
+        return propose_rollback(site, folder, tuple(map(ComponentName, components)), restore=restore)
 
     code = tell_proposal(desk, propose, file, as_json=as_json)
     if not begins or file is None or code is not Exit.OK:

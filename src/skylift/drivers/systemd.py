@@ -45,10 +45,18 @@ for each in $pid $children; do
 done | sort -u | sed 's/^ /mapped=/'
 """
 
-# A unit that has failed keeps the id of that start; lines of earlier ones have others.
+# A start that systemd repeats by itself has another id each time, and the newest may have said nothing yet:
+# all that follow the one that was asked for are looked at. What a process wrote just before it died may
+# still be on its way to the journal.
 _LAST_WORDS = r"""
-start=$(systemctl show -p InvocationID --value -- "$1")
-[ -z "$start" ] || journalctl --quiet --no-pager -o cat -n 20 "_SYSTEMD_INVOCATION_ID=$start"
+unit=$1
+set -- --quiet --no-pager -o cat
+again=$(systemctl show -p NRestarts --value -- "$unit")
+journalctl --sync 2>/dev/null || :
+starts=$(journalctl "$@" --output-fields=INVOCATION_ID _PID=1 "UNIT=$unit" | uniq | tail -n "$((${again:-0} + 1))")
+[ -n "$starts" ] || exit 0
+for start in $starts; do set -- "$@" "_SYSTEMD_INVOCATION_ID=$start"; done
+journalctl "$@" -n 20
 """
 
 _STOP = r"""

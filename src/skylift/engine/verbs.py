@@ -117,6 +117,11 @@ def commands(run: Run) -> tuple[Remedy, ...]:
     return tuple(_COMMANDS[verb] for verb in allowed(run, Kind.UPGRADE))
 
 
+def said_of(kind: Kind) -> tuple[Remedy, ...]:
+    """All that may ever be said to a run of this kind, each as a command to paste."""
+    return tuple(_COMMANDS[verb] for verb, rule in TABLE.items() if kind in rule.kinds)
+
+
 @contextmanager
 def said_to(kind: Kind) -> Iterator[None]:
     """Let a refusal, which is made by a journal alone, offer nothing that a run of this kind never takes."""

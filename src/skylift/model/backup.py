@@ -27,6 +27,11 @@ class Backup:
         """Where the dump is once it is whole, as ``ports.Backups.dump_command`` promises."""
         return self.folder / f"{self.database}-{self.label}.sql.zst"
 
+    @property
+    def checksum(self) -> PurePosixPath:
+        """Where what ``sha256sum -c`` reads of it lies."""
+        return self.folder / f"{self.file.name}.sha256"
+
     def __str__(self) -> str:
         return f"{self.host}:{self.file}"
 

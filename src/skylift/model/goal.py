@@ -83,10 +83,11 @@ class Restore(Rollback):
         return take_back(self.run, self.components, restore=True)
 
 
-def take_back(run: RunId, components: Iterable[ComponentName] = (), *, restore: bool = False) -> str:
-    """The command that plans to take back a run, or these components of it."""
-    named = "".join(f" --component {name}" for name in components)
-    return f"skylift rollback {run}{named}{' --restore' if restore else ''} -o back.plan"
+def take_back(run: RunId | None, components: Iterable[ComponentName] = (), *, restore: bool = False) -> str:
+    """The command that plans to take back a run, or the newest one, or these components of it."""
+    words = [*([run] if run else []), *(f"--component {name}" for name in components)]
+    told = " ".join(["skylift rollback", *words, *(["--restore"] if restore else [])])
+    return f"{told} -o back.plan"
 
 
 Goal = Upgrade | Rollback | Restore

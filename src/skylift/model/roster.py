@@ -83,8 +83,7 @@ class ServiceReport:
 
     def is_from(self, host: HostName) -> bool:
         """Whether ``host`` wrote it: by its name, with or without a domain and a backend."""
-        name = self.host.partition("@")[0].partition("#")[0]
-        return name == host or name.partition(".")[0] == host.partition(".")[0]
+        return is_name_of(self.host, host)
 
     def silent_for(self, now: Epoch, longer_than: int) -> bool:
         """Whether it did not report within the last ``longer_than`` seconds before ``now``."""
@@ -150,3 +149,9 @@ def _stale(
             yield Stale(report, "the record does not place it there")
         elif report.silent_for(now, hours * _HOUR_S):
             yield Stale(report, f"it did not report for more than {hours} h")
+
+
+def is_name_of(row: str, host: HostName) -> bool:
+    """Whether a row of this name is of ``host``: it may have a domain and a backend, such as ``ctl1@lvm``."""
+    name = row.partition("@")[0].partition("#")[0]
+    return name == host or name.partition(".")[0] == host.partition(".")[0]
