@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skylift.app.inspect import observe_cloud
 from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
-from skylift.app.taken_back import TakenBack, taken_back
+from skylift.app.taken_back import TakenBack, given_back, taken_back
 from skylift.app.validate import Validation, not_yet, validate
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
@@ -43,7 +43,10 @@ def standing(runs: Runs, folder: RunFolder) -> Standing:
         events = journal.events()
     holder = worker_on(runs)
     own = holder if holder is not None and holder.run == folder.id else None
-    return Standing(plan, fold(events), own, events, taken_back(runs, folder.id))
+    run, back = fold(events), taken_back(runs, folder.id)
+    if back is not None:
+        back = replace(back, given_back=given_back(runs, plan, run))
+    return Standing(plan, run, own, events, back)
 
 
 def judge(site: Site, goal: Goal) -> Validation:

@@ -18,6 +18,7 @@ from skylift.model.codec import encode
 from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId
 from skylift.model.problem import Problem
+from skylift.model.record import Record
 from skylift.model.release import Release
 
 
@@ -41,6 +42,14 @@ class Desk:
         from skylift.app.wiring import runs_of  # noqa: PLC0415 - a plan is looked at without SSH
 
         return runs_of(self.record, self.store)
+
+    @property
+    def as_recorded(self) -> Record | None:
+        """The record, if it can be read: where a run stands is told without it, too."""
+        try:
+            return load_record(self.record)
+        except Problem:
+            return None
 
     @property
     def bugs(self) -> Path:

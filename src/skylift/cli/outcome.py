@@ -15,7 +15,7 @@ from skylift.app.fleet_account import fleet_account
 from skylift.app.fleet_report import fleet_report
 from skylift.app.fleet_subject import Maintaining
 from skylift.app.notify import Untold
-from skylift.app.record_file import catalog_of, load_record
+from skylift.app.record_file import catalog_of
 from skylift.app.runs import RunFolder
 from skylift.app.schedule import has_begun
 from skylift.app.subject import Subject, Upgrading
@@ -37,7 +37,6 @@ from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import milliseconds
 from skylift.model.goal import Upgrade
-from skylift.model.problem import Problem
 from skylift.model.record import Policy
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
@@ -57,7 +56,8 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     if folder.of_fleet:
         return _status_of_fleet(desk, folder, as_json=as_json)
     seen = standing(desk.runs, folder)
-    told, ways_back, policy = _untold(desk, seen), _windows(desk, seen.plan, seen.run), _policy(desk)
+    told, ways_back, record = _untold(desk, seen), _windows(desk, seen.plan, seen.run), desk.as_recorded
+    policy = record.policy if record else None
     due = _due(policy, Upgrading(seen.plan), seen.run)
     lines = [
         *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
@@ -75,8 +75,8 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 
 def _status_of_fleet(desk: Desk, folder: RunFolder, *, as_json: bool) -> Exit:
-    found = fleet_account(desk.runs, folder)
-    subject, policy = Maintaining(found.mandate), _policy(desk)
+    found = fleet_account(desk.runs, folder, desk.as_recorded)
+    subject, policy = Maintaining(found.mandate), found.record.policy if found.record else None
     told = untold_of(desk, subject, found.events, works=found.holder is not None)
     due = _due(policy, subject, found.run)
     more = [*_begins(policy, subject, found.run), *([f"  {due.line}"] if due else [])]
@@ -116,14 +116,7 @@ def _begins(policy: Policy | None, subject: Subject, run: Run) -> list[str]:
 
 def _due(policy: Policy | None, subject: Subject, run: Run) -> NextUpdate | None:
     """When the next update is due, if the record can be read and says so."""
-    return next_update(policy, subject, run) if policy else None
-
-
-def _policy(desk: Desk) -> Policy | None:
-    try:
-        return load_record(desk.record).policy
-    except Problem:
-        return None
+    return next_update(policy, subject, run, asked().at) if policy else None
 
 
 @click.command("validate")
@@ -178,7 +171,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
         return _report_of_fleet(desk, folder, html, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         told = account(site, folder, remark)
-        due = next_update(site.record.policy, Upgrading(told.plan), told.run)
+        due = next_update(site.record.policy, Upgrading(told.plan), told.run, site.clock())
     left = _untold(desk, standing(desk.runs, folder))
     for line in left.lines:
         remark(line)
@@ -205,7 +198,7 @@ def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_jso
     with open_site(desk.record, desk.runs) as site:
         found = fleet_report(site, folder, remark)
         of, subject = found.account, Maintaining(found.account.mandate)
-        due = next_update(site.record.policy, subject, of.run)
+        due = next_update(site.record.policy, subject, of.run, site.clock())
     left = untold_of(desk, subject, of.events, works=of.holder is not None)
     for line in (*left.lines, *([due.line] if due else [])):
         remark(line)

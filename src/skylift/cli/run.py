@@ -182,7 +182,7 @@ def _apply_mandate(
 
 
 def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = STANDS) -> Exit:
-    found = fleet_account(desk.runs, desk.find(run.id))
+    found = fleet_account(desk.runs, desk.find(run.id), desk.as_recorded)
     answer(desk.told(fleet_run_view.lines(found)), fleet_run_view.document(found), as_json=as_json)
     return Exit.OK if found.holder else exits[found.run.standing]
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Outcome, milliseconds
-from skylift.engine.loans import Loan, loans_of, relied_on
+from skylift.engine.loans import Loan, Ways, loans_of, relied_on
 from skylift.model.ids import Epoch, HostName, StepId
 from skylift.planning.plan import Plan, Stage, Step
 
@@ -49,6 +49,8 @@ class Order:
     """How long what a step takes is gone at most, by the estimates; of those that take."""
     size: int = 0
     """Of how many steps the plan is."""
+    following: Ways = field(default_factory=dict)
+    """What waits directly for each step."""
 
     @classmethod
     def of(cls, plan: Plan) -> Order:
@@ -64,7 +66,7 @@ class Order:
         on = relied_on(plan.steps, before, loans)
         high = {step.id: step.estimate.high for step in plan.steps} if loans else {}
         lasts = {loan.taken_by: high[loan.taken_by] + sum(high[s] for s in loan.way) for loan in loans}
-        return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps))
+        return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps), following)
 
     def ready(self, run: Run) -> tuple[Step, ...]:
         """The steps that may start by their predecessors, in the plan's order.
