@@ -129,7 +129,9 @@ def page_of_run_control() -> list[str]:
         "closed, and a run is not taken back.",
         "",
         "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
-        "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
+        "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed,",
+        "nor one that leads back what another step has yet to take: put that one aside. One that failed",
+        "can be, and the rest goes on: what it was to give back stays taken, and `skylift status` tells both.",
         "`abort --leave` closes a run whatever it holds, and whatever runs on its hosts; so there is no",
         "state without a way out.",
     ]

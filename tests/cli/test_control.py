@@ -147,6 +147,33 @@ def test_what_is_refused_says_so_in_json_with_remedies_and_changes_nothing(
     assert terminal.run == before
 
 
+@pytest.mark.parametrize("step", ["keystone:undrain@ctl1", "keystone:switch@ctl1"])
+def test_what_leads_to_giving_back_is_put_aside_only_with_what_takes(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    """Else that is taken all the same, and the run comes to rest with a backend out."""
+    assert terminal.types("postpone", step, "--reason", "later") == Exit.BLOCKED
+
+    told = capsys.readouterr().err
+    assert f"cannot postpone {step}: keystone:drain@ctl1 has yet to take what it leads back" in told
+    assert "skylift postpone keystone:drain@ctl1 --reason WHY" in told
+    assert terminal.types("postpone", GUARD, "--reason", "later") == Exit.OK
+    assert terminal.types("postpone", step, "--reason", "later") == Exit.BLOCKED, "or retry would strand it"
+
+
+def test_a_failure_that_was_put_aside_is_still_told(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.types("postpone", FIRST, "--reason", "tomorrow")
+    capsys.readouterr()
+
+    terminal.types("status")
+
+    told = capsys.readouterr().out
+    assert f"{FIRST} is postponed, by " in told
+    assert "witness.hurt: it is not as it was made" in told
+
+
 def test_a_postponed_step_is_named_when_nothing_else_is_left(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:

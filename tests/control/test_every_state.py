@@ -245,6 +245,7 @@ def test_a_word_is_taken_exactly_where_the_table_says_so(which: str) -> None:
                 fits = fits and not (verb is Verb.SKIP and order.guards(step))
                 owed = {loan.given_back_by for loan in order.taken(run)}
                 fits = fits and not (verb is Verb.POSTPONE and at is None and step in owed)
+                fits = fits and not (verb is Verb.POSTPONE and order.yet_to_take(run, step))
             if verb is Verb.RETRY and step is None:
                 fits = fits and bool(run.within(Phase.FAILED))
             taken, refused = taken + fits, refused + (not fits)

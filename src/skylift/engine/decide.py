@@ -133,6 +133,22 @@ class Order:
         """What was taken, or perhaps in part, and is not given back yet."""
         return tuple(loan for loan in self.loans if loan.is_taken(run))
 
+    def yet_to_take(self, run: Run, step: StepId) -> tuple[StepId, ...]:
+        """What has not begun to take what ``step``, which has not begun either, leads back.
+
+        Not what itself leads back something else of that: who puts the first aside has put aside all.
+        """
+
+        def begun(which: StepId) -> bool:
+            at = run.steps.get(which)
+            return at is not None and at.begun
+
+        if begun(step):
+            return ()
+        ahead = [loan for loan in self.loans if step in loan.way and not begun(loan.taken_by)]
+        within = frozenset[StepId]().union(*(loan.way for loan in ahead))
+        return tuple(loan.taken_by for loan in ahead if loan.taken_by not in within)
+
     def kept(self, run: Run) -> tuple[Loan, ...]:
         """What is taken and does not end by itself."""
         return tuple(loan for loan in self.taken(run) if loan.hold_s is None)

@@ -227,11 +227,23 @@ def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reas
     """Put ``step`` aside with all that depends on it, until a retry takes it back.
 
     Raises:
-        StepRefuses: it runs, is done, or is to give back what the run has taken.
+        StepRefuses: it runs, is done, is to give back what the run has taken, or leads back what another step
+            has yet to take: that would be taken all the same, and kept.
         RunRefuses: the run is closed or given up.
     """
 
     def put_aside(run: Run) -> Event:
+        if takers := order.yet_to_take(run, step):
+            why = f"{', '.join(takers)} has yet to take what it leads back"
+            ways = (
+                Remedy(
+                    Fix.ACCEPT,
+                    f"put that aside, with all that depends on it: skylift postpone {taker} --reason WHY",
+                )
+                for taker in takers
+                if taker not in run.steps
+            )
+            raise StepRefuses(Verb.POSTPONE.value, step, why, *ways, rests=rests(run))
         # One that has failed gives back nothing any more, whatever is said of it.
         if step not in run.steps and any(loan.given_back_by == step for loan in order.taken(run)):
             why = "it gives back what the run has taken"

@@ -207,6 +207,8 @@ def _asides(plan: Plan, run: Run) -> Iterator[str]:
             yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
             if at.aside.costs:
                 yield f"    {at.aside.costs}"
+            if at.problem is not None and at.phase is Phase.POSTPONED:
+                yield from _reported(run, Kind.of(plan), at.problem)
 
 
 def _given_up(plan: Plan, run: Run) -> Iterator[str]:
