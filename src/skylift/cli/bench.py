@@ -35,7 +35,10 @@ def bench_of() -> Iterator[Bench]:
         def show(run: Run, left: Mapping[StepId, str]) -> None:
             nonlocal shown
             for line in run_view.changes(plan, shown, run):
-                console.print(Text(line), soft_wrap=True)
+                if panel is None:
+                    remark(line)
+                else:
+                    console.print(Text(line), soft_wrap=True)
             shown = run
             if panel is not None:
                 panel.update(_panel(plan, run, left, asked=interrupts.asked()), refresh=True)

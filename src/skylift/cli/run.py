@@ -303,7 +303,7 @@ def _approves(site: Site, plan: Plan, named: tuple[StepId, ...]) -> Approval:
     if not needed or untyped or not sys.stdin.isatty():
         return Approval.NONE
     for line in plan_view.lines(plan):
-        click.echo(line, err=True)
+        remark(line)
     yes = click.confirm(f"approve {', '.join(needed)}", err=True)
     return Approval.ALL if yes else Approval.NONE
 
