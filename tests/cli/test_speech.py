@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,3 +64,32 @@ def test_whoever_drives_a_run_goes_on_when_nobody_hears_its_remarks() -> None:
         )
 
     assert (ended.returncode, ended.stdout) == (0, "driven to its end\n")
+
+
+CUT_SHORT = """
+import signal
+from skylift.cli.bench import bench_of
+with bench_of() as bench:
+    signal.raise_signal(signal.SIGINT)
+    assert bench.asked_to_stop()
+    signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_second_interrupt_says_what_goes_on_and_how_before_it_ends_all_at_once() -> None:
+    ended = subprocess.run([sys.executable, "-c", CUT_SHORT], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == -signal.SIGINT
+    assert "what runs on hosts goes on to its end, and the run with: skylift resume" in ended.stderr
+    assert "\x1b" not in ended.stderr, "no terminal, no cursor"
+
+
+def test_on_a_terminal_it_shows_the_cursor_again() -> None:
+    screen, terminal = pty.openpty()
+    ended = subprocess.run([sys.executable, "-c", CUT_SHORT], stderr=terminal, check=False)
+    os.close(terminal)
+
+    shown = os.read(screen, 65536)
+    os.close(screen)
+    assert ended.returncode == -signal.SIGINT
+    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l") > -1
