@@ -212,7 +212,7 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
         f"longest gap {api.gap.length_ms / 1000:.2f} s, "
-        f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
+        f"p99 {api.during.p99} after {api.baseline.p99}"
     )
     waits_ms = _waits_s(plan, api.api) * 1000
     limit = f"no gap above {api.gap_allowed_ms(waits_ms) / 1000:.2f} s"
