@@ -219,9 +219,9 @@ def _why_postponed(plan: Plan, run: Run, step: StepId, at: StepRun) -> Iterator[
         yield f"    {at.problem.code}: {at.problem.sentence}"
         # Which word takes it back is told below: those of its remedies are about steps that failed.
         yield from (f"      {remedy}" for remedy in at.problem.remedies if tells_no_word(remedy))
-    kept_back = [take for take, why in Order.of(plan).kept_back(run).items() if step in why]
+    kept_back = ", ".join(take for take, why in Order.of(plan).kept_back(run).items() if step in why)
     if kept_back:
-        yield f"    until then nothing could give back what these take, so they wait, too: {', '.join(kept_back)}"
+        yield f"    until then nothing could give back what these take, so they wait, too: {kept_back}"
 
 
 def _given_up(plan: Plan, run: Run) -> Iterator[str]:
