@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Outcome, milliseconds
-from skylift.engine.loans import Loan, Ways, loans_of, relied_on
+from skylift.engine.loans import Loan, Ways, has_begun, kept_back, loans_of, relied_on
 from skylift.model.ids import Epoch, HostName, StepId
 from skylift.planning.plan import Plan, Stage, Step
 
@@ -77,7 +77,8 @@ class Order:
         """The steps that may start by their predecessors, in the plan's order.
 
         What has lapsed is among them, if more than its giving back comes after it; and while it is taken
-        again it is not given back, for whatever takes it would go on taking.
+        again it is not given back, for whatever takes it would go on taking. Nothing is taken that would
+        then wait for an operator to be given back.
         """
         waiting, again, passed = run.within(Phase.WAITING), self.seen_before(run), run.passed
         free = {
@@ -92,6 +93,7 @@ class Order:
             free = (free - barred) | ({loan.taken_by} if goes_on else set())
         running = run.within(Phase.RUNNING)
         free -= {loan.given_back_by for loan in self.loans if loan.taken_by in running}
+        free -= kept_back(self.loans, run).keys()
         return tuple(s for s in self.steps if s.id in free)
 
     def seen_before(self, run: Run) -> frozenset[StepId]:
@@ -137,22 +139,6 @@ class Order:
     def taken(self, run: Run) -> tuple[Loan, ...]:
         """What was taken, or perhaps in part, and is not given back yet."""
         return tuple(loan for loan in self.loans if loan.is_taken(run))
-
-    def yet_to_take(self, run: Run, step: StepId) -> tuple[StepId, ...]:
-        """What has not begun to take what ``step``, which has not begun either, leads back.
-
-        Not what itself leads back something else of that: who puts the first aside has put aside all.
-        """
-
-        def begun(which: StepId) -> bool:
-            at = run.steps.get(which)
-            return at is not None and at.begun
-
-        if begun(step):
-            return ()
-        ahead = [loan for loan in self.loans if step in loan.way and not begun(loan.taken_by)]
-        within = frozenset[StepId]().union(*(loan.way for loan in ahead))
-        return tuple(loan.taken_by for loan in ahead if loan.taken_by not in within)
 
     def kept(self, run: Run) -> tuple[Loan, ...]:
         """What is taken and does not end by itself."""
@@ -201,7 +187,7 @@ class Decision:
 
 def is_ahead(order: Order, look: StepId, run: Run) -> bool:
     """Whether nothing has begun that waits for this look."""
-    return not any(step in run.steps and run.steps[step].begun for step in order.looks[look])
+    return not any(has_begun(run, step) for step in order.looks[look])
 
 
 def outlives(run: Run, step: StepId) -> bool:

@@ -12,10 +12,10 @@ from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.left_running import outlasting
-from skylift.engine.loans import Loan
+from skylift.engine.loans import Loan, kept_back
 from skylift.engine.operate import taken_back_by
 from skylift.engine.problems import Holder, naming
-from skylift.engine.verbs import Kind, Verb, allowed, can_follow, what_runs
+from skylift.engine.verbs import Kind, Verb, allowed, can_follow, tells_no_word, what_runs
 from skylift.model.codec import encode
 from skylift.model.ids import ComponentName, HostName, StepId
 from skylift.planning.plan import Plan
@@ -207,8 +207,19 @@ def _asides(plan: Plan, run: Run) -> Iterator[str]:
             yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
             if at.aside.costs:
                 yield f"    {at.aside.costs}"
-            if at.problem is not None and at.phase is Phase.POSTPONED:
-                yield from _reported(run, Kind.of(plan), at.problem)
+            if at.phase is Phase.POSTPONED:
+                yield from _why_postponed(plan, run, step.id, at)
+
+
+def _why_postponed(plan: Plan, run: Run, step: StepId, at: StepRun) -> Iterator[str]:
+    """Why it failed, for it is still to be done; and what does not begin, for it could not be given back."""
+    if at.problem is not None:
+        yield f"    {at.problem.code}: {at.problem.sentence}"
+        # Which word takes it back is told below: those of its remedies are about steps that failed.
+        yield from (f"      {remedy}" for remedy in at.problem.remedies if tells_no_word(remedy))
+    waiting = ", ".join(take for take, why in kept_back(Order.of(plan).loans, run).items() if step in why)
+    if waiting:
+        yield f"    until then nothing could give back what these take, so they wait, too: {waiting}"
 
 
 def _given_up(plan: Plan, run: Run) -> Iterator[str]:
