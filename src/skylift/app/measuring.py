@@ -14,7 +14,7 @@ from skylift.app.site import Site
 from skylift.engine.drive import Guard
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
-from skylift.model.ids import HostName
+from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Refused, Transient, Uncertain
 from skylift.model.record import LossBudget
 
@@ -103,7 +103,7 @@ def _stop(site: Site, label: str, bench: Bench) -> None:
 
 def _let_pass(site: Site, bench: Bench) -> None:
     baseline = site.record.policy.baseline
-    until = site.clock() + baseline
+    until = Epoch(site.clock() + baseline)
     bench.remark(
         f"measuring for {baseline} s, until {clock_of(until)}, what users get before anything changes"
     )
