@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from skylift.actions.parking import ParkPool
-from skylift.app.validate import Issue, Outcome, Validation, not_yet
+from skylift.app.validate import Issue, Outcome, Validation, of_run
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, RunWarned, StepDone, StepFailed, StepStarted
 from skylift.model.availability import ApiAvailability, Availability, Span, availability
@@ -133,8 +133,6 @@ def report(
     changed_from = min(changed, default=None)
     seen = availability(kept, [_span(attempt) for attempt in attempts], changed_from=changed_from)
     run = fold(events)
-    if validation is not None and run.closed is None:
-        validation = not_yet(validation, plan.goal, run.standing.value)
     return Report(
         run=run,
         plan=plan,
@@ -143,7 +141,7 @@ def report(
         impacts=tuple(_impact(plan, api) for api in seen.apis),
         troubles=_troubles(events),
         witnesses=witnesses,
-        validation=validation,
+        validation=of_run(validation, plan.goal, run) if validation else None,
         samples=kept,
         changed_from=changed_from,
     )
@@ -212,7 +210,7 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
         f"longest gap {api.gap.length_ms / 1000:.2f} s, "
-        f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
+        f"p99 {api.during.p99} after {api.baseline.p99}"
     )
     waits_ms = _waits_s(plan, api.api) * 1000
     limit = f"no gap above {api.gap_allowed_ms(waits_ms) / 1000:.2f} s"
