@@ -121,6 +121,21 @@ def test_what_verify_cannot_read_is_not_said_to_be_edited(
     assert "DOES NOT HOLD" not in words
 
 
+@pytest.mark.usefixtures("desk")
+def test_a_way_back_that_finds_no_place_for_its_plan_says_how_to_name_one(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(disk)
+    make_read_only(disk)
+
+    code, told = says(disk, capsys, "rollback", "--apply", "--yes")
+    monkeypatch.undo()
+
+    assert code == Exit.BLOCKED
+    assert f"output.unwritable: cannot write back-of-{RUN}.plan: its disk is mounted read-only" in told
+    assert "-o" in told
+
+
 def test_a_folder_that_a_full_disk_made_by_half_is_kept_out_of_version_control_later(disk: Path) -> None:
     runs = Runs.beside(disk / "cloud.yaml")
     runs.make_home()
