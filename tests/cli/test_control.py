@@ -20,6 +20,7 @@ from skylift.engine.journal import (
     RunPaused,
     StepDone,
     StepFailed,
+    StepRetried,
     StepSkipped,
     StepStarted,
     Why,
@@ -189,6 +190,43 @@ def test_a_postponed_step_is_named_when_nothing_else_is_left(
     assert told["steps"][FIRST]["phase"] == "postponed"
     assert told["steps"][FIRST]["aside"]["reason"] == "ctl1 waits for a disk"
     assert told["allowed"] == ["pause", "resume", "approve", "retry", "skip", "postpone", "abort"]
+
+
+def test_after_a_pause_of_a_run_at_rest_nobody_is_told_to_resume_what_does_nothing(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = [step.id for step in PLAN.steps if step.id != FIRST]
+    terminal.has_seen(*(event for step in every for event in (StepStarted(step, 1, 3), StepDone(step, 1, 4))))
+    terminal.types("postpone", FIRST, "--reason", "not tonight")
+    capsys.readouterr()
+
+    terminal.types("pause")
+
+    told = capsys.readouterr().out
+    assert told.endswith(f"  next: nothing is left but what was postponed: skylift retry {FIRST}\n")
+
+
+def test_a_paused_run_that_waits_for_an_approval_says_so(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = PLAN.no_returns
+    every = [step.id for step in PLAN.steps if step.id not in {FIRST, *PLAN.no_returns, *after(first)}]
+    terminal.has_seen(
+        StepRetried(FIRST, 2, "rey@console", 3), StepStarted(FIRST, 2, 4), StepDone(FIRST, 2, 5)
+    )
+    terminal.has_seen(*(event for step in every for event in (StepStarted(step, 1, 3), StepDone(step, 1, 4))))
+
+    terminal.types("pause")
+
+    told = capsys.readouterr().out
+    assert f"skylift approve converge --no-return {first}" in told
+    assert told.endswith("  next: approve it, then: skylift resume\n")
+
+
+def after(step: StepId) -> set[StepId]:
+    """All that waits for it, over however many steps."""
+    later = {edge.after for edge in PLAN.edges if edge.before == step}
+    return later.union(*map(after, later)) if later else later
 
 
 def test_what_a_postponed_step_was_to_give_back_is_not_taken_and_status_says_so(
