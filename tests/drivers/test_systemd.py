@@ -152,11 +152,11 @@ UNWRITTEN = """\
 """
 """What it logged there at each of the levels, shortened."""
 UNSAVED = """\
-2026-11-28 12:40:01.100 77 ERROR nova   File "/opt/pymysql/err.py", line 143, in raise_mysql_exception
-2026-11-28 12:40:01.100 77 ERROR nova     raise errorclass(errno, errval)
-2026-11-28 12:40:01.100 77 ERROR nova sqlalchemy.exc.OperationalError: (2003, 'no MySQL server')
-2026-11-28 12:40:01.100 77 ERROR nova (Background on this error at: https://sqlalche.me/e/14/e3q8)
-2026-11-28 12:40:01.100 77 ERROR nova
+2026-11-28 12:40:01.1 77 ERROR nova   File "/opt/pymysql/err.py", line 143, in raise_mysql_exception
+2026-11-28 12:40:01.1 77 ERROR nova     raise errorclass(errno, errval)
+2026-11-28 12:40:01.1 77 ERROR nova sqlalchemy.exc.OperationalError: (2003, 'no MySQL server')
+2026-11-28 12:40:01.1 77 ERROR nova (Background on this error at: https://sqlalche.me/e/14/e3q8)
+2026-11-28 12:40:01.1 77 ERROR nova
 2026-11-28 12:40:01.200 77 INFO nova [-] state went to ERROR
 """
 """A traceback as oslo.log writes it, whose first lines are too far above."""
@@ -173,7 +173,7 @@ UNSAVED = """\
         (UNWRITTEN, "2026-11-28 12:38:19.218 9887 ERROR glance OSError: write error"),
         (
             UNSAVED,
-            "2026-11-28 12:40:01.100 77 ERROR nova sqlalchemy.exc.OperationalError: (2003, 'no MySQL server')",
+            "2026-11-28 12:40:01.1 77 ERROR nova sqlalchemy.exc.OperationalError: (2003, 'no MySQL server')",
         ),
     ],
 )
