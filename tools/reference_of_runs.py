@@ -129,7 +129,11 @@ def page_of_run_control() -> list[str]:
         "closed, and a run is not taken back.",
         "",
         "A step that takes something from users or gives it back (a backend out of its pool, a stopped",
-        "service) cannot be skipped, and one that has yet to give back what is taken cannot be postponed.",
+        "service) cannot be skipped. One that has yet to give back what is taken cannot be postponed,",
+        "either; once it has failed it can, so that it does not hold up the rest: `skylift status` goes on",
+        "telling what is taken and why it failed. While a step is postponed, nothing begins to be taken",
+        "that would wait for it to be given back.",
+        "",
         "`abort --leave` closes a run whatever it holds, and whatever runs on its hosts; so there is no",
         "state without a way out.",
     ]

@@ -13,10 +13,11 @@ from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.journal import Reported, StepFailed, StepSkipped, StepStarted
+from skylift.engine.journal import Event, Reported, StepDone, StepFailed, StepSkipped, StepStarted
 from skylift.engine.operate import Asked, open_run, retry
 from skylift.engine.problems import StepRefuses
-from skylift.model.ids import Digest, Epoch, RunId
+from skylift.model.ids import Digest, Epoch, RunId, StepId
+from skylift.model.problem import Fix, Remedy
 from skylift.planning.staging import plan_staging
 from skylift.planning.text import digest_of, write_plan
 from skylift.testing.plans import planned
@@ -24,7 +25,7 @@ from skylift.testing.samples import R2024_1, artifact_name, sample_record
 
 PLAN = planned(sample_record())
 FIRST = PLAN.steps[0].id
-GUARD = "keystone:drain@ctl1"
+GUARD, UNDRAIN = StepId("keystone:drain@ctl1"), StepId("keystone:undrain@ctl1")
 
 
 class Terminal:
@@ -40,6 +41,11 @@ class Terminal:
             journal.append(StepStarted(FIRST, 1, 1), after=1)
             problem = Reported("witness.hurt", "it is not as it was made", ())
             journal.append(StepFailed(FIRST, 1, problem, ended=True, at_ms=2), after=2)
+
+    def has_seen(self, *events: Event) -> None:
+        with open_journal(self.folder) as journal:
+            for event in events:
+                journal.append(event, after=len(journal.events()))
 
     def types(self, *words: str) -> int:
         return call(["--cloud", str(self.record), *words])
@@ -156,6 +162,51 @@ def test_a_postponed_step_is_named_when_nothing_else_is_left(
     assert told["steps"][FIRST]["phase"] == "postponed"
     assert told["steps"][FIRST]["aside"]["reason"] == "ctl1 waits for a disk"
     assert told["allowed"] == ["pause", "resume", "approve", "retry", "skip", "postpone", "abort"]
+
+
+def test_what_a_postponed_step_was_to_give_back_is_not_taken_and_status_says_so(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert terminal.types("postpone", UNDRAIN, "--reason", "ctl1 waits for a disk") == Exit.OK
+
+    told = capsys.readouterr().out
+    assert f"  {UNDRAIN} is postponed, by " in told
+    assert f"until then nothing could give back what these take, so they wait, too: {GUARD}" in told
+
+
+def test_a_failed_giving_back_that_is_put_aside_is_told_as_taken_and_why_it_failed(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that it holds up no others, and is not forgotten either."""
+    remedies = (Remedy(Fix.REPAIR, "start haproxy on ctl1"), Remedy(Fix.RETRY, "then: skylift retry"))
+    problem = Reported("balancer.silent", "the balancer on ctl1 does not answer", remedies)
+    terminal.has_seen(StepStarted(GUARD, 1, 3), StepDone(GUARD, 1, 4), StepStarted(UNDRAIN, 1, 5))
+    terminal.has_seen(StepFailed(UNDRAIN, 1, problem, ended=True, at_ms=6))
+
+    assert terminal.types("skip", UNDRAIN, "--reason", "no") == Exit.BLOCKED
+    instead = " ".join(capsys.readouterr().err.split())
+    assert terminal.types("postpone", UNDRAIN, "--reason", "the rest goes on") == Exit.OK
+    told = capsys.readouterr().out
+
+    assert f"skylift postpone {UNDRAIN} --reason WHY" in instead
+    assert "    balancer.silent: the balancer on ctl1 does not answer" in told
+    assert "start haproxy on ctl1" in told
+    assert "then: skylift retry\n" not in told, "that is about steps that failed"
+    assert f"  taken by {GUARD}, and given back by {UNDRAIN}" in told
+
+
+def test_what_is_yet_to_give_back_what_is_taken_is_not_postponed_and_nobody_is_told_to(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.has_seen(StepStarted(GUARD, 1, 3), StepDone(GUARD, 1, 4))
+
+    assert terminal.types("postpone", UNDRAIN, "--reason", "later") == Exit.BLOCKED
+    postponed = " ".join(capsys.readouterr().err.split())
+    assert terminal.types("skip", UNDRAIN, "--reason", "no") == Exit.BLOCKED
+    skipped = capsys.readouterr().err
+
+    assert f"it is yet to give back what {GUARD} took, and has not failed" in postponed
+    assert "postpone" not in skipped
 
 
 def test_of_a_run_that_is_not_the_newest_every_command_names_it(

@@ -364,6 +364,22 @@ def test_nothing_starts_once_a_run_is_paused(which: str) -> None:
             assert not any(isinstance(event, StepStarted) for event in state.by_engine.values())
 
 
+@each_plan
+def test_nothing_is_taken_while_a_step_that_leads_to_its_giving_back_is_postponed(which: str) -> None:
+    """What had begun to be taken goes on; all else would be taken until an operator comes back."""
+    order, states = explored(which)
+    kept_back = 0
+
+    for run in (state.run for state in states.values() if not state.run.pause and not state.run.closed):
+        for loan in order.loans:
+            begun = loan.taken_by in run.steps and run.steps[loan.taken_by].begun
+            if not begun and loan.way & run.within(Phase.POSTPONED):
+                assert loan.taken_by not in {step.id for step in decide(order, run, at_once=9).start}
+                kept_back += 1
+
+    assert kept_back > 0 or not order.loans
+
+
 def test_nothing_that_was_not_approved_ever_starts() -> None:
     """DESIGN, invariant 6."""
     _, states = explored("the end needs an approval")

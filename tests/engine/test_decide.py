@@ -16,6 +16,7 @@ from skylift.engine.journal import (
     RunPaused,
     StepDone,
     StepFailed,
+    StepPostponed,
     StepRetried,
     StepStarted,
     Why,
@@ -72,6 +73,19 @@ def test_no_more_steps_are_in_flight_than_allowed_and_the_plan_orders_them() -> 
     assert starts(plan, run_of(), at_once=2) == ["a", "b"]
     assert starts(plan, run_of(*started(B)), at_once=2) == ["a"]
     assert starts(plan, run_of(*started(A, B)), at_once=2) == []
+
+
+def test_nothing_is_taken_that_would_wait_for_a_postponed_step_to_be_given_back() -> None:
+    """A drained backend would stay out of its pool until an operator comes back."""
+    take, work, give = step("take", "give"), step("work"), step("give")
+    plan = plan_of([take, work, give, A], pairwise((take, work, give)))
+
+    for later in (work, give):
+        postponed = StepPostponed(later.id, "not tonight", "rey", 3)
+        assert starts(plan, run_of(postponed)) == ["a"]
+        assert starts(plan, run_of(postponed, StepRetried(later.id, 1, "rey", 4))) == ["take", "a"]
+        assert Order.of(plan).kept_back(run_of(postponed)) == {"take": {later.id}}
+    assert starts(plan, run_of(*done(take), StepPostponed(give.id, "it failed", "rey", 3))) == ["work", "a"]
 
 
 def test_a_step_under_way_is_watched_also_when_the_run_is_paused_or_halted() -> None:

@@ -72,7 +72,8 @@ class Order:
         """The steps that may start by their predecessors, in the plan's order.
 
         What has lapsed is among them, if more than its giving back comes after it; and while it is taken
-        again it is not given back, for whatever takes it would go on taking.
+        again it is not given back, for whatever takes it would go on taking. Nothing is taken that would
+        then wait for an operator to be given back.
         """
         waiting, again, passed = run.within(Phase.WAITING), self.seen_before(run), run.passed
         free = {
@@ -87,7 +88,19 @@ class Order:
             free = (free - barred) | ({loan.taken_by} if goes_on else set())
         running = run.within(Phase.RUNNING)
         free -= {loan.given_back_by for loan in self.loans if loan.taken_by in running}
+        free -= self.kept_back(run).keys()
         return tuple(s for s in self.steps if s.id in free)
+
+    def kept_back(self, run: Run) -> Mapping[StepId, frozenset[StepId]]:
+        """What does not begin to be taken, and the postponed steps without which it is not given back."""
+        postponed = run.within(Phase.POSTPONED)
+        if not postponed:
+            return {}
+        return {
+            loan.taken_by: frozenset(loan.way & postponed)
+            for loan in self.loans
+            if not has_begun(run, loan.taken_by) and not loan.way.isdisjoint(postponed)
+        }
 
     def seen_before(self, run: Run) -> frozenset[StepId]:
         """The looks of a process that is dead by now, which nothing that waits for them has begun upon."""
@@ -178,9 +191,14 @@ class Decision:
         return not self.watch and not self.start and not self.look and self.close is None
 
 
+def has_begun(run: Run, step: StepId) -> bool:
+    """Whether any attempt of a step was started."""
+    return step in run.steps and run.steps[step].begun
+
+
 def is_ahead(order: Order, look: StepId, run: Run) -> bool:
     """Whether nothing has begun that waits for this look."""
-    return not any(step in run.steps and run.steps[step].begun for step in order.looks[look])
+    return not any(has_begun(run, step) for step in order.looks[look])
 
 
 def outlives(run: Run, step: StepId) -> bool:

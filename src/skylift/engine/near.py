@@ -46,7 +46,7 @@ class Near:
         return self._found
 
     def _part(self, run: Run) -> Order:
-        loans = tuple(self._order.loans[number] for number in sorted(self._taken))
+        loans = tuple(self._order.loans[number] for number in sorted(self._taken | self._to_be_taken(run)))
         near = self._next | self._looks | {loan.taken_by for loan in loans}
         near |= run.within(Phase.RUNNING, Phase.WAITING)
         near |= {s for s in run.within(Phase.FAILED, *ASIDE) if run.steps[s].unsettled}
@@ -57,6 +57,13 @@ class Near:
             loans=loans,
             looks={look: self._order.looks[look] for look in self._looks},
         )
+
+    def _to_be_taken(self, run: Run) -> set[int]:
+        """The loans that could begin, where one may have to wait for a step on its way back."""
+        if not run.within(Phase.POSTPONED):
+            return set()
+        begin = {number for step in self._next for number in self._loans.get(step, ())}
+        return {number for number in begin if self._order.loans[number].taken_by in self._next}
 
     def _follow(self, run: Run, moved: Collection[StepId]) -> None:
         """Weigh anew what has moved, and what may have become of others by that."""

@@ -30,7 +30,13 @@ from skylift.engine.journal import (
     milliseconds,
 )
 from skylift.engine.ledger import Ledger
-from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded, StepRefuses
+from skylift.engine.problems import (
+    NoReturnUnnamed,
+    NothingToApprove,
+    RunRefuses,
+    SecondPersonNeeded,
+    StepRefuses,
+)
 from skylift.engine.skipping import costs
 from skylift.engine.verbs import Verb, open_to, require, rests
 from skylift.model.ids import Digest, Epoch, HostName, RunId, StepId
@@ -217,8 +223,8 @@ def skip(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: 
         RunRefuses: the run is closed or given up.
     """
     if order.guards(step):
-        why = "it takes something from users or gives it back"
-        raise StepRefuses(Verb.SKIP.value, step, why, *_ASIDE, rests=rests(fold(journal.events())))
+        why, run = "it takes something from users or gives it back", fold(journal.events())
+        raise StepRefuses(Verb.SKIP.value, step, why, *_instead(order, run, step), rests=rests(run))
     skipped = StepSkipped(step, reason, asked.actor, asked.at_ms, costs(order, step))
     return _say(journal, Verb.SKIP, lambda _: skipped, step)
 
@@ -226,15 +232,16 @@ def skip(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: 
 def postpone(journal: Journal, order: Order, asked: Asked, step: StepId, *, reason: str) -> Run:
     """Put ``step`` aside with all that depends on it, until a retry takes it back.
 
+    Nothing is taken meanwhile that would wait for it to be given back.
+
     Raises:
         StepRefuses: it runs, is done, or is to give back what the run has taken.
         RunRefuses: the run is closed or given up.
     """
 
     def put_aside(run: Run) -> Event:
-        # One that has failed gives back nothing any more, whatever is said of it.
-        if step not in run.steps and any(loan.given_back_by == step for loan in order.taken(run)):
-            why = "it gives back what the run has taken"
+        if takers := _to_be_given_back(order, run, step):
+            why = f"it is yet to give back what {', '.join(takers)} took, and has not failed"
             raise StepRefuses(Verb.POSTPONE.value, step, why, rests=rests(run))
         return StepPostponed(step, reason, asked.actor, asked.at_ms)
 
@@ -281,9 +288,26 @@ def taken_back_by(run: Run) -> RunId | None:
 
 
 _TAKEN_BACK = "taken back by run "
-_ASIDE = (
-    Remedy(Fix.ACCEPT, "or put it aside with all that depends on it: skylift postpone STEP --reason WHY"),
-)
+
+
+def _to_be_given_back(order: Order, run: Run, step: StepId) -> tuple[StepId, ...]:
+    """The steps whose taking this one would give back if it were left alone.
+
+    One that has failed gives back nothing any more, whatever is said of it: put aside, it holds up no others.
+    """
+    if step in run.steps:
+        return ()
+    return tuple(loan.taken_by for loan in order.taken(run) if loan.given_back_by == step)
+
+
+def _instead(order: Order, run: Run, step: StepId) -> tuple[Remedy, ...]:
+    """To put it aside rather than to answer for it, if that is taken as it stands."""
+    try:
+        require(run, Verb.POSTPONE, step)
+    except (RunRefuses, StepRefuses):
+        return ()
+    aside = f"or put it aside with all that depends on it: skylift postpone {step} --reason WHY"
+    return () if _to_be_given_back(order, run, step) else (Remedy(Fix.ACCEPT, aside),)
 
 
 def _say(journal: Journal, verb: Verb, event_of: Callable[[Run], Event], step: StepId | None = None) -> Run:

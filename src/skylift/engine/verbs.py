@@ -138,6 +138,11 @@ def can_follow(run: Run, kind: Kind, remedy: Remedy) -> bool:
     return _told(remedy) <= set(allowed(run, kind))
 
 
+def tells_no_word(remedy: Remedy) -> bool:
+    """Whether it is something to do beside the run."""
+    return not _told(remedy)
+
+
 def _told(remedy: Remedy) -> set[Verb]:
     """The verbs that a remedy tells; none if it tells to plan, for then they are for another run."""
     words = set(re.findall(r"\bskylift ([a-z]+)\b", remedy.how))

@@ -15,7 +15,7 @@ from skylift.engine.left_running import outlasting
 from skylift.engine.loans import Loan
 from skylift.engine.operate import taken_back_by
 from skylift.engine.problems import Holder, naming
-from skylift.engine.verbs import Kind, Verb, allowed, can_follow, what_runs
+from skylift.engine.verbs import Kind, Verb, allowed, can_follow, tells_no_word, what_runs
 from skylift.model.codec import encode
 from skylift.model.ids import ComponentName, HostName, StepId
 from skylift.planning.plan import Plan
@@ -207,6 +207,19 @@ def _asides(plan: Plan, run: Run) -> Iterator[str]:
             yield f"  {step.id} is {at.phase.value}, by {at.aside.actor}: {at.aside.reason}"
             if at.aside.costs:
                 yield f"    {at.aside.costs}"
+            if at.phase is Phase.POSTPONED:
+                yield from _why_postponed(plan, run, step.id, at)
+
+
+def _why_postponed(plan: Plan, run: Run, step: StepId, at: StepRun) -> Iterator[str]:
+    """Why it failed, for it is still to be done; and what does not begin, for it could not be given back."""
+    if at.problem is not None:
+        yield f"    {at.problem.code}: {at.problem.sentence}"
+        # Which word takes it back is told below: those of its remedies are about steps that failed.
+        yield from (f"      {remedy}" for remedy in at.problem.remedies if tells_no_word(remedy))
+    kept_back = ", ".join(take for take, why in Order.of(plan).kept_back(run).items() if step in why)
+    if kept_back:
+        yield f"    until then nothing could give back what these take, so they wait, too: {kept_back}"
 
 
 def _given_up(plan: Plan, run: Run) -> Iterator[str]:
