@@ -21,6 +21,7 @@ from skylift.engine.journal import (
     StepStarted,
     Why,
 )
+from skylift.engine.loans import kept_back
 from skylift.model.ids import Digest, HostName, PoolName, RunId, StepId
 from skylift.planning.plan import Plan, Stage, Step
 from skylift.testing.plans import plan_of, planned, step_of
@@ -84,7 +85,7 @@ def test_nothing_is_taken_that_would_wait_for_a_postponed_step_to_be_given_back(
         postponed = StepPostponed(later.id, "not tonight", "rey", 3)
         assert starts(plan, run_of(postponed)) == ["a"]
         assert starts(plan, run_of(postponed, StepRetried(later.id, 1, "rey", 4))) == ["take", "a"]
-        assert Order.of(plan).kept_back(run_of(postponed)) == {"take": {later.id}}
+        assert kept_back(Order.of(plan).loans, run_of(postponed)) == {"take": {later.id}}
     assert starts(plan, run_of(*done(take), StepPostponed(give.id, "it failed", "rey", 3))) == ["work", "a"]
 
 

@@ -168,9 +168,15 @@ def test_what_a_run_has_not_come_to_yet_is_said_once() -> None:
     report = told(plan, events, [], validation=seen)
 
     assert [issue.sentence for issue in report.issues] == [
-        "the run is not through: glance on ctl1 runs 2023.1, and 1 more like it",
+        (
+            "the run is not through (halted), so the cloud is not to be judged yet; "
+            "so far glance on ctl1 runs 2023.1, and 1 more like it"
+        ),
         gone.sentence,
     ]
+    assert report.validation is not None
+    assert report.validation.outcome is Outcome.UNFINISHED
+    assert {issue.outcome for issue in report.issues} == {Outcome.UNFINISHED, Outcome.WITH_ISSUES}
 
 
 def test_an_api_beside_the_record_is_not_looked_for_in_an_inspection() -> None:

@@ -231,6 +231,22 @@ def test_what_a_run_only_prepared_leaves_nothing_to_take_back(desk: Desk) -> Non
         way_back(desk, "glance")
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("keyston", f"did you mean keystone? skylift rollback {RUN} --component keystone -o back.plan"),
+        ("swift", "name one of: glance, keystone, placement"),
+    ],
+)
+def test_a_component_that_is_misspelt_is_guessed(desk: Desk, typed: str, told: str) -> None:
+    paused_at(desk, GLANCE_OUT)
+
+    with pytest.raises(NothingToTakeBack, match=f"the record has no component {typed}") as caught:
+        way_back(desk, typed)
+
+    assert caught.value.remedies[0].how == told
+
+
 def test_what_a_later_run_to_the_same_release_began_ends_the_way_back_of_an_earlier_one_too(
     desk: Desk,
 ) -> None:

@@ -34,6 +34,8 @@ class Outcome(Enum):
     COMPLETED = "completed"
     WITH_ISSUES = "completed with issues"
     FAILED = "failed"
+    UNFINISHED = "not to be judged yet"
+    """The run that is to reach the goal is not closed: it works, or rests before it is through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,32 @@ def _rest(question: Question) -> Iterator[Issue]:
 
 def _failed(question: Question, sentence: str) -> Issue:
     return Issue(Outcome.FAILED, sentence, unfinished(question.goal))
+
+
+def not_yet(seen: Validation, goal: Goal, standing: str) -> Validation:
+    """What was seen in the middle of a run: no verdict, and what it has not come to yet is no failure.
+
+    All of that is one issue, the first; the others may be of the run's own doing, such as a backend that is
+    out just now. ``standing`` is where the run stands.
+    """
+    left = [issue.sentence for issue in seen.issues if issue.remedies == unfinished(goal)]
+    so_far = f"; so far {left[0]}" if left else ""
+    more = f", and {len(left) - 1} more like it" if len(left) > 1 else ""
+    look = Remedy(Fix.REPAIR, "see where it stands, and what to do next: skylift status")
+    told = f"the run is not through ({standing}), so the cloud is not to be judged yet{so_far}{more}"
+    others = (issue for issue in seen.issues if issue.remedies != unfinished(goal))
+    return replace(
+        seen,
+        outcome=Outcome.UNFINISHED,
+        services=tuple(
+            replace(at, outcome=Outcome.UNFINISHED) if at.outcome is Outcome.FAILED else at
+            for at in seen.services
+        ),
+        issues=(
+            Issue(Outcome.UNFINISHED, told, (look,)),
+            *(replace(issue, outcome=Outcome.WITH_ISSUES) for issue in others),
+        ),
+    )
 
 
 def unfinished(goal: Goal) -> tuple[Remedy, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from skylift.app.account import Standing as Stood
-from skylift.app.account import account, judge, standing
+from skylift.app.account import account, judge, judge_run, standing
 from skylift.app.cadence import NextUpdate, next_update
 from skylift.app.clean_up import clean_up as remove_witnesses
 from skylift.app.clean_up import in_its_place
@@ -24,7 +24,7 @@ from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
 from skylift.app.wiring import asked, open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
-from skylift.cli.exits import Exit
+from skylift.cli.exits import STANDS, Exit
 from skylift.cli.notify import untold_of
 from skylift.cli.views import fleet_page as fleet_page_view
 from skylift.cli.views import fleet_report as fleet_report_view
@@ -34,13 +34,16 @@ from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
 from skylift.cli.views.columns import indented
 from skylift.engine.decide import Order, decide
-from skylift.engine.fold import Run
+from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import milliseconds
 from skylift.model.goal import Upgrade
 from skylift.model.record import Policy
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.planning.window import Window, windows
+
+_WHOLE = (Outcome.COMPLETED, Outcome.WITH_ISSUES)
+"""The goal is reached, and the run that led there is closed."""
 
 
 @click.command("status")
@@ -129,7 +132,8 @@ def _due(policy: Policy | None, subject: Subject, run: Run) -> NextUpdate | None
 def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
     """Judge from what is observed whether the cloud is at the goal of RUN (or the newest), or at RELEASE.
 
-    A run that was taken back is judged by what took it back.
+    A run that was taken back is judged by what took it back. One that is not through is not judged yet:
+    how far it is stands first then.
     """
     folder = desk.find(run) if run or goal is None or clean_up else None
     if folder is not None and folder.of_fleet:
@@ -148,11 +152,11 @@ def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: boo
         wanted = goal or (read_plan(folder.plan.read_bytes()).goal if folder else None)
         if wanted is None:
             raise click.UsageError("name the goal: --to RELEASE")
-        judged = judge(site, wanted)
-        if clean_up and folder and judged.outcome is not Outcome.FAILED:
+        judged, of = judge_run(site, folder) if folder and not goal else (judge(site, wanted), None)
+        if clean_up and folder and judged.outcome in _WHOLE:
             remove_witnesses(site, folder, remark)
     answer(desk.told(validation_view.lines(judged)), validation_view.document(judged), as_json=as_json)
-    return Exit.FAILED if judged.outcome is Outcome.FAILED else Exit.OK
+    return exit_of(judged.outcome, of.standing if of else None)
 
 
 @click.command("report")
@@ -178,7 +182,16 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     if html is not None:
         html.write_text(report_view.html(told), encoding="utf-8")
         remark(f"wrote {html}")
+    if told.run.closed is None:
+        return exit_of(Outcome.UNFINISHED, told.run.standing)
     return Exit.OK if told.verdict == Outcome.COMPLETED.value else Exit.FAILED
+
+
+def exit_of(outcome: Outcome, stands: Standing | None) -> Exit:
+    """What a verdict means; of a run that is not through, what it means where that stands."""
+    if outcome is Outcome.UNFINISHED and stands is not None:
+        return STANDS[stands]
+    return Exit.OK if outcome in _WHOLE else Exit.FAILED
 
 
 def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_json: bool) -> Exit:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 from skylift.engine.fold import Phase, Run
 from skylift.engine.journal import Outcome, milliseconds
-from skylift.engine.loans import Loan, Ways, loans_of, relied_on
+from skylift.engine.loans import Loan, Ways, has_begun, kept_back, loans_of, relied_on
 from skylift.model.ids import Epoch, HostName, StepId
 from skylift.planning.plan import Plan, Stage, Step
 
@@ -88,19 +88,8 @@ class Order:
             free = (free - barred) | ({loan.taken_by} if goes_on else set())
         running = run.within(Phase.RUNNING)
         free -= {loan.given_back_by for loan in self.loans if loan.taken_by in running}
-        free -= self.kept_back(run).keys()
+        free -= kept_back(self.loans, run).keys()
         return tuple(s for s in self.steps if s.id in free)
-
-    def kept_back(self, run: Run) -> Mapping[StepId, frozenset[StepId]]:
-        """What does not begin to be taken, and the postponed steps without which it is not given back."""
-        postponed = run.within(Phase.POSTPONED)
-        if not postponed:
-            return {}
-        return {
-            loan.taken_by: frozenset(loan.way & postponed)
-            for loan in self.loans
-            if not has_begun(run, loan.taken_by) and not loan.way.isdisjoint(postponed)
-        }
 
     def seen_before(self, run: Run) -> frozenset[StepId]:
         """The looks of a process that is dead by now, which nothing that waits for them has begun upon."""
@@ -189,11 +178,6 @@ class Decision:
     def over(self) -> bool:
         """Whether there is nothing to do until an operator acts, or at all."""
         return not self.watch and not self.start and not self.look and self.close is None
-
-
-def has_begun(run: Run, step: StepId) -> bool:
-    """Whether any attempt of a step was started."""
-    return step in run.steps and run.steps[step].begun
 
 
 def is_ahead(order: Order, look: StepId, run: Run) -> bool:

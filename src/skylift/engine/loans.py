@@ -42,6 +42,23 @@ class Loan:
         )
 
 
+def has_begun(run: Run, step: StepId) -> bool:
+    """Whether any attempt of a step was started."""
+    return step in run.steps and run.steps[step].begun
+
+
+def kept_back(loans: tuple[Loan, ...], run: Run) -> Mapping[StepId, frozenset[StepId]]:
+    """What does not begin to be taken, and the postponed steps without which it is not given back."""
+    postponed = run.within(Phase.POSTPONED)
+    if not postponed:
+        return {}
+    return {
+        loan.taken_by: frozenset(loan.way & postponed)
+        for loan in loans
+        if not has_begun(run, loan.taken_by) and not loan.way.isdisjoint(postponed)
+    }
+
+
 def loans_of(steps: tuple[Step, ...], before: Ways, following: Ways) -> tuple[Loan, ...]:
     """All that is taken and given back later, what is taken first coming first."""
     undoes = {step.id: r.action for step in steps if isinstance(r := step.action.reversal(), Undo)}

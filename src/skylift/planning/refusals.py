@@ -201,9 +201,10 @@ class NothingToTakeBack(Refused):
 
     code = "rollback.nothing"
 
-    def __init__(self, run: RunId, why: str) -> None:
+    def __init__(self, run: RunId, why: str, *instead: Remedy) -> None:
         super().__init__(
             f"there is nothing of run {run} to take back: {why}",
+            *instead,
             Remedy(Fix.REPAIR, f"see what it changed: skylift status {run}"),
             Remedy(Fix.RETRY, "for something new, make a new plan: skylift plan --to RELEASE -o FILE"),
         )

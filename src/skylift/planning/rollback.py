@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from skylift.actions.backups import BackUpDatabase, RehearseRestore
 from skylift.catalog.catalog import Catalog
 from skylift.model.cloud import Cloud
 from skylift.model.goal import Restore, Rollback, Upgrade, take_back
 from skylift.model.ids import ComponentName, Digest, RunId, ServiceName, StepId
+from skylift.model.problem import Fix, Remedy
 from skylift.model.record import Artifact, Record
 from skylift.model.release import Release
 from skylift.model.schema import beyond
@@ -130,12 +132,19 @@ def rollback_goal(
     """What is to go back, and to what, with what had begun of the run.
 
     Raises:
-        NothingToTakeBack: the run changed nothing of ``components``, or was no upgrade.
+        NothingToTakeBack: the run changed nothing of ``components``, or was no upgrade; or one is misspelt.
         MovedOn: it found them at different releases.
     """
     goal = upgrade_of(undone.run, undone.plan)
     turned = changed(undone.plan, undone.begun)
     wanted = frozenset(components) or turned
+    known = turned | record.components.keys()
+    if unknown := sorted(wanted - known):
+        raise NothingToTakeBack(
+            undone.run,
+            f"the record has no component {', '.join(unknown)}",
+            *(Remedy(Fix.RETRY, _meant(name, known, undone.run)) for name in unknown),
+        )
     if missing := sorted(wanted - turned):
         raise NothingToTakeBack(undone.run, f"no service of {', '.join(missing)} had begun to be upgraded")
     if not wanted:
@@ -148,6 +157,13 @@ def rollback_goal(
         components=catalog.sequence(wanted),
         begun=tuple(sorted({*begun_events(undone.plan, undone.begun), *undone.elsewhere})),
     )
+
+
+def _meant(name: ComponentName, known: Collection[ComponentName], run: RunId) -> str:
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]}? {take_back(run, [ComponentName(near[0])])}"
+    return f"name one of: {', '.join(sorted(known))}"
 
 
 def _found_at(record: Record, undone: Undone, catalog: Catalog, wanted: frozenset[ComponentName]) -> Release:

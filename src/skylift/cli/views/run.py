@@ -12,7 +12,7 @@ from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
 from skylift.engine.journal import Reported
 from skylift.engine.left_running import outlasting
-from skylift.engine.loans import Loan
+from skylift.engine.loans import Loan, kept_back
 from skylift.engine.operate import taken_back_by
 from skylift.engine.problems import Holder, naming
 from skylift.engine.verbs import Kind, Verb, allowed, can_follow, tells_no_word, what_runs
@@ -217,9 +217,9 @@ def _why_postponed(plan: Plan, run: Run, step: StepId, at: StepRun) -> Iterator[
         yield f"    {at.problem.code}: {at.problem.sentence}"
         # Which word takes it back is told below: those of its remedies are about steps that failed.
         yield from (f"      {remedy}" for remedy in at.problem.remedies if tells_no_word(remedy))
-    kept_back = ", ".join(take for take, why in Order.of(plan).kept_back(run).items() if step in why)
-    if kept_back:
-        yield f"    until then nothing could give back what these take, so they wait, too: {kept_back}"
+    waiting = ", ".join(take for take, why in kept_back(Order.of(plan).loans, run).items() if step in why)
+    if waiting:
+        yield f"    until then nothing could give back what these take, so they wait, too: {waiting}"
 
 
 def _given_up(plan: Plan, run: Run) -> Iterator[str]:

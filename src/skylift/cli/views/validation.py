@@ -23,7 +23,8 @@ def lines(validation: Validation) -> list[str]:
 
 
 def _grade(issue: Issue) -> str:
-    return "failed" if issue.outcome is Outcome.FAILED else "issue"
+    grades = {Outcome.FAILED: "failed", Outcome.UNFINISHED: "under way"}
+    return grades.get(issue.outcome, "issue")
 
 
 def document(validation: Validation) -> dict[str, Any]:
