@@ -29,6 +29,8 @@ from skylift.planning.plan import Stage
 from skylift.testing.keys import key_file
 
 CONTRACT = StepId("keystone:contract")
+POINTS = (CONTRACT, StepId("glance:contract"), StepId("placement:online-migrations"))
+"""All points of no return of the plan."""
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_a_run_waits_before_a_point_of_no_return_until_it_is_approved_by_name(de
 
     assert at_rest.standing is Standing.RUNNING
     assert CONTRACT not in at_rest.steps
-    assert "waits for the approval of converge, which passes keystone:contract, glance:contract" in told
+    assert f"waits for the approval of converge, which passes {', '.join(POINTS)}" in told
     assert "next: approve it, then: skylift resume" in told
     assert CONTRACT in after.approved
     assert ended.standing is Standing.COMPLETED
@@ -110,26 +112,23 @@ def test_of_two_points_of_no_return_only_the_one_that_was_named_is_passed(desk: 
 
 
 def test_an_apply_may_name_what_it_passes_and_says_plainly_what_it_passes_unnamed(desk: Desk) -> None:
-    named = (CONTRACT, StepId("glance:contract"))
     text = desk.plan()
 
     with pytest.raises(NoReturnUnnamed, match="keystone:expand is none"):
         apply(desk.site, RUN, text, desk.bench, approval=Approval.ALL, named=(StepId("keystone:expand"),))
     with pytest.raises(NotApproved, match="not approved: glance:contract"):
-        apply(desk.site, RUN, text, desk.bench, approval=Approval.NONE, named=named[:1])
+        apply(desk.site, RUN, text, desk.bench, approval=Approval.NONE, named=POINTS[:1])
     assert desk.site.runs.known() == ()
-    at_rest = apply(desk.site, RUN, text, desk.bench, approval=Approval.HOLD, named=named[:1])
+    at_rest = apply(desk.site, RUN, text, desk.bench, approval=Approval.HOLD, named=POINTS[:1])
     assert at_rest.steps[CONTRACT].phase is Phase.DONE
-    assert named[1] not in at_rest.steps
+    assert POINTS[1] not in at_rest.steps
     assert not any("leads back" in remark for remark in desk.remarks)
 
 
 def test_what_is_approved_as_a_whole_is_said_by_name(desk: Desk) -> None:
     desk.apply(desk.plan())
 
-    assert (
-        "approved, and no step alone leads back from it: keystone:contract, glance:contract" in desk.remarks
-    )
+    assert f"approved, and no step alone leads back from it: {', '.join(POINTS)}" in desk.remarks
 
 
 def test_a_stage_that_the_policy_names_waits_for_an_approval_of_its_own(desk: Desk) -> None:
@@ -158,7 +157,7 @@ def test_what_a_plan_asks_to_be_approved_is_told_beforehand_and_a_plan_that_asks
     again = propose(desk.site, GOAL)
     ended = apply(desk.site, RunId("20260102-000000-run-2"), again.text, desk.bench, approval=Approval.NONE)
 
-    assert asks == ("control-plane", CONTRACT, "glance:contract")
+    assert asks == ("control-plane", *POINTS)
     assert needs_approval(desk.site, again.plan) == ()
     assert ended.standing is Standing.COMPLETED
 
@@ -216,7 +215,7 @@ class TestASecondPerson:
     def test_another_signer_who_applies_it_names_each_point_of_no_return(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        text, seal, named = desk.plan(), desk.seal(), (CONTRACT, StepId("glance:contract"))
+        text, seal = desk.plan(), desk.seal()
         monkeypatch.setenv("SKYLIFT_KEY", str(tmp_path / "ann"))
         desk.site = replace(desk.site, signer=self.keys["ann"])
 
@@ -226,12 +225,12 @@ class TestASecondPerson:
 
         with pytest.raises(NotApproved, match="not approved: glance:contract") as caught:
             applied(CONTRACT)
-        ended = applied(*named)
+        ended = applied(*POINTS)
 
         words = "skylift apply FILE --yes --no-return keystone:contract --no-return glance:contract"
         assert words in caught.value.remedies[0].how
         assert ended.standing is Standing.COMPLETED
-        assert ended.approved == set(named)
+        assert ended.approved == set(POINTS)
 
     def test_another_signer_approves_and_the_run_goes_on_and_is_proved(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

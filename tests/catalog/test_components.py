@@ -128,10 +128,13 @@ def test_a_way_back_ends_with_events_that_happen_and_with_all_that_old_code_cann
     ends = set(component.way_back.ends)
     late = [phase for phase in component.phases if phase.destructive or phase.stage == "converge"]
     wanted = {f"run {component.name}:{phase.name}" for phase in late}
+    named = {f"run {component.name}:{phase.name}" for phase in component.phases if phase.destructive}
     if component.pin and component.pin.mechanism == "services-table":
         wanted.add(f"unpin {component.name}")
 
     assert wanted <= ends
+    # Whoever approves a plan is asked for each of them by its name (row 94).
+    assert named == {event for event in ends if event.startswith("run ")}
     assert [event for event in ends if not known(event) or event.split(" ")[0] not in ENDING] == []
     assert component.way_back.because
 

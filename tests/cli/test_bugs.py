@@ -72,6 +72,16 @@ def test_the_trail_counts_it_as_what_came_of_the_verb(tmp_path: Path) -> None:
     assert outcomes(Runs.beside(record)) == ["begun", "bug.unexpected"]
 
 
+def test_words_that_a_verb_does_not_understand_are_told_with_their_exit_code(tmp_path: Path) -> None:
+    """Whoever reads the trail is not to think that somebody cut it short."""
+    record = tmp_path / "cloud.yaml"
+    odd(record)
+
+    code = call(["--cloud", str(record), "skip", "--reason", "why"])
+
+    assert outcomes(Runs.beside(record)) == ["begun", f"exit {code:d}"]
+
+
 def test_words_that_are_not_understood_are_no_mistake_of_ours(tmp_path: Path) -> None:
     odd(tmp_path / "cloud.yaml")
 

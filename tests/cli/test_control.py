@@ -181,6 +181,19 @@ def test_what_is_refused_says_so_in_json_with_remedies_and_changes_nothing(
     assert terminal.run == before
 
 
+def test_a_failure_that_was_put_aside_is_still_told(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.types("postpone", FIRST, "--reason", "tomorrow")
+    capsys.readouterr()
+
+    terminal.types("status")
+
+    told = capsys.readouterr().out
+    assert f"{FIRST} is postponed, by " in told
+    assert "witness.hurt: it is not as it was made" in told
+
+
 def test_a_postponed_step_is_named_when_nothing_else_is_left(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:

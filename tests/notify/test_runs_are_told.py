@@ -14,6 +14,7 @@ from tests.notify.receivers import Hook, serving
 
 from skylift.app.account import account, standing
 from skylift.app.approvals import Approval
+from skylift.app.cadence import next_update
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.notify import tell_what_is_left, untold
@@ -24,7 +25,7 @@ from skylift.app.wiring import open_journal
 from skylift.drivers.notifier import send
 from skylift.engine.fold import Run, Standing
 from skylift.engine.operate import abort, approve, pause
-from skylift.model.ids import Epoch
+from skylift.model.ids import Epoch, RunId
 from skylift.model.notification import Notification, NotifyEntry, Occasion, Way
 from skylift.planning.plan import Stage
 
@@ -32,6 +33,7 @@ EVERYTHING = NotifyEntry(Way.COMMAND, events=tuple(Occasion))
 USERS = NotifyEntry(Way.COMMAND, events=(Occasion.USERS_BEFORE, Occasion.USERS_AFTER), lead_min=60)
 HOURLY = tuple(f"daily {hour:02}:00-{hour:02}:50" for hour in range(24))
 BEHIND = {"ops": EVERYTHING}
+DAY_S = 24 * 3600
 
 
 @dataclass
@@ -173,6 +175,70 @@ def test_when_the_next_update_is_due_is_told_once_a_run_is_completed(office: Off
 
     assert office.occasions()[-3:] == ["completed", "update-due", "users-after"]
     assert office.of(Occasion.UPDATE_DUE)[0].sentence.startswith("the next update is due on ")
+
+
+def reminded(office: Office) -> list[Notification]:
+    """What ``skylift notify`` tells now of the first run, as a timer would have it do."""
+    desk, before = office.desk, len(office.got)
+    folder = desk.site.runs.find(RUN)
+    subject = Upgrading(standing(desk.site.runs, folder).plan)
+    with open_journal(folder) as journal:
+        tell_what_is_left(desk.site, folder, subject, journal, bench=desk.bench)
+    return [what for what, _ in office.got[before:]]
+
+
+def test_that_an_update_is_due_is_told_once_it_is_and_each_week_until_another_run_is_opened(
+    office: Office,
+) -> None:
+    """Row 30: what was said a month ago reminds nobody."""
+    desk = office.desk
+    policy = replace(desk.site.record.policy, every="month")
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    text = desk.plan()
+    desk.apply(text)
+    seen = standing(desk.site.runs, desk.site.runs.find(RUN))
+    found = next_update(policy, Upgrading(seen.plan), seen.run, desk.cloud.now)
+    assert found is not None
+
+    before = reminded(office)
+    desk.cloud.now = Epoch(found.due + 60)
+    late = untold(desk.site.runs, desk.site.record, Upgrading(seen.plan), seen.events, now=desk.cloud.now)
+    first, again = reminded(office), reminded(office)
+    desk.cloud.now = Epoch(found.due + 7 * DAY_S)
+    second = reminded(office)
+    with open_journal(desk.site.runs.create(RunId("20990101-000000-run-0002"), text)):
+        pass
+    desk.cloud.now = Epoch(found.due + 14 * DAY_S)
+
+    assert (before, again, reminded(office)) == ([], [], [])
+    assert late.lines[0] == "ops is not told yet of update-due"
+    assert [what.occasion for what in (*first, *second)] == [Occasion.UPDATE_DUE] * 2
+    assert first[0].sentence.startswith("the next update was due on ")
+    assert first[0].sentence.endswith(": plan it, then: skylift apply FILE")
+    assert len({what.key for what in (*first, *second)}) == 2
+
+
+def test_who_was_not_reminded_is_named_until_the_next_reminder(office: Office) -> None:
+    desk = office.desk
+    policy = replace(desk.site.record.policy, every="week")
+    desk.site = replace(desk.site, record=replace(desk.site.record, policy=policy))
+    desk.apply(desk.plan())
+    seen = standing(desk.site.runs, desk.site.runs.find(RUN))
+    office.answers = lambda _what: "nobody at home"
+
+    def told() -> list[str]:
+        now = desk.cloud.now
+        found = untold(desk.site.runs, desk.site.record, Upgrading(seen.plan), seen.events, now=now)
+        return found.lines
+
+    desk.cloud.now = Epoch(desk.cloud.now + 8 * DAY_S)
+    reminded(office)
+    deaf = told()
+    desk.cloud.now = Epoch(desk.cloud.now + 7 * DAY_S)
+
+    assert deaf[0] == "ops was not told of update-due: nobody at home"
+    assert told()[0] == "ops is not told yet of update-due"
+    assert len(told()) == 2
 
 
 def test_who_waits_for_a_window_is_told_so_before_the_begin_and_meanwhile(office: Office) -> None:

@@ -6,7 +6,9 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
 
 import pytest
 from tests.app.desk import RUN, Desk, desk_at
@@ -31,6 +33,8 @@ from skylift.actions.closing import OpenService
 from skylift.app.conduct import go_on
 from skylift.app.propose import Proposal
 from skylift.app.propose_rollback import propose_rollback
+from skylift.app.record_file import load_record
+from skylift.app.recovery import reach_of
 from skylift.app.runs import Runs
 from skylift.app.wiring import open_journal
 from skylift.catalog.catalog import load
@@ -45,12 +49,25 @@ from skylift.engine.decide import Order
 from skylift.engine.fold import Standing
 from skylift.engine.operate import Asked, open_run
 from skylift.model.cloud import BackendState
+from skylift.model.gate import GateEntry, GateKind
 from skylift.model.ids import Epoch, HostName, PoolName, StepId
 from skylift.planning.refusals import OthersFirst
 from skylift.planning.text import digest_of, read_plan, write_plan
 from skylift.planning.window import windows
 from skylift.testing.samples import GLANCE, KEYSTONE, sample_record
 
+_CATALOG = files("skylift.catalog") / "components" / "placement.toml"
+TALLY = _CATALOG.read_text().replace("placement", "tally")
+NAMES_FILES = """
+catalog: [of-catalog.toml]
+gates:
+  p: {kind: http, url: "https://health.example.org/ready", token: of-gate}
+  c: {kind: command, argv: [/usr/bin/ask, twice]}
+notify:
+  chat: {kind: webhook, url_file: of-url, token: of-token}
+  mail: {kind: email, server: m.example.org, user: u, password: of-password, sender: a@b.org, to: [c@d.org]}
+  pager: {kind: command, argv: [/usr/bin/tell]}
+"""
 Golden = Callable[[str, bytes], None]
 _READY = re.compile(r"set server (\S+)/(\S+) state ready")
 
@@ -162,6 +179,75 @@ def test_a_shared_store_and_a_policy_that_goes_back_by_itself_are_told(tmp_path:
     assert "skylift resume --forward" in told
     assert "`SKYLIFT_KEY`" in told
     assert "copy the folder" not in told
+
+
+def test_all_that_the_record_names_on_its_own_machine_is_named_for_another(
+    record: Path, tmp_path: Path
+) -> None:
+    """Its reader resolves such a path against the record's folder, and leaves those of hosts as they are."""
+    (tmp_path / "of-catalog.toml").write_text(TALLY)
+    for name in ("of-gate", "of-url", "of-token", "of-password"):
+        (tmp_path / name).touch(mode=0o600)
+    with record.open("a") as file:
+        file.write(NAMES_FILES)
+
+    named = reach_of(load_record(record), ())
+
+    assert {file.name for file in named.files} == {
+        *("id_ed25519", "known_hosts", "clouds.yaml"),
+        *("of-catalog.toml", "of-gate", "of-url", "of-token", "of-password"),
+    }
+    assert {file.parent for file in named.files} == {PurePosixPath(tmp_path)}
+    assert named.programs == ("/usr/bin/ask", "/usr/bin/tell")
+
+
+def without_runs(made: Made) -> str:
+    """What is told for the case that the runs are lost."""
+    _, _, rest = text_of(made).partition("## If the runs are lost\n")
+    return rest.partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("kind", ["upgrade", "every_service", "restore", "shared_and_sealed"])
+def test_where_the_runs_are_lost_no_command_is_told_to_lead_back(kind: str, tmp_path: Path) -> None:
+    told = without_runs(EVERY_KIND[kind](tmp_path))
+
+    assert "**No command of Skylift leads back then**" in told
+    assert not re.search(r"skylift (rollback|apply)", told)
+    assert "skylift plan --to " in told
+
+
+def test_where_the_runs_are_lost_the_rehearsed_backups_are_what_is_left(tmp_path: Path) -> None:
+    """And nothing starts while one of them is read in."""
+    of_upgrade, of_restore = without_runs(upgrade(tmp_path)), restore(tmp_path)
+
+    for kept in upgrade(tmp_path).recovery.backups:
+        assert f"`{kept.backup}`" in of_upgrade
+    assert re.search(r"1\. Stop every service of it on every host first", of_upgrade)
+    saved, restored = (kept.backup for kept in of_restore.recovery.backups)
+    assert f"`{restored}`" in without_runs(of_restore)
+    assert f"`{saved}`" not in without_runs(of_restore), "nobody has tried to restore it"
+
+
+@pytest.mark.parametrize("kind", ["staging", "compute_hosts"])
+def test_what_has_no_way_back_by_a_run_loses_none_with_it(kind: str, tmp_path: Path) -> None:
+    told = without_runs(EVERY_KIND[kind](tmp_path))
+
+    assert told
+    assert "leads back" not in told
+
+
+def test_what_must_be_copied_is_to_be_copied_before_the_night(tmp_path: Path) -> None:
+    assert "**now, before the night**" in text_of(upgrade(tmp_path))
+    assert "Have that database backed up" in without_runs(shared_and_sealed(tmp_path))
+
+
+def test_a_restored_machine_is_told_which_credentials_and_programs_it_needs() -> None:
+    gates = {"ask": GateEntry(GateKind.COMMAND, argv=("/usr/bin/ask", "twice"))}
+
+    told = text_of(of_plan(sample_plan(), replace(sample_record(), gates=gates)))
+
+    assert "- `/etc/skylift/clouds.yaml`" in told
+    assert "- the program `/usr/bin/ask`" in told
 
 
 def test_what_hosts_are_closed_by_is_given_back_by_the_commands_of_its_own_service(tmp_path: Path) -> None:

@@ -168,9 +168,15 @@ def test_what_a_run_has_not_come_to_yet_is_said_once() -> None:
     report = told(plan, events, [], validation=seen)
 
     assert [issue.sentence for issue in report.issues] == [
-        "the run is not through: glance on ctl1 runs 2023.1, and 1 more like it",
+        (
+            "the run is not through (halted), so the cloud is not to be judged yet; "
+            "so far glance on ctl1 runs 2023.1, and 1 more like it"
+        ),
         gone.sentence,
     ]
+    assert report.validation is not None
+    assert report.validation.outcome is Outcome.UNFINISHED
+    assert {issue.outcome for issue in report.issues} == {Outcome.UNFINISHED, Outcome.WITH_ISSUES}
 
 
 def test_an_api_beside_the_record_is_not_looked_for_in_an_inspection() -> None:
@@ -238,6 +244,21 @@ def test_a_run_that_nobody_measured_claims_nothing_of_its_users() -> None:
 
     assert "no requests were measured" in report.summary
     assert report.impacts == ()
+
+
+def test_what_was_not_measured_yet_has_no_figure() -> None:
+    """As before the first step: nothing was asked while something changed."""
+    plan, events = run()
+    began = touched_at(plan, events)
+    before = [sample for sample in traffic(events) if sample.ended < began]
+
+    report = told(plan, events, before)
+    rows = [line.split() for line in view.lines(report) if re.match(r"  (glance|keystone|placement) ", line)]
+
+    assert len(rows) == 3
+    assert all(row[-5::2] == ["ms", row[-3], "-"] and row[-4] == "-" for row in rows)
+    assert all("p99 - after" in impact.measured for impact in report.impacts)
+    assert " 0 ms" not in view.html(report)
 
 
 def test_the_document_is_json_with_every_failed_request() -> None:

@@ -15,9 +15,11 @@ from skylift.app.clean_up import clean_up, in_its_place
 from skylift.app.conduct import apply
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.samples import witness_label
+from skylift.app.wiring import open_journal
 from skylift.cli.views import plan as plan_view
 from skylift.cli.views import run as run_view
 from skylift.engine.fold import Phase, Run, Standing
+from skylift.engine.operate import abort
 from skylift.model.ids import RunId, StepId
 from skylift.planning.text import read_plan
 from skylift.planning.window import windows
@@ -102,6 +104,47 @@ def test_a_plan_that_was_run_says_so_before_what_its_own_run_has_changed(desk: D
     assert first.startswith(f"this very plan was run before, {used}; the cloud has changed")
     assert facts
     assert all(fact.startswith("  ") and " was " in fact for fact in facts)
+
+
+def given_up_after(desk: Desk, *titles: str) -> None:
+    """A way back of all, given up as soon as the steps that do this are done; at once, if there are none."""
+    text, said = way_back(desk), False
+    steps = {step.id for step in read_plan(text).steps if step.action.title in titles}
+
+    def look(run: Run) -> None:
+        nonlocal said
+        if run.id == BACK and not said and steps <= run.within(Phase.DONE):
+            said = True
+            with open_journal(desk.site.runs.find(BACK)) as journal:
+                abort(journal, desk.asked_now, reason="enough", leave=True)
+
+    desk.at_each_look = look
+    ended = apply_back(desk, text)
+    desk.at_each_look = lambda _run: None
+    assert ended.standing is Standing.ABORTED
+
+
+def test_what_a_way_back_gave_back_before_it_was_given_up_is_taken_no_more(desk: Desk) -> None:
+    """Row 10: nobody is told to give back what is given back."""
+    paused_at(desk, GLANCE_OUT)
+    before = status(desk)
+
+    given_up_after(desk, "undrain ctl2 in pool glance")
+
+    seen = standing(desk.site.runs, desk.site.runs.find(RUN))
+    again = propose_rollback(desk.site, desk.site.runs.find(RUN), ())
+    assert [line for line in before if f"taken by {GLANCE_OUT}" in line]
+    assert not [line for line in status(desk) if GLANCE_OUT in line]
+    assert run_view.document(seen.plan, seen.run, None, seen.back)["taken"] == []
+    assert plan_view.given_back(again) == []
+
+
+def test_what_a_way_back_had_not_come_to_when_it_was_given_up_is_still_taken(desk: Desk) -> None:
+    paused_at(desk, GLANCE_OUT)
+
+    given_up_after(desk)
+
+    assert [line for line in status(desk) if f"STILL TAKEN by {GLANCE_OUT}" in line]
 
 
 def test_a_way_back_that_halts_does_not_offer_to_take_itself_back(desk: Desk) -> None:

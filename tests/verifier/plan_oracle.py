@@ -62,7 +62,7 @@ def _migrate_schema(cloud: TinyCloud, step: Document, action: Document) -> None:
     cloud.need(phase in wanted and before == list(wanted[: wanted.index(phase)]), "out of order")
     if phase in _SHRINKS:
         cloud.need(all(cloud.serves(place) for place in cloud.of(component)), "old code is left")
-    if phase == "contract":
+    if phase in _SHRINKS:
         cloud.need(action["destructive"], "it hides that there is no way back")
         cloud.need(step["stage"] == "converge", "in a stage with a way back")
         cloud.need(all(cloud.serves(place) for place in cloud.places), "others could still go back")

@@ -8,6 +8,7 @@ from skylift.engine.fold import Run, fold
 from skylift.engine.journal import (
     Event,
     Reported,
+    RunAborting,
     RunClosed,
     RunOpened,
     RunPaused,
@@ -77,6 +78,16 @@ def test_a_run_that_only_fetched_artifacts_is_no_upgrade_and_leads_to_the_checks
 
     assert said[0] == "run r1 of sample, artifacts of 2024.1 to its hosts: completed"
     assert said[-1] == "  next: skylift check --to 2024.1"
+
+
+def test_what_was_not_fetched_when_a_fetch_was_given_up_is_fetched_by_another_one() -> None:
+    record = sample_record()
+    staging = plan_staging(record, record.artifacts[artifact_name(R2024_1)], load(), Digest("sha256:0"))
+    given_up = run(RunAborting("enough", leave=False, actor="rey", at_ms=5), RunClosed(Closing.ABORTED, 9))
+
+    said = lines(staging, given_up, None)
+
+    assert said[-1] == "  next: skylift report; and for what is not done: skylift stage --to 2024.1"
 
 
 def test_a_run_that_is_worked_on_names_who_does() -> None:

@@ -41,7 +41,7 @@ class MigrateSchema(Action):
     heads: tuple[SchemaHead, ...]
     """Where its databases are after this phase, computed from the artifact's migration files."""
     destructive: bool
-    """Whether old code cannot run on what this phase leaves behind."""
+    """Whether nobody says that old code runs on what this phase leaves behind."""
     cold: bool
     """Whether none of the component's services may run meanwhile."""
 
@@ -76,5 +76,5 @@ class MigrateSchema(Action):
 
     def reversal(self) -> Reversal:
         if self.destructive:
-            return NoWayBack("dropped columns and tables come back only from a backup")
+            return NoWayBack("what it drops, or brings to a new form, comes back only from a backup")
         return NothingToUndo("the old release ignores what it adds to a schema; rows it rewrites stay so")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skylift.app.inspect import observe_cloud
 from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
-from skylift.app.taken_back import TakenBack, taken_back
-from skylift.app.validate import Validation, validate
+from skylift.app.taken_back import TakenBack, given_back, taken_back
+from skylift.app.validate import Validation, of_run, validate
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event
@@ -43,13 +43,22 @@ def standing(runs: Runs, folder: RunFolder) -> Standing:
         events = journal.events()
     holder = worker_on(runs)
     own = holder if holder is not None and holder.run == folder.id else None
-    return Standing(plan, fold(events), own, events, taken_back(runs, folder.id))
+    run, back = fold(events), taken_back(runs, folder.id)
+    if back is not None:
+        back = replace(back, given_back=given_back(runs, plan, run))
+    return Standing(plan, run, own, events, back)
 
 
 def judge(site: Site, goal: Goal) -> Validation:
     """Look at the cloud now, and say whether it is at ``goal`` (row 9)."""
     cloud = observe_cloud(site.record, site.catalog, site.ports, now=site.clock())
     return validate(cloud, site.record, goal, site.catalog)
+
+
+def judge_run(site: Site, folder: RunFolder) -> tuple[Validation, Run]:
+    """Look at the cloud now, and say whether it is at the goal of a run; of an open one, how far it is."""
+    seen = standing(site.runs, folder)
+    return of_run(judge(site, seen.plan.goal), seen.plan.goal, seen.run), seen.run
 
 
 def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Report:

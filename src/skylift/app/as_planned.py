@@ -72,7 +72,7 @@ def as_planned(site: Site, run: RunId, plan: Plan, *, opened: bool = False) -> N
         site.runs.store.lease.look()
     if changes := (*further, *drift(plan, facts_of(now, site.record))):
         before = "" if opened else used(site.runs, digest_of(plan))
-        raise CloudDrifted(changes, again=goal.again, used=before)
+        raise CloudDrifted(changes, again=plan.again, used=before)
 
 
 def take_over_for(site: Site, run: RunId, plan: Plan) -> None:

@@ -22,7 +22,7 @@ from skylift.model.problem import Fix, Problem, Refused, Remedy
 
 BEGUN = "begun"
 CUT_SHORT = "cut short"
-"""Ended by no problem and no exit code: an operator's second Ctrl-C, or words that were not understood."""
+"""Ended by no problem and no exit code: an operator's second Ctrl-C, or her leaving a question."""
 
 
 class AuditDamaged(Refused):

@@ -249,7 +249,7 @@ def _since(runs: Runs, of: Checkpoint) -> Iterator[tuple[RunFolder, Plan, Run]]:
 def _gone_back(runs: Runs, run: RunId) -> frozenset[ComponentName]:
     """What of a run is taken back, by however many plans."""
     gone: set[ComponentName] = set()
-    for folder, goal in ways_back(runs, run):
+    for folder, _, goal in ways_back(runs, run):
         with open_journal(folder) as journal:
             events = journal.events()
         if events and fold(events).standing is Standing.COMPLETED:

@@ -48,7 +48,7 @@ def _together(runs: Runs, folder: RunFolder) -> list[RunFolder]:
     goal = read_plan(folder.plan.read_bytes()).goal
     if not isinstance(goal, Rollback):
         return [folder]
-    backs = [back for back, _ in ways_back(runs, goal.run)]
+    backs = [back for back, _, _ in ways_back(runs, goal.run)]
     with suppress(RunUnknown):  # it may be of another machine
         return [runs.find(goal.run), *backs]
     return backs

@@ -37,7 +37,7 @@ from skylift.engine.problems import RunHeld
 from skylift.engine.verbs import Kind, said_to
 from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch, RunId, StepId
-from skylift.planning.plan import Plan, Stage
+from skylift.planning.plan import Plan
 from skylift.planning.text import PlanChanged, digest_of, read_plan
 
 _HOLDING = 2
@@ -77,7 +77,7 @@ def apply(
     """
     plan = verified(text, site.record.catalog)
     trusted(site.signer, site.record.signers)
-    again = plan.goal.again
+    again = plan.again
     made_by = author(digest_of(plan), seal, site.record.signers, holds, again=again)
     if plan.record != site.digest:
         raise OtherRecord(plan.record, site.digest, again)
@@ -239,7 +239,7 @@ def approved_plan(folder: RunFolder, journal: Journal) -> Plan:
     """
     plan = read_plan(folder.plan.read_bytes())
     if digest_of(plan) != fold(journal.events()).plan:
-        raise PlanChanged(f"run {folder.id} was opened with another", again=plan.goal.again)
+        raise PlanChanged(f"run {folder.id} was opened with another", again=plan.again)
     return plan
 
 
@@ -260,7 +260,7 @@ def _drive_on(site: Site, plan: Plan, journal: Journal, *, folder: RunFolder, be
     windows, order, teller = Windows(site.record.policy), Order.of(plan), Teller(site, Upgrading(plan), bench)
     teller.follow(journal, folder)
     if (begun := fold(journal.events())).abort is None:
-        windows.require(steps_left(order, begun), site.clock(), again=plan.goal.again)
+        windows.require(steps_left(order, begun), site.clock(), again=plan.again)
 
     def closed_until() -> Epoch | None:
         run = fold(journal.events())
@@ -312,7 +312,7 @@ def _drive(
             view=bench.view(plan, execution.run),
         )
         begun, aborted = bool(execution.run.steps), execution.run.abort is not None
-        if all(step.stage is Stage.PREPARE for step in plan.steps) or (aborted and not begun):
+        if plan.stages_only or (aborted and not begun):
             # Nothing is changed that users could notice.
             return drive(execution, around)
         loss, outage = with_announced(policy.loss, plan), outage_of(plan)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skylift.app.mandates import approved_mandate
+from skylift.app.read_fleet import entry_of
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import ASIDE, Phase, Run, fold
-from skylift.engine.host_turn import emptying_of
+from skylift.engine.guards import pairs_of
+from skylift.engine.host_turn import commands_of, emptying_of
 from skylift.engine.journal import Event, MovesAsked
+from skylift.engine.left_running import outlasting
 from skylift.engine.moved_networks import KINDS
 from skylift.engine.problems import Holder
 from skylift.engine.settled_places import Before, moved_before, step_of
 from skylift.fleet.afterwards import Wanted
 from skylift.fleet.mandate import Mandate
 from skylift.model.ids import HostName, StepId
+from skylift.model.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class FleetAccount:
     """How many routers and networks were given to other agents."""
     events: Sequence[Event] = ()
     """All that its journal has."""
+    record: Record | None = None
+    """It has how hosts are called where they are reached, and what automation there is."""
 
     @property
     def done(self) -> tuple[HostName, ...]:
@@ -44,6 +50,23 @@ class FleetAccount:
         """The hosts that are being emptied or worked on."""
         running = {_host_of(step) for step in self.run.within(Phase.RUNNING)}
         return tuple(host for host in self.mandate.hosts if host in running)
+
+    @property
+    def may_run(self) -> Mapping[StepId, HostName]:
+        """The steps not under way whose command may still run, each with its host.
+
+        What pauses automation is among them if the record can be read: it alone has the host.
+        """
+        return outlasting(self.run, dict(self._commands()))
+
+    def _commands(self) -> Iterator[tuple[StepId, HostName]]:
+        for host in self.mandate.hosts:
+            entry = entry_of(self.record, host) if self.record else None
+            yield from ((step, entry.name if entry else host) for step in commands_of(host))
+        automation = self.record.maintenance.automation if self.record else {}
+        for pair in pairs_of(self.run):
+            if pair.name in automation:
+                yield from ((step, automation[pair.name].host) for step in (pair.pause, pair.back))
 
     @property
     def left(self) -> dict[HostName, str]:
@@ -108,12 +131,13 @@ def account_of(mandate: Mandate, events: Sequence[Event], holder: Holder | None)
     return FleetAccount(mandate, fold(events), holder, asked, carried, events)
 
 
-def fleet_account(runs: Runs, folder: RunFolder) -> FleetAccount:
+def fleet_account(runs: Runs, folder: RunFolder, record: Record | None = None) -> FleetAccount:
     """Where the run in ``folder`` is; works while the cloud cannot be reached."""
     with open_journal(folder) as journal:
         mandate, events = approved_mandate(folder, journal), journal.events()
     holder = worker_on(runs)
-    return account_of(mandate, events, holder if holder and holder.run == folder.id else None)
+    own = holder if holder and holder.run == folder.id else None
+    return replace(account_of(mandate, events, own), record=record)
 
 
 def _host_of(step: StepId) -> str:

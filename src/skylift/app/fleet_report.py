@@ -112,7 +112,7 @@ class FleetReport:
 
 def fleet_report(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> FleetReport:
     """Everything that is known of the run in ``folder``; what cannot be fetched is told to ``remark``."""
-    account = fleet_account(site.runs, folder)
+    account = fleet_account(site.runs, folder, site.record)
     unmeasured: list[str] = []
     try:
         fetch_samples(site, folder)

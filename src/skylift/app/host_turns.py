@@ -15,7 +15,7 @@ from skylift.actions.storage_host import AwaitStorage, RebootStorageHost
 from skylift.actions.volume_host import AwaitExports, Exporting, RebootVolumeHost
 from skylift.app.read_fleet import FleetHostUnknown, entry_of
 from skylift.catalog.catalog import Catalog
-from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep, reboot_of
+from skylift.engine.host_turn import HostTurn, ServiceTurn, WorkStep, hypervisor_of, reboot_of
 from skylift.fleet.mandate import Mandate, Purpose
 from skylift.fleet.volume import VolumeTurn
 from skylift.model.ids import HostName, Seconds, StepId
@@ -96,7 +96,7 @@ def _work(record: Record, catalog: Catalog, mandate: Mandate, turn: HostTurn) ->
         command = RunCommand(
             entry.name, component, "the new hypervisor", Command(of.hypervisor), "maintenance.hypervisor"
         )
-        yield WorkStep(StepId(f"hypervisor@{host}"), command, timeouts.command)
+        yield WorkStep(hypervisor_of(host), command, timeouts.command)
     yield WorkStep(reboot_of(host), *_reboot(record, entry, turn))
     own = {of.service for of in turn.services}
     for service in sorted(_reporting(record, catalog, entry), key=lambda service: service.name in own):

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skylift.app.bench import Bench
+from skylift.app.cadence import reminder
 from skylift.app.herald import Herald, Post, due_at, wanted
 from skylift.app.outbox import Settled, outbox_of
 from skylift.app.runs import RunFolder, Runs
 from skylift.app.site import Site
 from skylift.app.story import Story, window_awaited
 from skylift.app.subject import Subject
-from skylift.engine.fold import fold
+from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event, Journal, RunClosed
 from skylift.model.ids import Epoch, RunId
 from skylift.model.notification import Notification, Occasion, announcement
@@ -49,6 +50,10 @@ class Teller:
         """Tell that the run waits for a window."""
         self._herald.tell((window_awaited(self._subject, run, until, self._site.clock()),))
 
+    def remind(self, due: Sequence[Notification]) -> None:
+        """Tell what no event of the journal tells, but the time."""
+        self._herald.tell(due)
+
     def finish(self) -> None:
         """Tell what is left, now that the run is at rest."""
         if self._site.record.notify:
@@ -82,7 +87,19 @@ def tell_what_is_left(
     """Tell of a run that nobody works on what was not told, and try again those who could not be reached."""
     teller = Teller(site, subject, bench, again=True)
     teller.follow(journal, folder)
+    run = fold(journal.events())
+    teller.remind(_reminders(site.runs, site.record, subject, run, now=site.clock()))
     teller.finish()
+
+
+def _reminders(
+    runs: Runs, record: Record, subject: Subject, run: Run, *, now: Epoch
+) -> tuple[Notification, ...]:
+    """That an update is due, until another run was opened: whatever it is for, somebody is at it."""
+    if runs.known()[-1].id != run.id:
+        return ()
+    due = reminder(record.policy, subject, run, now)
+    return (due,) if due else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +128,12 @@ def untold(
     failed = tuple(s for s in newest.values() if s.failed is not None)
     if record is None:
         return Untold(failed, ())
-    told = tuple(Story(subject, record.policy).goes_on(events))
+    told = (
+        *Story(subject, record.policy).goes_on(events),
+        *_reminders(runs, record, subject, run, now=now),
+    )
+    keys, due = {what.key for what in told}, Occasion.UPDATE_DUE.value
+    failed = tuple(s for s in failed if s.key in keys or s.occasion != due)  # an older reminder is over
     off = any(what.occasion is Occasion.USERS_CALLED_OFF for what in told)
 
     def announced(run_id: str, to: str) -> bool:

@@ -80,6 +80,6 @@ def verified(text: bytes, more: tuple[PurePosixPath, ...]) -> Plan:
 def _again(text: bytes) -> str:
     """The command that makes a plan for the same again, as far as this one tells what for."""
     try:
-        return read_plan(text).goal.again
+        return read_plan(text).again
     except PlanFormat:
         return ANY_PLAN

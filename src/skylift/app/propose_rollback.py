@@ -10,7 +10,7 @@ from skylift.app.inspect import observe_cloud
 from skylift.app.propose import Proposal, verified
 from skylift.app.runs import RunFolder
 from skylift.app.site import Site
-from skylift.app.taken_back import begun_by_others, saved_by, undone_by
+from skylift.app.taken_back import begun_by_others, given_back, saved_by, undone_by
 from skylift.app.wiring import open_journal, worker_on
 from skylift.checks.registry import BACK_CHECKS, check_all
 from skylift.engine.decide import Order
@@ -55,13 +55,14 @@ def propose_rollback(
     )
     text = write_plan(plan)
     verified(text, site.record.catalog)
-    return Proposal(findings, plan, text, tuple(_given_back(undone.plan, run, goal)))
+    return Proposal(findings, plan, text, tuple(_given_back(site, undone.plan, run, goal)))
 
 
-def _given_back(plan: Plan, run: Run, goal: Rollback) -> Iterator[str]:
+def _given_back(site: Site, plan: Plan, run: Run, goal: Rollback) -> Iterator[str]:
     """What the run has taken of what goes back, and how that is given back."""
+    already = given_back(site.runs, plan, run)
     for loan in Order.of(plan).kept(run):
-        if owner_of_step(plan, loan.taken_by) in goal.components:
+        if owner_of_step(plan, loan.taken_by) in goal.components and loan.taken_by not in already:
             yield f"{loan.taken_by}: {plan.step(loan.given_back_by).action.title}"
 
 

@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from skylift.app.yaml_section import Sheet, meant
 from skylift.catalog.component import Front, KnownComponent
 from skylift.model.ids import ComponentName
+from skylift.model.named_files import secrets
 from skylift.model.record import ComponentEntry, Record, ServiceEntry
 from skylift.model.window import Freeze, Window
 
@@ -41,15 +42,8 @@ def check_references(sheet: Sheet, record: Record, known: Mapping[ComponentName,
     _sizes(sheet, record)
     _vantage(sheet, record)
     _automation(sheet, record)
-    _private(sheet, "ssh.key", Path(record.ssh.key))
-    _private(sheet, "vantage.clouds_yaml", Path(record.vantage.clouds_yaml))
-    for gate, entry in record.gates.items():
-        if entry.token is not None:
-            _private(sheet, f"gates.{gate}.token", Path(entry.token))
-    for addressee, told in record.notify.items():
-        for secret, file in (("url_file", told.url_file), ("token", told.token), ("password", told.password)):
-            if file is not None:
-                _private(sheet, f"notify.{addressee}.{secret}", Path(file))
+    for at, file in secrets(record).items():
+        _private(sheet, at, Path(file))
     _pinned(sheet, record)
     _credentials(sheet, record)
 

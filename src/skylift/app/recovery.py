@@ -27,6 +27,7 @@ from skylift.engine.verbs import Kind, said_of
 from skylift.model.backup import Backup
 from skylift.model.goal import Rollback, Upgrade, take_back
 from skylift.model.ids import ComponentName, Digest, HostName, StepId
+from skylift.model.named_files import named_files, programs
 from skylift.model.problem import Remedy
 from skylift.model.record import Record
 from skylift.model.roster import is_name_of
@@ -118,6 +119,8 @@ class Reach:
     """Where the runs are, if machines share them; empty if they are in the folder beside the record."""
     files: tuple[PurePosixPath, ...]
     """Those that the record names."""
+    programs: tuple[str, ...]
+    """What the record has its gates and messages run there."""
     sealed: bool
     """Whether a key of a signer is needed, too."""
     automatic: bool
@@ -182,7 +185,8 @@ def reach_of(record: Record, hosts: Collection[HostName]) -> Reach:
     *words, whom = ssh.argv("ADDRESS")
     return Reach(
         store=record.store,
-        files=(ssh.key, ssh.known_hosts, *record.catalog),
+        files=named_files(record),
+        programs=programs(record),
         sealed=bool(record.signers),
         automatic=record.policy.rollback == "automatic",
         ssh=f"{shlex.join(words)} {whom}",

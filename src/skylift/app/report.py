@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from skylift.actions.parking import ParkPool
-from skylift.app.validate import Issue, Outcome, Validation, unfinished
+from skylift.app.validate import Issue, Outcome, Validation, of_run
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, RunWarned, StepDone, StepFailed, StepStarted
 from skylift.model.availability import ApiAvailability, Availability, Span, availability
-from skylift.model.goal import Goal
 from skylift.model.ids import StepId
 from skylift.model.problem import Fix, Remedy
 from skylift.model.sample import Sample
@@ -71,7 +70,7 @@ class Report:
     troubles: tuple[Trouble, ...]
     witnesses: tuple[WitnessSeen, ...]
     validation: Validation | None
-    """None if the cloud was not looked at again."""
+    """None if the cloud was not looked at again; no verdict while the run is open."""
     samples: tuple[Sample, ...]
     changed_from: float | None
     """When the control plane was first touched."""
@@ -92,8 +91,6 @@ class Report:
         seen = self.validation.issues if self.validation else ()
         worse = {impact.api for impact in self.impacts if not impact.kept}
         lost = [_loss_issue(self.plan, api) for api in self.availability.apis if api.api in worse]
-        if self.run.closed is None:
-            seen = tuple(_not_through(seen, self.plan.goal))
         return (*seen, *_witness_issues(self.witnesses), *lost, *_skipped_issues(self.run))
 
     @property
@@ -135,15 +132,16 @@ def report(
     changed = [a.began_ms / 1000 for a in attempts if a.stage is Stage.CONTROL_PLANE]
     changed_from = min(changed, default=None)
     seen = availability(kept, [_span(attempt) for attempt in attempts], changed_from=changed_from)
+    run = fold(events)
     return Report(
-        run=fold(events),
+        run=run,
         plan=plan,
         attempts=attempts,
         availability=seen,
         impacts=tuple(_impact(plan, api) for api in seen.apis),
         troubles=_troubles(events),
         witnesses=witnesses,
-        validation=validation,
+        validation=of_run(validation, plan.goal, run) if validation else None,
         samples=kept,
         changed_from=changed_from,
     )
@@ -212,7 +210,7 @@ def _impact(plan: Plan, api: ApiAvailability) -> Impact:
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
         f"longest gap {api.gap.length_ms / 1000:.2f} s, "
-        f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
+        f"p99 {api.during.p99} after {api.baseline.p99}"
     )
     waits_ms = _waits_s(plan, api.api) * 1000
     limit = f"no gap above {api.gap_allowed_ms(waits_ms) / 1000:.2f} s"
@@ -282,16 +280,6 @@ def _skipped_issues(run: Run) -> Iterator[Issue]:
                 f"{step} was skipped by {at.aside.actor}: {at.aside.reason}{costs}",
                 (Remedy(Fix.REPAIR, f"see that what it was for is done: skylift why {step}"),),
             )
-
-
-def _not_through(seen: Iterable[Issue], goal: Goal) -> Iterator[Issue]:
-    """The issues of an open run: what it has not come to yet is one of them, and no list of failures."""
-    left = [issue for issue in seen if issue.remedies == unfinished(goal)]
-    if left:
-        told = f"the run is not through: {left[0].sentence}"
-        more = f", and {len(left) - 1} more like it" if len(left) > 1 else ""
-        yield Issue(Outcome.FAILED, told + more, unfinished(goal))
-    yield from (issue for issue in seen if issue not in left)
 
 
 def _loss_issue(plan: Plan, api: ApiAvailability) -> Issue:

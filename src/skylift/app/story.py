@@ -100,7 +100,7 @@ class Story:
     def _closed(self, outcome: Outcome, run: Run) -> Iterator[Notification]:
         if outcome is Outcome.COMPLETED:
             yield self._notification(Occasion.COMPLETED, f"the run of {self._subject.what} is completed")
-            if due := next_update(self._policy, self._subject, run):
+            if due := next_update(self._policy, self._subject, run, Epoch(run.last_ms / 1000)):
                 yield self._notification(Occasion.UPDATE_DUE, due.line)
         else:
             why = run.abort.reason if run.abort else ""

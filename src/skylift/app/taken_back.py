@@ -33,6 +33,8 @@ class TakenBack:
     standing: Standing
     components: tuple[ComponentName, ...]
     """What goes back."""
+    given_back: frozenset[StepId] = frozenset()
+    """What the run had taken and one of its ways back has given back, by the steps that took it."""
 
     @property
     def holds(self) -> bool:
@@ -47,24 +49,54 @@ class TakenBack:
 
 def taken_back(runs: Runs, undone: RunId) -> TakenBack | None:
     """The newest run that takes this one back; none if no such run was ever opened."""
-    for folder, goal in reversed(tuple(ways_back(runs, undone))):
+    begun = _begun_ways_back(runs, undone)
+    return TakenBack(begun[-1].run.id, begun[-1].run.standing, begun[-1].goal.components) if begun else None
+
+
+def given_back(runs: Runs, plan: Plan, run: Run) -> frozenset[StepId]:
+    """What a run has taken and its ways back have given back, by the steps that took it.
+
+    What one of these took anew is its own. That a step of another plan does the same is told by its title:
+    labels are each plan's own.
+    """
+    done = {
+        step.action.title
+        for way in _begun_ways_back(runs, run.id)
+        for step in way.plan.steps
+        if step.id in way.run.within(Phase.DONE)
+    }
+    kept = Order.of(plan).kept(run)
+    return frozenset(loan.taken_by for loan in kept if plan.step(loan.given_back_by).action.title in done)
+
+
+@dataclass(frozen=True, slots=True)
+class _WayBack:
+    plan: Plan
+    goal: Rollback
+    run: Run
+
+
+def _begun_ways_back(runs: Runs, undone: RunId) -> list[_WayBack]:
+    """Those that did not die before they began, oldest first."""
+    found: list[_WayBack] = []
+    for folder, plan, goal in ways_back(runs, undone):
         with open_journal(folder) as journal:
-            if events := journal.events():  # else it died before it began
-                return TakenBack(folder.id, fold(events).standing, goal.components)
-    return None
+            if events := journal.events():
+                found.append(_WayBack(plan, goal, fold(events)))
+    return found
 
 
-def ways_back(runs: Runs, undone: RunId) -> Iterator[tuple[RunFolder, Rollback]]:
-    """The runs that were made to take this one back, oldest first, each with its goal."""
+def ways_back(runs: Runs, undone: RunId) -> Iterator[tuple[RunFolder, Plan, Rollback]]:
+    """The runs that were made to take this one back, oldest first, each with its plan and its goal."""
     for folder in runs.known():
         if folder.of_fleet:
             continue
         try:
-            goal = read_plan(folder.plan.read_bytes()).goal
+            plan = read_plan(folder.plan.read_bytes())
         except PlanFormat:
             continue  # of a Skylift that took no run back
-        if isinstance(goal, Rollback) and goal.run == undone:
-            yield folder, goal
+        if isinstance(plan.goal, Rollback) and plan.goal.run == undone:
+            yield folder, plan, plan.goal
 
 
 def undone_by(plan: Plan, run: Run) -> Undone:

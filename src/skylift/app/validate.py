@@ -16,6 +16,7 @@ from skylift.checks.hosts import CLOCKS, DISK, HOSTS
 from skylift.checks.keys import KEYS
 from skylift.checks.registry import check_all, could_not_read
 from skylift.checks.units import UNITS
+from skylift.engine.fold import Run
 from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
 from skylift.model.goal import Goal, Restore, Rollback
 from skylift.model.ids import HostName, ServiceName
@@ -34,6 +35,8 @@ class Outcome(Enum):
     COMPLETED = "completed"
     WITH_ISSUES = "completed with issues"
     FAILED = "failed"
+    UNFINISHED = "not to be judged yet"
+    """The run that is to reach the goal is not closed: it works, or rests before it is through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,47 @@ def _failed(question: Question, sentence: str) -> Issue:
     return Issue(Outcome.FAILED, sentence, unfinished(question.goal))
 
 
+def of_run(seen: Validation, goal: Goal, run: Run) -> Validation:
+    """The same with what the run towards ``goal`` makes of it: of an open one there is no verdict yet."""
+    return not_yet(seen, goal, run.standing.value) if run.closed is None else after_the_run(seen, goal)
+
+
+def not_yet(seen: Validation, goal: Goal, standing: str) -> Validation:
+    """What was seen in the middle of a run: no verdict, and what it has not come to yet is no failure.
+
+    All of that is one issue, the first; the others may be of the run's own doing, such as a backend that is
+    out just now. ``standing`` is where the run stands.
+    """
+    left = [issue.sentence for issue in seen.issues if issue.remedies == unfinished(goal)]
+    so_far = f"; so far {left[0]}" if left else ""
+    more = f", and {len(left) - 1} more like it" if len(left) > 1 else ""
+    look = Remedy(Fix.REPAIR, "see where it stands, and what to do next: skylift status")
+    told = f"the run is not through ({standing}), so the cloud is not to be judged yet{so_far}{more}"
+    others = (issue for issue in seen.issues if issue.remedies != unfinished(goal))
+    return replace(
+        seen,
+        outcome=Outcome.UNFINISHED,
+        services=tuple(
+            replace(at, outcome=Outcome.UNFINISHED) if at.outcome is Outcome.FAILED else at
+            for at in seen.services
+        ),
+        issues=(
+            Issue(Outcome.UNFINISHED, told, (look,)),
+            *(replace(issue, outcome=Outcome.WITH_ISSUES) for issue in others),
+        ),
+    )
+
+
+def after_the_run(seen: Validation, goal: Goal) -> Validation:
+    """What was seen when a run is closed: nothing lets that go on any more."""
+    left, onward = unfinished(goal), Remedy(Fix.RETRY, f"plan what is left: {goal.again}")
+    ways = (Remedy(Fix.REPAIR, "see how the run ended, and why: skylift status"), onward)
+    issues = (replace(issue, remedies=ways) if issue.remedies == left else issue for issue in seen.issues)
+    return replace(seen, issues=tuple(issues))
+
+
 def unfinished(goal: Goal) -> tuple[Remedy, ...]:
-    """What to do about whatever is not at ``goal``."""
+    """What to do about whatever is not at ``goal``, if a run that leads there may still be open."""
     return (
         Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
         Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),

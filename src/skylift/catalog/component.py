@@ -172,7 +172,8 @@ class Phase:
     branch: str = ""
     """Branch of migrations that it runs; ``all`` for every one, empty if it moves rows only."""
     destructive: bool = False
-    """Whether old code cannot run on what it leaves behind."""
+    """Whether nobody says that old code runs on what it leaves behind: it drops something, or rows get a new
+    form. So it is a point of no return, and approved by its name."""
     again: int | None = None
     """Return code that says more rows are left: it is run in batches then, with ``{batch}`` for how many
     rows at a time."""

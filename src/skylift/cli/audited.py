@@ -9,6 +9,7 @@ import click
 from skylift.app.audit import audited
 from skylift.app.bugs import told_as_problem
 from skylift.cli.desk import NO_BUGS, Desk
+from skylift.cli.exits import Exit
 
 
 class Audited(click.Command):
@@ -19,7 +20,11 @@ class Audited(click.Command):
         said = {key: str(word) for key, word in ctx.params.items() if word not in {None, False}}
         with audited(desk.runs, self.name or "", said) as ended:
             # Within, so that the trail has it as what came of the verb.
-            with told_as_problem(desk.bugs, NO_BUGS):
-                code = super().invoke(ctx)
+            try:
+                with told_as_problem(desk.bugs, NO_BUGS):
+                    code = super().invoke(ctx)
+            except click.ClickException:
+                ended(Exit.USAGE)
+                raise
             ended(code)
         return code

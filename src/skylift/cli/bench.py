@@ -21,12 +21,16 @@ from skylift.engine.journal import milliseconds
 from skylift.model.ids import StepId
 from skylift.planning.plan import Plan
 
+_AT_ONCE = "\nended at once; what runs on hosts goes on to its end, and the run with: skylift resume\n"
+_CURSOR = "\x1b[?25h"
+"""Shows it again: the panel had hidden it, and does not end any more. Source: ECMA-48, DECTCEM."""
+
 
 @contextmanager
 def bench_of() -> Iterator[Bench]:
     """A bench on standard error: a live panel on a terminal, plain lines elsewhere; Ctrl-C asks to stop."""
-    interrupts = Interrupts()
     console = Console(stderr=True, highlight=False)
+    interrupts = Interrupts(_CURSOR + _AT_ONCE if console.is_terminal else _AT_ONCE)
     panel = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def view(plan: Plan, begun: Run) -> View:
@@ -35,7 +39,10 @@ def bench_of() -> Iterator[Bench]:
         def show(run: Run, left: Mapping[StepId, str]) -> None:
             nonlocal shown
             for line in run_view.changes(plan, shown, run):
-                console.print(Text(line), soft_wrap=True)
+                if panel is None:
+                    remark(line)
+                else:
+                    console.print(Text(line), soft_wrap=True)
             shown = run
             if panel is not None:
                 panel.update(_panel(plan, run, left, asked=interrupts.asked()), refresh=True)

@@ -191,7 +191,7 @@ def _tell(
     folder = desk.find(run)
     tell(folder, say, steps=steps)
     if folder.of_fleet:
-        found = fleet_account(desk.runs, folder)
+        found = fleet_account(desk.runs, folder, desk.as_recorded)
         answer(desk.told(fleet_run_view.lines(found)), fleet_run_view.document(found), as_json=as_json)
         return Exit.OK
     seen = standing(desk.runs, folder)

@@ -14,10 +14,12 @@ import click
 from skylift.app.record_file import load_record
 from skylift.app.runs import RunFolder, Runs, RunUnknown
 from skylift.cli.naming import named
+from skylift.cli.speech import say
 from skylift.model.codec import encode
 from skylift.model.goal import Upgrade
 from skylift.model.ids import RunId
 from skylift.model.problem import Problem
+from skylift.model.record import Record
 from skylift.model.release import Release
 
 
@@ -41,6 +43,14 @@ class Desk:
         from skylift.app.wiring import runs_of  # noqa: PLC0415 - a plan is looked at without SSH
 
         return runs_of(self.record, self.store)
+
+    @property
+    def as_recorded(self) -> Record | None:
+        """The record, if it can be read: where a run stands is told without it, too."""
+        try:
+            return load_record(self.record)
+        except Problem:
+            return None
 
     @property
     def bugs(self) -> Path:
@@ -111,15 +121,15 @@ pass_desk = click.make_pass_decorator(Desk)
 def answer(lines: Iterable[str], document: Any, *, as_json: bool) -> None:
     """Print what was asked for: lines of text, or with ``--json`` the one document, on standard output."""
     if as_json:
-        click.echo(json.dumps(encode(document), indent=2, sort_keys=True))
+        say(json.dumps(encode(document), indent=2, sort_keys=True))
         return
     for line in lines:
-        click.echo(line)
+        say(line)
 
 
 def remark(line: str) -> None:
     """Say what goes on, on standard error, so that the answer stays clean."""
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 class _ReleaseWord(click.ParamType[Upgrade]):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 
+from skylift.engine.fold import Standing
 from skylift.engine.store_problems import LeaseLost
 from skylift.model.problem import Problem, Refused
 
@@ -20,9 +23,23 @@ class Exit(IntEnum):
     BLOCKED = 3
     """Refused before anything was changed: a check, a changed plan, drift, another run."""
     PAUSED = 4
-    """The run rests: paused, or before an approval, or with something postponed; ``skylift status`` says."""
+    """The run rests: paused, or before an approval, or with something postponed; ``skylift status`` says.
+    Of a verdict: its run is not through, and goes on or rests."""
     TAKEN_OVER = 75
     """Another process has taken the run over, and goes on with it; a worker is to be started again."""
+
+
+STANDS: Mapping[Standing, Exit] = MappingProxyType(
+    {
+        Standing.COMPLETED: Exit.OK,
+        Standing.HALTED: Exit.FAILED,
+        Standing.PAUSED: Exit.PAUSED,
+        Standing.RUNNING: Exit.PAUSED,
+        Standing.ABORTING: Exit.FAILED,
+        Standing.ABORTED: Exit.FAILED,
+    }
+)
+"""What it means for a caller where a run stands."""
 
 
 def exit_for(problem: Problem) -> Exit:

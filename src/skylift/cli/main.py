@@ -15,6 +15,7 @@ import click
 from skylift.app.bugs import told_as_problem
 from skylift.cli.desk import NO_BUGS, Desk
 from skylift.cli.exits import Exit, exit_for
+from skylift.cli.speech import say
 from skylift.cli.views import problem as problem_view
 from skylift.model.problem import Problem
 
@@ -97,8 +98,8 @@ class _Verbs(click.Group):
 def skylift(ctx: click.Context, record: Path, store: str | None) -> None:
     """Upgrade OpenStack clouds without taking them down.
 
-    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume,
-    retry and abort changes a service.
+    A run is: inspect, stage, check, plan, apply; then validate and report. Services are changed by apply,
+    resume, retry, abort and 'rollback --apply', and by a worker that serves the cloud; by nothing else.
     """
     desk = ctx.obj = Desk(record=record, store=store)
     ctx.call_on_close(desk.close)
@@ -118,9 +119,9 @@ def call(argv: list[str]) -> int:
         code = skylift.main(argv, prog_name="skylift", standalone_mode=False)
     except Problem as problem:
         if "--json" in argv:
-            click.echo(json.dumps({"problem": problem_view.document(problem)}, indent=2))
+            say(json.dumps({"problem": problem_view.document(problem)}, indent=2))
         for line in problem_view.lines(problem):
-            click.echo(line, err=True)
+            say(line, err=True)
         return exit_for(problem)
     except click.ClickException as error:
         error.show()

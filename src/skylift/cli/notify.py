@@ -10,14 +10,12 @@ from skylift.app.conduct import approved_plan
 from skylift.app.fleet_subject import Maintaining
 from skylift.app.mandates import approved_mandate
 from skylift.app.notify import Untold, tell_what_is_left, untold
-from skylift.app.record_file import load_record
 from skylift.app.subject import Subject, Upgrading
 from skylift.app.wiring import asked, hold, open_journal, open_site
 from skylift.cli.bench import bench_of
 from skylift.cli.desk import Desk, answer, json_option, pass_desk
 from skylift.cli.exits import Exit
 from skylift.engine.journal import Event
-from skylift.model.problem import Problem
 
 
 @click.command("notify")
@@ -25,7 +23,10 @@ from skylift.model.problem import Problem
 @json_option
 @pass_desk
 def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
-    """Tell what of RUN (or the newest) was not told, since its process died or nobody took it."""
+    """Tell what of RUN (or the newest) was not told: its process died, or nobody took it.
+
+    Also that the next update is due by now, each week once, if RUN is the newest.
+    """
     folder = desk.find(run)
     with open_site(desk.record, desk.runs) as site, hold(site, folder.id), open_journal(folder) as journal:
         if folder.of_fleet:
@@ -42,8 +43,5 @@ def notify(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 def untold_of(desk: Desk, subject: Subject, events: Sequence[Event], *, works: bool) -> Untold:
     """What of a run somebody was not told; while a process ``works`` on it, only what it gave up."""
-    try:
-        record = None if works else load_record(desk.record)
-    except Problem:
-        record = None
+    record = None if works else desk.as_recorded
     return untold(desk.runs, record, subject, events, now=asked().at)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from skylift.app.account import Standing as Stood
-from skylift.app.account import account, judge, standing
+from skylift.app.account import account, judge, judge_run, standing
 from skylift.app.cadence import NextUpdate, next_update
 from skylift.app.clean_up import clean_up as remove_witnesses
 from skylift.app.clean_up import in_its_place
@@ -15,16 +15,16 @@ from skylift.app.fleet_account import fleet_account
 from skylift.app.fleet_report import fleet_report
 from skylift.app.fleet_subject import Maintaining
 from skylift.app.notify import Untold
-from skylift.app.record_file import catalog_of, load_record
+from skylift.app.record_file import catalog_of
 from skylift.app.runs import RunFolder
-from skylift.app.schedule import has_begun
+from skylift.app.schedule import clock_of, has_begun, measures_until
 from skylift.app.subject import Subject, Upgrading
 from skylift.app.taken_back import undone_by
 from skylift.app.validate import Outcome
 from skylift.app.windows import Windows
 from skylift.app.wiring import asked, open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
-from skylift.cli.exits import Exit
+from skylift.cli.exits import STANDS, Exit
 from skylift.cli.notify import untold_of
 from skylift.cli.views import fleet_page as fleet_page_view
 from skylift.cli.views import fleet_report as fleet_report_view
@@ -34,14 +34,16 @@ from skylift.cli.views import run as run_view
 from skylift.cli.views import validation as validation_view
 from skylift.cli.views.columns import indented
 from skylift.engine.decide import Order, decide
-from skylift.engine.fold import Run
+from skylift.engine.fold import Run, Standing
 from skylift.engine.journal import milliseconds
 from skylift.model.goal import Upgrade
-from skylift.model.problem import Problem
 from skylift.model.record import Policy
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.planning.window import Window, windows
+
+_WHOLE = (Outcome.COMPLETED, Outcome.WITH_ISSUES)
+"""The goal is reached, and the run that led there is closed."""
 
 
 @click.command("status")
@@ -54,12 +56,14 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     if folder.of_fleet:
         return _status_of_fleet(desk, folder, as_json=as_json)
     seen = standing(desk.runs, folder)
-    told, ways_back, policy = _untold(desk, seen), _windows(desk, seen.plan, seen.run), _policy(desk)
+    told, ways_back, record = _untold(desk, seen), _windows(desk, seen.plan, seen.run), desk.as_recorded
+    policy = record.policy if record else None
     due = _due(policy, Upgrading(seen.plan), seen.run)
     lines = [
         *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
         *run_view.window_lines(ways_back, seen.back),
         *_waits(policy, seen.plan, seen.run),
+        *(_measures(policy, seen.run) if seen.holder and not seen.plan.stages_only else []),
         *([f"  {due.line}"] if due else []),
     ]
     answer(
@@ -72,11 +76,12 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
 
 
 def _status_of_fleet(desk: Desk, folder: RunFolder, *, as_json: bool) -> Exit:
-    found = fleet_account(desk.runs, folder)
-    subject, policy = Maintaining(found.mandate), _policy(desk)
+    found = fleet_account(desk.runs, folder, desk.as_recorded)
+    subject, policy = Maintaining(found.mandate), found.record.policy if found.record else None
     told = untold_of(desk, subject, found.events, works=found.holder is not None)
     due = _due(policy, subject, found.run)
-    more = [*_begins(policy, subject, found.run), *([f"  {due.line}"] if due else [])]
+    measures = _measures(policy, found.run) if found.holder else []
+    more = [*_begins(policy, subject, found.run), *measures, *([f"  {due.line}"] if due else [])]
     lines = desk.told([*fleet_run_view.lines(found), *more, *indented(told.lines, 2)])
     document = fleet_run_view.document(found) | {"untold": told, "next_update": due}
     answer(lines, document, as_json=as_json)
@@ -103,6 +108,13 @@ def _waits(policy: Policy | None, plan: Plan, run: Run) -> list[str]:
     return [f"  waits for a window: until {windows.told(until)}"] if until else []
 
 
+def _measures(policy: Policy | None, run: Run) -> list[str]:
+    """That nothing has begun because users' requests are measured first, if the record can be read."""
+    until = measures_until(run, policy.baseline) if policy else None
+    told = "measures what users get before anything changes: its first step begins"
+    return [f"  {told} at {clock_of(until)} at the earliest"] if until else []
+
+
 def _begins(policy: Policy | None, subject: Subject, run: Run) -> list[str]:
     """When a window opens for a run that has not begun; its own time is told without the record."""
     windows = Windows(policy or Policy())
@@ -113,14 +125,7 @@ def _begins(policy: Policy | None, subject: Subject, run: Run) -> list[str]:
 
 def _due(policy: Policy | None, subject: Subject, run: Run) -> NextUpdate | None:
     """When the next update is due, if the record can be read and says so."""
-    return next_update(policy, subject, run) if policy else None
-
-
-def _policy(desk: Desk) -> Policy | None:
-    try:
-        return load_record(desk.record).policy
-    except Problem:
-        return None
+    return next_update(policy, subject, run, asked().at) if policy else None
 
 
 @click.command("validate")
@@ -136,7 +141,8 @@ def _policy(desk: Desk) -> Policy | None:
 def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: bool, as_json: bool) -> Exit:
     """Judge from what is observed whether the cloud is at the goal of RUN (or the newest), or at RELEASE.
 
-    A run that was taken back is judged by what took it back.
+    A run that was taken back is judged by what took it back. One that is not through is not judged yet:
+    how far it is stands first then.
     """
     folder = desk.find(run) if run or goal is None or clean_up else None
     if folder is not None and folder.of_fleet:
@@ -155,11 +161,11 @@ def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: boo
         wanted = goal or (read_plan(folder.plan.read_bytes()).goal if folder else None)
         if wanted is None:
             raise click.UsageError("name the goal: --to RELEASE")
-        judged = judge(site, wanted)
-        if clean_up and folder and judged.outcome is not Outcome.FAILED:
+        judged, of = judge_run(site, folder) if folder and not goal else (judge(site, wanted), None)
+        if clean_up and folder and judged.outcome in _WHOLE:
             remove_witnesses(site, folder, remark)
     answer(desk.told(validation_view.lines(judged)), validation_view.document(judged), as_json=as_json)
-    return Exit.FAILED if judged.outcome is Outcome.FAILED else Exit.OK
+    return exit_of(judged.outcome, of.standing if of else None)
 
 
 @click.command("report")
@@ -174,7 +180,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
         return _report_of_fleet(desk, folder, html, as_json=as_json)
     with open_site(desk.record, desk.runs) as site:
         told = account(site, folder, remark)
-        due = next_update(site.record.policy, Upgrading(told.plan), told.run)
+        due = next_update(site.record.policy, Upgrading(told.plan), told.run, site.clock())
     left = _untold(desk, standing(desk.runs, folder))
     for line in left.lines:
         remark(line)
@@ -185,14 +191,23 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     if html is not None:
         html.write_text(report_view.html(told), encoding="utf-8")
         remark(f"wrote {html}")
+    if told.run.closed is None:
+        return exit_of(Outcome.UNFINISHED, told.run.standing)
     return Exit.OK if told.verdict == Outcome.COMPLETED.value else Exit.FAILED
+
+
+def exit_of(outcome: Outcome, stands: Standing | None) -> Exit:
+    """What a verdict means; of a run that is not through, what it means where that stands."""
+    if outcome is Outcome.UNFINISHED and stands is not None:
+        return STANDS[stands]
+    return Exit.OK if outcome in _WHOLE else Exit.FAILED
 
 
 def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_json: bool) -> Exit:
     with open_site(desk.record, desk.runs) as site:
         found = fleet_report(site, folder, remark)
         of, subject = found.account, Maintaining(found.account.mandate)
-        due = next_update(site.record.policy, subject, of.run)
+        due = next_update(site.record.policy, subject, of.run, site.clock())
     left = untold_of(desk, subject, of.events, works=of.holder is not None)
     for line in (*left.lines, *([due.line] if due else [])):
         remark(line)

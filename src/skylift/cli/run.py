@@ -1,4 +1,4 @@
-"""``skylift apply``, ``resume``, ``retry`` and ``abort``: the only verbs that change services."""
+"""``skylift apply``, ``resume``, ``retry`` and ``abort``: the verbs that drive a run until it rests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from skylift.cli.desk import (
     run_option,
     zone_option,
 )
-from skylift.cli.exits import Exit
+from skylift.cli.exits import STANDS, Exit
 from skylift.cli.plan import seal_of
 from skylift.cli.views import fleet_run as fleet_run_view
 from skylift.cli.views import plan as plan_view
@@ -56,15 +56,6 @@ from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import Epoch, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
-
-_EXITS = {
-    Standing.COMPLETED: Exit.OK,
-    Standing.HALTED: Exit.FAILED,
-    Standing.PAUSED: Exit.PAUSED,
-    Standing.RUNNING: Exit.PAUSED,
-    Standing.ABORTING: Exit.FAILED,
-    Standing.ABORTED: Exit.FAILED,
-}
 
 
 @click.command("apply", cls=Audited)
@@ -138,7 +129,7 @@ def apply(
     if taken_back is not None:
         return _tell_of_way_back(desk, taken_back, as_json=as_json)
     _tell(desk, plan, run, None, as_json=as_json)
-    return Exit.OK if detach else _EXITS[run.standing]
+    return Exit.OK if detach else STANDS[run.standing]
 
 
 def _take_back(site: Site, run: Run, bench: Bench) -> Run | None:
@@ -166,7 +157,7 @@ def _take_back_if_free(site: Site, run: Run, bench: Bench) -> Run | None:
 def _tell_of_way_back(desk: Desk, run: Run, *, as_json: bool) -> Exit:
     """What was asked for, an upgrade, is not done, however well it was taken back."""
     _tell(desk, read_plan(desk.find(run.id).plan.read_bytes()), run, None, as_json=as_json)
-    return Exit.FAILED if run.standing is Standing.COMPLETED else _EXITS[run.standing]
+    return Exit.FAILED if run.standing is Standing.COMPLETED else STANDS[run.standing]
 
 
 def _apply_mandate(
@@ -186,12 +177,12 @@ def _apply_mandate(
         run = apply_mandate(
             site, name, text, bench, approval=approval, named=named, seal=seal, at=begins, detached=detach
         )
-    opened = {run.standing: Exit.OK} if detach else _EXITS
+    opened = {run.standing: Exit.OK} if detach else STANDS
     return _tell_of_fleet(desk, run, as_json=as_json, exits=opened)
 
 
-def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = _EXITS) -> Exit:
-    found = fleet_account(desk.runs, desk.find(run.id))
+def _tell_of_fleet(desk: Desk, run: Run, *, as_json: bool, exits: Mapping[Standing, Exit] = STANDS) -> Exit:
+    found = fleet_account(desk.runs, desk.find(run.id), desk.as_recorded)
     answer(desk.told(fleet_run_view.lines(found)), fleet_run_view.document(found), as_json=as_json)
     return Exit.OK if found.holder else exits[found.run.standing]
 
@@ -263,7 +254,7 @@ def abort(desk: Desk, *, reason: str, leave: bool, run: str | None, as_json: boo
         return say_abort(journal, asked, reason=reason, leave=leave)
 
     # Given up and closed is what was asked for here; of apply and resume it is the end of a run that failed.
-    return _go_on(desk, run, say, as_json=as_json, exits={**_EXITS, Standing.ABORTED: Exit.OK})
+    return _go_on(desk, run, say, as_json=as_json, exits={**STANDS, Standing.ABORTED: Exit.OK})
 
 
 def _go_on(
@@ -272,7 +263,7 @@ def _go_on(
     say: Callable[[Journal, Asked], Run],
     *,
     as_json: bool,
-    exits: Mapping[Standing, Exit] = _EXITS,
+    exits: Mapping[Standing, Exit] = STANDS,
 ) -> Exit:
     folder = desk.find(run)
     if folder.of_fleet:
@@ -312,7 +303,7 @@ def _approves(site: Site, plan: Plan, named: tuple[StepId, ...]) -> Approval:
     if not needed or untyped or not sys.stdin.isatty():
         return Approval.NONE
     for line in plan_view.lines(plan):
-        click.echo(line, err=True)
+        remark(line)
     yes = click.confirm(f"approve {', '.join(needed)}", err=True)
     return Approval.ALL if yes else Approval.NONE
 

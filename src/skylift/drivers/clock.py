@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from skylift.model.ids import Epoch
@@ -21,9 +22,13 @@ def now() -> Epoch:
 
 
 class Interrupts:
-    """Whether the operator asked for an end. The first Ctrl-C asks; the second ends the process at once."""
+    """Whether the operator asked for an end. The first Ctrl-C asks; the second ends the process at once.
 
-    def __init__(self) -> None:
+    ``last_words`` are said then, on standard error.
+    """
+
+    def __init__(self, last_words: str = "") -> None:
+        self._last_words = last_words
         self._asked = threading.Event()
         self._wake = threading.Event()
 
@@ -49,6 +54,9 @@ class Interrupts:
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if self._asked.is_set():
             # A run that is cut short anywhere goes on with resume, so a second Ctrl-C may simply end it.
+            # No stream of ours: this may have come in the middle of one's writing.
+            with suppress(OSError):
+                os.write(2, self._last_words.encode())
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self._asked.set()

@@ -57,10 +57,9 @@ _LAST_WORDS = r"""
 unit=$1
 set -- --quiet --no-pager -o cat
 again=$(systemctl show -p NRestarts --value -- "$unit")
+last=$((${again:-0} + 1))
 journalctl --sync 2>/dev/null || :
-starts=$(
-    journalctl "$@" --output-fields=INVOCATION_ID _PID=1 "UNIT=$unit" | uniq | tail -n "$((${again:-0} + 1))"
-)
+starts=$(journalctl "$@" --output-fields=INVOCATION_ID _PID=1 "UNIT=$unit" | uniq | tail -n "$last")
 [ -n "$starts" ] || exit 0
 for start in $starts; do set -- "$@" "_SYSTEMD_INVOCATION_ID=$start"; done
 journalctl "$@" -n 50

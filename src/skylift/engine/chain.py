@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from skylift.engine.journal_problems import JournalDamaged
 from skylift.engine.problems import SignerNeeded
 from skylift.model.seal import PublicKey, Seal, Signer
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row as it was written."""
 
     body: bytes

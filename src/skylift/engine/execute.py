@@ -135,10 +135,10 @@ class Execution:
     def __init__(
         self, plan: Plan, journal: Journal, ports: Ports, *, limits: Limits, pool: Executor | None = None
     ) -> None:
-        self.ledger = Ledger(journal)
         self.goes_back = isinstance(plan.goal, Rollback)
         self._keep = without_ways_back if self.goes_back else as_it_is
         with in_bulk():
+            self.ledger = Ledger(journal)
             self._order = Order.of(plan)
             self._near = Near(self._order)
         self._ports = ports

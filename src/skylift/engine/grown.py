@@ -30,7 +30,7 @@ class Grown(Mapping[K, V]):
     __slots__ = ("_len", "_tiers")
 
     def __init__(self, first: dict[K, V] | None = None) -> None:
-        self._tiers: tuple[dict[K, V], ...] = (first or {},)
+        self._tiers: tuple[dict[K, V], ...] = ({} if first is None else first,)
         """The newest first, and it counts before those after it. None is changed once it is here."""
         self._len = len(self._tiers[0])
 
@@ -104,6 +104,9 @@ class Growing(Grown[K, V]):
     def with_(self, key: K, value: V) -> Growing[K, V]:
         self._tiers[0][key] = value
         return self
+
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+        return self._tiers[0].get(key, default)
 
     def grown(self) -> Grown[K, V]:
         return Grown(self._tiers[0])
@@ -184,20 +187,32 @@ class Sorted(Mapping[K, V], Generic[K, V, G]):
 class Sorting(Sorted[K, V, G]):
     """The same for as long as nobody else has seen it: it grows in place."""
 
-    __slots__ = ()
+    __slots__ = ("_all", "_unusual")
 
     def __init__(self, group: Callable[[V], G], usual: G) -> None:
         super().__init__(group, usual)
-        self._values = Growing()
+        self._all: dict[K, V] = {}
+        self._unusual: set[K] = set()
+        """What is in any other group: few at any time, so which one is looked at when somebody asks."""
+        self._values = Growing(self._all)
 
     def with_(self, key: K, value: V) -> Sorting[K, V, G]:
-        self._take(key, value)
+        (self._unusual.discard if self._group(value) == self._usual else self._unusual.add)(key)
+        self._all[key] = value
         return self
 
     def grown(self) -> Sorted[K, V, G]:
-        grown: Sorted[K, V, G] = Sorted(self._group, self._usual)
-        grown._values, grown._apart = self._values.grown(), self._apart  # noqa: SLF001 - of its own kind
-        return grown
+        return Sorted(self._group, self._usual, self._all)
+
+    def within(self, groups: Collection[G]) -> AbstractSet[K]:
+        found = frozenset(key for key in self._unusual if self._group(self._all[key]) in groups)
+        if self._usual not in groups:
+            return found
+        size = len(self._all) - len(self._unusual) + len(found)
+        return _Within(self._all, lambda value: self._group(value) in groups, size)
+
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+        return self._all.get(key, default)
 
 
 class _Within(AbstractSet[K], Generic[K, V]):

@@ -50,6 +50,16 @@ def reboot_of(host: HostName) -> StepId:
     return StepId(f"reboot@{host}")
 
 
+def hypervisor_of(host: HostName) -> StepId:
+    """The step of the work that brings the new hypervisor to ``host``."""
+    return StepId(f"hypervisor@{host}")
+
+
+def commands_of(host: HostName) -> tuple[StepId, ...]:
+    """The steps of its turn that run a command on ``host``, which may outlive them."""
+    return (hypervisor_of(host), reboot_of(host))
+
+
 @dataclass(frozen=True, slots=True)
 class HostTurn:
     """What is done with one host. How it is emptied is decided at each look; the work is a row of actions."""

@@ -317,6 +317,10 @@ Event = (
 EVENTS: Mapping[str, type[Any]] = MappingProxyType({event.kind: event for event in get_args(Event)})
 
 
+_GROWN = (RunOpened, StepSkipped)
+"""What an older one of these does not say is as it was then."""
+
+
 class Overtaken(Exception):  # noqa: N818 - no error: whoever judged by an older journal judges again
     """Another process appended first, so an event was not added."""
 
@@ -365,12 +369,11 @@ def decode_event(document: object) -> Event:
         codec.Malformed: it is none.
     """
     kind = document.get("kind") if isinstance(document, dict) else None
-    if not isinstance(kind, str) or kind not in EVENTS:
+    wanted = EVENTS.get(kind) if isinstance(kind, str) else None
+    if wanted is None:
         msg = f"$: {kind!r} is not a known kind of event"
         raise codec.Malformed(msg)
-    # These have grown: what an older one does not say is as it was then.
-    grown = kind in {RunOpened.kind, StepSkipped.kind}
-    event: Event = codec.decode(EVENTS[kind], document, defaults=grown)
+    event: Event = codec.decode(wanted, document, defaults=wanted in _GROWN)
     return event
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from skylift.actions.action import Done, Pending
 from skylift.engine.decide import Order, may_run, outlives
 from skylift.engine.fold import Run
+from skylift.engine.journal import Outcome
 from skylift.model.ids import HostName, StepId
 from skylift.model.problem import Problem
 from skylift.planning.plan import Step
@@ -39,6 +40,15 @@ def going_on(order: Order, run: Run, ports: Ports) -> Mapping[StepId, HostName]:
     if run.closed is not None:
         return {}
     return {s: host for s, host in may_run(order, run).items() if _runs(ports, run, s, host)}
+
+
+def outlasting(run: Run, commands: Mapping[StepId, HostName]) -> Mapping[StepId, HostName]:
+    """Of these ``commands``, each with its host, those that may run while their step does not.
+
+    Of a run that was given up, and not left as it was, each was seen to end before it was closed.
+    """
+    seen_to_end = run.closed is Outcome.ABORTED and run.abort and not run.abort.leave
+    return {} if seen_to_end else {step: on for step, on in commands.items() if outlives(run, step)}
 
 
 def may_go_on(run: Run, commands: Mapping[StepId, HostName], ports: Ports) -> bool:

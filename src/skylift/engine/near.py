@@ -22,10 +22,6 @@ class Near:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._number = {step.id: number for number, step in enumerate(order.steps)}
-        self._following: dict[StepId, list[StepId]] = {step.id: [] for step in order.steps}
-        for step, before in order.before.items():
-            for first in before:
-                self._following[first].append(step)
         self._loans: dict[StepId, list[int]] = defaultdict(list)
         """Those that begin or end with a step, by their numbers."""
         for number, loan in enumerate(order.loans):
@@ -71,7 +67,7 @@ class Near:
 
     def _follow(self, run: Run, moved: Collection[StepId]) -> None:
         """Weigh anew what has moved, and what may have become of others by that."""
-        after = {step for at in moved for step in self._following[at]}
+        after = {step for at in moved for step in self._order.following[at]}
         before = {step for at in moved for step in self._order.before[at]}
         loans = {number for at in moved for number in self._loans.get(at, ())}
         self._look_at(run, after.union(moved), loans, self._order.looks.keys() & before.union(moved))

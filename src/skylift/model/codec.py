@@ -11,10 +11,10 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
-from operator import is_
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar, Union
 
@@ -93,8 +93,11 @@ def decode(
     plain = _plain(wanted)  # type: ignore[arg-type]
     if plain is not None and isinstance(document, dict) and len(document) == plain.size:
         # As most of what is read in bulk: nothing has to be said of where something is.
-        found = [document.get(name) for name in plain.names]
-        if all(map(is_, map(type, found), plain.types)) and document.get("kind") == plain.kind:
+        try:
+            found = plain.fields(document)
+        except KeyError:
+            found = ()
+        if tuple(map(type, found)) == plain.types and document.get("kind") == plain.kind:
             return wanted(*found)
     value: T = _decode(wanted, document, "$", _Form(kinds, defaults))
     return value
@@ -215,9 +218,10 @@ def _refuse_floats(document: object) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Plain:
-    """A dataclass whose fields are all words and whole numbers."""
+    """A dataclass of two fields or more that are all words and whole numbers."""
 
-    names: tuple[str, ...]
+    fields: Callable[[dict[str, Any]], tuple[Any, ...]]
+    """What a document has for them, in their order."""
     types: tuple[type[Any], ...]
     kind: str | None
     size: int
@@ -230,10 +234,10 @@ def _plain(wanted: type[Any]) -> _Plain | None:
     if not dataclasses.is_dataclass(wanted) or any(f.kw_only for f in dataclasses.fields(wanted)):
         return None
     hints, kind = _hints(wanted), getattr(wanted, "kind", None)
-    if "kind" in hints or not all(hint is str or hint is int for hint in hints.values()):
+    if "kind" in hints or len(hints) < 2 or not all(hint is str or hint is int for hint in hints.values()):  # noqa: PLR2004
         return None
     told = kind if isinstance(kind, str) else None
-    return _Plain(tuple(hints), tuple(hints.values()), told, len(hints) + (told is not None))
+    return _Plain(itemgetter(*hints), tuple(hints.values()), told, len(hints) + (told is not None))
 
 
 @cache

@@ -32,7 +32,8 @@ class Occasion(Enum):
     COMPLETED = "completed"
     """Every step is done, or was skipped."""
     UPDATE_DUE = "update-due"
-    """When the next update is due, by `policy.every`; told once the run is completed."""
+    """When the next update is due, by `policy.every`: told once the run is completed, and from then on by
+    `skylift notify`, each week once, until another run is opened."""
     USERS_BEFORE = "users-before"
     """What users will notice, as the plan says: `lead_min` before it begins, else at the opening."""
     USERS_CALLED_OFF = "users-called-off"

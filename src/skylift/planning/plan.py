@@ -109,6 +109,12 @@ class Plan:
         return all(step.stage is Stage.PREPARE for step in self.steps)
 
     @property
+    def again(self) -> str:
+        """The command for what is not done of it, to be pasted: a fetch of artifacts needs no plan first."""
+        fetches = self.steps and self.stages_only
+        return f"skylift stage --to {self.goal.to}" if fetches else self.goal.again
+
+    @property
     def headline(self) -> str:
         """The cloud and what is to become of it, in a few words."""
         if self.stages_only:

@@ -7,7 +7,7 @@ from typing import Any
 
 from skylift.app.fleet_account import FleetAccount
 from skylift.cli.views.columns import indented
-from skylift.cli.views.run import begin_lines, waits_for_time
+from skylift.cli.views.run import begin_lines, left_running_lines, resume_after, waits_for_time
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing
 from skylift.engine.guards import pairs_of
 from skylift.engine.journal import Reported
@@ -30,6 +30,7 @@ def lines(of: FleetAccount) -> list[str]:
         *(f"  {number} {what}s were given to other agents" for what, number in sorted(of.carried.items())),
         *begin_lines(run),
         *_some(f"  under way: {step}{_waits(run, step)}" for step in sorted(run.within(Phase.RUNNING))),
+        *left_running_lines(run, of.may_run),
         *(f"  paused by this run: {name}" for name in _paused(run)),
         *_afterwards(of),
         *_pause(of),
@@ -54,6 +55,7 @@ def document(of: FleetAccount) -> dict[str, Any]:
         "automation": _paused(run),
         "gated": [stage.value for stage in run.gated],
         "waits": dict(run.waits),
+        "may_run": dict(of.may_run),
         "moves": dict(of.asked),
         "afterwards": {"kind": of.wanted.kind.value, "moves": dict(of.afterwards)} if of.wanted else None,
         "carried": dict(of.carried),
@@ -132,7 +134,8 @@ def _next(of: FleetAccount) -> Iterator[str]:
         case Standing.HALTED:
             yield "  next: mend what failed, then: skylift retry"
         case Standing.ABORTING:
-            yield "  next: skylift resume, or close it as it is: skylift abort --leave --reason WHY"
+            close = "close it as it is: skylift abort --leave --reason WHY"
+            yield f"  next: {resume_after(', '.join(of.may_run))}; or {close}"
         case _:
             yield "  next: skylift resume; what was postponed: skylift retry STEP"
 

@@ -15,6 +15,25 @@ _LOST = (
     "databases, and refers to what is gone.",
 )
 
+_BY_HAND = (
+    "",
+    "Of a component, and of all that goes back after it:",
+    "",
+    "1. Stop every service of it on every host first, see that none is left, and let nothing start one:",
+    "   what writes meanwhile spoils what is restored.",
+    "2. See that the backup is whole, by the command beside it below, and that its restore was tried: beside",
+    "   it is a file of its name with `.rehearsed` behind, whose first line is that of its checksum.",
+    "3. Dump what the database has now: what was written since the backup is lost with a restore.",
+    "4. As root on the backup's host, with its database server synced: drop the database, create it with the",
+    "   character set and collation in the second line of that file, and read the backup into it, which is a",
+    "   dump that `zstd` compressed. Then let each table number on from where it was in the dump of step 3,",
+    "   not from where it was in the backup: what still runs by a newer number would meet another of it.",
+    "5. Lead the links of its services to the artifact that they ran then, on every host; undo what else the",
+    "   stages below have changed of it; then start it and use its backends again, by the last section.",
+    "",
+)
+"""As ``RESTORE`` of the database driver does it, in its order."""
+
 
 def lines(of: Recovery) -> list[str]:
     """The document, in the order in which it is needed."""
@@ -27,8 +46,7 @@ def lines(of: Recovery) -> list[str]:
         "What is said here without a run's name is said to the newest run.",
         *_first(of.reach, upgrades=not of.instead),
         *_elsewhere(of.reach),
-        f"If the runs are lost, {of.lost}:",
-        *_block([of.again]),
+        *_without_runs(of),
         *_stages(of),
         *_verbs(of),
         *_way_back(of),
@@ -66,12 +84,16 @@ def _elsewhere(reach: Reach) -> Iterator[str]:
     )
     if reach.store:
         yield f"they are in `{reach.store}`, which must be within reach."
+        yield "Its password is in the `~/.pgpass` of whoever runs Skylift, or where `PGPASSFILE` says."
     else:
-        yield "copy the folder `.skylift` that lies beside the record."
+        yield "copy the folder `.skylift` that lies beside the record, **now, before the night**, and again"
+        yield "as it goes on: what is without it stands in the next section. What was done since a copy is"
+        yield "observed by `skylift resume`; a way back does not know of it."
         yield "Make sure that the first machine does not work on them any more."
-    yield "What the record names must be there, too:"
+    yield "What the record names must be there, too, and what its files name in turn, such as certificates:"
     yield ""
     yield from (f"- `{file}`" for file in reach.files)
+    yield from (f"- the program `{program}`, with all that it needs" for program in reach.programs)
     if reach.sealed:
         yield "- the key of a signer, as `SKYLIFT_KEY`"
     yield from ("", "Then `skylift status` and `skylift resume`, as above.")
@@ -80,6 +102,22 @@ def _elsewhere(reach: Reach) -> Iterator[str]:
     yield from ("| host | address |", "| --- | --- |")
     yield from (f"| {host} | {address} |" for host, address in reach.addresses.items())
     yield ""
+
+
+def _without_runs(of: Recovery) -> Iterator[str]:
+    """What is left if they are lost; of a restore by hand no more than what Skylift's own does."""
+    yield from ("", "## If the runs are lost", "")
+    if of.reach.store:
+        yield "Have that database backed up by a way of its own."
+    yield f"Then {of.lost}:"
+    yield from _block([of.again])
+    if of.back or of.backups:
+        yield "**No command of Skylift leads back then**, by steps or by a backup: each needs the run."
+    if kept := [each for each in of.backups if each.restored or each.rehearsed_by]:
+        yield "What is left to go back by are these backups, by hand:"
+        yield ""
+        yield from (f"- {each.component}: `{each.backup}`, `{each.step}`" for each in kept)
+        yield from _BY_HAND
 
 
 def _stages(of: Recovery) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +11,9 @@ from skylift.app.schedule import has_begun
 from skylift.app.taken_back import TakenBack
 from skylift.engine.decide import Order, decide, may_run
 from skylift.engine.fold import INTERRUPTED, Phase, Run, Standing, StepRun
-from skylift.engine.journal import Outcome, Reported
-from skylift.engine.loans import kept_back
+from skylift.engine.journal import Reported
+from skylift.engine.left_running import outlasting
+from skylift.engine.loans import Loan, kept_back
 from skylift.engine.operate import taken_back_by
 from skylift.engine.problems import Holder, naming
 from skylift.engine.verbs import Kind, Verb, allowed, can_follow, tells_no_word, what_runs
@@ -54,7 +55,6 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
     Of one that was taken ``back`` as a whole nothing is left to do, and nothing is its any more.
     """
     done = len(run.within(Phase.DONE))
-    gone = taken_components(back)
     if back is not None and back.holds and back.is_of_all(plan, run):
         return [
             f"run {run.id} of {plan.headline}: {_way_back(back)}",
@@ -68,12 +68,12 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *begin_lines(run),
         *_running(plan, run),
-        *_left_running(plan, run),
+        *left_running_lines(run, left_running(plan, run)),
         *_problems(plan, run),
         *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
         *_given_up(plan, run),
-        *_taken(plan, run, holder, gone),
+        *([] if holder else _taken(plan, run, back)),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
@@ -126,7 +126,7 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
         "pause": encode(run.pause),
         "warned": [encode(problem) for problem in run.warned.values()],
         "abort": encode(run.abort),
-        "taken": [loan.taken_by for loan in Order.of(plan).kept(run)],
+        "taken": [loan.taken_by for loan in _kept(plan, run, back)],
         "unapproved": {stage.value: named for stage, named in Order.of(plan).unapproved(run).items()},
         "may_run": dict(left_running(plan, run)),
         "allowed": [verb.value for verb in allowed(run, Kind.of(plan))],
@@ -163,17 +163,14 @@ def _running(plan: Plan, run: Run) -> Iterator[str]:
 
 
 def left_running(plan: Plan, run: Run) -> Mapping[StepId, HostName]:
-    """The steps not under way whose command may still run, each with its host.
-
-    Of a run that was given up, and not left as it was, each was seen to end before it was closed.
-    """
-    seen_to_end = run.closed is Outcome.ABORTED and run.abort and not run.abort.leave
-    return {} if seen_to_end or taken_back_by(run) else may_run(Order.of(plan), run)
+    """The steps not under way whose command may still run, each with its host."""
+    return {} if taken_back_by(run) else outlasting(run, may_run(Order.of(plan), run))
 
 
-def _left_running(plan: Plan, run: Run) -> Iterator[str]:
+def left_running_lines(run: Run, commands: Mapping[StepId, HostName]) -> Iterator[str]:
+    """These ``commands``, which may still run though their step does not, and how to see what they do."""
     until = "; until it has ended, nothing new begins there" if run.closed else ""
-    for step, host in left_running(plan, run).items():
+    for step, host in commands.items():
         yield f"  MAY STILL RUN on {host}: the command of {step}{until}"
         yield f"    {what_runs(host)}"
 
@@ -235,16 +232,21 @@ def _given_up(plan: Plan, run: Run) -> Iterator[str]:
         yield f"  not done: {len(left)} steps, {left[0]} first"
 
 
-def _taken(plan: Plan, run: Run, holder: Holder | None, gone: Collection[ComponentName]) -> Iterator[str]:
+def _kept(plan: Plan, run: Run, back: TakenBack | None) -> list[Loan]:
+    """What the run has taken, but for what its ways back have given back."""
+    already = back.given_back if back else frozenset[StepId]()
+    return [loan for loan in Order.of(plan).kept(run) if loan.taken_by not in already]
+
+
+def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
     """What users are short of while nobody works on the run, and what gives it back."""
-    if holder is not None:
-        return
-    for loan in (loan for loan in Order.of(plan).kept(run) if owner_of_step(plan, loan.taken_by) not in gone):
-        back = plan.step(loan.given_back_by).action.title
+    gone = taken_components(back)
+    for loan in (loan for loan in _kept(plan, run, back) if owner_of_step(plan, loan.taken_by) not in gone):
+        giving = plan.step(loan.given_back_by).action.title
         if run.abort is not None:
-            yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {back}"
+            yield f"  STILL TAKEN by {loan.taken_by}; to give it back: {giving}"
         else:
-            yield f"  taken by {loan.taken_by}, and given back by {loan.given_back_by}: {back}"
+            yield f"  taken by {loan.taken_by}, and given back by {loan.given_back_by}: {giving}"
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
@@ -272,7 +274,8 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             onward = f"check --to {plan.goal.to}" if plan.stages_only else "validate; skylift report"
             yield f"  next: skylift {onward}"
         case Standing.ABORTED:
-            yield f"  next: skylift report; and for what is not done, a new plan: {plan.goal.again}"
+            anew = "" if plan.stages_only else ", a new plan"
+            yield f"  next: skylift report; and for what is not done{anew}: {plan.again}"
             yield from [f"  or {back}"] if back else []
         case Standing.HALTED:
             yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
@@ -306,11 +309,15 @@ def _after_giving_up(plan: Plan, run: Run) -> str:
     decided = decide(Order.of(plan), run, at_once=1)
     if run.pause or not decided.over:
         names = ", ".join(step.id for step in decided.look)
-        waits = f", which waits until no command of {names} runs any more" if names else ""
-        return f"skylift resume{waits}; or {close}"
+        return f"{resume_after(names)}; or {close}"
     if run.within(Phase.FAILED):
         return f"skylift retry; or {close}"
     return f"skylift retry {_postponed(run)}; or {close}" if run.within(Phase.POSTPONED) else close
+
+
+def resume_after(names: str) -> str:
+    """What lets a run end that was given up, if these steps' commands may run yet."""
+    return f"skylift resume{f', which waits until no command of {names} runs any more' if names else ''}"
 
 
 def _after_interruption(plan: Plan, run: Run) -> str:

@@ -19,11 +19,12 @@ def lines(validation: Validation) -> list[str]:
     for remedies, issues in groupby(validation.issues, lambda issue: issue.remedies):
         told += ["", *(f"{_grade(issue)}: {issue.sentence}" for issue in issues)]
         told += indented(map(str, remedies), 2)
-    return [*told, "", f"upgrade to {validation.goal}: {validation.outcome.value}"]
+    return [*told, "", f"the goal, {validation.goal}: {validation.outcome.value}"]
 
 
 def _grade(issue: Issue) -> str:
-    return "failed" if issue.outcome is Outcome.FAILED else "issue"
+    grades = {Outcome.FAILED: "failed", Outcome.UNFINISHED: "under way"}
+    return grades.get(issue.outcome, "issue")
 
 
 def document(validation: Validation) -> dict[str, Any]:
