@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -83,7 +84,10 @@ def test_an_upgrade_from_looking_to_completion_fails_no_request(desk: Desk) -> N
 
     assert ended.standing is Standing.COMPLETED
     assert desk.cloud.failed == []
-    assert desk.remarks[1:] == ["measuring for 10 s what users get before anything changes"]
+    (told,) = desk.remarks[1:]
+    assert re.fullmatch(
+        r"measuring for 10 s, until \d\d:\d\d:\d\d UTC, what users get before anything changes", told
+    )
 
 
 def test_a_plan_with_one_byte_changed_is_refused(desk: Desk) -> None:
@@ -347,7 +351,10 @@ def test_a_run_waits_for_probes_that_wait_for_answers(desk: Desk) -> None:
 
     assert ended.standing is Standing.COMPLETED
     assert not vantage.tally(str(RUN)).alive
-    assert desk.remarks[1:] == ["measuring for 10 s what users get before anything changes"]
+    (told,) = desk.remarks[1:]
+    assert re.fullmatch(
+        r"measuring for 10 s, until \d\d:\d\d:\d\d UTC, what users get before anything changes", told
+    )
 
 
 def test_a_run_ends_though_what_its_probes_made_is_refused_to_be_removed(desk: Desk) -> None:

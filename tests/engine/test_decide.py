@@ -123,6 +123,19 @@ def test_a_point_of_no_return_never_starts_unless_it_was_approved_by_name() -> N
     assert starts(plan, run_of(*rest, approved=(first,))) == [first]
 
 
+def test_nothing_is_taken_that_is_given_back_only_after_a_point_nobody_has_approved() -> None:
+    """Users would be without it for as long as somebody thinks."""
+    take, give = step("take", "give"), step("give")
+    point = step_of(Scripted("point", SCRIPT, no_way_back=True), name="point")
+    plan = plan_of([A, take, point, give], [(A, take), (take, point), (point, give)])
+
+    waiting = decide(Order.of(plan), run_of(*done(A)), at_once=6)
+
+    assert (waiting.start, [s.id for s in waiting.awaits]) == ((), ["point"])
+    assert starts(plan, run_of(*done(A), approved=(point.id,))) == ["take"]
+    assert starts(plan, run_of(*done(A), *started(take))) == [], "what has begun is seen to its end"
+
+
 def test_a_stage_that_waits_for_its_approval_does_not_start_but_what_was_taken_is_given_back() -> None:
     """DESIGN, invariant 7: released on every way out."""
     take, far = step("take", taken_back_by="give"), step("far")

@@ -195,6 +195,16 @@ def test_every_page_can_be_found_from_the_index() -> None:
     assert set(lost) <= {"docs/README.md"}
 
 
+def test_the_index_lists_every_decision_by_its_title_and_no_other() -> None:
+    """In their order; a decision that another page alone links to is found by nobody who looks for it."""
+    listed = re.findall(r"^- \[(.+)\]\((adr/.+\.md)\)$", (DOCS / "README.md").read_text(), re.MULTILINE)
+
+    pages = sorted((DOCS / "adr").glob("[0-9]*.md"))
+
+    assert [page for _, page in listed] == [f"adr/{page.name}" for page in pages]
+    assert [f"# {title}" for title, _ in listed] == [page.read_text().splitlines()[0] for page in pages]
+
+
 def test_the_readme_is_one_screen_and_has_room_for_what_was_measured() -> None:
     readme = (ROOT / "README.md").read_text()
 

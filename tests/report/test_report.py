@@ -246,6 +246,21 @@ def test_a_run_that_nobody_measured_claims_nothing_of_its_users() -> None:
     assert report.impacts == ()
 
 
+def test_what_was_not_measured_yet_has_no_figure() -> None:
+    """As before the first step: nothing was asked while something changed."""
+    plan, events = run()
+    began = touched_at(plan, events)
+    before = [sample for sample in traffic(events) if sample.ended < began]
+
+    report = told(plan, events, before)
+    rows = [line.split() for line in view.lines(report) if re.match(r"  (glance|keystone|placement) ", line)]
+
+    assert len(rows) == 3
+    assert all(row[-5::2] == ["ms", row[-3], "-"] and row[-4] == "-" for row in rows)
+    assert all("p99 - after" in impact.measured for impact in report.impacts)
+    assert " 0 ms" not in view.html(report)
+
+
 def test_the_document_is_json_with_every_failed_request() -> None:
     plan, events = run()
     touched = touched_at(plan, events)

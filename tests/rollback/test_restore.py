@@ -9,19 +9,22 @@ import pytest
 from tests.app.desk import RUN, Desk, desk_at
 from tests.crash.worlds import Snapshots, deeds, shape, thawed
 
-from skylift.app.account import judge
+from skylift.app.account import judge, standing
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.propose_rollback import propose_rollback
 from skylift.app.validate import Outcome
 from skylift.app.wiring import open_journal
+from skylift.cli.views import run as run_view
 from skylift.cli.views.plan import lines
 from skylift.engine.fold import Phase, Run, Standing
-from skylift.engine.operate import abort, pause
+from skylift.engine.operate import abort, approve, pause
+from skylift.model.cloud import BackendState
 from skylift.model.goal import Restore, Rollback
 from skylift.model.ids import ComponentName, HostName, RunId, ServiceName, StepId
 from skylift.model.problem import Fix
+from skylift.planning.plan import Stage
 from skylift.planning.refusals import NoBackup, WayBackClosed
 from skylift.planning.text import read_plan
 from skylift.ports import Command
@@ -104,6 +107,31 @@ def test_nothing_is_restored_without_a_consent_that_names_it(desk: Desk) -> None
         apply_back(desk, text, Approval.NONE)
 
     assert releases(desk) == {"2024.1"}
+
+
+def test_while_it_waits_for_a_consent_every_component_answers(desk: Desk) -> None:
+    """Nothing is stopped that is started again only once somebody has approved."""
+    apply_back(desk, back(desk), Approval.HOLD)
+
+    seen = standing(desk.site.runs, desk.site.runs.find(BACK))
+    assert not [s for s in seen.run.within(Phase.DONE) if ":drain" in s or ":stop" in s]
+    assert all(b.state is BackendState.UP for b in desk.site.ports.balancer.backends())
+    told = "\n".join(run_view.lines(seen.plan, seen.run, None))
+    assert "waits for the approval of control-plane" in told
+    assert "placement:restore" in told
+
+    consent = [StepId(f"{name}:restore") for name in ("placement", "glance")]
+    tell(
+        desk.site.runs.find(BACK),
+        lambda journal, order: approve(
+            journal, order, desk.asked_now, Stage.CONTROL_PLANE, no_returns=tuple(consent)
+        ),
+    )
+    ended = go_on(desk.site, desk.site.runs.find(BACK), desk.bench)
+
+    assert set(consent) <= ended.within(Phase.DONE)
+    assert not [s for s in ended.within(Phase.DONE) if s.startswith("keystone:") and ":stop" in s]
+    assert all(b.state is BackendState.UP for b in desk.site.ports.balancer.backends())
 
 
 def test_without_the_flag_it_is_refused_with_the_command_that_restores(desk: Desk) -> None:

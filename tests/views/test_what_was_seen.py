@@ -132,10 +132,10 @@ def test_a_validation_ends_with_its_verdict_and_shows_what_to_do() -> None:
     failed = validation.lines(validate(old, RECORD, GOAL, load()))
 
     assert whole[1] == "keystone       ctl1  2024.1  completed"
-    assert whole[-1] == "upgrade to 2024.1: completed"
+    assert whole[-1] == "the goal, 2024.1: completed"
     assert "failed: keystone on ctl1, ctl2, ctl3 runs 2023.1, not 2024.1" in failed
     assert "  repair: see where the run stands, and why: skylift status" in failed
-    assert failed[-1] == "upgrade to 2024.1: failed"
+    assert failed[-1] == "the goal, 2024.1: failed"
 
 
 def test_above_a_plan_stands_what_speaks_against_it_out_of_all_that_was_asked() -> None:

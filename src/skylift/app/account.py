@@ -11,7 +11,7 @@ from skylift.app.runs import RunFolder, Runs
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
 from skylift.app.taken_back import TakenBack, given_back, taken_back
-from skylift.app.validate import Validation, not_yet, validate
+from skylift.app.validate import Validation, of_run, validate
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event
@@ -58,10 +58,7 @@ def judge(site: Site, goal: Goal) -> Validation:
 def judge_run(site: Site, folder: RunFolder) -> tuple[Validation, Run]:
     """Look at the cloud now, and say whether it is at the goal of a run; of an open one, how far it is."""
     seen = standing(site.runs, folder)
-    judged = judge(site, seen.plan.goal)
-    if seen.run.closed is None:
-        judged = not_yet(judged, seen.plan.goal, seen.run.standing.value)
-    return judged, seen.run
+    return of_run(judge(site, seen.plan.goal), seen.plan.goal, seen.run), seen.run
 
 
 def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Report:

@@ -37,7 +37,7 @@ from skylift.engine.problems import RunHeld
 from skylift.engine.verbs import Kind, said_to
 from skylift.model.goal import Rollback
 from skylift.model.ids import Epoch, RunId, StepId
-from skylift.planning.plan import Plan, Stage
+from skylift.planning.plan import Plan
 from skylift.planning.text import PlanChanged, digest_of, read_plan
 
 _HOLDING = 2
@@ -312,7 +312,7 @@ def _drive(
             view=bench.view(plan, execution.run),
         )
         begun, aborted = bool(execution.run.steps), execution.run.abort is not None
-        if all(step.stage is Stage.PREPARE for step in plan.steps) or (aborted and not begun):
+        if plan.stages_only or (aborted and not begun):
             # Nothing is changed that users could notice.
             return drive(execution, around)
         loss, outage = with_announced(policy.loss, plan), outage_of(plan)

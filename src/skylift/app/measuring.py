@@ -9,11 +9,12 @@ from skylift.app.bench import Bench
 from skylift.app.loss_budget import LossGuard
 from skylift.app.runs import RunFolder
 from skylift.app.samples import fetch_samples
+from skylift.app.schedule import clock_of
 from skylift.app.site import Site
 from skylift.engine.drive import Guard
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
-from skylift.model.ids import HostName
+from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Refused, Transient, Uncertain
 from skylift.model.record import LossBudget
 
@@ -102,7 +103,9 @@ def _stop(site: Site, label: str, bench: Bench) -> None:
 
 def _let_pass(site: Site, bench: Bench) -> None:
     baseline = site.record.policy.baseline
-    bench.remark(f"measuring for {baseline} s what users get before anything changes")
-    until = site.clock() + baseline
+    until = Epoch(site.clock() + baseline)
+    bench.remark(
+        f"measuring for {baseline} s, until {clock_of(until)}, what users get before anything changes"
+    )
     while site.clock() < until and not bench.asked_to_stop():
         bench.pause()

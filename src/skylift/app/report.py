@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from skylift.actions.parking import ParkPool
 from skylift.app.unmeasured import Unmeasured, in_a_line, unmeasured, untold_of
-from skylift.app.validate import Issue, Outcome, Validation, not_yet
+from skylift.app.validate import Issue, Outcome, Validation, of_run
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, RunWarned, StepDone, StepFailed, StepStarted
 from skylift.model.availability import ApiAvailability, Availability, Span, availability
@@ -150,8 +150,6 @@ def report(
     seen = availability(kept, spans, changed_from=changed_from, until=until)
     dark = unmeasured(plan, events, seen.unwatched)
     run = fold(events)
-    if validation is not None and run.closed is None:
-        validation = not_yet(validation, plan.goal, run.standing.value)
     return Report(
         run=run,
         plan=plan,
@@ -160,7 +158,7 @@ def report(
         impacts=tuple(_impact(plan, api, dark) for api in seen.apis),
         troubles=_troubles(events),
         witnesses=witnesses,
-        validation=validation,
+        validation=of_run(validation, plan.goal, run) if validation else None,
         samples=kept,
         changed_from=changed_from,
         unmeasured=dark,
@@ -231,7 +229,7 @@ def _impact(plan: Plan, api: ApiAvailability, dark: Sequence[Unmeasured]) -> Imp
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
         f"longest {'measured ' if untold else ''}gap {api.gap.length_ms / 1000:.2f} s, "
-        f"p99 {api.during.p99_ms} ms after {api.baseline.p99_ms} ms"
+        f"p99 {api.during.p99} after {api.baseline.p99}"
     )
     allowed_ms = _gap_allowed_ms(plan, api)
     limit = "" if allowed_ms is None else f"; no gap above {allowed_ms / 1000:.2f} s"

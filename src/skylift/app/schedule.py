@@ -8,11 +8,12 @@ resumes it, or a worker, which looks in again and again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from skylift.engine.fold import Run
 from skylift.engine.journal import milliseconds
 from skylift.engine.operate import Gates
-from skylift.model.ids import Digest, Epoch, RunId, StepId
+from skylift.model.ids import Digest, Epoch, RunId, Seconds, StepId
 
 Opens = Callable[[Epoch], Epoch | None]
 """When its first step may start, from a moment on: that moment, or when a window opens; none if never."""
@@ -21,6 +22,21 @@ Opens = Callable[[Epoch], Epoch | None]
 def has_begun(run: Run) -> bool:
     """Whether any step of it was ever started."""
     return any(at.begun for at in run.steps.values())
+
+
+def measures_until(run: Run, baseline: Seconds) -> Epoch | None:
+    """Until when at the earliest whoever drives a run measures what users get before its first step.
+
+    None if it does not: a step was started, it rests, or the policy wants no such figures.
+    """
+    if run.steps or run.closed or run.pause or run.abort or not baseline:
+        return None
+    return Epoch(max(run.last_ms, run.not_before_ms) / 1000 + baseline)
+
+
+def clock_of(moment: Epoch) -> str:
+    """A moment that is near, as ``12:45:10 UTC``."""
+    return f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S} UTC"
 
 
 def is_scheduled(run: Run, now: Epoch) -> bool:

@@ -16,6 +16,7 @@ from skylift.checks.hosts import CLOCKS, DISK, HOSTS
 from skylift.checks.keys import KEYS
 from skylift.checks.registry import check_all, could_not_read
 from skylift.checks.units import UNITS
+from skylift.engine.fold import Run
 from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
 from skylift.model.goal import Goal, Restore, Rollback
 from skylift.model.ids import HostName, ServiceName
@@ -180,6 +181,11 @@ def _failed(question: Question, sentence: str) -> Issue:
     return Issue(Outcome.FAILED, sentence, unfinished(question.goal))
 
 
+def of_run(seen: Validation, goal: Goal, run: Run) -> Validation:
+    """The same with what the run towards ``goal`` makes of it: of an open one there is no verdict yet."""
+    return not_yet(seen, goal, run.standing.value) if run.closed is None else after_the_run(seen, goal)
+
+
 def not_yet(seen: Validation, goal: Goal, standing: str) -> Validation:
     """What was seen in the middle of a run: no verdict, and what it has not come to yet is no failure.
 
@@ -206,8 +212,16 @@ def not_yet(seen: Validation, goal: Goal, standing: str) -> Validation:
     )
 
 
+def after_the_run(seen: Validation, goal: Goal) -> Validation:
+    """What was seen when a run is closed: nothing lets that go on any more."""
+    left, onward = unfinished(goal), Remedy(Fix.RETRY, f"plan what is left: {goal.again}")
+    ways = (Remedy(Fix.REPAIR, "see how the run ended, and why: skylift status"), onward)
+    issues = (replace(issue, remedies=ways) if issue.remedies == left else issue for issue in seen.issues)
+    return replace(seen, issues=tuple(issues))
+
+
 def unfinished(goal: Goal) -> tuple[Remedy, ...]:
-    """What to do about whatever is not at ``goal``."""
+    """What to do about whatever is not at ``goal``, if a run that leads there may still be open."""
     return (
         Remedy(Fix.REPAIR, "see where the run stands, and why: skylift status"),
         Remedy(Fix.RETRY, "let it go on: skylift resume; after a failed step: skylift retry"),

@@ -98,8 +98,8 @@ class _Verbs(click.Group):
 def skylift(ctx: click.Context, record: Path, store: str | None) -> None:
     """Upgrade OpenStack clouds without taking them down.
 
-    A run is: inspect, stage, check, plan, apply; then validate and report. Nothing but apply, resume,
-    retry and abort changes a service.
+    A run is: inspect, stage, check, plan, apply; then validate and report. Services are changed by apply,
+    resume, retry, abort and 'rollback --apply', and by a worker that serves the cloud; by nothing else.
     """
     desk = ctx.obj = Desk(record=record, store=store)
     ctx.call_on_close(desk.close)

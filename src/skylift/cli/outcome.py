@@ -17,7 +17,7 @@ from skylift.app.fleet_subject import Maintaining
 from skylift.app.notify import Untold
 from skylift.app.record_file import catalog_of
 from skylift.app.runs import RunFolder
-from skylift.app.schedule import has_begun
+from skylift.app.schedule import clock_of, has_begun, measures_until
 from skylift.app.subject import Subject, Upgrading
 from skylift.app.taken_back import undone_by
 from skylift.app.validate import Outcome
@@ -63,6 +63,7 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
         *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
         *run_view.window_lines(ways_back, seen.back),
         *_waits(policy, seen.plan, seen.run),
+        *(_measures(policy, seen.run) if seen.holder and not seen.plan.stages_only else []),
         *([f"  {due.line}"] if due else []),
     ]
     answer(
@@ -79,7 +80,8 @@ def _status_of_fleet(desk: Desk, folder: RunFolder, *, as_json: bool) -> Exit:
     subject, policy = Maintaining(found.mandate), found.record.policy if found.record else None
     told = untold_of(desk, subject, found.events, works=found.holder is not None)
     due = _due(policy, subject, found.run)
-    more = [*_begins(policy, subject, found.run), *([f"  {due.line}"] if due else [])]
+    measures = _measures(policy, found.run) if found.holder else []
+    more = [*_begins(policy, subject, found.run), *measures, *([f"  {due.line}"] if due else [])]
     lines = desk.told([*fleet_run_view.lines(found), *more, *indented(told.lines, 2)])
     document = fleet_run_view.document(found) | {"untold": told, "next_update": due}
     answer(lines, document, as_json=as_json)
@@ -104,6 +106,13 @@ def _waits(policy: Policy | None, plan: Plan, run: Run) -> list[str]:
     windows, order = Windows(policy), Order.of(plan)
     until = windows.waits_until(order, run, decide(order, run, at_once=policy.at_once), asked().at)
     return [f"  waits for a window: until {windows.told(until)}"] if until else []
+
+
+def _measures(policy: Policy | None, run: Run) -> list[str]:
+    """That nothing has begun because users' requests are measured first, if the record can be read."""
+    until = measures_until(run, policy.baseline) if policy else None
+    told = "measures what users get before anything changes: its first step begins"
+    return [f"  {told} at {clock_of(until)} at the earliest"] if until else []
 
 
 def _begins(policy: Policy | None, subject: Subject, run: Run) -> list[str]:

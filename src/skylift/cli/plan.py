@@ -152,6 +152,7 @@ def tell_proposal(
         "findings": findings_view.document(proposal.findings, goal.to),
     }
     lines = [*told, *plan_view.lines(proposal.plan), *plan_view.given_back(proposal)]
+    lines += plan_view.measured_first(proposal.plan, site.record.policy.baseline)
     answer(lines, document | {"gives_back": proposal.gives_back}, as_json=as_json)
     if proposal.blocked:
         remark("nothing was written: repair what blocks, then plan again")

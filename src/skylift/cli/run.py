@@ -1,4 +1,4 @@
-"""``skylift apply``, ``resume``, ``retry`` and ``abort``: the only verbs that change services."""
+"""``skylift apply``, ``resume``, ``retry`` and ``abort``: the verbs that drive a run until it rests."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 What is started depends on how the run stands:
 
 * running: every step whose predecessors are done, but none of a stage that waits for its approval, and
-  no point of no return that was not approved by name. What gives back what was taken needs no approval;
+  no point of no return that was not approved by name, and nothing that takes what is given back only
+  after such a point. What gives back what was taken needs no approval;
 * paused: nothing, so running steps finish and the run comes to rest;
 * a step failed, or the run was given up: only what lies between something that was taken and its
   giving back. A step that has its own reversal later in the plan takes (a backend out of its pool), and
@@ -51,6 +52,8 @@ class Order:
     """Of how many steps the plan is."""
     following: Ways = field(default_factory=dict)
     """What waits directly for each step."""
+    passes: Mapping[StepId, tuple[Step, ...]] = field(default_factory=dict)
+    """By step that takes: the points of no return before what it takes is given back."""
 
     @classmethod
     def of(cls, plan: Plan) -> Order:
@@ -66,7 +69,9 @@ class Order:
         on = relied_on(plan.steps, before, loans)
         high = {step.id: step.estimate.high for step in plan.steps} if loans else {}
         lasts = {loan.taken_by: high[loan.taken_by] + sum(high[s] for s in loan.way) for loan in loans}
-        return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps), following)
+        points = [step for step in plan.steps if step.no_return]
+        passes = {loan.taken_by: tuple(p for p in points if p.id in loan.way) for loan in loans}
+        return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps), following, passes)
 
     def ready(self, run: Run) -> tuple[Step, ...]:
         """The steps that may start by their predecessors, in the plan's order.
@@ -208,9 +213,9 @@ def decide(order: Order, run: Run, *, at_once: int, ended: AbstractSet[StepId] =
     if run.pause or run.closed:
         return Decision(watch, ())
     free, owed = order.ready(run), order.owed(run)
-    approved = {step.id for step in free if _approved(step, run, owed)}
-    barred = tuple(step for step in free if step.id not in approved)
-    ready = tuple(step for step in free if step.id in approved)
+    waits_for = {step.id: _waits_for(order, step, run, owed) for step in free}
+    barred = tuple({point.id: point for points in waits_for.values() for point in points}.values())
+    ready = tuple(step for step in free if not waits_for[step.id])
     look: tuple[Step, ...] = ()
     if run.abort or run.within(Phase.FAILED):
         # Of what is done, only what has lapsed is ever ready: it is part of a way back.
@@ -236,6 +241,19 @@ def decide(order: Order, run: Run, *, at_once: int, ended: AbstractSet[StepId] =
 def _unnamed(left: list[Step], stage: Stage, run: Run) -> tuple[StepId, ...]:
     """The points of no return in ``stage`` that nobody has named yet."""
     return tuple(s.id for s in left if s.stage is stage and s.no_return and s.id not in run.approved)
+
+
+def _waits_for(order: Order, step: Step, run: Run, owed: frozenset[StepId]) -> tuple[Step, ...]:
+    """The steps whose approval a step waits for: its own, and of one that takes those that lie ahead.
+
+    Else it would take a service from users, and they would be without it for as long as somebody thinks.
+    """
+    if not _approved(step, run, owed):
+        return (step,)
+    at = run.steps.get(step.id)
+    if at is not None and at.begun:
+        return ()
+    return tuple(p for p in order.passes.get(step.id, ()) if p.id not in run.approved | run.passed)
 
 
 def _approved(step: Step, run: Run, owed: frozenset[StepId]) -> bool:

@@ -31,12 +31,30 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long good answers took; all zero if there were none."""
+    """How long good answers took; all zero if there were none, and shown as ``-`` then."""
 
     answers: int
     p50_ms: int
     p99_ms: int
     slowest_ms: int
+
+    @property
+    def p50(self) -> str:
+        """For whoever reads: half of the answers took no longer."""
+        return self._shown(self.p50_ms)
+
+    @property
+    def p99(self) -> str:
+        """For whoever reads: 99 of 100 answers took no longer."""
+        return self._shown(self.p99_ms)
+
+    @property
+    def slowest(self) -> str:
+        """For whoever reads: no answer took longer."""
+        return self._shown(self.slowest_ms)
+
+    def _shown(self, ms: int) -> str:
+        return f"{ms} ms" if self.answers else "-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ def lines(seen: Availability) -> list[str]:
             api.requests,
             api.failed,
             f"{api.gap.length_ms / 1000:.2f} s",
-            f"{api.during.p50_ms or api.baseline.p50_ms} ms",
-            f"{api.baseline.p99_ms} ms",
-            f"{api.during.p99_ms} ms",
-            f"{api.baseline.slowest_ms} ms",
-            f"{api.during.slowest_ms} ms",
+            (api.during if api.during.answers else api.baseline).p50,
+            api.baseline.p99,
+            api.during.p99,
+            api.baseline.slowest,
+            api.during.slowest,
         )
         for api in seen.apis
     ]

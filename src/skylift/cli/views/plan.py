@@ -52,6 +52,13 @@ def given_back(proposal: Proposal) -> list[str]:
     return [f"what run {of.run} has taken, and this gives back:", *indented(proposal.gives_back, 2)]
 
 
+def measured_first(plan: Plan, baseline: Seconds) -> list[str]:
+    """What comes on top of the estimate before the first step, by the policy of whoever runs it."""
+    if plan.stages_only or not plan.steps or not baseline:
+        return []
+    return [f"on top, before the first step: users' requests are measured for {baseline} s (policy.baseline)"]
+
+
 def shown_by(tell: Callable[[str], None]) -> Callable[[Proposal], None]:
     """What shows a plan that nobody asked for, by telling it line by line."""
 

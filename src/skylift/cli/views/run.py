@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -249,8 +250,9 @@ def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
-    """Only what the run has come to: what needs an approval later is in the plan."""
-    stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
+    """Only what the run has come to, paused or not: what needs an approval later is in the plan."""
+    come_to = decide(Order.of(plan), replace(run, pause=None), at_once=1).awaits
+    stages = dict.fromkeys(step.stage for step in come_to)
     for stage in stages:
         named = Order.of(plan).unapproved(run).get(stage, ())
         more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
@@ -278,7 +280,7 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
         case Standing.HALTED:
             yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
         case Standing.PAUSED:
-            yield f"  next: {_after_pause(run, holder)}"
+            yield f"  next: {_after_pause(plan, run, holder)}"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:
             yield "  next: wait for it, or let nothing new start: skylift pause"
         case Standing.RUNNING if waits_for_time(run):
@@ -289,12 +291,14 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             yield f"  next: {_after_interruption(plan, run)}"
 
 
-def _after_pause(run: Run, holder: Holder | None) -> str:
+def _after_pause(plan: Plan, run: Run, holder: Holder | None) -> str:
     """What ends first if the process lives; and the remedies of a problem say more than to resume."""
     ending = sorted(run.within(Phase.RUNNING)) if holder is not None else []
     if ending:
         return f"wait until it rests: {', '.join(ending)} ends first"
-    return "follow a remedy" if run.pause and run.pause.problem else "skylift resume"
+    if run.pause and run.pause.problem:
+        return "follow a remedy"
+    return _after_interruption(plan, replace(run, pause=None))
 
 
 def _after_giving_up(plan: Plan, run: Run) -> str:
@@ -318,11 +322,11 @@ def resume_after(names: str) -> str:
 
 def _after_interruption(plan: Plan, run: Run) -> str:
     decided = decide(Order.of(plan), run, at_once=1)
+    if not decided.over:
+        return "skylift resume"
     if decided.awaits:
         return "approve it, then: skylift resume"
-    if decided.over:
-        return f"nothing is left but what was postponed: skylift retry {_postponed(run)}"
-    return "skylift resume"
+    return f"nothing is left but what was postponed: skylift retry {_postponed(run)}"
 
 
 def _postponed(run: Run) -> str:

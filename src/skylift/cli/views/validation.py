@@ -19,7 +19,7 @@ def lines(validation: Validation) -> list[str]:
     for remedies, issues in groupby(validation.issues, lambda issue: issue.remedies):
         told += ["", *(f"{_grade(issue)}: {issue.sentence}" for issue in issues)]
         told += indented(map(str, remedies), 2)
-    return [*told, "", f"upgrade to {validation.goal}: {validation.outcome.value}"]
+    return [*told, "", f"the goal, {validation.goal}: {validation.outcome.value}"]
 
 
 def _grade(issue: Issue) -> str:
