@@ -67,19 +67,29 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
     What cannot be fetched is left out and told to ``remark``.
     """
     plan = read_plan(folder.plan.read_bytes())
-    try:
-        fetch_samples(site, folder)
-    except Problem as problem:
-        remark(f"newer samples could not be fetched: {problem}")
     with open_journal(folder) as journal:
         events = journal.events()
+    try:
+        fetch_samples(site, folder)
+        until = _measured_until(site, fold(events))
+    except Problem as problem:
+        until = None
+        remark(f"newer samples could not be fetched: {problem}")
     return report(
         plan,
         events,
         read_samples(folder.samples.read_text(encoding="utf-8").splitlines(keepends=True)),
         witnesses=witnesses(site, plan, remark),
         validation=None if plan.stages_only else judge(site, plan.goal),
+        until=until,
     )
+
+
+def _measured_until(site: Site, run: Run) -> float | None:
+    """When the samples of a run should end: with it, or now if it is open and its probes have ended."""
+    if run.closed is not None:
+        return run.last_ms / 1000
+    return None if site.ports.vantage.tally(str(run.id)).alive else site.clock()
 
 
 def witnesses(site: Site, plan: Plan, remark: Callable[[str], None]) -> tuple[WitnessSeen, ...]:
