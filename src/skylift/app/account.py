@@ -11,7 +11,7 @@ from skylift.app.runs import RunFolder, Runs
 from skylift.app.samples import fetch_samples, witness_label
 from skylift.app.site import Site
 from skylift.app.taken_back import TakenBack, given_back, taken_back
-from skylift.app.validate import Validation, of_run, validate
+from skylift.app.validate import Validation, left_to_the_run, of_run, validate
 from skylift.app.wiring import open_journal, worker_on
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event
@@ -58,7 +58,12 @@ def judge(site: Site, goal: Goal) -> Validation:
 def judge_run(site: Site, folder: RunFolder) -> tuple[Validation, Run]:
     """Look at the cloud now, and say whether it is at the goal of a run; of an open one, how far it is."""
     seen = standing(site.runs, folder)
-    return of_run(judge(site, seen.plan.goal), seen.plan.goal, seen.run), seen.run
+    judged = _judged(site, seen.plan, seen.run)
+    return of_run(judged, seen.plan.goal, seen.run), seen.run
+
+
+def _judged(site: Site, plan: Plan, run: Run) -> Validation:
+    return left_to_the_run(judge(site, plan.goal), plan, run, site.record)
 
 
 def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Report:
@@ -69,9 +74,10 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
     plan = read_plan(folder.plan.read_bytes())
     with open_journal(folder) as journal:
         events = journal.events()
+    run = fold(events)
     try:
         fetch_samples(site, folder)
-        until = _measured_until(site, fold(events))
+        until = _measured_until(site, run)
     except Problem as problem:
         until = None
         remark(f"newer samples could not be fetched: {problem}")
@@ -80,7 +86,7 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
         events,
         read_samples(folder.samples.read_text(encoding="utf-8").splitlines(keepends=True)),
         witnesses=witnesses(site, plan, remark),
-        validation=None if plan.stages_only else judge(site, plan.goal),
+        validation=None if plan.stages_only else _judged(site, plan, run),
         until=until,
     )
 

@@ -22,6 +22,9 @@ from skylift.model.ids import ComponentName, HostName, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.window import Window, owner_of_step
 
+_GOES_ON = {Standing.RUNNING, Standing.ABORTING}
+"""How a run stands that gives back by itself what it takes, if somebody works on it."""
+
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
     """One line for each step that started or ended between two looks, and for what did not hold the run."""
@@ -73,7 +76,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
         *_given_up(plan, run),
-        *([] if holder else _taken(plan, run, back)),
+        *([] if holder and run.standing in _GOES_ON else _taken(plan, run, back)),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
@@ -239,7 +242,7 @@ def _kept(plan: Plan, run: Run, back: TakenBack | None) -> list[Loan]:
 
 
 def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
-    """What users are short of while nobody works on the run, and what gives it back."""
+    """What users are short of while the run does not go on, and what gives it back."""
     gone = taken_components(back)
     for loan in (loan for loan in _kept(plan, run, back) if owner_of_step(plan, loan.taken_by) not in gone):
         giving = plan.step(loan.given_back_by).action.title
