@@ -157,6 +157,13 @@ def test_an_apply_may_name_what_it_passes_and_says_plainly_what_it_passes_unname
     assert not any("leads back" in remark for remark in desk.remarks)
 
 
+def test_a_name_where_there_is_no_point_of_no_return_is_refused_in_a_sentence() -> None:
+    refused = NoReturnUnnamed("nosuch is none", (), command="skylift apply FILE")
+
+    assert str(refused) == "nosuch is none: there is no point of no return"
+    assert refused.remedies[-1].how == "then name none: skylift apply FILE"
+
+
 def test_what_is_approved_as_a_whole_is_said_by_name(desk: Desk) -> None:
     desk.apply(desk.plan())
 

@@ -40,10 +40,16 @@ class LossBudgetSpent(Refused):
         super().__init__(
             f"{what}{beside}",
             *(
-                Remedy(Fix.REPAIR, f"see what it does: skylift ssh {h} systemctl status haproxy")
+                Remedy(Fix.REPAIR, how)
                 for h in silent
+                for how in (
+                    f"see what it does: skylift ssh {h} systemctl status haproxy",
+                    f"if it does not run, start it: skylift ssh {h} systemctl start haproxy",
+                )
             ),
-            Remedy(Fix.REPAIR, "see which API fails, and during which step: skylift report"),
+            Remedy(
+                Fix.REPAIR, "see which API fails, during which step, and what is lost by now: skylift report"
+            ),
             Remedy(Fix.RETRY, f"when the APIs are whole again: skylift resume{forward}"),
             *(() if of_hosts else (back,)),
             Remedy(Fix.ACCEPT, "or allow more in policy.loss of the record, then plan again"),

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from skylift.engine.chain import Kind, Row
 from skylift.engine.in_bulk import in_bulk
 from skylift.engine.journal import Overtaken
 from skylift.engine.journal_problems import JournalDamaged, JournalFormat, JournalUnwritable
+from skylift.model.problem import Problem
 from skylift.model.seal import Signer
 
 _COLUMNS = (
@@ -25,6 +27,21 @@ _SCHEMA = (
 )
 
 
+_NOT_THE_FILE = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+    }
+)
+"""What SQLite says of the disk, of rights and of other processes: what is in the file is as it was."""
+_PRIMARY = 0xFF
+"""An error code of SQLite says in its lower byte what is wrong, above that where."""
+
+
 class ChainFile:
     """An open file. Used by one thread; other processes may read and append to the same file meanwhile.
 
@@ -33,7 +50,7 @@ class ChainFile:
     Raises:
         JournalDamaged: a row is not what was appended, or the file is none of its kind; it names the row.
         JournalFormat: another version of Skylift wrote it.
-        JournalUnwritable: there is no such file and none can be made.
+        JournalUnwritable: there is no such file and none can be made, or the disk does not let it be read.
     """
 
     def __init__(self, path: Path, kind: Kind, signer: Signer | None = None) -> None:
@@ -41,18 +58,17 @@ class ChainFile:
         self._kind = kind
         self._signer = signer
         _create(path)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        with _told(path):
+            self._db = _connected(path)
         self._open = True
         try:
-            self._prepare()
-            self._rows = _read(self._db, str(path), kind, ())
-            self._version = self._others()
-        except (JournalDamaged, JournalFormat):
+            with _told(path):
+                self._prepare()
+                self._rows = _read(self._db, str(path), kind, ())
+                self._version = self._others()
+        except Problem:
             self.close()
             raise
-        except sqlite3.Error as error:
-            self.close()
-            raise JournalDamaged(str(path), f"SQLite says: {error}") from error
 
     def append(self, body: bytes, *, after: int) -> None:
         before = self._kind.end_of(self._rows)
@@ -68,13 +84,14 @@ class ChainFile:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise JournalUnwritable(str(self._path), str(error)) from error
+            raise JournalUnwritable(str(self._path), f"SQLite says: {error}") from error
         self._rows.append(row)
 
     def rows(self, after: int = 0) -> tuple[Row, ...]:
-        if self._version != (version := self._others()):
-            self._rows += _read(self._db, str(self._path), self._kind, self._rows)
-            self._version = version
+        with _told(self._path):
+            if self._version != (version := self._others()):
+                self._rows += _read(self._db, str(self._path), self._kind, self._rows)
+                self._version = version
         return tuple(self._rows[after:])
 
     def close(self) -> None:
@@ -112,7 +129,7 @@ class ChainFile:
 def head_of(path: Path) -> tuple[int, str] | None:
     """How many rows a file has, and the chain of the last one in hexadecimal; none if it cannot be read."""
     try:
-        db = sqlite3.connect(path, isolation_level=None)
+        db = _connected(path)
         try:
             db.execute("PRAGMA query_only = ON")
             rows, chain = db.execute("SELECT rows, chain FROM head").fetchone()
@@ -127,19 +144,46 @@ def read_rows(path: Path, kind: Kind) -> tuple[Row, ...]:
     """The rows in ``path`` as they are now, while another process may be writing it.
 
     Raises:
-        JournalDamaged, JournalFormat: as opening it; also if there is no such file.
+        JournalDamaged, JournalFormat, JournalUnwritable: as opening it; the first also if there is no file.
     """
     if not path.exists():
         raise JournalDamaged(str(path), "there is no such file")
-    try:
-        db = sqlite3.connect(path, isolation_level=None)
+    with _told(path):
+        db = _connected(path)
         try:
             db.execute("PRAGMA query_only = ON")
             return tuple(_read(db, str(path), kind, ()))
         finally:
             db.close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What SQLite raises as a problem: of the file, or of the disk that it is on."""
+    try:
+        yield
     except sqlite3.Error as error:
-        raise JournalDamaged(str(path), f"SQLite says: {error}") from error
+        says = f"SQLite says: {error}"
+        # An error of Python's own module has no code, such as that of a text which is no UTF-8.
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _NOT_THE_FILE:
+            raise JournalUnwritable(str(path), says, reading=True) from error
+        raise JournalDamaged(str(path), says) from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection; on a disk that is mounted read-only, one that makes no file beside the journal.
+
+    SQLite cannot read a file with a write-ahead log without one, and would make it. Where there is none,
+    all is in the file itself, and nobody here can write it: only then may SQLite take it for one that never
+    changes. Where there is one, a process died or the disk turned read-only, and SQLite reads both.
+    """
+    try:
+        fixed = os.statvfs(path).f_flag & os.ST_RDONLY and not path.with_name(f"{path.name}-wal").exists()
+    except OSError:  # what it is, SQLite tells
+        fixed = False
+    if not fixed:
+        return sqlite3.connect(path, isolation_level=None)
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", isolation_level=None, uri=True)
 
 
 def _create(path: Path) -> None:

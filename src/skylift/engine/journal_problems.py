@@ -37,13 +37,25 @@ class JournalFormat(Refused):
 
 
 class JournalUnwritable(Refused):
-    """A fact could not be written down, so nothing more may be done."""
+    """A fact could not be written down or read, for the disk is full, read-only or errs, so all stops.
+
+    ``where`` is what should have been written: a journal, the audit trail, or the folder that has them.
+    """
 
     code = "journal.unwritable"
 
-    def __init__(self, where: str, why: str) -> None:
+    def __init__(self, where: str, why: str, *, reading: bool = False) -> None:
         super().__init__(
-            f"the journal {where} could not be written: {why}",
-            Remedy(Fix.REPAIR, f"see what fills its disk or bars it: df -h {where}; ls -l {where}"),
-            Remedy(Fix.RETRY, "then let the run go on: skylift resume"),
+            f"could not {'read' if reading else 'write'} {where}: {why}",
+            Remedy(
+                Fix.REPAIR,
+                "see whether its disk is full or mounted read-only, and whether the file is yours: "
+                f"df -h {where}; findmnt -T {where}; ls -ld {where}",
+            ),
+            Remedy(
+                Fix.REPAIR,
+                "free some space there, or mount it writable again (mount -o remount,rw MOUNTPOINT), and "
+                "leave the file as it is: what was written is whole",
+            ),
+            Remedy(Fix.RETRY, "then say the same again; a run that stopped goes on with: skylift resume"),
         )
