@@ -13,8 +13,9 @@ from skylift.app.site import Site
 from skylift.app.taken_back import TakenBack, given_back, taken_back
 from skylift.app.validate import Validation, left_to_the_run, of_run, validate
 from skylift.app.wiring import open_journal, worker_on
+from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Event
+from skylift.engine.journal import Event, StageApproved, StepPostponed, StepSkipped
 from skylift.engine.problems import Holder
 from skylift.model.goal import Goal
 from skylift.model.problem import Problem
@@ -22,6 +23,9 @@ from skylift.model.sample import read_samples
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.ports import WitnessSeen
+
+_WORDS = (StageApproved, StepSkipped, StepPostponed)
+"""What is said from any terminal; whoever says another word drives the run then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class Standing:
     events: tuple[Event, ...]
     back: TakenBack | None = None
     """The run that takes it back."""
+
+    @property
+    def rested(self) -> bool:
+        """Whether it was at rest before the last words that were said to it, which start no process."""
+        before = list(self.events)
+        while isinstance(before[-1], _WORDS):
+            before.pop()
+        spoken = len(before) < len(self.events)
+        return spoken and decide(Order.of(self.plan), fold(before), at_once=1).over
 
 
 def standing(runs: Runs, folder: RunFolder) -> Standing:

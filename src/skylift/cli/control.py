@@ -196,7 +196,7 @@ def _tell(
         return Exit.OK
     seen = standing(desk.runs, folder)
     answer(
-        desk.told(run_view.lines(seen.plan, seen.run, seen.holder, seen.back)),
+        desk.told(run_view.lines(seen.plan, seen.run, seen.holder, seen.back, rested=seen.rested)),
         run_view.document(seen.plan, seen.run, seen.holder, seen.back),
         as_json=as_json,
     )

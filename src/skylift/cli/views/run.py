@@ -52,9 +52,12 @@ def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> 
     ]
 
 
-def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None) -> list[str]:
+def lines(
+    plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None, *, rested: bool = False
+) -> list[str]:
     """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``.
 
+    Whether it ``rested`` before the last words that were said to it, only its journal knows.
     Of one that was taken ``back`` as a whole nothing is left to do, and nothing is its any more.
     """
     done = len(run.within(Phase.DONE))
@@ -66,7 +69,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
             f"  next: skylift {'report' if back.standing is Standing.COMPLETED else 'status'} {back.by}",
         ]
     return [
-        f"run {run.id} of {plan.headline}: {_standing(plan, run, holder)}",
+        f"run {run.id} of {plan.headline}: {_standing(plan, run, holder, rested=rested)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *begin_lines(run),
@@ -136,12 +139,12 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
     }
 
 
-def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
+def _standing(plan: Plan, run: Run, holder: Holder | None, *, rested: bool) -> str:
     if holder is None and waits_for_time(run):
         return "scheduled"
     if run.standing is Standing.RUNNING and holder is None:
-        over = decide(Order.of(plan), run, at_once=1).over
-        return "at rest" if over else INTERRUPTED
+        rests = rested or decide(Order.of(plan), run, at_once=1).over
+        return "at rest" if rests else INTERRUPTED
     return f"{run.standing.value}, by {holder.who}" if holder and run.closed is None else run.standing.value
 
 
@@ -253,15 +256,22 @@ def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
-    """Only what the run has come to, paused or not: what needs an approval later is in the plan."""
-    come_to = decide(Order.of(plan), replace(run, pause=None), at_once=1).awaits
-    stages = dict.fromkeys(step.stage for step in come_to)
-    for stage in stages:
-        named = Order.of(plan).unapproved(run).get(stage, ())
-        more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
-        other = f", by another than {run.author}" if run.author else ""
-        yield f"  waits for the approval of {stage.value}{more}{other}:"
-        yield f"    skylift approve {stage.value}{naming(named)}"
+    """What the run has come to, paused or not, and what a stage lacks of which something was approved.
+
+    What else needs an approval later is in the plan.
+    """
+    order = Order.of(plan)
+    come_to = {step.stage for step in decide(order, replace(run, pause=None), at_once=1).awaits}
+    for stage, named in order.unapproved(run).items():
+        passed = [s.id for s in plan.steps if s.stage is stage and s.id in run.approved - run.steps.keys()]
+        if passed and run.abort is None:
+            yield f"  approved, and yet to begin: {', '.join(passed)}"
+        if stage in come_to or (passed and run.abort is None):
+            waits = "waits" if stage in come_to else "will wait"
+            more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
+            other = f", by another than {run.author}" if run.author else ""
+            yield f"  {waits} for the approval of {stage.value}{more}{other}:"
+            yield f"    skylift approve {stage.value}{naming(named)}"
 
 
 def _left(plan: Plan, run: Run) -> list[StepId]:
