@@ -1,4 +1,4 @@
-"""A real file system of a megabyte, to be filled or made read-only."""
+"""A real file system of eight megabytes, to be filled or made read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a 
 def small_disk(at: Path) -> Iterator[Path]:
     """Mount one at ``at``, which is made."""
     at.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "small", at], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8M", "small", at], check=True)
     try:
         yield at
     finally:

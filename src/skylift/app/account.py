@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skylift.app.inspect import observe_cloud
 from skylift.app.report import Report, report
 from skylift.app.runs import RunFolder, Runs
-from skylift.app.samples import fetch_samples, witness_label
+from skylift.app.samples import fetch_samples, fetched, witness_label
 from skylift.app.site import Site
 from skylift.app.taken_back import TakenBack, given_back, taken_back
 from skylift.app.validate import Validation, left_to_the_run, of_run, validate
@@ -97,7 +97,7 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
     return report(
         plan,
         events,
-        read_samples(folder.samples.read_text(encoding="utf-8").splitlines(keepends=True)),
+        read_samples(fetched(folder)),
         witnesses=witnesses(site, plan, remark),
         validation=None if plan.stages_only else _judged(site, plan, run),
         until=until,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from skylift.app.fleet_account import FleetAccount, fleet_account
 from skylift.app.runs import RunFolder
-from skylift.app.samples import fetch_samples
+from skylift.app.samples import fetch_samples, fetched
 from skylift.app.site import Site
 from skylift.engine.fold import Standing
 from skylift.engine.journal import Event, StepDone, StepFailed, StepStarted
@@ -129,7 +129,7 @@ def fleet_report(site: Site, folder: RunFolder, remark: Callable[[str], None]) -
             moved = tuple(_moved(site, account, instance) for instance in sorted(account.asked))
         except Problem as problem:
             unmeasured.append(f"nova was not asked what became of the moves: {problem}")
-    samples = read_samples(folder.samples.read_text(encoding="utf-8").splitlines(keepends=True))
+    samples = read_samples(fetched(folder))
     seen = seen_by_users(samples, account.events)
     unmeasured += _unmeasured(seen, moved)
     for line in unmeasured:

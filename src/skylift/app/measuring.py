@@ -14,6 +14,7 @@ from skylift.app.site import Site
 from skylift.engine.drive import Guard
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
+from skylift.engine.journal_problems import JournalUnwritable
 from skylift.model.ids import Epoch, HostName
 from skylift.model.problem import Refused, Transient, Uncertain
 from skylift.model.record import LossBudget
@@ -74,7 +75,7 @@ def end_probes(site: Site, folder: RunFolder, bench: Bench) -> None:
     _stop(site, str(folder.id), bench)
     try:
         fetch_samples(site, folder)
-    except Transient as unreached:
+    except (Transient, JournalUnwritable) as unreached:
         # Samples stay there: report fetches what is missing.
         bench.remark(f"the probes' samples were not fetched: {unreached}; to try again: skylift report")
 

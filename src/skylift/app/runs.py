@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from skylift.engine.chain import Chain, Kind
 from skylift.engine.journal import Journal
+from skylift.engine.journal_problems import JournalUnwritable
 from skylift.engine.problems import Holder, Pulse
 from skylift.fleet.mandate import is_mandate
 from skylift.model.ids import RunId
@@ -228,25 +229,32 @@ class Runs:
         return self.home / "told"
 
     def make_home(self) -> None:
-        """Make what holds them; no effect if it is there."""
+        """Make what holds them; no effect if it is there.
+
+        Raises:
+            JournalUnwritable: the disk does not take it.
+        """
         if self.store is not None:
             self.store.make()
-        self.home.mkdir(mode=0o700, exist_ok=True)
-        (self.home / ".gitignore").write_text("*\n")
-        (self.home / "runs").mkdir(mode=0o700, exist_ok=True)
+        with on_disk(self.home):
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            _keep(self.home / ".gitignore", b"*\n")
+            (self.home / "runs").mkdir(mode=0o700, exist_ok=True)
 
     def create(self, run: RunId, plan: bytes, seal: bytes | None = None) -> RunFolder:
         """A new run's folder, with its plan in it, and the seal on that.
 
         Raises:
             FileExistsError: the run is there already.
+            JournalUnwritable: the disk does not take it.
         """
         folder = self._folder(run)
         self.make_home()
         if self.store is not None:
             self.store.shelf.add(run, plan, seal)
-        folder.path.mkdir(mode=0o700)
-        _write(folder, plan, seal)
+        with on_disk(folder.path):
+            folder.path.mkdir(mode=0o700)
+            _write(folder, plan, seal)
         return folder
 
     def known(self) -> tuple[RunFolder, ...]:
@@ -284,8 +292,10 @@ class Runs:
         """What the store has of the run's plan: its own copy is nobody's word."""
         assert self.store is not None, "there is nothing to copy from"  # noqa: S101 - see its callers
         self.make_home()
-        folder.path.mkdir(mode=0o700, exist_ok=True)
-        _write(folder, *self.store.shelf.plan_of(folder.id))
+        plan, seal = self.store.shelf.plan_of(folder.id)
+        with on_disk(folder.path):
+            folder.path.mkdir(mode=0o700, exist_ok=True)
+            _write(folder, plan, seal)
 
     def _folder(self, run: RunId) -> RunFolder:
         if not _FORM.fullmatch(run):
@@ -294,13 +304,34 @@ class Runs:
         return RunFolder(run, self.home / "runs" / run, self.store)
 
 
+@contextmanager
+def on_disk(where: Path) -> Iterator[None]:
+    """What this machine's disk refuses to what is kept at ``where``, as a problem.
+
+    Raises:
+        JournalUnwritable: it is full, read-only, or errs.
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise JournalUnwritable(str(where), error.strerror or "no reason given") from error
+
+
 def _write(folder: RunFolder, plan: bytes, seal: bytes | None) -> None:
-    """Each whole or not at all: another process may read it meanwhile."""
-    for file, text in ((folder.plan, plan), (folder.seal, seal)):
-        if text is None:
-            file.unlink(missing_ok=True)
-        elif not file.exists() or file.read_bytes() != text:
-            new = file.with_name(f"{file.name}.{os.getpid()}")
-            new.touch(mode=0o600)
-            new.write_bytes(text)
-            new.replace(file)
+    _keep(folder.plan, plan)
+    if seal is None:
+        folder.seal.unlink(missing_ok=True)
+    else:
+        _keep(folder.seal, seal)
+
+
+def _keep(file: Path, text: bytes) -> None:
+    """Whole or not at all: another process may read it meanwhile."""
+    if file.exists() and file.read_bytes() == text:
+        return
+    new = file.with_name(f"{file.name}.{os.getpid()}")
+    new.touch(mode=0o600)
+    new.write_bytes(text)
+    new.replace(file)

@@ -16,9 +16,11 @@ from skylift.app.wiring import audit_rows, holds, journal_rows
 from skylift.engine.chain import Row
 from skylift.engine.fold import Run, fold
 from skylift.engine.journal import Event, RunOpened, StageApproved, decode_event
+from skylift.engine.journal_problems import JournalUnwritable
+from skylift.engine.store_problems import StoreRefuses
 from skylift.fleet.mandate import digest_of_mandate
 from skylift.model.codec import Malformed
-from skylift.model.problem import Problem
+from skylift.model.problem import Problem, Transient
 from skylift.model.record import Record
 from skylift.model.seal import Signers, name_of
 from skylift.planning.text import digest_of, read_plan
@@ -35,6 +37,8 @@ class Proof:
     document: str
     holds: bool
     says: str
+    read: bool = True
+    """Whether it could be read at all; of one that could not, nothing is known."""
 
 
 def verify(runs: Runs, folder: RunFolder, record: Record) -> tuple[Proof, ...]:
@@ -52,10 +56,14 @@ def verify(runs: Runs, folder: RunFolder, record: Record) -> tuple[Proof, ...]:
 def _proof(document: str, look: Callable[[], str]) -> Proof:
     try:
         return Proof(document, holds=True, says=look())
+    except (JournalUnwritable, StoreRefuses, Transient) as unread:
+        return Proof(document, holds=False, says=str(unread), read=False)
     except (Problem, Broken) as broken:
         return Proof(document, holds=False, says=str(broken))
     except OSError as error:
-        return Proof(document, holds=False, says=f"it cannot be read: {(error.strerror or '').lower()}")
+        gone = isinstance(error, FileNotFoundError | IsADirectoryError)
+        says = f"it cannot be read: {(error.strerror or '').lower()}"
+        return Proof(document, holds=False, says=says, read=gone)
 
 
 def _plan(folder: RunFolder, record: Record) -> str:

@@ -13,6 +13,7 @@ from skylift.checks.finding import blocked
 from skylift.checks.registry import check_all
 from skylift.cli.desk import Desk, answer, goal_option, json_option, pass_desk, remark
 from skylift.cli.exits import Exit
+from skylift.cli.output_file import OutputFile, write_output
 from skylift.cli.views import findings as findings_view
 from skylift.cli.views import inspect as inspect_view
 from skylift.fleet.document import document_of
@@ -25,7 +26,7 @@ from skylift.model.goal import Upgrade
 @click.option(
     "-o",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="With --fleet: write the file that 'skylift plan --fleet' reads.",
 )
 @json_option
@@ -48,7 +49,7 @@ def _fleet(desk: Desk, output: Path | None, *, as_json: bool) -> Exit:
     document = document_of(fleet, policy)
     answer(inspect_view.fleet_lines(fleet), document, as_json=as_json)
     if output is not None:
-        output.write_bytes(canonical(document))
+        write_output(output, canonical(document))
         remark(f"wrote {output}; plan from it with: skylift plan --reboot --fleet {output}")
     return Exit.OK
 

@@ -26,6 +26,7 @@ from skylift.app.wiring import asked, open_site
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import STANDS, Exit
 from skylift.cli.notify import untold_of
+from skylift.cli.output_file import OutputFile, write_output
 from skylift.cli.views import fleet_page as fleet_page_view
 from skylift.cli.views import fleet_report as fleet_report_view
 from skylift.cli.views import fleet_run as fleet_run_view
@@ -170,7 +171,7 @@ def validate(desk: Desk, run: str | None, *, goal: Upgrade | None, clean_up: boo
 
 @click.command("report")
 @click.argument("run", required=False)
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write one HTML file.")
+@click.option("--html", type=OutputFile(), help="Also write one HTML file.")
 @json_option
 @pass_desk
 def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> Exit:
@@ -189,7 +190,7 @@ def report(desk: Desk, run: str | None, *, html: Path | None, as_json: bool) -> 
     document = report_view.document(told) | {"untold": left, "next_update": due}
     answer(desk.told(report_view.lines(told)), document, as_json=as_json)
     if html is not None:
-        html.write_text(report_view.html(told), encoding="utf-8")
+        write_output(html, report_view.html(told).encode())
         remark(f"wrote {html}")
     if told.run.closed is None:
         return exit_of(Outcome.UNFINISHED, told.run.standing)
@@ -214,6 +215,6 @@ def _report_of_fleet(desk: Desk, folder: RunFolder, html: Path | None, *, as_jso
     document = fleet_report_view.document(found) | {"untold": left, "next_update": due}
     answer(desk.told(fleet_report_view.lines(found)), document, as_json=as_json)
     if html is not None:
-        html.write_text(fleet_page_view.html(found), encoding="utf-8")
+        write_output(html, fleet_page_view.html(found).encode())
         remark(f"wrote {html}")
     return Exit.OK if found.whole else Exit.FAILED

@@ -22,6 +22,7 @@ from skylift.app.wiring import open_site
 from skylift.checks.finding import Level
 from skylift.cli.desk import Desk, answer, json_option, optional_goal_option, pass_desk, remark
 from skylift.cli.exits import Exit
+from skylift.cli.output_file import OutputFile, write_output
 from skylift.cli.recovery import write_beside
 from skylift.cli.views import findings as findings_view
 from skylift.cli.views import fleet as fleet_view
@@ -37,8 +38,6 @@ from skylift.model.goal import Upgrade
 from skylift.model.ids import Digest, HostName, StepId
 from skylift.planning.text import digest_of, read_plan
 from skylift.planning.why import why as reasons
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("plan")
@@ -65,11 +64,16 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="With --reboot or --hypervisor: bring instances back when every host is through, or balance the "
     "hosts; without it they stay where they were moved.",
 )
-@click.option("--fleet", "fleet_file", type=_FILE, help="Plan for the fleet in this file, and ask no cloud.")
+@click.option(
+    "--fleet",
+    "fleet_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Plan for the fleet in this file, and ask no cloud.",
+)
 @click.option("--partial", is_flag=True, help="Of a fleet: write the plan even if it leaves hosts out.")
 @click.option("--frontier", is_flag=True, help="Of a fleet: also show what other first waves would cost.")
-@click.option("--svg", type=_FILE, help="Of a fleet: draw its hosts over time into this file.")
-@click.option("-o", "output", type=_FILE, help="Write the plan file here.")
+@click.option("--svg", type=OutputFile(), help="Of a fleet: draw its hosts over time into this file.")
+@click.option("-o", "output", type=OutputFile(), help="Write the plan file here.")
 @json_option
 @pass_desk
 def plan(
@@ -158,9 +162,9 @@ def tell_proposal(
         remark("nothing was written: repair what blocks, then plan again")
         return Exit.BLOCKED
     if output is not None:
-        output.write_bytes(proposal.text)
+        write_output(output, proposal.text)
         if sealed is not None:
-            seal_of(output).write_bytes(sealed)
+            write_output(seal_of(output), sealed)
             remark(f"wrote {seal_of(output)}: your seal on it, for {site.record.policy.plan_valid_h} h")
         write_beside(output, recovery_of(proposal.plan, site.record, site.catalog))
         remark(f"wrote {output}; {_how_to_run(output, needed, names)}")
@@ -211,12 +215,12 @@ def _fleet(
 ) -> Exit:
     answer(fleet_view.lines(proposal), fleet_view.document(proposal), as_json=as_json)
     if svg is not None:
-        svg.write_text(picture(proposal.plan), encoding="utf-8")
+        write_output(svg, picture(proposal.plan).encode())
         remark(f"drew {svg}")
     if output is not None:
-        output.write_bytes(text)
+        write_output(output, text)
         if sealed is not None:
-            seal_of(output).write_bytes(sealed)
+            write_output(seal_of(output), sealed)
         if recovery is not None:
             write_beside(output, recovery())
         then = f"; run it with: skylift apply {output}" if proposal.mandate else ""

@@ -14,6 +14,7 @@ from skylift.app.site import digest_of_record
 from skylift.catalog.catalog import load
 from skylift.cli.desk import Desk, answer, json_option, pass_desk, remark
 from skylift.cli.exits import Exit
+from skylift.cli.output_file import write_output
 from skylift.cli.views import recovery as recovery_view
 from skylift.fleet.mandate import is_mandate
 from skylift.planning.text import read_plan
@@ -56,7 +57,5 @@ def recovery(desk: Desk, run: str | None, *, plan_file: Path | None, as_json: bo
 def write_beside(output: Path, told: Recovery) -> None:
     """Write the procedure beside a plan file, for its owner alone: it says how every host is reached."""
     file = output.with_name(f"{output.name}.recovery.md")
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text("\n".join([*recovery_view.lines(told), ""]), encoding="utf-8")
+    write_output(file, "\n".join([*recovery_view.lines(told), ""]).encode(), private=True)
     remark(f"wrote {file}: what to do if the night goes wrong; print it, or keep it on another machine")

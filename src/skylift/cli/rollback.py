@@ -14,6 +14,7 @@ from skylift.app.record_file import catalog_of
 from skylift.app.site import Site
 from skylift.cli.desk import Desk, json_option, pass_desk
 from skylift.cli.exits import Exit
+from skylift.cli.output_file import OutputFile, may_be_written
 from skylift.cli.plan import tell_proposal
 from skylift.cli.run import apply
 from skylift.model.ids import ComponentName
@@ -29,9 +30,7 @@ from skylift.model.ids import ComponentName
     help="Take back only this component; may be given again.",
 )
 @click.option("--to", "name", metavar="NAME", help="Instead of RUN: to the state that bears this name.")
-@click.option(
-    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan file here."
-)
+@click.option("-o", "output", type=OutputFile(), help="Write the plan file here.")
 @click.option(
     "--restore",
     is_flag=True,
@@ -78,7 +77,7 @@ def rollback(
         raise click.UsageError("--to NAME takes back a run as a whole: say neither RUN nor --component")
     wanted = checkpoint(desk.runs, name) if name else None
     folder = run_since(desk.runs, catalog_of(desk.record), wanted) if wanted else desk.find(run)
-    file = output or (Path(f"back-of-{folder.id}.plan") if begins else None)
+    file = output or (may_be_written(Path(f"back-of-{folder.id}.plan")) if begins else None)
 
     def propose(site: Site) -> Proposal:
         if wanted is not None:
