@@ -124,6 +124,8 @@ def page_of_run_control() -> list[str]:
             ((f"`{v.value}`", *(_mark(k in r.kinds) for k in kinds)) for v, r in TABLE.items()),
         ),
         "",
+        "`pause` of a run that is paused is not refused: it changes nothing, and says so.",
+        "",
         "A step that has failed may have a command that still runs on its host, because it was late or the",
         "host fell silent: `skylift status` names it. Until it has ended, a run that is given up is not",
         "closed, and a run is not taken back.",

@@ -13,13 +13,14 @@ from skylift.app.approvals import Approval, NotApproved, needs_approval
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
 from skylift.app.propose import propose
+from skylift.app.propose_rollback import propose_rollback
 from skylift.app.verify import verify
 from skylift.app.wiring import open_journal
 from skylift.cli.views import run as run_view
 from skylift.drivers.ed25519 import KeyFile
 from skylift.engine.decide import Order
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.journal import Journal, StageApproved
+from skylift.engine.journal import Journal, StageApproved, StepDone
 from skylift.engine.operate import Asked, abort, approve
 from skylift.engine.problems import NoReturnUnnamed, NothingToApprove, SecondPersonNeeded
 from skylift.model.ids import RunId, StepId
@@ -49,7 +50,7 @@ def held(desk: Desk) -> Run:
 
 def says(desk: Desk) -> str:
     seen = standing(desk.site.runs, desk.site.runs.find(None))
-    return "\n".join(run_view.lines(seen.plan, seen.run, None))
+    return "\n".join(run_view.lines(seen.plan, seen.run, None, rested=seen.rested))
 
 
 def approved(
@@ -103,12 +104,43 @@ def test_a_stage_with_points_of_no_return_is_approved_by_nobody_who_names_none(d
 def test_of_two_points_of_no_return_only_the_one_that_was_named_is_passed(desk: Desk) -> None:
     held(desk)
     approved(desk, Stage.CONVERGE, naming=(CONTRACT,))
+    meanwhile = says(desk)
 
     then = go_on(desk.site, desk.site.runs.find(None), desk.bench)
 
     assert then.steps[CONTRACT].phase is Phase.DONE
     assert StepId("glance:contract") not in then.steps
     assert "skylift approve converge --no-return glance:contract" in says(desk)
+    assert ": at rest\n" in meanwhile, "its process had ended by itself"
+    assert "approved, and yet to begin: keystone:contract" in meanwhile
+    assert "wait for the approval of converge, which passes glance:contract, placement:" in meanwhile
+    assert "next: skylift resume" in meanwhile
+
+
+def test_what_will_wait_is_told_once_something_of_its_stage_was_approved(desk: Desk) -> None:
+    """A restore comes to one component after the other, and is approved in the same way."""
+    desk.apply(desk.plan())
+    back = RunId("20260102-000000-run-0002")
+    text = propose_rollback(desk.site, desk.site.runs.find(RUN), (), restore=True).text
+    apply(desk.site, back, text, desk.bench, approval=Approval.HOLD)
+
+    approved(desk, Stage.CONTROL_PLANE, naming=(StepId("placement:restore"),))
+    told = says(desk)
+
+    assert ": at rest\n" in told
+    assert "approved, and yet to begin: placement:restore" in told
+    assert "for the approval of control-plane, which passes glance:restore, keystone:restore" in told
+
+
+def test_a_run_that_was_killed_before_anybody_spoke_to_it_is_still_interrupted(desk: Desk) -> None:
+    held(desk)
+    seen = standing(desk.site.runs, desk.site.runs.find(None))
+    at = next(n for n, event in enumerate(seen.events) if isinstance(event, StepDone))
+    word = StageApproved(Stage.CONVERGE, (CONTRACT,), "", "ann@console", seen.events[at].at_ms)
+
+    killed = replace(seen, events=(*seen.events[: at + 1], word))
+
+    assert not killed.rested
 
 
 def test_an_apply_may_name_what_it_passes_and_says_plainly_what_it_passes_unnamed(desk: Desk) -> None:
@@ -123,6 +155,13 @@ def test_an_apply_may_name_what_it_passes_and_says_plainly_what_it_passes_unname
     assert at_rest.steps[CONTRACT].phase is Phase.DONE
     assert POINTS[1] not in at_rest.steps
     assert not any("leads back" in remark for remark in desk.remarks)
+
+
+def test_a_name_where_there_is_no_point_of_no_return_is_refused_in_a_sentence() -> None:
+    refused = NoReturnUnnamed("nosuch is none", (), command="skylift apply FILE")
+
+    assert str(refused) == "nosuch is none: there is no point of no return"
+    assert refused.remedies[-1].how == "then name none: skylift apply FILE"
 
 
 def test_what_is_approved_as_a_whole_is_said_by_name(desk: Desk) -> None:

@@ -85,6 +85,24 @@ def test_an_approval_that_names_nothing_is_refused_with_the_command_that_does(
     assert terminal.run.approved == set(PLAN.no_returns)
 
 
+def test_an_approval_says_what_was_approved_and_what_of_the_stage_still_waits(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.opened(Gates())
+    first, *others = PLAN.no_returns
+
+    terminal.types("approve", "converge", "--no-return", first)
+    in_part = capsys.readouterr().err
+    terminal.types("approve", "converge", *(word for step in others for word in ("--no-return", step)))
+    whole = capsys.readouterr().err
+
+    left = " ".join(f"--no-return {step}" for step in others)
+    assert others
+    assert f"approved converge, which may pass {first}; {', '.join(others)} still waits" in in_part
+    assert f": skylift approve converge {left}\n" in in_part
+    assert whole == f"approved converge, which may pass {', '.join(others)}\n"
+
+
 @pytest.mark.parametrize(
     ("key", "signers"),
     [

@@ -13,7 +13,18 @@ from skylift.catalog.catalog import load
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
 from skylift.engine.fold import Phase, Run, Standing, fold
-from skylift.engine.journal import Event, Reported, StepDone, StepFailed, StepSkipped, StepStarted
+from skylift.engine.journal import (
+    Event,
+    Reported,
+    RunAborting,
+    RunPaused,
+    StepDone,
+    StepFailed,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+    Why,
+)
 from skylift.engine.operate import Asked, open_run, retry
 from skylift.engine.problems import StepRefuses
 from skylift.model.ids import Digest, Epoch, RunId, StepId
@@ -65,6 +76,23 @@ def test_a_pause_is_said_without_any_host_or_record_within_reach(terminal: Termi
     assert terminal.types("pause") == Exit.OK
     assert terminal.run.pause is not None
     assert terminal.types("resume", "no-such-run") == Exit.BLOCKED
+
+
+def test_a_pause_of_what_is_paused_changes_nothing_and_says_so(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither why it was paused first, nor what to do about that."""
+    spent = Reported("loss-budget.spent", "6 requests failed", ())
+    terminal.has_seen(RunPaused(Why.LOSS_BUDGET, spent, 3))
+    before = terminal.run
+
+    code = terminal.types("pause")
+
+    told = capsys.readouterr()
+    assert code == Exit.OK
+    assert told.err == "run run-1 was paused already: nothing was changed\n"
+    assert "loss-budget.spent: 6 requests failed" in told.out
+    assert terminal.run == before
 
 
 def test_after_artifacts_were_only_fetched_there_is_nothing_to_validate(
@@ -177,6 +205,43 @@ def test_a_postponed_step_is_named_when_nothing_else_is_left(
     assert told["allowed"] == ["pause", "resume", "approve", "retry", "skip", "postpone", "abort"]
 
 
+def test_after_a_pause_of_a_run_at_rest_nobody_is_told_to_resume_what_does_nothing(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = [step.id for step in PLAN.steps if step.id != FIRST]
+    terminal.has_seen(*(event for step in every for event in (StepStarted(step, 1, 3), StepDone(step, 1, 4))))
+    terminal.types("postpone", FIRST, "--reason", "not tonight")
+    capsys.readouterr()
+
+    terminal.types("pause")
+
+    told = capsys.readouterr().out
+    assert told.endswith(f"  next: nothing is left but what was postponed: skylift retry {FIRST}\n")
+
+
+def test_a_paused_run_that_waits_for_an_approval_says_so(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = PLAN.no_returns
+    every = [step.id for step in PLAN.steps if step.id not in {FIRST, *PLAN.no_returns, *after(first)}]
+    terminal.has_seen(
+        StepRetried(FIRST, 2, "rey@console", 3), StepStarted(FIRST, 2, 4), StepDone(FIRST, 2, 5)
+    )
+    terminal.has_seen(*(event for step in every for event in (StepStarted(step, 1, 3), StepDone(step, 1, 4))))
+
+    terminal.types("pause")
+
+    told = capsys.readouterr().out
+    assert f"skylift approve converge --no-return {first}" in told
+    assert told.endswith("  next: approve it, then: skylift resume\n")
+
+
+def after(step: StepId) -> set[StepId]:
+    """All that waits for it, over however many steps."""
+    later = {edge.after for edge in PLAN.edges if edge.before == step}
+    return later.union(*map(after, later)) if later else later
+
+
 def test_what_a_postponed_step_was_to_give_back_is_not_taken_and_status_says_so(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,17 +316,15 @@ def open_another(terminal: Terminal, run: RunId) -> None:
 def test_a_run_that_takes_nothing_of_a_word_names_what_it_takes_one_by_one(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    open_another(terminal, RunId("run-2"))
-    terminal.types("pause")
-    capsys.readouterr()
+    terminal.has_seen(RunAborting("the window closes", leave=False, actor="rey@console", at_ms=3))
 
-    code = terminal.types("pause", "--json")
+    code = terminal.types("postpone", FIRST, "--reason", "not tonight", "--json")
 
     told = json.loads(capsys.readouterr().out)["problem"]
     hows = [remedy["how"] for remedy in told["remedies"]]
-    assert code == Exit.BLOCKED
+    assert (code, told["code"]) == (Exit.BLOCKED, "run.refuses")
     assert "let it go on: skylift resume" in hows
-    assert "take it back: skylift rollback -o back.plan" in hows
+    assert "give it up: skylift abort --reason WHY" in hows
     assert not any("|" in how for how in hows), "a pipe is what a shell makes of that"
 
 

@@ -51,6 +51,14 @@ def taking(*, hold_s: Seconds | None, host: HostName | None = None) -> Plan:
     return plan_of([take, work, give], [(take, work), (work, give)])
 
 
+def passing() -> Plan:
+    """A point of no return lies between a taking and its giving back, as a restore between stop and start."""
+    take = step_of(Scripted("take", SCRIPT, taken_back_by="give"), name="take")
+    point = step_of(Scripted("point", SCRIPT, no_way_back=True), name="point", stage=Stage.VERIFY)
+    give = step_of(Scripted("give", SCRIPT), name="give", stage=Stage.VERIFY)
+    return plan_of([take, point, give], [(take, point), (point, give)])
+
+
 def side_by_side() -> Plan:
     """Nothing is taken; one step waits for another, and a third one for none."""
     first, then, far = (step_of(Scripted(name, SCRIPT), name=name) for name in ("first", "then", "far"))
@@ -67,6 +75,7 @@ def gated() -> Plan:
 PLANS = {
     "what is taken lasts": taking(hold_s=None, host=HOST),
     "what is taken is held": taking(hold_s=Seconds(600)),
+    "what is taken needs an approval": passing(),
     "nothing is taken": side_by_side(),
     "the end needs an approval": gated(),
 }

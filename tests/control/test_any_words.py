@@ -186,7 +186,8 @@ class Words(RuleBasedStateMachine):
         except Refused:
             assert self.run == before
             return
-        assert verb in allowed(before, Kind.UPGRADE)
+        is_paused_already = verb is Verb.PAUSE and before.pause is not None and said == before
+        assert verb in allowed(before, Kind.UPGRADE) or is_paused_already
         assert said == self.run
         if self.runner is None and verb in {Verb.RESUME, Verb.RETRY, Verb.ABORT}:
             self.runner = runner_of(self.plan, self.journal)

@@ -120,6 +120,69 @@ def test_the_last_line_that_says_anything_is_told_short_and_without_a_secret(
     assert parse_words(written) == words
 
 
+UNPARSED = """\
+running "unix_signal:15 gracefully_kill_them_all" (master-start)...
+Traceback (most recent call last):
+  File "/opt/openstack/oslo_config/iniparser.py", line 112, in error_invalid_assignment
+    raise self.parse_exc("No ':' or '=' found in assignment",
+oslo_config.cfg.ParseError: at /etc/glance/glance-api.conf:1, No ':' or '=' found
+During handling of the above exception, another exception occurred:
+Traceback (most recent call last):
+  File "/opt/openstack/bin/glance-wsgi-api", line 52, in <module>
+    application = init_app()
+                  ^^^^^^^^^^
+  File "/opt/openstack/oslo_config/cfg.py", line 1639, in _parse_file
+    raise ConfigFileParseError(pe.filename, str(pe))
+oslo_config.cfg.ConfigFileParseError: Failed to parse /etc/glance/glance-api.conf
+unable to load app 0 (mountpoint='') (callable not found or import error)
+*** no app loaded. GAME OVER ***
+OOPS ! failed loading app in worker 1 (pid 2804)
+Sat Nov 28 12:21:25 2026 - need-app requested, destroying the instance...
+SIGINT/SIGTERM received...killing workers...
+goodbye to uWSGI.
+"""
+"""What Glance wrote in the lab when its configuration could not be parsed, shortened."""
+UNWRITTEN = """\
+2026-11-28 12:38:19.206 9887 ERROR glance OSError: write error
+2026-11-28 12:38:19.206 9887 ERROR glance \x1b[00m
+2026-11-28 12:38:19.218 9887 CRITICAL glance [-] Unhandled error: OSError: write error
+2026-11-28 12:38:19.218 9887 ERROR glance OSError: write error
+2026-11-28 12:38:19.218 9887 ERROR glance \x1b[00m
+2026-11-28 12:38:22.178 9887 INFO glance.api.v2.image_data [None req-ae42ee69] Unable to create trust
+"""
+"""What it logged there at each of the levels, shortened."""
+UNSAVED = """\
+2026-11-28 12:40:01.1 77 ERROR nova   File "/opt/pymysql/err.py", line 143, in raise_mysql_exception
+2026-11-28 12:40:01.1 77 ERROR nova     raise errorclass(errno, errval)
+2026-11-28 12:40:01.1 77 ERROR nova sqlalchemy.exc.OperationalError: (2003, 'no MySQL server')
+2026-11-28 12:40:01.1 77 ERROR nova (Background on this error at: https://sqlalche.me/e/14/e3q8)
+2026-11-28 12:40:01.1 77 ERROR nova
+2026-11-28 12:40:01.200 77 INFO nova [-] state went to ERROR
+"""
+"""A traceback as oslo.log writes it, whose first lines are too far above."""
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (
+            UNPARSED,
+            "oslo_config.cfg.ConfigFileParseError: Failed to parse /etc/glance/glance-api.conf",
+        ),
+        (UNPARSED.partition("Traceback")[0] + "goodbye to uWSGI.\n", "goodbye to uWSGI."),
+        (UNWRITTEN, "2026-11-28 12:38:19.218 9887 ERROR glance OSError: write error"),
+        (
+            UNSAVED,
+            "2026-11-28 12:40:01.1 77 ERROR nova sqlalchemy.exc.OperationalError: (2003, 'no MySQL server')",
+        ),
+    ],
+)
+def test_what_was_raised_or_logged_as_an_error_is_told_rather_than_a_goodbye(
+    written: str, words: str
+) -> None:
+    assert parse_words(written) == words
+
+
 def test_a_link_is_switched_and_read_back(services: SystemdServices, tmp_path: Path) -> None:
     old, new, link = tmp_path / "old", tmp_path / "new", PurePosixPath(tmp_path / "current/keystone")
     old.mkdir()

@@ -65,6 +65,7 @@ def told(
     *,
     witnesses: tuple[WitnessSeen, ...] = INTACT,
     validation: Validation | None = None,
+    until: float | None = None,
 ) -> Report:
     """The report of these."""
-    return report(plan, events, samples, witnesses=witnesses, validation=validation)
+    return report(plan, events, samples, witnesses=witnesses, validation=validation, until=until)

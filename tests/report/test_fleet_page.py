@@ -116,6 +116,19 @@ def test_what_could_not_be_measured_is_said_in_every_form(at: SiteOf) -> None:
     assert sentence in at.remarks
 
 
+def test_a_time_in_which_nobody_measured_is_said_with_its_bounds(at: SiteOf) -> None:
+    ran(at)
+    asked = [Sample(1_764_000_000 + n, 20.0, "list", "nova", OK, 200) for n in range(90) if not 20 < n < 60]
+    folder(at).samples.write_text("".join(sample.line() for sample in asked), encoding="utf-8")
+
+    report = told(at)
+
+    assert (
+        "nothing was measured from 2025-11-24 16:00:20 to 2025-11-24 16:01:00 UTC, "
+        "so what users got then is not known"
+    ) in report.unmeasured
+
+
 def test_that_nova_does_not_tell_of_moves_is_said(at: SiteOf) -> None:
     ran(at)
     at.cloud.blind = 99

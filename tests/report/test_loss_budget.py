@@ -170,6 +170,7 @@ def test_whoever_is_called_is_told_which_balancer_is_silent(journal: Journal) ->
     assert str(problems[1]).endswith("the policy allows 5; the balancer on ctl2 does not answer")
     assert problems[1] is not None
     assert "skylift ssh ctl2 systemctl status haproxy" in problems[1].remedies[0].how
+    assert "skylift ssh ctl2 systemctl start haproxy" in problems[1].remedies[1].how
 
 
 def test_a_run_within_its_budget_goes_on(journal: Journal) -> None:

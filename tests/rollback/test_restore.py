@@ -9,7 +9,7 @@ import pytest
 from tests.app.desk import RUN, Desk, desk_at
 from tests.crash.worlds import Snapshots, deeds, shape, thawed
 
-from skylift.app.account import judge, standing
+from skylift.app.account import account, judge, judge_run, standing
 from skylift.app.approvals import Approval, NotApproved
 from skylift.app.conduct import apply, go_on
 from skylift.app.control import tell
@@ -183,6 +183,28 @@ def test_a_backup_that_was_damaged_meanwhile_halts_before_anything_is_replaced(d
 
     assert ended.standing is Standing.HALTED
     assert desk.cloud.rows == before
+
+
+def test_in_the_middle_of_a_restore_nobody_is_told_to_start_what_it_stopped(desk: Desk) -> None:
+    """It would live on a database that is being replaced."""
+    text = back(desk, "placement")
+
+    def rest(run: Run) -> None:
+        desk.asked = StepId("placement:save") in run.steps
+
+    desk.at_each_look = rest
+    rests = apply_back(desk, text)
+    folder = desk.site.runs.find(BACK)
+    judged, _ = judge_run(desk.site, folder)
+    report = account(desk.site, folder, desk.remarks.append)
+
+    assert rests.standing is Standing.PAUSED
+    for issues in (judged.issues, report.issues):
+        told = {remedy.how for issue in issues for remedy in issue.remedies}
+        assert not any("systemctl start" in how or "state ready" in how for how in told)
+        assert "leave that to the run, which does it by placement-api:start@ctl1: skylift status" in told
+    by_hand = {remedy.how for i in judge(desk.site, read_plan(text).goal).issues for remedy in i.remedies}
+    assert any("systemctl start" in how for how in by_hand), "whoever asks without the run is told as ever"
 
 
 def test_a_service_that_somebody_started_again_is_not_restored_beside(desk: Desk) -> None:

@@ -99,6 +99,18 @@ def test_a_run_that_is_worked_on_names_who_does() -> None:
     assert document(PLAN, run(), holder)["holder"]["pid"] == 42
 
 
+def test_a_paused_run_says_what_users_are_short_of_though_its_process_still_lives() -> None:
+    drain = next(step.id for step in PLAN.steps if step.id.startswith("keystone:drain"))
+    holder = Holder(42, "console", "rey", 0, RUN)
+    taken = (StepStarted(drain, 1, 0), StepDone(drain, 1, 1))
+
+    goes_on = lines(PLAN, run(*taken), holder)
+    paused = lines(PLAN, run(*taken, RunPaused(Why.OPERATOR, None, 5, "")), holder)
+
+    assert not any("taken by" in line for line in goes_on), "it gives it back by itself"
+    assert any(line.startswith(f"  taken by {drain}, and given back by ") for line in paused)
+
+
 def test_a_completed_run_leads_to_its_validation() -> None:
     events: list[Event] = []
     for step in PLAN.steps:

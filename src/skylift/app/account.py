@@ -11,10 +11,11 @@ from skylift.app.runs import RunFolder, Runs
 from skylift.app.samples import fetch_samples, fetched, witness_label
 from skylift.app.site import Site
 from skylift.app.taken_back import TakenBack, given_back, taken_back
-from skylift.app.validate import Validation, of_run, validate
+from skylift.app.validate import Validation, left_to_the_run, of_run, validate
 from skylift.app.wiring import open_journal, worker_on
+from skylift.engine.decide import Order, decide
 from skylift.engine.fold import Run, fold
-from skylift.engine.journal import Event
+from skylift.engine.journal import Event, StageApproved, StepPostponed, StepSkipped
 from skylift.engine.problems import Holder
 from skylift.model.goal import Goal
 from skylift.model.problem import Problem
@@ -22,6 +23,9 @@ from skylift.model.sample import read_samples
 from skylift.planning.plan import Plan
 from skylift.planning.text import read_plan
 from skylift.ports import WitnessSeen
+
+_WORDS = (StageApproved, StepSkipped, StepPostponed)
+"""What is said from any terminal; whoever says another word drives the run then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class Standing:
     events: tuple[Event, ...]
     back: TakenBack | None = None
     """The run that takes it back."""
+
+    @property
+    def rested(self) -> bool:
+        """Whether it was at rest before the last words that were said to it, which start no process."""
+        before = list(self.events)
+        while isinstance(before[-1], _WORDS):
+            before.pop()
+        spoken = len(before) < len(self.events)
+        return spoken and decide(Order.of(self.plan), fold(before), at_once=1).over
 
 
 def standing(runs: Runs, folder: RunFolder) -> Standing:
@@ -58,7 +71,12 @@ def judge(site: Site, goal: Goal) -> Validation:
 def judge_run(site: Site, folder: RunFolder) -> tuple[Validation, Run]:
     """Look at the cloud now, and say whether it is at the goal of a run; of an open one, how far it is."""
     seen = standing(site.runs, folder)
-    return of_run(judge(site, seen.plan.goal), seen.plan.goal, seen.run), seen.run
+    judged = _judged(site, seen.plan, seen.run)
+    return of_run(judged, seen.plan.goal, seen.run), seen.run
+
+
+def _judged(site: Site, plan: Plan, run: Run) -> Validation:
+    return left_to_the_run(judge(site, plan.goal), plan, run, site.record)
 
 
 def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Report:
@@ -67,19 +85,30 @@ def account(site: Site, folder: RunFolder, remark: Callable[[str], None]) -> Rep
     What cannot be fetched is left out and told to ``remark``.
     """
     plan = read_plan(folder.plan.read_bytes())
-    try:
-        fetch_samples(site, folder)
-    except Problem as problem:
-        remark(f"newer samples could not be fetched: {problem}")
     with open_journal(folder) as journal:
         events = journal.events()
+    run = fold(events)
+    try:
+        fetch_samples(site, folder)
+        until = _measured_until(site, run)
+    except Problem as problem:
+        until = None
+        remark(f"newer samples could not be fetched: {problem}")
     return report(
         plan,
         events,
         read_samples(fetched(folder)),
         witnesses=witnesses(site, plan, remark),
-        validation=None if plan.stages_only else judge(site, plan.goal),
+        validation=None if plan.stages_only else _judged(site, plan, run),
+        until=until,
     )
+
+
+def _measured_until(site: Site, run: Run) -> float | None:
+    """When the samples of a run should end: with it, or now if it is open and its probes have ended."""
+    if run.closed is not None:
+        return run.last_ms / 1000
+    return None if site.ports.vantage.tally(str(run.id)).alive else site.clock()
 
 
 def witnesses(site: Site, plan: Plan, remark: Callable[[str], None]) -> tuple[WitnessSeen, ...]:

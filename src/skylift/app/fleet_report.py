@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from skylift.app.fleet_account import FleetAccount, fleet_account
 from skylift.app.runs import RunFolder
@@ -139,7 +140,10 @@ def fleet_report(site: Site, folder: RunFolder, remark: Callable[[str], None]) -
 def _unmeasured(seen: Availability, moved: Sequence[Moved]) -> Iterator[str]:
     if not seen.apis:
         yield "no requests were measured, so what users got is not known"
-    elif not seen.guests:
+    for began, ended in seen.unwatched:
+        since, until = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" for at in (began, ended))
+        yield f"nothing was measured from {since} to {until} UTC, so what users got then is not known"
+    if seen.apis and not seen.guests:
         yield "no guest of ours was watched, so how long one stands still as it moves is not known"
     lost = [of.instance for of in moved if not of.statuses]
     if lost:

@@ -40,10 +40,16 @@ class LossBudgetSpent(Refused):
         super().__init__(
             f"{what}{beside}",
             *(
-                Remedy(Fix.REPAIR, f"see what it does: skylift ssh {h} systemctl status haproxy")
+                Remedy(Fix.REPAIR, how)
                 for h in silent
+                for how in (
+                    f"see what it does: skylift ssh {h} systemctl status haproxy",
+                    f"if it does not run, start it: skylift ssh {h} systemctl start haproxy",
+                )
             ),
-            Remedy(Fix.REPAIR, "see which API fails, and during which step: skylift report"),
+            Remedy(
+                Fix.REPAIR, "see which API fails, during which step, and what is lost by now: skylift report"
+            ),
             Remedy(Fix.RETRY, f"when the APIs are whole again: skylift resume{forward}"),
             *(() if of_hosts else (back,)),
             Remedy(Fix.ACCEPT, "or allow more in policy.loss of the record, then plan again"),
@@ -72,25 +78,32 @@ def with_announced(loss: LossBudget, plan: Plan) -> LossBudget:
 
 
 def outage_of(plan: Plan) -> Callable[[Run], bool]:
-    """Whether an API that the plan stops as a whole is out right now: the run has taken all of its backends.
+    """Whether an API that the plan stops as a whole is out right now."""
+    out = out_of(plan)
+    return lambda run: bool(out(run))
+
+
+def out_of(plan: Plan) -> Callable[[Run], frozenset[str]]:
+    """The APIs that the plan stops as a whole and that are out right now: all backends are taken.
 
     The first that it takes, and the last that it gives back, are no outage: others serve.
     """
     order = Order.of(plan)
-    pools: dict[PoolName, dict[Loan, str]] = defaultdict(dict)
+    pools: dict[tuple[str, PoolName], dict[Loan, str]] = defaultdict(dict)
     for loan in order.loans:
         step = plan.step(loan.taken_by)
         if isinstance(step.action, DrainBackend) and step.impact.notice is Notice.DOWN:
-            pools[step.action.pool][loan] = step.action.server
+            pools[step.impact.api, step.action.pool][loan] = step.action.server
 
-    def is_out(run: Run) -> bool:
-        return any(
-            {s for n, s in of.items() if n.is_taken(run) and n.given_back_by not in run.passed}
+    def out(run: Run) -> frozenset[str]:
+        return frozenset(
+            api
+            for (api, _), of in pools.items()
+            if {s for n, s in of.items() if n.is_taken(run) and n.given_back_by not in run.passed}
             == set(of.values())
-            for of in pools.values()
         )
 
-    return is_out
+    return out
 
 
 def counted(tally: ProbeTally, now: Epoch) -> LossCounted:

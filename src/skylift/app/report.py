@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from skylift.actions.parking import ParkPool
+from skylift.app.unmeasured import Unmeasured, in_a_line, unmeasured, untold_of
 from skylift.app.validate import Issue, Outcome, Validation, of_run
 from skylift.engine.fold import Phase, Run, Standing, fold
 from skylift.engine.journal import Event, Reported, RunPaused, RunWarned, StepDone, StepFailed, StepStarted
@@ -52,10 +53,12 @@ class Impact:
     api: str
     planned: str
     measured: str
-    kept: bool
-    """Whether it was no worse than planned."""
+    kept: bool | None
+    """Whether it was no worse than planned; none if nothing worse was seen, and nobody looked throughout."""
     broken: str
-    """What of it was not kept; empty if all was."""
+    """What of it was not kept; empty if all was, as far as anybody looked."""
+    unmeasured: str
+    """For how long nobody measured while it was short of something, and how; empty if never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Report:
     samples: tuple[Sample, ...]
     changed_from: float | None
     """When the control plane was first touched."""
+    unmeasured: tuple[Unmeasured, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -89,9 +93,14 @@ class Report:
     def issues(self) -> tuple[Issue, ...]:
         """What is not as it should be, each with what to do about it (row 10)."""
         seen = self.validation.issues if self.validation else ()
-        worse = {impact.api for impact in self.impacts if not impact.kept}
+        worse = {impact.api for impact in self.impacts if impact.kept is False}
         lost = [_loss_issue(self.plan, api) for api in self.availability.apis if api.api in worse]
         return (*seen, *_witness_issues(self.witnesses), *lost, *_skipped_issues(self.run))
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """The APIs that were short of something while nobody measured: of these no figure is the whole."""
+        return frozenset(api for each in self.unmeasured for api in each.apis)
 
     @property
     def hurt(self) -> tuple[WitnessSeen, ...]:
@@ -110,9 +119,11 @@ class Report:
             parts += [f"{len(seen.lost)} lost of {seen.works} works"] if seen.works else []
             parts += map(str, seen.guests)
             of = " of an API" if seen.guests else ""
-            parts.append(f"longest gap{of} {seen.longest_gap_ms / 1000:.1f} s")
+            measured = "measured " if self.untold else ""
+            parts.append(f"longest {measured}gap{of} {seen.longest_gap_ms / 1000:.1f} s")
         else:
             parts.append("no requests were measured")
+        parts += [untold] if (untold := in_a_line(self.unmeasured)) else []
         if self.witnesses:
             parts.append(f"witnesses {len(self.witnesses) - len(self.hurt)} of {len(self.witnesses)}")
         return ", ".join(parts)
@@ -125,25 +136,32 @@ def report(
     *,
     witnesses: tuple[WitnessSeen, ...] = (),
     validation: Validation | None = None,
+    until: float | None = None,
 ) -> Report:
-    """Fold what is known of a run; ``events`` are its journal, from the opening on."""
+    """Fold what is known of a run; ``events`` are its journal, from the opening on.
+
+    ``until`` is when ``samples`` should end, an epoch in seconds; none if nobody knows.
+    """
     kept = tuple(samples)
     attempts = _attempts(plan, events)
     changed = [a.began_ms / 1000 for a in attempts if a.stage is Stage.CONTROL_PLANE]
     changed_from = min(changed, default=None)
-    seen = availability(kept, [_span(attempt) for attempt in attempts], changed_from=changed_from)
+    spans = [_span(attempt) for attempt in attempts]
+    seen = availability(kept, spans, changed_from=changed_from, until=until)
+    dark = unmeasured(plan, events, seen.unwatched)
     run = fold(events)
     return Report(
         run=run,
         plan=plan,
         attempts=attempts,
         availability=seen,
-        impacts=tuple(_impact(plan, api) for api in seen.apis),
+        impacts=tuple(_impact(plan, api, dark) for api in seen.apis),
         troubles=_troubles(events),
         witnesses=witnesses,
         validation=of_run(validation, plan.goal, run) if validation else None,
         samples=kept,
         changed_from=changed_from,
+        unmeasured=dark,
     )
 
 
@@ -205,22 +223,32 @@ def _troubles(events: Sequence[Event]) -> tuple[Trouble, ...]:
     return tuple(troubles)
 
 
-def _impact(plan: Plan, api: ApiAvailability) -> Impact:
+def _impact(plan: Plan, api: ApiAvailability, dark: Sequence[Unmeasured]) -> Impact:
     """Fewer backends, slow answers or requests that wait were announced, never a failed request."""
+    untold = untold_of(dark, api.api)
     measured = (
         f"{api.failed} of {api.requests} requests failed, {_lost(api)}"
-        f"longest gap {api.gap.length_ms / 1000:.2f} s, "
+        f"longest {'measured ' if untold else ''}gap {api.gap.length_ms / 1000:.2f} s, "
         f"p99 {api.during.p99} after {api.baseline.p99}"
     )
-    waits_ms = _waits_s(plan, api.api) * 1000
-    limit = f"no gap above {api.gap_allowed_ms(waits_ms) / 1000:.2f} s"
+    allowed_ms = _gap_allowed_ms(plan, api)
+    limit = "" if allowed_ms is None else f"; no gap above {allowed_ms / 1000:.2f} s"
+    broken = ", ".join(_broken(plan, api))
     return Impact(
         api.api,
-        f"{announced(plan, api.api)}; {limit}",
-        measured,
-        kept=api.within(waits_ms),
-        broken=", ".join(_broken(plan, api)),
+        f"{announced(plan, api.api)}{limit}",
+        f"{measured}, {untold}" if untold else measured,
+        kept=False if broken else None if untold else True,
+        broken=broken,
+        unmeasured=untold,
     )
+
+
+def _gap_allowed_ms(plan: Plan, api: ApiAvailability) -> int | None:
+    """None where the plan announces that the API does not answer: nobody knows beforehand for how long."""
+    if any(s.impact.api == api.api and s.impact.notice is Notice.DOWN for s in plan.steps):
+        return None
+    return api.gap_allowed_ms(_waits_s(plan, api.api) * 1000)
 
 
 def _broken(plan: Plan, api: ApiAvailability) -> Iterator[str]:
@@ -229,9 +257,10 @@ def _broken(plan: Plan, api: ApiAvailability) -> Iterator[str]:
         yield f"{api.failed} of {api.requests} requests to {api.api} failed"
     if api.lost:
         yield f"{api.lost} of {api.works} works that {api.api} had accepted were lost"
-    waits_ms = _waits_s(plan, api.api) * 1000
-    if api.gap.length_ms > (allowed_ms := api.gap_allowed_ms(waits_ms)):
-        waits = f", requests may wait for {waits_ms / 1000:.0f} s" if waits_ms else ""
+    allowed_ms = _gap_allowed_ms(plan, api)
+    if allowed_ms is not None and api.gap.length_ms > allowed_ms:
+        waits_s = _waits_s(plan, api.api)
+        waits = f", requests may wait for {waits_s} s" if waits_s else ""
         yield (
             f"the longest gap of {api.api} was {api.gap.length_ms / 1000:.2f} s, and may be "
             f"{allowed_ms / 1000:.2f} s (its slowest request before any change took "

@@ -16,14 +16,16 @@ from skylift.checks.hosts import CLOCKS, DISK, HOSTS
 from skylift.checks.keys import KEYS
 from skylift.checks.registry import check_all, could_not_read
 from skylift.checks.units import UNITS
+from skylift.engine.decide import Order
 from skylift.engine.fold import Run
 from skylift.model.cloud import BackendState, Cloud, UnitState, migrations_subject
 from skylift.model.goal import Goal, Restore, Rollback
-from skylift.model.ids import HostName, ServiceName
+from skylift.model.ids import HostName, ServiceName, StepId
 from skylift.model.problem import Fix, Remedy
 from skylift.model.record import Record
 from skylift.model.release import Release
 from skylift.model.schema import pending, unknown
+from skylift.planning.plan import Plan
 
 _ESSENTIAL = (UNITS, ENDPOINTS)
 _ALL = (UNITS, ENDPOINTS, HOSTS, BACKENDS, GALERA, KEYS, DISK, CLOCKS)
@@ -184,6 +186,27 @@ def _failed(question: Question, sentence: str) -> Issue:
 def of_run(seen: Validation, goal: Goal, run: Run) -> Validation:
     """The same with what the run towards ``goal`` makes of it: of an open one there is no verdict yet."""
     return not_yet(seen, goal, run.standing.value) if run.closed is None else after_the_run(seen, goal)
+
+
+def left_to_the_run(seen: Validation, plan: Plan, run: Run, record: Record) -> Validation:
+    """The same without what would do by hand what an open run is to do when its time comes.
+
+    Started too early, a service would live on a database that is being restored.
+    """
+    if run.closed is not None:
+        return seen
+    givers = [plan.step(loan.given_back_by) for loan in Order.of(plan).taken(run)]
+    own = {command: step.id for step in givers for command in step.action.by_hand(record)}
+    return replace(seen, issues=tuple(_left_to_the_run(issue, own) for issue in seen.issues))
+
+
+def _left_to_the_run(issue: Issue, own: Mapping[str, StepId]) -> Issue:
+    by = {remedy: step for remedy in issue.remedies for c, step in own.items() if remedy.how.endswith(c)}
+    if not by:
+        return issue
+    steps = ", ".join(dict.fromkeys(by.values()))
+    leave = Remedy(Fix.RETRY, f"leave that to the run, which does it by {steps}: skylift status")
+    return replace(issue, remedies=(*(r for r in issue.remedies if r not in by), leave))
 
 
 def not_yet(seen: Validation, goal: Goal, standing: str) -> Validation:

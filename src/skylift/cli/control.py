@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import click
 
@@ -23,6 +23,7 @@ from skylift.cli.desk import (
     no_return_option,
     pass_desk,
     reason_option,
+    remark,
     run_option,
     zone_option,
 )
@@ -34,6 +35,7 @@ from skylift.engine.decide import Order
 from skylift.engine.fold import Run
 from skylift.engine.journal import Journal
 from skylift.engine.operate import Asked
+from skylift.engine.problems import naming
 from skylift.engine.verbs import Verb
 from skylift.model.ids import HostName, StepId
 from skylift.model.seal import name_of
@@ -46,7 +48,15 @@ from skylift.planning.plan import Stage
 @pass_desk
 def pause(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     """Let no new step of RUN (or the newest) start; what runs goes on to its end."""
-    return _tell(desk, run, lambda journal, _: operate.pause(journal, asked()), as_json=as_json)
+
+    def say(journal: Journal, _: Order) -> Run:
+        who = asked()
+        said = operate.pause(journal, who)
+        if said.pause is not None and said.pause.at_ms < who.at_ms:
+            remark(f"run {said.id} was paused already: nothing was changed")
+        return said
+
+    return _tell(desk, run, say, as_json=as_json)
 
 
 @click.command("approve", cls=Audited)
@@ -68,9 +78,24 @@ def approve(desk: Desk, stage: str, *, no_returns: tuple[str, ...], run: str | N
         who = asked()
         said_by = Asked(who.actor, who.at, name or "", key.key if key else None)
         named = tuple(map(StepId, no_returns))
-        return operate.approve(journal, order, said_by, Stage(stage), no_returns=named)
+        said = operate.approve(journal, order, said_by, Stage(stage), no_returns=named)
+        for line in desk.told(approval_lines(Stage(stage), named, order.unapproved(said))):
+            remark(line)
+        return said
 
     return _tell(desk, run, say, as_json=as_json)
+
+
+def approval_lines(
+    stage: Stage, named: Collection[StepId], unapproved: Mapping[Stage, Collection[StepId]]
+) -> list[str]:
+    """What was approved of a stage, and what of it waits for an approval yet."""
+    passing = f", which may pass {', '.join(named)}" if named else ""
+    waiting = unapproved.get(stage, ())
+    if not waiting:
+        return [f"approved {stage.value}{passing}"]
+    command = f"skylift approve {stage.value}{naming(waiting)}"
+    return [f"approved {stage.value}{passing}; {', '.join(waiting)} still waits for it: {command}"]
 
 
 @click.command("skip", cls=Audited)
@@ -171,7 +196,7 @@ def _tell(
         return Exit.OK
     seen = standing(desk.runs, folder)
     answer(
-        desk.told(run_view.lines(seen.plan, seen.run, seen.holder, seen.back)),
+        desk.told(run_view.lines(seen.plan, seen.run, seen.holder, seen.back, rested=seen.rested)),
         run_view.document(seen.plan, seen.run, seen.holder, seen.back),
         as_json=as_json,
     )

@@ -61,7 +61,7 @@ def status(desk: Desk, run: str | None, *, as_json: bool) -> Exit:
     policy = record.policy if record else None
     due = _due(policy, Upgrading(seen.plan), seen.run)
     lines = [
-        *run_view.lines(seen.plan, seen.run, seen.holder, seen.back),
+        *run_view.lines(seen.plan, seen.run, seen.holder, seen.back, rested=seen.rested),
         *run_view.window_lines(ways_back, seen.back),
         *_waits(policy, seen.plan, seen.run),
         *(_measures(policy, seen.run) if seen.holder and not seen.plan.stages_only else []),

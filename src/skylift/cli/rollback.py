@@ -58,11 +58,11 @@ def rollback(
 
     With --apply it is run at once, from the file that -o names, or back-of-RUN.plan.
 
-    What the run upgraded goes back host by host to what it found there, the last first, while every API
-    serves; databases stay as they are. The run must be at rest: completed, given up, paused or halted.
-    'skylift status' says how far each component can go back. What no step leads back any more is refused;
-    with --restore it is stopped as a whole, and put back to the backup that the run made and rehearsed: the
-    plan says what was written since and is lost, and 'skylift apply' asks for your consent to it.
+    What the run upgraded goes back to what it found there, the last component first and each host by host,
+    while every API serves; databases stay as they are. The run must be at rest: completed, given up, paused
+    or halted. 'skylift status' says how far each component can go back. What no step leads back any more is
+    refused; with --restore it is stopped as a whole, and put back to the backup that the run made and
+    rehearsed: the plan says what was written since and is lost, and 'skylift apply' asks for your consent.
 
     With --to it is the run that lies between the cloud as it is and the state that 'skylift checkpoint' gave
     NAME to. If that is more than one, you are told which to take back, in which order.

@@ -50,6 +50,7 @@ class BalancerSilent(Transient):
         super().__init__(
             f"the balancer could not be asked on {named}",
             Remedy(Fix.REPAIR, f"see whether it runs: skylift ssh {first} systemctl status haproxy"),
+            Remedy(Fix.REPAIR, f"if it does not, start it: skylift ssh {first} systemctl start haproxy"),
             Remedy(Fix.RETRY, "when it answers, the run goes on by itself"),
         )
 

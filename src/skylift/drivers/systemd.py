@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from skylift.drivers.ssh import Ssh, shell
@@ -25,6 +25,11 @@ _STATES = {
     "failed": UnitState.FAILED,
 }
 _WORDS = 300
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = re.compile(r"[\W\dTZ]*\b(?:CRITICAL|ERROR)\b(?: \S+(?: |$))?")
+"""What a line at this level begins with: perhaps the time and the process, the level, and who logs."""
+_FRAME = re.compile(r'\s+File ".+", line \d+')
+"""A frame of a traceback, whose first line may be too far above."""
 _ABSENT, _NO_ARTIFACT = 66, 67
 """How our scripts say so; far from what the tools they call end with."""
 
@@ -57,7 +62,7 @@ journalctl --sync 2>/dev/null || :
 starts=$(journalctl "$@" --output-fields=INVOCATION_ID _PID=1 "UNIT=$unit" | uniq | tail -n "$last")
 [ -n "$starts" ] || exit 0
 for start in $starts; do set -- "$@" "_SYSTEMD_INVOCATION_ID=$start"; done
-journalctl "$@" -n 20
+journalctl "$@" -n 50
 """
 
 _STOP = r"""
@@ -178,9 +183,31 @@ class SystemdServices:
 
 
 def parse_words(text: str) -> str:
-    """The last line that says anything, as ``Services.last_words`` is to tell it."""
-    said = [line.strip() for line in masked(text).splitlines() if line.strip()]
-    return said[-1][:_WORDS] if said else ""
+    """The line that says most of why it ended, as ``Services.last_words`` is to tell it."""
+    said = [line for line in _COLOUR.sub("", masked(text)).splitlines() if line.strip()]
+    words = _cause(said) or (said[-1] if said else "")
+    return words.strip()[:_WORDS]
+
+
+def _cause(said: Sequence[str]) -> str:
+    """The last line at an error's level, or that names what a Python program raised; empty if there is none.
+
+    For whatever serves such a program has the very last word, and takes its leave: "goodbye to uWSGI.".
+    """
+    cause, raised, in_frames = "", "", False
+    for line in said:
+        found = _ERROR.match(line)
+        level = found.group() if found else ""
+        rest = line[len(level) :]
+        if _FRAME.match(rest):
+            in_frames = True
+        elif not rest.strip() or (in_frames and rest[0].isspace()):
+            continue  # the code of a frame, and where in it
+        elif in_frames:
+            cause, raised, in_frames = line, level, False
+        elif level and level != raised:  # else it is more of what was raised, such as where to read of it
+            cause = line
+    return cause
 
 
 def parse_enabled(text: str) -> bool | None:

@@ -111,10 +111,16 @@ def open_run(
 def pause(journal: Journal, asked: Asked) -> Run:
     """Start nothing new from here on; once this returns, no step starts.
 
+    No effect on a paused run: why it was paused first, and what to do about that, stays told.
+
     Raises:
-        RunRefuses: the run is paused already, or closed.
+        RunRefuses: the run is closed.
     """
-    return _say(journal, Verb.PAUSE, lambda _: RunPaused(Why.OPERATOR, None, asked.at_ms, asked.actor))
+    ledger = Ledger(journal)
+    while ledger.run.pause is None or ledger.run.closed is not None:
+        require(ledger.run, Verb.PAUSE)
+        ledger.write(RunPaused(Why.OPERATOR, None, asked.at_ms, asked.actor))
+    return ledger.run
 
 
 def resume(journal: Journal, asked: Asked) -> Run:

@@ -123,10 +123,13 @@ class NoReturnUnnamed(Refused):
     code = "approval.unnamed"
 
     def __init__(self, what: str, no_returns: Collection[StepId], *, command: str) -> None:
+        named = ", ".join(no_returns)
+        points = f"no step alone leads back from {named}" if named else "there is no point of no return"
+        name = f"then name those that may go ahead: {command}{naming(no_returns)}"
         super().__init__(
-            f"{what}: no step alone leads back from {', '.join(no_returns) or 'any, for it has none'}",
+            f"{what}: {points}",
             Remedy(Fix.REPAIR, "read what each of them does: skylift why STEP"),
-            Remedy(Fix.ACCEPT, f"then name those that may go ahead: {command}{naming(no_returns)}"),
+            Remedy(Fix.ACCEPT, name if named else f"then name none: {command}"),
         )
 
 

@@ -152,6 +152,8 @@ class Availability:
     boots: Boots
     guests: tuple[Guest, ...]
     failures: tuple[Sample, ...]
+    unwatched: tuple[tuple[float, float], ...] = ()
+    """From when to when nobody asked anything: of these times no figure says anything, good or bad."""
 
     @property
     def requests(self) -> int:
@@ -190,9 +192,16 @@ class Availability:
 
 
 def availability(
-    samples: Iterable[Sample], spans: Sequence[Span] = (), *, changed_from: float | None = None
+    samples: Iterable[Sample],
+    spans: Sequence[Span] = (),
+    *,
+    changed_from: float | None = None,
+    until: float | None = None,
 ) -> Availability:
-    """Sum up ``samples``; ``changed_from`` is when the control plane was first touched, none if never."""
+    """Sum up ``samples``; ``changed_from`` is when the control plane was first touched, none if never.
+
+    ``until`` is when the samples should end, if that is known: what is between was not watched either.
+    """
     ordered = sorted(samples, key=lambda sample: sample.ended)
     pauses = _pauses(sample for sample in ordered if not sample.work)
     by_api: dict[str, list[Sample]] = {}
@@ -204,6 +213,7 @@ def availability(
         boots=_boots(ordered),
         guests=tuple(_guest(api.gap, by_api[api.api]) for api in apis if api.guest),
         failures=tuple(sample for sample in ordered if not sample.good),
+        unwatched=(*pauses, *_missing(ordered, until)),
     )
 
 
@@ -301,6 +311,13 @@ def _pauses(samples: Iterable[Sample]) -> list[tuple[float, float]]:
         last_due = sample.scheduled
         busy_until = sample.ended if busy_until == float("inf") else max(busy_until, sample.ended)
     return pauses
+
+
+def _missing(ordered: Sequence[Sample], until: float | None) -> list[tuple[float, float]]:
+    """From the last answer until then, if that is long."""
+    if not ordered or until is None or until - ordered[-1].ended <= UNWATCHED_S:
+        return []
+    return [(ordered[-1].ended, until)]
 
 
 def _rank(ordered: Sequence[float], percent: int) -> int:

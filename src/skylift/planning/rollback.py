@@ -1,8 +1,8 @@
 """From what was seen, and what a run had begun, to a plan that takes it back while the APIs serve.
 
-A way back is a plan like any other (ADR 0031): the same turns, in the opposite order. At each moment of it
-the services that are new are those that were new at some moment of the upgrade, so that whatever proved that
-both releases may live side by side proves it again. What ends a way back is in the catalog
+A way back is a plan like any other (ADR 0031): the same turns, those of the last component first. At each
+moment of it the services that are new are those that were new at some moment of the upgrade, so that whatever
+proved that both releases may live side by side proves it again. What ends a way back is in the catalog
 (``planning.window``).
 """
 
@@ -65,7 +65,7 @@ def plan_rollback(
     """The steps that take a run back: ``components`` of it, or all that it changed.
 
     Each component goes back as a whole to the release that the run found it at, wherever it is new now, and
-    in the order opposite to that of its upgrade. Schemas stay as they are, but for those of what has no
+    those that were upgraded last go first. Schemas stay as they are, but for those of what has no
     other way back any more: with ``restore``, its databases are restored. The same input gives the same
     plan.
 

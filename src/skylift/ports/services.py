@@ -18,9 +18,10 @@ class Services(Protocol):
         ...
 
     def last_words(self, host: HostName, unit: UnitName) -> str:
-        """The last line that the unit's processes wrote since its last start; empty if they wrote none.
+        """What the unit's processes wrote last since its last start; empty if they wrote nothing.
 
-        What systemd itself says of the unit is not among it. At most 300 characters, secrets masked.
+        One line: the last that tells an error, or else the very last. What systemd itself says of the unit
+        is not among it. At most 300 characters, secrets masked.
         """
         ...
 

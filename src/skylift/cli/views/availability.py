@@ -6,11 +6,8 @@ from skylift.cli.views.columns import columns
 from skylift.model.availability import Availability
 from skylift.model.sample import TIME_LIMIT_S
 
-_HEADINGS = (
-    "api",
-    "requests",
-    "failed",
-    "longest gap",
+_FIRST = ("api", "requests", "failed")
+_TIMES = (
     "p50",
     "p99 before",
     "p99 during",
@@ -58,7 +55,8 @@ def lines(seen: Availability) -> list[str]:
     works = [
         f"{api.lost} of {api.works} works that {api.api} accepted were lost" for api in seen.apis if api.works
     ]
+    gap = "longest measured gap" if seen.unwatched else "longest gap"
     boots = [str(seen.boots)] if seen.boots.asked else []
     named = [f"lost by {sample.api}: {sample.stream}: {sample.detail}" for sample in seen.lost]
     lost = [*works, *boots, *named, *map(str, seen.guests)]
-    return [*columns(_HEADINGS, *rows), *streams, *attributed, *slow, *lost]
+    return [*columns((*_FIRST, gap, *_TIMES), *rows), *streams, *attributed, *slow, *lost]

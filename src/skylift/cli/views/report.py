@@ -22,6 +22,7 @@ def lines(report: Report) -> list[str]:
         *_heading(report),
         *_section("problems", _troubles(report)),
         *_section("issues", _issues(report)),
+        *_section("not measured", _unmeasured(report)),
         *_section("users' requests", availability.lines(report.availability)),
         *_section("planned and measured", _impacts(report)),
         *_section(
@@ -45,7 +46,7 @@ def document(report: Report) -> dict[str, Any]:
         "last_ms": report.run.last_ms,
         "standing": report.run.standing.value,
         "verdict": report.verdict,
-        "seamless": report.availability.seamless,
+        "seamless": report.availability.seamless and not report.untold,
         "summary": report.summary,
         "requests": report.availability.requests,
         "failed": report.availability.failed,
@@ -55,7 +56,11 @@ def document(report: Report) -> dict[str, Any]:
         "boots": encode(report.availability.boots),
         "guests": encode(report.availability.guests),
         "longest_gap_ms": report.availability.longest_gap_ms,
-        "apis": {api.api: encode(api) | {"seamless": api.seamless} for api in report.availability.apis},
+        "unmeasured": encode(report.unmeasured),
+        "apis": {
+            api.api: encode(api) | {"seamless": api.seamless and api.api not in report.untold}
+            for api in report.availability.apis
+        },
         "failures": [sample._asdict() for sample in report.availability.failures],
         "impacts": encode(report.impacts),
         "problems": encode(report.troubles),
@@ -109,9 +114,18 @@ def _remedies(remedies: Iterable[Remedy]) -> Iterator[str]:
         yield f"    {remedy}"
 
 
+def _unmeasured(report: Report) -> Iterator[str]:
+    for each in report.unmeasured:
+        taken = f"taken meanwhile: {', '.join(each.taken)}" if each.taken else "nothing was taken meanwhile"
+        yield f"{moment(each.began_ms)} to {moment(each.ended_ms)}, {span(each.length_ms)}"
+        yield f"  {taken}"
+        yield from (f"  {api}: {short.how} for {span(short.length_ms)}" for api, short in each.apis.items())
+
+
 def _impacts(report: Report) -> Iterator[str]:
     for impact in report.impacts:
-        yield f"{impact.api}: {'kept' if impact.kept else f'NOT KEPT: {impact.broken}'}"
+        kept = "kept" if impact.kept else f"NOT KNOWN: {impact.unmeasured}"
+        yield f"{impact.api}: {f'NOT KEPT: {impact.broken}' if impact.broken else kept}"
         yield f"  planned:  {impact.planned}"
         yield f"  measured: {impact.measured}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,9 @@ from skylift.model.codec import encode
 from skylift.model.ids import ComponentName, HostName, StepId
 from skylift.planning.plan import Plan
 from skylift.planning.window import Window, owner_of_step
+
+_GOES_ON = {Standing.RUNNING, Standing.ABORTING}
+"""How a run stands that gives back by itself what it takes, if somebody works on it."""
 
 
 def changes(plan: Plan, before: Run, after: Run) -> list[str]:
@@ -48,9 +52,12 @@ def under_way(plan: Plan, run: Run, left: Mapping[StepId, str], now_ms: int) -> 
     ]
 
 
-def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None) -> list[str]:
+def lines(
+    plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = None, *, rested: bool = False
+) -> list[str]:
     """Where a run stands and what to do next: the answer of ``status``, and the end of ``apply``.
 
+    Whether it ``rested`` before the last words that were said to it, only its journal knows.
     Of one that was taken ``back`` as a whole nothing is left to do, and nothing is its any more.
     """
     done = len(run.within(Phase.DONE))
@@ -62,7 +69,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
             f"  next: skylift {'report' if back.standing is Standing.COMPLETED else 'status'} {back.by}",
         ]
     return [
-        f"run {run.id} of {plan.headline}: {_standing(plan, run, holder)}",
+        f"run {run.id} of {plan.headline}: {_standing(plan, run, holder, rested=rested)}",
         f"  {done} of {len(plan.steps)} steps done in {_span(run.last_ms - run.opened_ms)}",
         *([f"  {', '.join(back.components)}: {_way_back(back)}"] if back else ()),
         *begin_lines(run),
@@ -72,7 +79,7 @@ def lines(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None = 
         *_warnings(run, Kind.of(plan)),
         *_asides(plan, run),
         *_given_up(plan, run),
-        *([] if holder else _taken(plan, run, back)),
+        *([] if holder and run.standing in _GOES_ON else _taken(plan, run, back)),
         *_awaited(plan, run),
         *_next(plan, run, holder),
     ]
@@ -132,12 +139,12 @@ def document(plan: Plan, run: Run, holder: Holder | None, back: TakenBack | None
     }
 
 
-def _standing(plan: Plan, run: Run, holder: Holder | None) -> str:
+def _standing(plan: Plan, run: Run, holder: Holder | None, *, rested: bool) -> str:
     if holder is None and waits_for_time(run):
         return "scheduled"
     if run.standing is Standing.RUNNING and holder is None:
-        over = decide(Order.of(plan), run, at_once=1).over
-        return "at rest" if over else INTERRUPTED
+        rests = rested or decide(Order.of(plan), run, at_once=1).over
+        return "at rest" if rests else INTERRUPTED
     return f"{run.standing.value}, by {holder.who}" if holder and run.closed is None else run.standing.value
 
 
@@ -238,7 +245,7 @@ def _kept(plan: Plan, run: Run, back: TakenBack | None) -> list[Loan]:
 
 
 def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
-    """What users are short of while nobody works on the run, and what gives it back."""
+    """What users are short of while the run does not go on, and what gives it back."""
     gone = taken_components(back)
     for loan in (loan for loan in _kept(plan, run, back) if owner_of_step(plan, loan.taken_by) not in gone):
         giving = plan.step(loan.given_back_by).action.title
@@ -249,14 +256,22 @@ def _taken(plan: Plan, run: Run, back: TakenBack | None) -> Iterator[str]:
 
 
 def _awaited(plan: Plan, run: Run) -> Iterator[str]:
-    """Only what the run has come to: what needs an approval later is in the plan."""
-    stages = dict.fromkeys(step.stage for step in decide(Order.of(plan), run, at_once=1).awaits)
-    for stage in stages:
-        named = Order.of(plan).unapproved(run).get(stage, ())
-        more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
-        other = f", by another than {run.author}" if run.author else ""
-        yield f"  waits for the approval of {stage.value}{more}{other}:"
-        yield f"    skylift approve {stage.value}{naming(named)}"
+    """What the run has come to, paused or not, and what a stage lacks of which something was approved.
+
+    What else needs an approval later is in the plan.
+    """
+    order = Order.of(plan)
+    come_to = {step.stage for step in decide(order, replace(run, pause=None), at_once=1).awaits}
+    for stage, named in order.unapproved(run).items():
+        passed = [s.id for s in plan.steps if s.stage is stage and s.id in run.approved - run.steps.keys()]
+        if passed and run.abort is None:
+            yield f"  approved, and yet to begin: {', '.join(passed)}"
+        if stage in come_to or (passed and run.abort is None):
+            waits = "waits" if stage in come_to else "will wait"
+            more = f", which passes {', '.join(named)}: no step alone leads back" if named else ""
+            other = f", by another than {run.author}" if run.author else ""
+            yield f"  {waits} for the approval of {stage.value}{more}{other}:"
+            yield f"    skylift approve {stage.value}{naming(named)}"
 
 
 def _left(plan: Plan, run: Run) -> list[StepId]:
@@ -278,7 +293,7 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
         case Standing.HALTED:
             yield f"  next: follow a remedy, then: skylift retry{'; or ' if back else ''}{back}"
         case Standing.PAUSED:
-            yield f"  next: {_after_pause(run, holder)}"
+            yield f"  next: {_after_pause(plan, run, holder)}"
         case Standing.RUNNING | Standing.ABORTING if holder is not None:
             yield "  next: wait for it, or let nothing new start: skylift pause"
         case Standing.RUNNING if waits_for_time(run):
@@ -289,12 +304,14 @@ def _next(plan: Plan, run: Run, holder: Holder | None) -> Iterator[str]:
             yield f"  next: {_after_interruption(plan, run)}"
 
 
-def _after_pause(run: Run, holder: Holder | None) -> str:
+def _after_pause(plan: Plan, run: Run, holder: Holder | None) -> str:
     """What ends first if the process lives; and the remedies of a problem say more than to resume."""
     ending = sorted(run.within(Phase.RUNNING)) if holder is not None else []
     if ending:
         return f"wait until it rests: {', '.join(ending)} ends first"
-    return "follow a remedy" if run.pause and run.pause.problem else "skylift resume"
+    if run.pause and run.pause.problem:
+        return "follow a remedy"
+    return _after_interruption(plan, replace(run, pause=None))
 
 
 def _after_giving_up(plan: Plan, run: Run) -> str:
@@ -318,11 +335,11 @@ def resume_after(names: str) -> str:
 
 def _after_interruption(plan: Plan, run: Run) -> str:
     decided = decide(Order.of(plan), run, at_once=1)
+    if not decided.over:
+        return "skylift resume"
     if decided.awaits:
         return "approve it, then: skylift resume"
-    if decided.over:
-        return f"nothing is left but what was postponed: skylift retry {_postponed(run)}"
-    return "skylift resume"
+    return f"nothing is left but what was postponed: skylift retry {_postponed(run)}"
 
 
 def _postponed(run: Run) -> str:
