@@ -17,11 +17,13 @@ import pytest
 from tests.probe.watching import offer_all, stays_silent
 
 from skylift.drivers.vantage_agent import agent
+from skylift.drivers.vantage_line import refusal
 from skylift.gate.lab.commands import poll
 from skylift.model.sample import OK, TIMEOUT, read_samples
 from skylift.probe.folder import Folder
 from skylift.testing.api_standin import ApiStandIn, Exchange
 from skylift.testing.core_standin import CORE
+from skylift.testing.samples import sample_record
 
 OLDEST = (3, 9)
 RATES = '--rates={"image-list": 5}'
@@ -97,6 +99,9 @@ def test_wrong_credentials_are_refused_and_never_repeated(shipped: Path, apis: A
     assert said.returncode == 1
     assert "401" in said.stderr
     assert "right" not in said.stderr
+    problem = refusal(sample_record().vantage, said.stderr.splitlines()[-1])
+    assert problem.code == "vantage.credentials"
+    assert "of cloud " in str(problem)
 
 
 def test_an_api_that_does_not_answer_is_worth_another_try(shipped: Path, apis: ApiStandIn) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from skylift.drivers.clouds_yaml import credentials
+from skylift.drivers.clouds_yaml import CredentialsRefused, credentials
 from skylift.drivers.ssh import Said, Ssh, shell
 from skylift.drivers.vantage_agent import agent
 from skylift.model.ids import HostName
@@ -13,6 +14,8 @@ from skylift.model.problem import Fix, Refused, Remedy, Transient
 from skylift.model.record import VantageEntry
 
 _ABSENT, _TRY_LATER = 69, 75
+_NOT_LET_IN = re.compile(r"/auth/tokens answered 401\b")
+"""How the agent says that Keystone gave it no token (Identity API v3, POST /v3/auth/tokens)."""
 
 # One round trip where the agent is there already, as it nearly always is.
 _RUN = f'[ -e "$1" ] || exit {_ABSENT}; exec python3 -I -B "$@"'
@@ -52,6 +55,14 @@ class ApiRefused(Refused):
         )
 
 
+def refusal(entry: VantageEntry, complaint: str) -> Refused:
+    """What it means that the agent ended with this last line."""
+    if _NOT_LET_IN.search(complaint):
+        why = "Keystone answers 401, so the user, the password, the project or a domain is another"
+        return CredentialsRefused(entry, why)
+    return ApiRefused(entry.host, complaint)
+
+
 class VantageLine:
     """The way to the agent; the credentials go by standard input, and come from where the record says."""
 
@@ -65,6 +76,7 @@ class VantageLine:
 
         Raises:
             ApiRefused, ApiUnanswered: it did not get what it asked for.
+            CredentialsRefused: they cannot be read, or Keystone does not take them.
         """
         path = agent().path
         fed = json.dumps(credentials(self._entry)).encode()
@@ -80,4 +92,4 @@ class VantageLine:
         if said.code == _TRY_LATER:
             raise ApiUnanswered(self._host, said.complaint)
         if said.code != 0:
-            raise ApiRefused(self._host, said.complaint)
+            raise refusal(self._entry, said.complaint)
