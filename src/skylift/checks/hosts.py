@@ -34,7 +34,7 @@ def _disk(question: Question) -> Iterator[Complaint]:
             yield blocks(
                 f"{name} has {free} free where artifacts lie; the policy wants {wanted} GiB",
                 f"see what fills it: skylift ssh {name} "
-                "'df -h; du -xhd2 /opt/openstack /var | sort -h | tail'",
+                "'df -h; du -xhd2 / /opt/openstack /var | sort -h | tail'",
             )
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from skylift.app.bench import Bench
 from skylift.cli.desk import remark
 from skylift.cli.views import run as run_view
+from skylift.cli.views.waiting import Waiting
 from skylift.drivers.clock import Interrupts, now
 from skylift.engine.drive import View
 from skylift.engine.fold import Phase, Run
@@ -34,7 +35,7 @@ def bench_of() -> Iterator[Bench]:
     panel = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def view(plan: Plan, begun: Run) -> View:
-        shown = begun
+        shown, waiting = begun, Waiting()
 
         def show(run: Run, left: Mapping[StepId, str]) -> None:
             nonlocal shown
@@ -44,6 +45,8 @@ def bench_of() -> Iterator[Bench]:
                 else:
                     console.print(Text(line), soft_wrap=True)
             shown = run
+            for line in waiting.lines(left, milliseconds(now())) if panel is None else ():
+                remark(line)
             if panel is not None:
                 panel.update(_panel(plan, run, left, asked=interrupts.asked()), refresh=True)
 
