@@ -68,7 +68,7 @@ class Grown(Mapping[K, V]):
                 return tier[key]
         raise KeyError(key)
 
-    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]  # it has overloads
         # For each event of a run: the inherited one raises and catches where nothing is found.
         for tier in self._tiers:
             if key in tier:
@@ -105,7 +105,7 @@ class Growing(Grown[K, V]):
         self._tiers[0][key] = value
         return self
 
-    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]  # it has overloads
         return self._tiers[0].get(key, default)
 
     def grown(self) -> Grown[K, V]:
@@ -165,7 +165,7 @@ class Sorted(Mapping[K, V], Generic[K, V, G]):
         """As that of ``Grown``."""
         return self._values.differing(earlier._values)
 
-    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]  # it has overloads
         return self._values.get(key, default)
 
     def __getitem__(self, key: K) -> V:
@@ -211,7 +211,7 @@ class Sorting(Sorted[K, V, G]):
         size = len(self._all) - len(self._unusual) + len(found)
         return _Within(self._all, lambda value: self._group(value) in groups, size)
 
-    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]  # it has overloads
         return self._all.get(key, default)
 
 

@@ -234,7 +234,9 @@ def _plain(wanted: type[Any]) -> _Plain | None:
     if not dataclasses.is_dataclass(wanted) or any(f.kw_only for f in dataclasses.fields(wanted)):
         return None
     hints, kind = _hints(wanted), getattr(wanted, "kind", None)
-    if "kind" in hints or len(hints) < 2 or not all(hint is str or hint is int for hint in hints.values()):  # noqa: PLR2004
+    if "kind" in hints or not all(hint is str or hint is int for hint in hints.values()):
+        return None
+    if len(hints) < 2:  # noqa: PLR2004 - of one field ``itemgetter`` gives no tuple
         return None
     told = kind if isinstance(kind, str) else None
     return _Plain(itemgetter(*hints), tuple(hints.values()), told, len(hints) + (told is not None))
