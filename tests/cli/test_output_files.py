@@ -11,6 +11,7 @@ from tests.small_disk import fill, make_read_only, only_root, small_disk
 
 from skylift.cli.exits import Exit
 from skylift.cli.main import call
+from skylift.cli.output_file import write_output
 from skylift.drainbench.make import main as make
 
 ASKING = [
@@ -97,3 +98,14 @@ def test_a_disk_that_fills_up_meanwhile_is_named_and_leaves_nothing_that_looks_w
     assert code == Exit.BLOCKED
     assert f"cannot write {plan}: no space left on device" in told
     assert not plan.exists()
+
+
+def test_a_file_that_is_made_anew_never_takes_the_place_of_one_that_came_meanwhile(tmp_path: Path) -> None:
+    """Two who say init at once: the record of the first is hers."""
+    file = tmp_path / "cloud.yaml"
+    write_output(file, b"mine", anew=True)
+
+    with pytest.raises(FileExistsError):
+        write_output(file, b"yours", anew=True)
+
+    assert file.read_bytes() == b"mine"

@@ -63,19 +63,22 @@ def may_be_written(file: Path) -> Path:
     )
 
 
-def write_output(file: Path, content: bytes, *, private: bool = False) -> None:
+def write_output(file: Path, content: bytes, *, private: bool = False, anew: bool = False) -> None:
     """Write it whole, for its owner alone if it is ``private``; one that finds no room is not left by half.
 
     Raises:
         OutputUnwritable: it cannot be written.
+        FileExistsError: it is to be made ``anew`` and is there, be it since a moment ago; it is as it was.
     """
     try:
         if private:
             file.touch(mode=0o600)
             file.chmod(0o600)
-        with file.open("wb") as opened, _not_by_half(file):
+        with file.open("xb" if anew else "wb") as opened, _not_by_half(file):
             opened.write(content)
             opened.flush()
+    except FileExistsError:
+        raise
     except OSError as error:
         raise _refused(file, error) from error
 

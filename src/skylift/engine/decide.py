@@ -69,8 +69,8 @@ class Order:
         on = relied_on(plan.steps, before, loans)
         high = {step.id: step.estimate.high for step in plan.steps} if loans else {}
         lasts = {loan.taken_by: high[loan.taken_by] + sum(high[s] for s in loan.way) for loan in loans}
-        points = [step for step in plan.steps if step.no_return]
-        passes = {loan.taken_by: tuple(p for p in points if p.id in loan.way) for loan in loans}
+        points = [step for step in plan.steps if step.no_return] if loans else []
+        passes = {loan.taken_by: tuple(p for p in points if p.id in loan.way) for loan in loans if points}
         return cls(plan.steps, before, loans, looks, on, lasts, len(plan.steps), following, passes)
 
     def ready(self, run: Run) -> tuple[Step, ...]:
@@ -250,8 +250,7 @@ def _waits_for(order: Order, step: Step, run: Run, owed: frozenset[StepId]) -> t
     """
     if not _approved(step, run, owed):
         return (step,)
-    at = run.steps.get(step.id)
-    if at is not None and at.begun:
+    if has_begun(run, step.id):
         return ()
     return tuple(p for p in order.passes.get(step.id, ()) if p.id not in run.approved | run.passed)
 
